@@ -1,0 +1,1 @@
+"""The processes of Storymill, one folder each. No service imports another."""
