@@ -1,0 +1,24 @@
+"""Alembic's entry: migrations run on one connection, under an advisory lock."""
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+from shared.db.models import Base
+
+MIGRATION_LOCK = 7_305_003
+"""Any constant of ours: two processes that migrate at once take turns."""
+
+
+def run_migrations() -> None:
+    """Upgrade or downgrade the database named by `sqlalchemy.url`."""
+    url = context.config.get_main_option("sqlalchemy.url")
+    assert url is not None
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run_migrations()

@@ -1,0 +1,1 @@
+"""Postgres: tables, sessions, and all SQL (in `repositories`)."""

@@ -1,0 +1,22 @@
+"""The tables. Names are the vocabulary of the product; see docs/glossary.md."""
+
+from shared.db.models.base import Base
+from shared.db.models.generation import Attempt, Generation, LedgerEntry, Story
+from shared.db.models.idempotency import IdempotencyKey
+from shared.db.models.interactive import Completion
+from shared.db.models.recipe import Recipe, RecipeVersion
+from shared.db.models.tenancy import ApiKey, Project
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Base",
+    "Completion",
+    "Generation",
+    "IdempotencyKey",
+    "LedgerEntry",
+    "Project",
+    "Recipe",
+    "RecipeVersion",
+    "Story",
+]

@@ -1,0 +1,45 @@
+"""Connections to Postgres. One `Database` per process; sessions commit at the edge only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from shared.settings import Settings
+
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 10
+MAX_OVERFLOW = 10
+
+
+class Database:
+    """The connection pool of a process. Lazy: nothing is opened before the first session."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            settings.sqlalchemy_url,
+            pool_size=settings.database_pool_size,
+            max_overflow=MAX_OVERFLOW,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "storymill"},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session that commits when the block ends and rolls back when it raises.
+
+        Keep blocks short: no model call, no HTTP, no waiting inside."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Raise SQLAlchemy's OperationalError when Postgres does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()

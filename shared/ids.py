@@ -1,0 +1,25 @@
+"""Prefixed, time-ordered identifiers: a prefix that names the kind, then a UUIDv7 in hex."""
+
+from typing import Final
+
+import uuid_utils
+
+PROJECT: Final = "proj_"
+API_KEY: Final = "key_"
+RECIPE: Final = "rec_"
+RECIPE_VERSION: Final = "recv_"
+GENERATION: Final = "gen_"
+STORY: Final = "story_"
+STREAM: Final = "str_"
+ATTEMPT: Final = "att_"
+LEDGER_ENTRY: Final = "led_"
+REQUEST: Final = "req_"
+WORKER: Final = "wrk_"
+
+ID_LENGTH: Final = 64
+"""Column width that every prefixed id fits in."""
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id; ids made later sort after ids made earlier (to the millisecond)."""
+    return prefix + uuid_utils.uuid7().hex

@@ -1,0 +1,1 @@
+"""The OpenAI protocol as a client: providers, the wire, failure classes."""

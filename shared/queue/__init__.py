@@ -1,0 +1,1 @@
+"""The Celery queues: their names, the messages on them, and how to send one."""

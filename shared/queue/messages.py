@@ -1,0 +1,59 @@
+"""Every queue name, task name and payload. Payloads are ids: the row holds the rest, so a lost or doubled
+message harms nothing. To add a field, give it a default: messages of the last release must still parse."""
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Final
+
+INTERACTIVE: Final = "interactive"
+GENERATION: Final = "generation"
+DATASETS: Final = "datasets"
+FINE_TUNING: Final = "fine_tuning"
+MAINTENANCE: Final = "maintenance"
+QUEUES: Final = (INTERACTIVE, GENERATION, DATASETS, FINE_TUNING, MAINTENANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a queue carries: the name of a task and the ids it works on."""
+
+    task: ClassVar[str]
+    queue: ClassVar[str]
+
+    def payload(self) -> dict[str, object]:
+        """Return the keyword arguments of the task."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCompletion(Message):
+    """Claim one interactive completion and stream its text."""
+
+    task: ClassVar[str] = "storymill.interactive.run_completion"
+    queue: ClassVar[str] = INTERACTIVE
+    completion_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandGeneration(Message):
+    """Insert the story rows of a generation from its grid (resumes where an earlier try stopped)."""
+
+    task: ClassVar[str] = "storymill.generation.expand"
+    queue: ClassVar[str] = GENERATION
+    generation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkGeneration(Message):
+    """Work on a generation for a while: claim rows, call the model, write stories."""
+
+    task: ClassVar[str] = "storymill.generation.work"
+    queue: ClassVar[str] = GENERATION
+    generation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReapLapsed(Message):
+    """Enqueue again what was never delivered or whose lease has lapsed; heal unsent stream ends."""
+
+    task: ClassVar[str] = "storymill.maintenance.reap"
+    queue: ClassVar[str] = MAINTENANCE

@@ -1,0 +1,1 @@
+"""Recipes: templates, grids and row keys, without database or network."""

@@ -1,0 +1,48 @@
+"""Settings that several services share, read from `STORYMILL_*` variables. A service adds its own in its folder."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process needs to find its stores, its providers and its neighbours."""
+
+    model_config = SettingsConfigDict(env_prefix="STORYMILL_", extra="ignore")
+
+    database_url: str = "postgresql://storymill:storymill@127.0.0.1:5432/storymill"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    database_pool_size: int = Field(10, ge=1, le=200)
+
+    engine_url: str | None = "http://127.0.0.1:8002/v1"
+    """Base URL of the embedded engine, the default provider; empty when there is none."""
+    upstream_url: str | None = None
+    """Base URL of an OpenAI-compatible server that takes the engine's place as default provider."""
+    providers_file: Path | None = None
+    """A `providers.toml` that adds to or replaces the built-in providers."""
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    streaming_url: str = "http://127.0.0.1:8001"
+    """Public base URL of the streaming service, handed to clients in `ws_url` and `sse_url`."""
+    log_level: str = "INFO"
+    log_format: str = "json"
+    """`json` for machines, `console` for people."""
+
+    @field_validator("engine_url", "upstream_url", "providers_file", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database URL with psycopg named as driver."""
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else self.database_url
+
+
+@lru_cache
+def load_settings() -> Settings:
+    """Read the settings once per process. Raises pydantic's ValidationError that names each bad variable."""
+    return Settings()  # pyright: ignore[reportCallIssue]

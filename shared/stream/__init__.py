@@ -1,0 +1,1 @@
+"""How tokens travel from a worker to any number of viewers: protocol storymill.v1."""
