@@ -1,0 +1,43 @@
+"""Ports of this machine: find a free one, and say who holds a taken one."""
+
+import socket
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+def find_free_port(host: str = LOOPBACK) -> int:
+    """Return a port that was free a moment ago; the caller binds it soon."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_port_free(port: int, host: str = LOOPBACK) -> bool:
+    """Say whether a server could bind the port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections are still closing counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def find_port_holder(port: int) -> psutil.Process | None:
+    """Return the process that listens on the port, if we are allowed to see it."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return None
+    for connection in connections:
+        listens = connection.status == psutil.CONN_LISTEN
+        if listens and connection.laddr and connection.laddr.port == port and connection.pid:
+            try:
+                return psutil.Process(connection.pid)
+            except psutil.Error:
+                return None
+    return None

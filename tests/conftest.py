@@ -1,0 +1,48 @@
+"""Fixtures for every test: one real PostgreSQL and one real Redis a session, clean databases a test."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.support.stack import (
+    REDIS_DATABASES,
+    PrivatePostgres,
+    PrivateRedis,
+    start_postgres,
+    start_redis,
+)
+
+_test_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
+    """The session's PostgreSQL, started by the first test that asks."""
+    server = start_postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRedis]:
+    """The session's Redis, started by the first test that asks."""
+    server = start_redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_server: PrivatePostgres) -> Iterator[str]:
+    """A fresh database with every migration applied, dropped after the test."""
+    name = postgres_server.create_database()
+    yield postgres_server.database_url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def redis_url(redis_server: PrivateRedis) -> str:
+    """An empty logical database. Pub/sub channels are the server's: tests use channel names of their own."""
+    database = next(_test_numbers) % REDIS_DATABASES
+    redis_server.flush(database)
+    return redis_server.database_url(database)

@@ -1,0 +1,114 @@
+"""The embedded PostgreSQL and Redis: created, killed, restarted, by root and in awkward folders."""
+
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storymill.launcher import postgres, redis
+from storymill.launcher.errors import ClusterError
+from tests.support.stack import PASSWORD, PrivatePostgres, PrivateRedis
+
+
+def test_a_killed_postgres_keeps_what_was_committed(tmp_path: Path) -> None:
+    with PrivatePostgres(tmp_path) as server:
+        with psycopg.connect(server.url) as connection:
+            connection.execute("CREATE TABLE hero (name text)")
+            connection.execute("INSERT INTO hero VALUES ('李白')")
+        server.kill()
+        server.start()
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT name FROM hero").fetchone() == ("李白",)
+
+
+def test_postgres_is_version_18_with_utf8_and_a_durable_cluster_syncs(tmp_path: Path) -> None:
+    with (
+        PrivatePostgres(tmp_path, durable=True) as server,
+        psycopg.connect(server.url) as connection,
+    ):
+        settings: dict[str, str] = dict(
+            connection.execute(
+                "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)",
+                [["fsync", "max_connections", "server_encoding", "server_version_num", "listen_addresses"]],
+            ).fetchall()
+        )
+    assert settings.pop("server_version_num").startswith("18")
+    assert settings == {
+        "fsync": "on",
+        "max_connections": "200",
+        "server_encoding": "UTF8",
+        "listen_addresses": "127.0.0.1",
+    }
+
+
+def test_postgres_refuses_a_wrong_password(tmp_path: Path) -> None:
+    with (
+        PrivatePostgres(tmp_path) as server,
+        pytest.raises(psycopg.OperationalError, match="password authentication failed"),
+    ):
+        psycopg.connect(postgres.build_url(server.port, "wrong"))
+
+
+def test_postgres_works_in_a_deep_folder_closed_to_other_users(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    deep = closed / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    with PrivatePostgres(deep) as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_postgres_does_not_run_as_root(tmp_path: Path) -> None:
+    with PrivatePostgres(tmp_path) as server:
+        assert server.process is not None
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+    uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
+    assert "0" not in uids
+
+
+def test_a_cluster_of_another_version_is_refused_with_its_number(tmp_path: Path) -> None:
+    cluster = tmp_path / "cluster"
+    cluster.mkdir()
+    (cluster / "PG_VERSION").write_text("15\n")
+    with pytest.raises(ClusterError, match="made by PostgreSQL 15"):
+        postgres.ensure_cluster(cluster, PASSWORD)
+
+
+def test_a_half_made_cluster_is_made_anew(tmp_path: Path) -> None:
+    leftover = tmp_path / "cluster.partial"
+    leftover.mkdir()
+    (leftover / "PG_VERSION").write_text("18\n")
+    with PrivatePostgres(tmp_path) as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not leftover.exists()
+
+
+def test_a_lock_that_names_a_foreign_process_does_not_stop_the_start(tmp_path: Path) -> None:
+    with PrivatePostgres(tmp_path) as server:
+        server.kill()
+        lock = server.data_dir / "postmaster.pid"
+        lock.write_text("\n".join([str(os.getpid()), *lock.read_text().split("\n")[1:]]))
+        server.start()
+        assert server.answers()
+
+
+def test_a_durable_redis_keeps_its_keys_over_a_kill(tmp_path: Path) -> None:
+    with PrivateRedis(tmp_path, durable=True) as server:
+        redis.send_commands(server.port, PASSWORD, "SET hero libai")
+        server.kill()
+        server.start()
+        answer = redis.send_commands(server.port, PASSWORD, "EXISTS hero")
+    assert answer == [":1"]
+
+
+def test_redis_never_evicts_and_its_configuration_is_private(tmp_path: Path) -> None:
+    with PrivateRedis(tmp_path):
+        config = tmp_path / "redis.conf"
+        assert config.stat().st_mode & 0o777 == 0o600
+        assert "maxmemory-policy noeviction" in config.read_text()
+
+
+def test_redis_is_new_enough() -> None:
+    assert redis.read_version(redis.find_redis_binary()) >= redis.OLDEST_VERSION
