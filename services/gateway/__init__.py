@@ -1,0 +1,1 @@
+"""The API gateway: validates, records, enqueues, answers. Never calls a model."""

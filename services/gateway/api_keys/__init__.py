@@ -1,0 +1,1 @@
+"""API keys, administered by whoever can reach the database: `python -m services.gateway.api_keys`."""

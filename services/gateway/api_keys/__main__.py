@@ -1,0 +1,96 @@
+"""Command line over the database: create, list, revoke and check API keys."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from services.gateway.api_keys import service
+from shared.clock import unix_seconds
+from shared.db.models import ApiKey
+from shared.db.session import Database
+from shared.settings import load_settings
+
+Result = TypeVar("Result")
+
+app = typer.Typer(help="API keys of the gateway, kept in the database of STORYMILL_DATABASE_URL.", no_args_is_help=True)
+
+
+def run_with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Run `work` on a database of its own; exit 1 with a plain message when Postgres is out of reach."""
+
+    async def run() -> Result:
+        database = Database(load_settings())
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(run())
+    except OperationalError as error:
+        typer.echo(f"cannot reach Postgres: {error.orig}", err=True)
+        raise typer.Exit(1) from error
+
+
+def describe(key: ApiKey) -> dict[str, object]:
+    """Return what may be shown of a key: never the secret or its hash."""
+    return {
+        "id": key.id,
+        "object": "api_key",
+        "name": key.name,
+        "prefix": key.prefix,
+        "project_id": key.project_id,
+        "scopes": key.scopes,
+        "created_at": unix_seconds(key.created_at),
+        "revoked_at": unix_seconds(key.revoked_at) if key.revoked_at else None,
+    }
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    project: Annotated[str, typer.Option(help="The project it opens; made if new.")] = "default",
+    scopes: Annotated[str, typer.Option(help="Comma-separated: read, write.")] = ",".join(service.ALL_SCOPES),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a key and print its secret, this once."""
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    unknown = sorted(set(wanted) - set(service.ALL_SCOPES))
+    if unknown:
+        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(service.ALL_SCOPES)}")
+    row, secret = run_with_database(
+        lambda database: service.create_api_key(database, project=project, name=name, scopes=wanted)
+    )
+    typer.echo(json.dumps({**describe(row), "key": secret}) if as_json else f"{row.id}\n{secret}")
+
+
+@app.command("list")
+def list_command() -> None:
+    """Print every key as one JSON object a line."""
+    for key in run_with_database(service.list_keys):
+        typer.echo(json.dumps(describe(key), ensure_ascii=False))
+
+
+@app.command()
+def revoke(key_id: str) -> None:
+    """Revoke a key; requests with it fail within seconds."""
+    if not run_with_database(lambda database: service.revoke_key(database, key_id)):
+        typer.echo(f"no unrevoked key {key_id}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from standard input.")]) -> None:
+    """Exit 0 when the key on standard input is valid, 1 when not."""
+    secret = sys.stdin.readline().strip()
+    if not key_stdin or not run_with_database(lambda database: service.is_valid_key(database, secret)):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()
