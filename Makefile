@@ -1,0 +1,73 @@
+# The same verbs on a laptop and in CI. `make` alone prints them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE ?= .storymill
+INSTALLED := $(VENV)/.installed
+
+help: ## Print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## Install everything, pinned, into .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Storymill needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing about 130 pinned packages into $(VENV) (1.9 GB on disk, 2-4 minutes) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]' 2> >(grep -vE 'WARNING: Location' >&2)
+	@touch $@
+
+demo: setup ## Start everything and run the article's flow, to a streamed story
+	@$(BIN)/storymill demo --state-dir $(STATE)
+
+up: setup ## Start everything on this machine, until Ctrl-C
+	@$(BIN)/storymill up --state-dir $(STATE)
+
+test: setup ## Run every test, on real Postgres, Redis, workers and model
+	@$(BIN)/python -m pytest $(ARGS)
+
+format: setup ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: setup ## Check format and lint
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup ## Check types (mypy, strict)
+	@$(BIN)/mypy
+
+imports: setup ## Check the dependency contracts
+	@$(BIN)/lint-imports
+
+check: lint types imports test ## All of the above: format, lint, types, imports, tests
+
+chaos: setup ## Kill each process in turn while it works, and check that nothing is lost
+	@$(BIN)/python -m pytest tests/e2e -k killed $(ARGS)
+
+storyteller: setup ## Train the shipped storyteller adapter again from data/samples
+	@$(BIN)/python -m services.engine.training.storyteller
+
+bench-engine: setup ## Measure the engine: serving and training, beside peers in the same run
+	@$(BIN)/python -m benchmarks.engine_serving && $(BIN)/python -m benchmarks.engine_training
+
+bench-volume: setup ## Measure volume generation beside a bare client loop in the same run
+	@$(BIN)/python -m benchmarks.volume
+
+bench-streams: setup ## Measure token streams beside a bare server in the same run
+	@$(BIN)/python -m benchmarks.streams
+
+bench-datasets: setup ## Measure dataset preparation beside the public tool in the same run
+	@$(BIN)/python -m benchmarks.datasets
+
+constraints: setup ## Write constraints.txt anew from the packages in .venv
+	@{ echo "# Every package that an install of this project may bring, pinned. Remade with: make constraints"; \
+	   $(BIN)/pip freeze --exclude-editable | sed -E 's/ @ .*//; s/^(torch==[0-9.]+)\+.*/\1/' | sort -f; } > constraints.txt.new
+	@mv constraints.txt.new constraints.txt
+
+clean: ## Remove caches and build leftovers (not .storymill)
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
+
+.PHONY: help setup demo up test format lint types imports check chaos storyteller bench-engine bench-volume \
+	bench-streams bench-datasets constraints clean
