@@ -1,0 +1,112 @@
+"""Why an upstream call gave no usable text: one class per cause, and the error that carries it.
+
+For the workers, who alone decide on retries. Knows nothing of HTTP libraries.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from shared.errors import UpstreamError
+
+
+class FailureClass(StrEnum):
+    """The causes; the value is what stands on rows (`failure_class`)."""
+
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    """A 429 that waiting does not cure: no credit left."""
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    """No connection was made, so nothing was sent."""
+    CUT_CONNECTION = "cut_connection"
+    """The connection broke, or a stream ended without a finish reason."""
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    INVALID_REQUEST = "invalid_request"
+    AUTHENTICATION = "authentication"
+    NOT_FOUND = "not_found"
+    CANCELLED = "cancelled"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self in RETRYABLE
+
+    @property
+    def may_be_charged(self) -> bool:
+        """Whether the provider may bill a call that failed in this way."""
+        return self not in NEVER_CHARGED
+
+
+RETRYABLE: Final = frozenset(
+    {
+        FailureClass.RATE_LIMITED,
+        FailureClass.SERVER_ERROR,
+        FailureClass.TIMEOUT,
+        FailureClass.UNREACHABLE,
+        FailureClass.CUT_CONNECTION,
+        FailureClass.EMPTY,
+        FailureClass.MALFORMED,
+    }
+)
+NEVER_CHARGED: Final = frozenset(
+    {
+        FailureClass.RATE_LIMITED,
+        FailureClass.QUOTA_EXHAUSTED,
+        FailureClass.SERVER_ERROR,
+        FailureClass.UNREACHABLE,
+        FailureClass.INVALID_REQUEST,
+        FailureClass.AUTHENTICATION,
+        FailureClass.NOT_FOUND,
+    }
+)
+
+CLIENT_STATUS: Final = {
+    FailureClass.RATE_LIMITED: 429,
+    FailureClass.QUOTA_EXHAUSTED: 429,
+    FailureClass.TIMEOUT: 504,
+    FailureClass.CONTENT_FILTER: 400,
+    FailureClass.INVALID_REQUEST: 400,
+    FailureClass.NOT_FOUND: 404,
+}
+"""What our client is answered; every other class is 502. The provider's 401 and 403 are the operator's affair,
+and 409 and 503 send old clients into loops."""
+
+
+class LlmError(UpstreamError):
+    """The provider gave no usable answer: {message}."""
+
+    def __init__(
+        self,
+        failure_class: FailureClass,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_seconds: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.failure_class = failure_class
+        self.upstream_status = status
+        """The provider's HTTP status, if it answered at all."""
+        self.retry_after_seconds = retry_after_seconds
+        """A floor that the provider set for the next try."""
+        self.request_id = request_id
+
+    def client_error(self) -> dict[str, object]:
+        """Return OpenAI's inner error object plus `status`, as `completion.error` keeps it."""
+        status = CLIENT_STATUS.get(self.failure_class, 502)
+        own_type = "invalid_request_error" if status in {400, 404} else "server_error"
+        return {
+            "message": self.message,
+            "type": "rate_limit_error" if status == 429 else own_type,
+            "param": self.param,
+            "code": self.code if self.code not in {None, self.default_code} else str(self.failure_class),
+            "status": status,
+        }
