@@ -1,1 +1,1 @@
-"""Who is asking: API keys, scopes, single-use tickets."""
+"""Who is asking: keys, the principal behind a key, single-use tickets for browsers."""
