@@ -1,0 +1,156 @@
+"""`storymill generate` and `storymill generations`: volume runs, watched and steered."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.cli.progress import done_rows, follow_generation
+from storymill.cli.recipes import read_recipe_file
+from storymill.client.errors import ClientError
+from storymill.client.rest import Api
+
+EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+
+app = typer.Typer(help="Volume runs: list, watch, pause, resume, cancel, export.", no_args_is_help=True)
+
+
+def generate(
+    recipe: Annotated[str, typer.Argument(help="A recorded recipe (name or id), or a recipe file.")],
+    limit: Annotated[int | None, typer.Option(help="Only the first rows of the grid.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Stories per cell, in place of the recipe's.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model, in place of the recipe's.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Never more calls a minute than this.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
+    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
+    wanted = {
+        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix == ".json" else recipe,
+        "limit": limit,
+        "repeats": repeats,
+        "model": model,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "budget_usd": budget_usd,
+    }
+    with connect(state_dir) as api:
+        export_format(export)
+        generation = api.post("/generations", {name: value for name, value in wanted.items() if value is not None})
+        console.print(f"generation {generation['id']}: {generation['counts']['total']} stories")
+        if not detach:
+            watch_to_end(api, generation["id"], export)
+
+
+@app.command("list")
+def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show the newest runs."""
+    table = Table("id", "status", "done", "failed", "total", "tokens", "cost")
+    with connect(state_dir) as api:
+        for generation in api.list_all("/generations", at_most=50):
+            counts, usage = generation["counts"], generation["usage"]
+            table.add_row(
+                generation["id"],
+                generation["status"],
+                str(done_rows(generation)),
+                str(counts["failed"]),
+                str(counts["total"]),
+                f"{usage['prompt_tokens'] + usage['completion_tokens']:,}",
+                describe_cost(generation),
+            )
+    console.print(table)
+
+
+@app.command("watch")
+def watch(
+    generation_id: str,
+    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Follow a run to its end."""
+    with connect(state_dir) as api:
+        export_format(export)
+        watch_to_end(api, generation_id, export)
+
+
+@app.command("pause")
+def pause(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Make no new calls until `resume`."""
+    steer(state_dir, generation_id, "pause")
+
+
+@app.command("resume")
+def resume(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Go on with a paused run."""
+    steer(state_dir, generation_id, "resume")
+
+
+@app.command("cancel")
+def cancel(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """End a run; finished stories are kept."""
+    steer(state_dir, generation_id, "cancel")
+
+
+@app.command("export")
+def export_command(
+    generation_id: str,
+    target: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Write the accepted stories of a run to a file."""
+    with connect(state_dir) as api:
+        export_generation(api, generation_id, target)
+
+
+def steer(state_dir: Path, generation_id: str, verb: str) -> None:
+    """Send one control verb and show the state after it."""
+    with connect(state_dir) as api:
+        generation = api.post(f"/generations/{generation_id}/{verb}")
+        console.print(f"{generation_id}: {generation['status']}")
+
+
+def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str, Any]:
+    """Follow a run, say how it ended, export it if asked. Exits 1 when it did not succeed."""
+    try:
+        generation = follow_generation(api, generation_id, console)
+    except KeyboardInterrupt:
+        console.print(f"The run goes on. Watch it again: storymill generations watch {generation_id}")
+        raise typer.Exit(130) from None
+    counts = generation["counts"]
+    console.print(f"{generation['status']}: {counts['succeeded']} written, {counts['failed']} failed", end="")
+    console.print(f", {describe_cost(generation)}")
+    if generation.get("status_reason"):
+        console.print(f"reason: {generation['status_reason']}")
+    if export is not None:
+        export_generation(api, generation_id, export)
+    if generation["status"] != "succeeded":
+        raise typer.Exit(1)
+    return generation
+
+
+def export_generation(api: Api, generation_id: str, target: Path) -> None:
+    """Write the stories of a run to `target`. Raises: ClientError."""
+    size = api.download(f"/generations/{generation_id}/export", target, format=export_format(target))
+    console.print(f"wrote {target} ({size:,} bytes)")
+
+
+def export_format(target: Path | None) -> str | None:
+    """Return the format that a file name asks for. Raises: ClientError for an unknown one."""
+    if target is None:
+        return None
+    try:
+        return EXPORT_FORMATS[target.suffix.lower()]
+    except KeyError as error:
+        known = ", ".join(EXPORT_FORMATS)
+        raise ClientError(f"{target}: cannot tell the format; the name must end in {known}.") from error
+
+
+def describe_cost(generation: dict[str, Any]) -> str:
+    """Return the cost of a run, or that nobody knows it."""
+    cost = generation.get("cost_usd")
+    return "cost unknown" if cost is None else f"${float(cost):.4f}"

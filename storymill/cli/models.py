@@ -1,0 +1,21 @@
+"""`storymill models`: what can be asked for."""
+
+from datetime import UTC, datetime
+
+import typer
+from rich.table import Table
+
+from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+
+app = typer.Typer(help="Models of every provider.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show every model that a request may name."""
+    table = Table("id", "owner", "created")
+    with connect(state_dir) as api:
+        for model in api.get("/models")["data"]:
+            created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
+            table.add_row(model["id"], model["owned_by"], created)
+    console.print(table)

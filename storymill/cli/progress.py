@@ -1,0 +1,74 @@
+"""The live view of a generation: how far, how fast, what it costs, what holds it back."""
+
+import time
+from collections import deque
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from storymill.client.rest import Api
+
+POLL_SECONDS = 0.5
+RATE_WINDOW_SECONDS = 20.0
+FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class RateMeter:
+    """Rows per second over the last seconds, from counts that only grow."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def update(self, now: float, done: int) -> float:
+        """Take a count and return the rate per second, 0 while unknown."""
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > RATE_WINDOW_SECONDS:
+            self._seen.popleft()
+        (then, before) = self._seen[0]
+        return (done - before) / (now - then) if now > then else 0.0
+
+
+def done_rows(generation: dict[str, Any]) -> int:
+    """Return how many stories of a generation have ended, well or not."""
+    counts = generation["counts"]
+    return int(counts["succeeded"] + counts["failed"] + counts["rejected"])
+
+
+def describe_rate(generation: dict[str, Any], rate: float) -> str:
+    """Return rate, tokens, cost, ETA and the present limit as one short line."""
+    counts, usage = generation["counts"], generation["usage"]
+    left = counts["total"] - done_rows(generation)
+    tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+    parts = [f"{rate:.1f} stories/s", f"{tokens:,} tokens", f"{counts['running']} in flight"]
+    if rate > 0 and left:
+        parts.append(f"ETA {left / rate:.0f} s")
+    if counts["failed"]:
+        parts.append(f"[red]{counts['failed']} failed[/red]")
+    if generation.get("cost_usd"):
+        parts.append(f"${float(generation['cost_usd']):.4f}")
+    if generation.get("limited_by"):
+        parts.append(f"limited by {generation['limited_by']}")
+    return " · ".join(parts)
+
+
+def follow_generation(api: Api, generation_id: str, console: Console) -> dict[str, Any]:
+    """Show the progress of a generation until it ends or pauses; returns its last state."""
+    meter = RateMeter()
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("stories", total=None, note="")
+        while True:
+            generation = api.get(f"/generations/{generation_id}")
+            done = done_rows(generation)
+            note = describe_rate(generation, meter.update(time.monotonic(), done))
+            progress.update(bar, total=generation["counts"]["total"], completed=done, note=note)
+            if generation["status"] in FINAL_STATES or generation["status"] == "paused":
+                return generation
+            time.sleep(POLL_SECONDS)

@@ -1,0 +1,69 @@
+"""`storymill recipes`: record what to write, and look at what is recorded."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.client.errors import ClientError
+
+app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    file: Annotated[Path, typer.Argument(help="A recipe as JSON, for example data/recipes/ultraman.json.")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Record a recipe; the same name with other content becomes its next version."""
+    with connect(state_dir) as api:
+        recipe = api.post("/recipes", read_recipe_file(file))
+        console.print(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
+
+
+@app.command("list")
+def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show every recipe and the size of its grid."""
+    table = Table("name", "id", "version", "grid", "repeats", "model")
+    with connect(state_dir) as api:
+        for recipe in api.list_all("/recipes"):
+            sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
+            table.add_row(
+                recipe["name"],
+                recipe["id"],
+                str(recipe.get("version", 1)),
+                sizes,
+                str(recipe["repeats"]),
+                recipe["model"],
+            )
+    console.print(table)
+
+
+@app.command("show")
+def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Print a recipe as JSON, ready for `recipes add`."""
+    with connect(state_dir) as api:
+        console.print_json(data=api.get(f"/recipes/{name}"))
+
+
+def count_values(values: object) -> str:
+    """Return how many values an attribute has, if the list says it."""
+    return str(len(values)) if isinstance(values, list) else "range of"
+
+
+def read_recipe_file(file: Path) -> dict[str, Any]:
+    """Return the recipe in a JSON file. Raises: ClientError with line and column."""
+    try:
+        recipe = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ClientError(f"There is no file {file}.") from error
+    except UnicodeDecodeError as error:
+        raise ClientError(f"{file} is not UTF-8 (byte {error.start}).") from error
+    except json.JSONDecodeError as error:
+        raise ClientError(f"{file} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.") from error
+    if not isinstance(recipe, dict):
+        raise ClientError(f"{file} holds {type(recipe).__name__}, a recipe is a JSON object.")
+    return recipe

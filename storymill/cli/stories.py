@@ -1,0 +1,61 @@
+"""`storymill stories`: read and review what was written."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+
+TEASER_CHARACTERS = 60
+
+app = typer.Typer(help="Stories: list, read, review.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_stories(
+    generation: Annotated[str | None, typer.Option(help="Only of this run.")] = None,
+    status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed, …")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Show stories, one a line."""
+    table = Table("id", "attributes", "status", "text")
+    with connect(state_dir) as api:
+        for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status):
+            text = (story["text"] or story.get("failure_message") or "").replace("\n", " ")
+            table.add_row(story["id"], describe_attributes(story), story["status"], text[:TEASER_CHARACTERS])
+    console.print(table)
+
+
+@app.command("show")
+def show(story_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Print one story."""
+    with connect(state_dir) as api:
+        print_story(api.get(f"/stories/{story_id}"))
+
+
+@app.command("review")
+def review(
+    story_id: str,
+    verdict: Annotated[str, typer.Argument(help="accepted or rejected")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Accept or reject a story."""
+    with connect(state_dir) as api:
+        story = api.patch(f"/stories/{story_id}", {"review": verdict})
+        console.print(f"{story_id}: {story['review']}")
+
+
+def print_story(story: dict[str, Any]) -> None:
+    """Print a story in a frame, its cell above and its numbers below."""
+    usage = story.get("usage") or {}
+    footer = f"{story['status']} · {story['finish_reason']} · {usage.get('completion_tokens', 0)} tokens"
+    text = (story["text"] or story.get("failure_message") or "").strip()
+    console.print(Panel(text, title=describe_attributes(story), subtitle=footer), highlight=False)
+
+
+def describe_attributes(story: dict[str, Any]) -> str:
+    """Return the cell as `唐 · 隐形 · 轻松`."""
+    return " · ".join(str(value) for value in story["attributes"].values())
