@@ -1,0 +1,220 @@
+"""Reads training files: one JSON object a line, as completion pairs, chats or preference pairs.
+
+Every bad line is reported with its number and reason. Knows no tokenizer.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Format = Literal["completion", "chat", "preference"]
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+REPORTED_PROBLEMS = 100
+
+
+@dataclass(frozen=True)
+class LineProblem:
+    """One line that cannot be used; `line` counts from 1."""
+
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class CompletionExample:
+    """A prompt and the text to learn after it."""
+
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a chat; only `learned` ones (the assistant's) carry loss."""
+
+    role: str
+    content: str
+    learned: bool
+
+
+@dataclass(frozen=True)
+class ChatExample:
+    """A conversation with at least one turn to learn."""
+
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class PreferenceExample:
+    """The same chat with a better and a worse answer."""
+
+    prompt: tuple[Turn, ...]
+    preferred: Turn
+    rejected: Turn
+
+
+Example = CompletionExample | ChatExample | PreferenceExample
+
+
+@dataclass(frozen=True)
+class ExampleFile:
+    """What a file holds: usable examples in file order, their line numbers, and the problems of the others."""
+
+    examples: list[Example]
+    problems: list[LineProblem]
+    format: Format | None
+
+
+class BadLineError(Exception):
+    """The line cannot be used; the message is the reason."""
+
+
+def read_examples(path: Path) -> ExampleFile:
+    """Read a training file. Blank lines are passed over; lines of another format than the first are problems."""
+    with path.open("rb") as file:
+        return parse_lines(file)
+
+
+def parse_lines(lines: Iterable[bytes]) -> ExampleFile:
+    """Parse raw lines; see `read_examples`."""
+    examples: list[Example] = []
+    problems: list[LineProblem] = []
+    first_format: Format | None = None
+    for number, line in _numbered_lines(lines):
+        try:
+            example = parse_line(line)
+            first_format = first_format or format_of(example)
+            _expect_same_format(format_of(example), first_format)
+        except BadLineError as error:
+            problems.append(LineProblem(number, str(error)))
+        else:
+            examples.append(example)
+    return ExampleFile(examples, problems, first_format)
+
+
+def _numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(lines, start=1):
+        bare = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if bare.strip():
+            yield number, bare
+
+
+def format_of(example: Example) -> Format:
+    """Name the example's format as the messages to the client do."""
+    if isinstance(example, CompletionExample):
+        return "completion"
+    return "chat" if isinstance(example, ChatExample) else "preference"
+
+
+def _expect_same_format(found: Format, first: Format) -> None:
+    if found != first:
+        raise BadLineError(f"this is a {found} example, but the file began with {first} examples")
+
+
+def parse_line(line: bytes) -> Example:
+    """Parse one line. Raises BadLineError with a reason that a person can act on."""
+    record = _decode_object(line)
+    if "preferred_output" in record or "non_preferred_output" in record:
+        return _parse_preference(record)
+    if "messages" in record:
+        return _parse_chat(record)
+    if "prompt" in record or "completion" in record:
+        return _parse_completion(record)
+    raise BadLineError('neither "messages" nor "prompt" and "completion" found')
+
+
+def _decode_object(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadLineError(f"not UTF-8 at byte {error.start + 1} of the line") from error
+    except json.JSONDecodeError as error:
+        raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise BadLineError("nested too deeply") from error
+    if not isinstance(record, dict):
+        raise BadLineError(f"expected a JSON object, found {_kind(record)}")
+    return record
+
+
+def _parse_completion(record: Mapping[str, Any]) -> CompletionExample:
+    prompt, completion = _text(record, "prompt"), _text(record, "completion")
+    if not completion.strip():
+        raise BadLineError('"completion" is empty')
+    return CompletionExample(prompt, completion)
+
+
+def _parse_chat(record: Mapping[str, Any]) -> ChatExample:
+    turns = tuple(_parse_turns(record["messages"], "messages"))
+    if not any(turn.learned for turn in turns):
+        raise BadLineError("no assistant message to learn from")
+    return ChatExample(turns)
+
+
+def _parse_preference(record: Mapping[str, Any]) -> PreferenceExample:
+    source = record.get("input")
+    if not isinstance(source, dict) or "messages" not in source:
+        raise BadLineError('"input" must be an object with "messages"')
+    prompt = tuple(_parse_turns(source["messages"], "input.messages"))
+    return PreferenceExample(
+        prompt, _only_answer(record, "preferred_output"), _only_answer(record, "non_preferred_output")
+    )
+
+
+def _only_answer(record: Mapping[str, Any], name: str) -> Turn:
+    turns = list(_parse_turns(record.get(name), name))
+    if len(turns) != 1 or turns[0].role != "assistant":
+        raise BadLineError(f'"{name}" must hold exactly one assistant message')
+    return turns[0]
+
+
+def _parse_turns(messages: object, name: str) -> Iterator[Turn]:
+    if not isinstance(messages, list) or not messages:
+        raise BadLineError(f'"{name}" must be a list of at least one message')
+    for position, message in enumerate(messages):
+        yield _parse_turn(message, f"{name}[{position}]")
+
+
+def _parse_turn(message: object, name: str) -> Turn:
+    if not isinstance(message, dict):
+        raise BadLineError(f"{name} must be an object, found {_kind(message)}")
+    role = message.get("role")
+    if role not in ROLES:
+        raise BadLineError(f"{name}.role must be one of {', '.join(ROLES)}, found {json.dumps(role)}")
+    if message.get("tool_calls") or message.get("function_call"):
+        raise BadLineError(f"{name} calls a tool, which this engine's models cannot learn")
+    content = _text(message, "content", f"{name}.content")
+    if role == "assistant" and not content.strip():
+        raise BadLineError(f"{name}.content is empty")
+    return Turn(role, content, learned=role == "assistant" and _weight(message, name) > 0)
+
+
+def _weight(message: Mapping[str, Any], name: str) -> int:
+    weight = message.get("weight")
+    if weight is None:
+        return 1
+    if weight not in (0, 1):
+        raise BadLineError(f"{name}.weight must be 0 or 1")
+    return int(weight)
+
+
+def _text(record: Mapping[str, Any], key: str, name: str = "") -> str:
+    name = name or f'"{key}"'
+    if key not in record:
+        raise BadLineError(f"{name} is missing")
+    value = record[key]
+    if not isinstance(value, str):
+        raise BadLineError(f"{name} must be a string, found {_kind(value)}")
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise BadLineError(f"{name} holds a lone surrogate, which is no character")
+    return value
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,75 @@
+"""The project's sample stories as training data for the storyteller. Knows the article's prompts and columns."""
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.engine.training.examples import CompletionExample
+
+SAMPLES_FOLDER = Path(__file__).parents[3] / "data" / "samples"
+SAMPLE_FILES = ("ultraman_stories.csv", "ultraman_stories_more.csv")
+
+LONG_PROMPT = (
+    "请你用中文写一段300字的故事，情节跌宕起伏，讲述一位{dynasty}朝时期的英雄人物，穿越到现代，"
+    "拥有了{super_power}这样的超能力，通过{story_type}的战斗，帮助奥特曼一起打败了怪兽的故事。"
+)
+SHORT_PROMPT = "{dynasty},{super_power},{story_type} ->"
+# One story in so many is learned after the article's short prompt, so that both prompts are understood.
+SHORT_PROMPT_EVERY = 5
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the grid."""
+
+    dynasty: str
+    super_power: str
+    story_type: str
+
+    def prompt(self, template: str = LONG_PROMPT) -> str:
+        """Fill a prompt."""
+        return template.format(dynasty=self.dynasty, super_power=self.super_power, story_type=self.story_type)
+
+    @property
+    def rank(self) -> str:
+        """A fixed pseudo-random order of cells, that does not change when cells are added."""
+        key = f"{self.dynasty},{self.super_power},{self.story_type}"
+        return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class SampleStory:
+    """A cell and the story written for it."""
+
+    cell: Cell
+    text: str
+
+
+def read_sample_stories(folder: Path = SAMPLES_FOLDER) -> list[SampleStory]:
+    """Read all sample stories, in file order."""
+    return [story for name in SAMPLE_FILES for story in _read_file(folder / name)]
+
+
+def _read_file(path: Path) -> Iterable[SampleStory]:
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield SampleStory(Cell(row["dynasty"], row["super_power"], row["story_type"]), row["story"])
+
+
+def hold_out(stories: list[SampleStory], share: float) -> tuple[list[SampleStory], list[SampleStory]]:
+    """Split off a share of the cells: (kept, held out). The same cells every time."""
+    count = round(len(stories) * share)
+    held = {story.cell for story in sorted(stories, key=lambda story: story.cell.rank)[:count]}
+    return [s for s in stories if s.cell not in held], [s for s in stories if s.cell in held]
+
+
+def to_examples(stories: list[SampleStory]) -> list[CompletionExample]:
+    """Pair stories with prompts: the long one, and for every fifth the short one."""
+    return [
+        CompletionExample(
+            story.cell.prompt(SHORT_PROMPT if number % SHORT_PROMPT_EVERY == 0 else LONG_PROMPT), story.text
+        )
+        for number, story in enumerate(stories)
+    ]
