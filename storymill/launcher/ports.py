@@ -4,6 +4,8 @@ import socket
 
 import psutil
 
+from storymill.launcher.errors import PortTakenError
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -41,3 +43,29 @@ def find_port_holder(port: int) -> psutil.Process | None:
             except psutil.Error:
                 return None
     return None
+
+
+def claim_port(port: int, option: str) -> int:
+    """Return the port if it can be bound, or a free one for 0.
+
+    Raises: PortTakenError that names the holder and the option to pass instead.
+    """
+    if port == 0:
+        return find_free_port()
+    if not is_port_free(port):
+        raise PortTakenError(
+            f"Port {port} is taken{describe_holder(port)}. "
+            f"Stop it, or pass {option} with another port (0 takes a free one)."
+        )
+    return port
+
+
+def describe_holder(port: int) -> str:
+    """Say who holds the port, or nothing if we may not know."""
+    holder = find_port_holder(port)
+    if holder is None:
+        return ""
+    try:
+        return f" by process {holder.pid} ({' '.join(holder.cmdline())[:100] or holder.name()})"
+    except psutil.Error:
+        return f" by process {holder.pid}"

@@ -1,0 +1,16 @@
+"""The `storymill` command: one module per group of commands, each adding its own to the app."""
+
+import typer
+
+from storymill.cli import keys, lifecycle, logs
+from storymill.cli.explained_errors import ExplainingGroup
+
+app = typer.Typer(
+    cls=ExplainingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="A self-hosted mill for text: generate at volume, prepare, fine-tune, stream.",
+)
+lifecycle.add_commands(app)
+logs.add_commands(app)
+keys.add_commands(app)

@@ -1,0 +1,180 @@
+"""`storymill up`, `status`, `down`: the mill on this machine."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from storymill.cli.mill_display import MillDisplay
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.launcher.detached import start_detached, stop_running
+from storymill.launcher.errors import AlreadyRunningError, NotRunningError
+from storymill.launcher.foreground import run_mill
+from storymill.launcher.leftovers import end_leftovers
+from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT, UpOptions
+from storymill.launcher.snapshot import Snapshot, find_running
+from storymill.launcher.state_dir import find_state_dir, lock_state_dir
+from storymill.launcher.status_report import StatusReport, make_report
+
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")]
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Number of generation workers.")]
+UpstreamOption = Annotated[
+    str | None,
+    typer.Option(help="An OpenAI-compatible server instead of the engine; its key from OPENAI_API_KEY."),
+]
+NoEngineOption = Annotated[bool, typer.Option("--no-engine", help="Start no model server.")]
+DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is ready.")]
+
+console = Console()
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.command()(up)
+    app.command(hidden=True)(supervise)
+    app.command()(status)
+    app.command()(down)
+
+
+def up(
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    gateway_port: PortOption = DEFAULT_GATEWAY_PORT,
+    streaming_port: PortOption = DEFAULT_STREAMING_PORT,
+    workers: WorkersOption = 1,
+    upstream: UpstreamOption = None,
+    no_engine: NoEngineOption = False,
+    detach: DetachOption = False,
+) -> None:
+    """Start everything on this machine and print the addresses; Ctrl-C stops it."""
+    options = UpOptions(
+        state_dir=find_state_dir(state_dir).root,
+        gateway_port=gateway_port,
+        streaming_port=streaming_port,
+        workers=workers,
+        upstream=upstream,
+        with_engine=not no_engine,
+    )
+    started_at = time.monotonic()
+    is_announced = False
+    with MillDisplay(console) as display:
+
+        def show(snapshot: Snapshot) -> None:
+            nonlocal is_announced
+            display.show(snapshot)
+            if snapshot.phase == "ready" and not is_announced:
+                is_announced = True
+                print_addresses(snapshot, options.state_dir, time.monotonic() - started_at, detached=detach)
+
+        try:
+            if detach:
+                start_detached(options, show)
+            else:
+                run_mill(options, show)
+        except AlreadyRunningError as error:
+            raise AlreadyRunningError(describe_running(options.state_dir, str(error))) from error
+
+
+def supervise(
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    gateway_port: PortOption = DEFAULT_GATEWAY_PORT,
+    streaming_port: PortOption = DEFAULT_STREAMING_PORT,
+    workers: WorkersOption = 1,
+    upstream: UpstreamOption = None,
+    no_engine: NoEngineOption = False,
+) -> None:
+    """Run the mill for `up --detach`: the same without addresses; what it prints is the supervisor's log."""
+    options = UpOptions(state_dir, gateway_port, streaming_port, workers, upstream, with_engine=not no_engine)
+    with MillDisplay(console) as display:
+        run_mill(options, display.show)
+
+
+def print_addresses(snapshot: Snapshot, state_dir: Path, seconds: float, *, detached: bool) -> None:
+    """Say where the mill is and how to use it."""
+    credentials_file = find_state_dir(state_dir).credentials_file
+    read_key = f"import json; print(json.load(open('{credentials_file}'))['api_key'])"
+    stop_hint = f"storymill down --state-dir {state_dir}" if detached else "Ctrl-C"
+    lines = [
+        "",
+        f"Storymill is ready after {seconds:.0f} s.",
+        f"  gateway      {snapshot.gateway_url}   (docs: {snapshot.gateway_url}/docs)",
+        f"  streaming    {snapshot.streaming_url}",
+        f"  credentials  {credentials_file}",
+        "",
+        "Use it from any OpenAI client:",
+        f"  export OPENAI_BASE_URL={snapshot.gateway_url}/v1",
+        f'  export OPENAI_API_KEY="$(python3 -c "{read_key}")"',
+        "",
+        f"Stop it with {stop_hint}.",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_running(state_dir: Path, text: str) -> str:
+    """Add the addresses of the mill that runs."""
+    running = find_running(find_state_dir(state_dir))
+    if running is None:
+        return text
+    return (
+        f"{text}\n  gateway    {running.gateway_url}\n  streaming  {running.streaming_url}\n"
+        f"See `storymill status`, stop it with `storymill down`."
+    )
+
+
+def status(
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the processes. Exit code 0 if everything is ready, else 1."""
+    report = make_report(find_state_dir(state_dir))
+    if as_json:
+        typer.echo(json.dumps(report.model_dump(), indent=2))
+    else:
+        print_report(report, find_state_dir(state_dir).root)
+    if not report.is_ready:
+        raise typer.Exit(1)
+
+
+def print_report(report: StatusReport, root: Path) -> None:
+    """Print the report for people."""
+    if not report.running:
+        console.print(f"Storymill is not running in {root}.", highlight=False)
+        if report.leftovers:
+            pids = ", ".join(str(pid) for pid in report.leftovers)
+            console.print(f"A killed launcher left processes behind: {pids}. `storymill down` ends them.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("process", "state", "pid", "port", "uptime", "memory", "restarts", ""):
+        table.add_column(title, justify="right" if title in {"pid", "port", "uptime", "memory"} else "left")
+    for row in report.processes:
+        table.add_row(
+            row.name,
+            row.state,
+            str(row.pid or ""),
+            str(row.port or ""),
+            "" if row.uptime_seconds is None else f"{row.uptime_seconds:.0f} s",
+            "" if row.memory_mb is None else f"{row.memory_mb:.0f} MB",
+            str(row.restarts),
+            row.message,
+        )
+    console.print(f"{report.phase}: {report.gateway_url} · {report.streaming_url}", highlight=False)
+    console.print(table)
+
+
+def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Stop everything; also what a killed launcher left behind."""
+    state = find_state_dir(state_dir)
+    with MillDisplay(console) as display:
+        try:
+            stop_running(state, display.show)
+        except NotRunningError as error:
+            count = 0
+            if state.lock_file.exists():
+                with lock_state_dir(state):
+                    count = end_leftovers(state)
+            console.print(f"{error}" + (f" Ended {count} leftover processes." if count else ""), highlight=False)
+            return
+    console.print("Stopped.")

@@ -1,0 +1,27 @@
+"""Run a mill in this process, from the state directory's lock to the last child's end."""
+
+import asyncio
+from collections.abc import Callable
+
+from storymill.launcher.leftovers import end_leftovers
+from storymill.launcher.mill import plan_mill
+from storymill.launcher.options import UpOptions
+from storymill.launcher.snapshot import Snapshot
+from storymill.launcher.state_dir import lock_state_dir, open_state_dir
+from storymill.launcher.supervisor import Supervisor
+
+
+def run_mill(options: UpOptions, on_change: Callable[[Snapshot], None]) -> None:
+    """Start the mill and return after it was asked to stop and has.
+
+    Raises: LauncherError when it cannot be started; nothing is left running then.
+    """
+    state = open_state_dir(options.state_dir)
+    with lock_state_dir(state):
+        end_leftovers(state)
+        plan = plan_mill(options, state)
+
+        async def supervise() -> None:
+            await Supervisor(plan, state, on_change).run()
+
+        asyncio.run(supervise())

@@ -1,0 +1,33 @@
+"""What the launcher needs to know of a process to run it."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storymill.launcher.child_command import Owner
+from storymill.launcher.probes import Probe
+
+
+def prepare_nothing() -> None:
+    """Most processes need nothing done before a start."""
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process: how it is started, how it says that it is ready, how it is stopped."""
+
+    name: str
+    command: list[str]
+    probe: Probe
+    log_file: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int | None = None
+    owner: Owner | None = None
+    """The user to run as, where it is not ours."""
+    prepare: Callable[[], None] = prepare_nothing
+    """Called before each start, the restarts too."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_grace_seconds: float = 10.0
+    """How long it may take to stop before it is killed."""
+    start_timeout_seconds: float = 90.0
