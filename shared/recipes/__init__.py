@@ -1,1 +1,1 @@
-"""Recipes: templates, grids and row keys, without database or network."""
+"""Recipes as arithmetic and text: templates, grids, row keys. Knows no database and no model."""
