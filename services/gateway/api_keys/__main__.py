@@ -10,6 +10,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from services.gateway.api_keys import service
+from shared.auth.principal import ALL_SCOPES
 from shared.clock import unix_seconds
 from shared.db.models import ApiKey
 from shared.db.session import Database
@@ -55,14 +56,14 @@ def describe(key: ApiKey) -> dict[str, object]:
 def create(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     project: Annotated[str, typer.Option(help="The project it opens; made if new.")] = "default",
-    scopes: Annotated[str, typer.Option(help="Comma-separated: read, write.")] = ",".join(service.ALL_SCOPES),
+    scopes: Annotated[str, typer.Option(help="Comma-separated: read, write.")] = ",".join(ALL_SCOPES),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key and print its secret, this once."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    unknown = sorted(set(wanted) - set(service.ALL_SCOPES))
+    unknown = sorted(set(wanted) - set(ALL_SCOPES))
     if unknown:
-        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(service.ALL_SCOPES)}")
+        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(ALL_SCOPES)}")
     row, secret = run_with_database(
         lambda database: service.create_api_key(database, project=project, name=name, scopes=wanted)
     )

@@ -1,14 +1,11 @@
 """Create, list, revoke and check API keys."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from shared.auth.keys import create_key, hash_key
 from shared.db.models import ApiKey
 from shared.db.repositories import api_keys, projects
 from shared.db.session import Database
-
-ALL_SCOPES: Final = ("read", "write")
 
 
 async def create_api_key(database: Database, *, project: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
