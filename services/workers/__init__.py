@@ -1,0 +1,1 @@
+"""Celery workers: generation, datasets, fine-tune orchestration, maintenance."""

@@ -1,0 +1,124 @@
+"""What the checks need to know about a column and about the pairs, gathered in one walk over the rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.workers.datasets.parity.common_affix import CommonPrefix, CommonSuffix
+from services.workers.datasets.parity.letter_case import count_case
+from services.workers.datasets.rows import RowBatch
+
+TaskType = Literal["open-ended generation", "classification", "conditional generation"]
+# Fewer distinct completions than rows divided by this make the rows a classification task.
+CLASSIFICATION_THRESHOLD = 3
+LONG_PAIR_CHARACTERS = 10_000
+# Between texts in the joined text that markers are searched in; no marker holds it.
+BETWEEN_TEXTS = "\x00"
+
+
+@dataclass(slots=True)
+class ColumnProfile:
+    """One column: shared affixes, case counts, and which of the marker candidates occur in it."""
+
+    candidates: tuple[str, ...] = ()
+    counts_case: bool = True
+    suffix: CommonSuffix = field(default_factory=CommonSuffix)
+    prefix: CommonPrefix = field(default_factory=CommonPrefix)
+    upper_count: int = 0
+    lower_count: int = 0
+    characters: int = 0
+    found: set[str] = field(default_factory=set)
+    hashes: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def observe(self, column: list[str]) -> None:
+        """Take in more rows."""
+        self.suffix.observe(column)
+        self.prefix.observe(column)
+        self.hashes.append(np.fromiter(map(hash, column), np.int64, len(column)))
+        joined = BETWEEN_TEXTS.join(column)
+        self.characters += len(joined) - len(column) + 1
+        for candidate in self.candidates:
+            if candidate not in self.found and candidate in joined:
+                self.found.add(candidate)
+        if self.counts_case:
+            upper, lower = count_case(joined)
+            self.upper_count += upper
+            self.lower_count += lower
+
+    @property
+    def common_suffix(self) -> str:
+        """The ending that all rows share, or ""."""
+        return self.suffix.text or ""
+
+    @property
+    def common_prefix(self) -> str:
+        """The beginning that all rows share, or ""."""
+        return self.prefix.text or ""
+
+    def all_hashes(self) -> NDArray[np.int64]:
+        """One 64-bit hash per row, valid within this process."""
+        return np.concatenate(self.hashes) if self.hashes else np.zeros(0, np.int64)
+
+
+@dataclass(slots=True)
+class PairProfile:
+    """The rows as the checks see them after the necessary fixes."""
+
+    prompts: ColumnProfile
+    completions: ColumnProfile
+    row_ids: NDArray[np.int64]
+    long_positions: list[int]
+    first_characters: set[str]
+    starts_with_space: bool
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows seen."""
+        return len(self.row_ids)
+
+    @property
+    def task_type(self) -> TaskType:
+        """What the public tool takes the rows for."""
+        if self.prompts.characters == 0:
+            return "open-ended generation"
+        classes = len(np.unique(self.completions.all_hashes()))
+        if classes < self.row_count / CLASSIFICATION_THRESHOLD:
+            return "classification"
+        return "conditional generation"
+
+    def duplicate_positions(self) -> list[int]:
+        """Positions of rows whose prompt and completion both occurred before."""
+        prompts, completions = self.prompts.all_hashes(), self.completions.all_hashes()
+        order = np.lexsort((completions, prompts))  # stable: the first of equal rows comes first
+        same = np.zeros(len(order), bool)
+        p, c = prompts[order], completions[order]
+        same[1:] = (p[1:] == p[:-1]) & (c[1:] == c[:-1])
+        return np.sort(order[same]).tolist()  # type: ignore[no-any-return]  # numpy's tolist is untyped
+
+
+def profile_pairs(
+    batches: Iterable[RowBatch], prompt_markers: tuple[str, ...] = (), completion_markers: tuple[str, ...] = ()
+) -> PairProfile:
+    """Walk over the rows once. Without markers only what the final texts need is gathered (no case counts)."""
+    is_full = bool(prompt_markers)
+    prompts = ColumnProfile(prompt_markers, is_full)
+    completions = ColumnProfile(completion_markers, is_full)
+    ids: list[NDArray[np.int64]] = []
+    long_positions: list[int] = []
+    first_characters: set[str] = set()
+    first: str | None = None
+    count = 0
+    for batch in batches:
+        prompts.observe(batch.prompts)
+        completions.observe(batch.completions)
+        lengths = map(len, map(str.__add__, batch.prompts, batch.completions))
+        long_positions.extend(count + i for i, n in enumerate(lengths) if n > LONG_PAIR_CHARACTERS)
+        first_characters.update({value[:1] for value in batch.completions})
+        first = batch.completions[0] if first is None else first
+        ids.append(np.array(batch.ids, np.int64))
+        count += len(batch)
+    row_ids = np.concatenate(ids) if ids else np.zeros(0, np.int64)
+    return PairProfile(prompts, completions, row_ids, long_positions, first_characters, (first or "")[:1] == " ")

@@ -1,0 +1,72 @@
+"""Names and contents of the prepared files."""
+
+import os.path
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.workers.datasets.json_lines import write_pairs
+from services.workers.datasets.rows import RowBatch, RowStore
+
+MAX_VALIDATION_ROWS = 1000
+TRAIN_SHARE = 0.8
+SAMPLE_SEED = 42
+
+
+def free_names(source: str, parts: tuple[str, ...] = ("",)) -> list[str]:
+    """Names beside the source that no file has yet: `_prepared`, `_prepared (1)`, …; never overwrites."""
+    stem = os.path.splitext(source)[0]
+    number = 0
+    while True:
+        suffix = f" ({number})" if number else ""
+        names = [f"{stem}_prepared{part}{suffix}.jsonl" for part in parts]
+        if not any(os.path.isfile(name) for name in names):
+            return names
+        number += 1
+
+
+def write_prepared(store: RowStore, name: str) -> None:
+    """Write all rows to one file."""
+    with Path(name).open("wb") as out:
+        write_pairs(store.batches(), out)
+
+
+def write_train_and_validation(store: RowStore, train: str, validation: str) -> None:
+    """Write the public tool's sample: shuffled train rows, validation rows in their order."""
+    count = store.row_count
+    train_count = max(count - MAX_VALIDATION_ROWS, int(count * TRAIN_SHARE))
+    chosen = np.random.RandomState(SAMPLE_SEED).choice(count, size=train_count, replace=False)
+    is_train = np.zeros(count, bool)
+    is_train[chosen] = True
+    with Path(train).open("wb") as out:
+        write_pairs(_shuffled(store, chosen), out)
+    with Path(validation).open("wb") as out:
+        write_pairs(_masked(store.batches(), ~is_train), out)
+
+
+def _shuffled(store: RowStore, order: NDArray[np.int64]) -> Iterator[RowBatch]:
+    """Rows in the given order. Classification rows are short: they are held in memory."""
+    rows = [pair for b in store.batches() for pair in zip(b.prompts, b.completions, strict=True)]
+    prompts, completions = [rows[i][0] for i in order], [rows[i][1] for i in order]
+    ids = order.tolist()
+    yield RowBatch(ids, [0] * len(ids), prompts, completions, [""] * len(ids))
+
+
+def _masked(batches: Iterable[RowBatch], mask: NDArray[np.bool_]) -> Iterator[RowBatch]:
+    start = 0
+    for batch in batches:
+        kept = mask[start : start + len(batch)]
+        start += len(batch)
+        yield batch.select(list(compress(range(len(batch)), kept)))
+
+
+def count_classes(store: RowStore) -> tuple[int, str | None]:
+    """(number of distinct completions, the most frequent one when there are two)."""
+    classes: Counter[str] = Counter()
+    for batch in store.batches():
+        classes.update(batch.completions)
+    return len(classes), classes.most_common(1)[0][0] if len(classes) == 2 else None

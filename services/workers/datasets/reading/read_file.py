@@ -1,0 +1,70 @@
+"""The one way in: a path becomes a store of rows and an account of everything that was not plain."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.workers.datasets.errors import UnreadableFileError
+from services.workers.datasets.reading.delimited import read_delimited
+from services.workers.datasets.reading.json_array import read_json_array
+from services.workers.datasets.reading.json_lines import read_json_lines
+from services.workers.datasets.reading.parquet_table import read_parquet_table
+from services.workers.datasets.reading.plain_text import read_plain_text
+from services.workers.datasets.reading.row_sink import ReadingNote, ReadingProblem, RowSink, StoreSink
+from services.workers.datasets.reading.source_file import SourceFile, describe_file
+from services.workers.datasets.reading.workbook import read_workbook
+from services.workers.datasets.rows import RowStore
+
+READERS = {
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "txt": read_plain_text,
+    "json": read_json_array,
+    "jsonl": read_json_lines,
+    "parquet": read_parquet_table,
+}
+
+
+@dataclass(slots=True)
+class ReadFile:
+    """A file that has been read. Close `store` when done."""
+
+    source: SourceFile
+    store: RowStore
+    columns: list[str]
+    problems: list[ReadingProblem]
+    problem_count: int
+    notes: list[ReadingNote]
+    sheet_count: int = 1
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the rows are chat lines."""
+        return "messages" in self.columns and "completion" not in [c.lower() for c in self.columns]
+
+
+def read_file(path: Path) -> ReadFile:
+    """Read a file of any supported kind.
+
+    Raises:
+        UnreadableFileError: nothing can be read at all; what is wrong with single lines is in `problems`.
+    """
+    source = describe_file(path)
+    sink = StoreSink(RowStore())
+    try:
+        sheets = feed_rows(source, sink)
+    except EOFError as error:
+        sink.store.close()
+        raise UnreadableFileError(f"File {path} is a truncated gzip file.") from error
+    except BaseException:
+        sink.store.close()
+        raise
+    sink.flush()
+    return ReadFile(source, sink.store, sink.columns, sink.problems, sink.problem_count, sink.notes, sheets)
+
+
+def feed_rows(source: SourceFile, sink: RowSink) -> int:
+    """Read the file into any sink; returns the number of sheets (1 for all but workbooks)."""
+    if source.format == "xlsx":
+        return read_workbook(source, sink)
+    READERS[source.format](source, sink)
+    return 1
