@@ -1,6 +1,6 @@
 """Fixtures for every test: one real PostgreSQL and one real Redis a session, clean databases a test."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
@@ -12,6 +12,7 @@ from tests.support.stack import (
     start_postgres,
     start_redis,
 )
+from tests.support.upstream import ScriptedUpstream
 
 _test_numbers = count()
 
@@ -46,3 +47,10 @@ def redis_url(redis_server: PrivateRedis) -> str:
     database = next(_test_numbers) % REDIS_DATABASES
     redis_server.flush(database)
     return redis_server.database_url(database)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """A scripted model provider that answers at once; tests change its `default` or `queue` scripts."""
+    async with ScriptedUpstream() as server:
+        yield server
