@@ -2,7 +2,7 @@
 
 import typer
 
-from storymill.cli import keys, lifecycle, logs
+from storymill.cli import generations, keys, lifecycle, logs, models, recipes, stories
 from storymill.cli.explained_errors import ExplainingGroup
 
 app = typer.Typer(
@@ -14,3 +14,7 @@ app = typer.Typer(
 lifecycle.add_commands(app)
 logs.add_commands(app)
 keys.add_commands(app)
+recipes.add_commands(app)
+generations.add_commands(app)
+stories.add_commands(app)
+models.add_commands(app)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from typer.core import TyperGroup
 
+from storymill.client.errors import ClientError
 from storymill.launcher.errors import LauncherError
 
 
@@ -16,7 +17,7 @@ class ExplainingGroup(TyperGroup):
         """Run the command line."""
         try:
             return super().main(*args, **kwargs)
-        except LauncherError as error:
+        except (LauncherError, ClientError) as error:
             print_error(str(error))
             sys.exit(1)
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.cli.connection import connect, console
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipes import read_recipe_file
 from storymill.client.errors import ClientError
@@ -14,7 +15,13 @@ from storymill.client.rest import Api
 
 EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
-app = typer.Typer(help="Volume runs: list, watch, pause, resume, cancel, export.", no_args_is_help=True)
+generations_app = typer.Typer(help="Volume runs: list, watch, pause, resume, cancel, export.", no_args_is_help=True)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.command()(generate)
+    app.add_typer(generations_app, name="generations")
 
 
 def generate(
@@ -47,7 +54,7 @@ def generate(
             watch_to_end(api, generation["id"], export)
 
 
-@app.command("list")
+@generations_app.command("list")
 def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the newest runs."""
     table = Table("id", "status", "done", "failed", "total", "tokens", "cost")
@@ -66,7 +73,7 @@ def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     console.print(table)
 
 
-@app.command("watch")
+@generations_app.command("watch")
 def watch(
     generation_id: str,
     export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
@@ -78,25 +85,25 @@ def watch(
         watch_to_end(api, generation_id, export)
 
 
-@app.command("pause")
+@generations_app.command("pause")
 def pause(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Make no new calls until `resume`."""
     steer(state_dir, generation_id, "pause")
 
 
-@app.command("resume")
+@generations_app.command("resume")
 def resume(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Go on with a paused run."""
     steer(state_dir, generation_id, "resume")
 
 
-@app.command("cancel")
+@generations_app.command("cancel")
 def cancel(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """End a run; finished stories are kept."""
     steer(state_dir, generation_id, "cancel")
 
 
-@app.command("export")
+@generations_app.command("export")
 def export_command(
     generation_id: str,
     target: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],

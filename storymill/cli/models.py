@@ -5,12 +5,18 @@ from datetime import UTC, datetime
 import typer
 from rich.table import Table
 
-from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.cli.connection import connect, console
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 
-app = typer.Typer(help="Models of every provider.", no_args_is_help=True)
+models_app = typer.Typer(help="Models of every provider.", no_args_is_help=True)
 
 
-@app.command("list")
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.add_typer(models_app, name="models")
+
+
+@models_app.command("list")
 def list_models(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every model that a request may name."""
     table = Table("id", "owner", "created")

@@ -7,13 +7,19 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.cli.connection import connect, console
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.client.errors import ClientError
 
-app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
+recipes_app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
 
 
-@app.command("add")
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.add_typer(recipes_app, name="recipes")
+
+
+@recipes_app.command("add")
 def add(
     file: Annotated[Path, typer.Argument(help="A recipe as JSON, for example data/recipes/ultraman.json.")],
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
@@ -24,7 +30,7 @@ def add(
         console.print(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
 
 
-@app.command("list")
+@recipes_app.command("list")
 def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every recipe and the size of its grid."""
     table = Table("name", "id", "version", "grid", "repeats", "model")
@@ -42,7 +48,7 @@ def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     console.print(table)
 
 
-@app.command("show")
+@recipes_app.command("show")
 def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print a recipe as JSON, ready for `recipes add`."""
     with connect(state_dir) as api:

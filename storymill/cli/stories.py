@@ -6,14 +6,20 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
-from storymill.cli.connection import DEFAULT_STATE_DIR, StateDirOption, connect, console
+from storymill.cli.connection import connect, console
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 
 TEASER_CHARACTERS = 60
 
-app = typer.Typer(help="Stories: list, read, review.", no_args_is_help=True)
+stories_app = typer.Typer(help="Stories: list, read, review.", no_args_is_help=True)
 
 
-@app.command("list")
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.add_typer(stories_app, name="stories")
+
+
+@stories_app.command("list")
 def list_stories(
     generation: Annotated[str | None, typer.Option(help="Only of this run.")] = None,
     status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed, …")] = None,
@@ -29,14 +35,14 @@ def list_stories(
     console.print(table)
 
 
-@app.command("show")
+@stories_app.command("show")
 def show(story_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print one story."""
     with connect(state_dir) as api:
         print_story(api.get(f"/stories/{story_id}"))
 
 
-@app.command("review")
+@stories_app.command("review")
 def review(
     story_id: str,
     verdict: Annotated[str, typer.Argument(help="accepted or rejected")],

@@ -13,7 +13,7 @@ class ApiError(ClientError):
     """The gateway refused the request."""
 
     def __init__(self, status: int, message: str, code: str | None, retry_after_seconds: float | None) -> None:
-        super().__init__(message)
+        super().__init__(f"The gateway refused ({status}): {message}")
         self.status = status
         self.code = code
         self.retry_after_seconds = retry_after_seconds
