@@ -8,7 +8,8 @@ from storymill.launcher import postgres
 from storymill.launcher.snapshot import find_snapshot
 from storymill.launcher.state_dir import StateDir
 
-GRACE_SECONDS = 15.0
+# They were told to stop when their launcher died; PostgreSQL recovers from a kill as from a crash.
+GRACE_SECONDS = 5.0
 
 
 def find_leftovers(state: StateDir) -> list[psutil.Process]:

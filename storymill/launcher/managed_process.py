@@ -91,7 +91,7 @@ class ManagedProcess:
                 self._note_crash(describe_exit(exit_code))
             delay_seconds = self._policy.record_crash(time.monotonic())
             if self._policy.is_crash_loop:
-                self.status.message = f"keeps crashing, {self.status.message}; next try in {delay_seconds:g} s"
+                self.status.message = self._describe_crash_loop(delay_seconds)
             self._set_state("restarting")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), timeout=delay_seconds)
@@ -149,6 +149,12 @@ class ManagedProcess:
     def _set_state(self, state: ProcessState) -> None:
         self.status.state = state
         self._on_change()
+
+    def _describe_crash_loop(self, delay_seconds: float) -> str:
+        last_words = "\n".join(f"  {line}" for line in read_tail(self.spec.log_file, 3))
+        return (
+            f"keeps crashing, {self.status.message}; next try in {delay_seconds:g} s. Its log ends with:\n{last_words}"
+        )
 
     def _describe_failure(self, what: str) -> str:
         tail = "\n".join(f"  {line}" for line in read_tail(self.spec.log_file, LINES_OF_LOG_TO_SHOW))

@@ -51,7 +51,7 @@ class PrivateServer:
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder = folder.resolve()
         self.port = find_free_port()
         self.durable = durable
         self.process: subprocess.Popen[bytes] | None = None
@@ -109,7 +109,7 @@ class PrivatePostgres(PrivateServer):
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         super().__init__(folder, durable=durable)
-        self.data_dir = folder / "cluster"
+        self.data_dir = self.folder / "cluster"
         postgres.ensure_cluster(self.data_dir, PASSWORD, durable=durable)
 
     @property

@@ -1,14 +1,17 @@
 """The embedded PostgreSQL and Redis: created, killed, restarted, by root and in awkward folders."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from storymill.launcher import postgres, redis
+from storymill.launcher.child_command import Owner, build_child_command, find_server_owner
 from storymill.launcher.errors import ClusterError
-from tests.support.stack import PASSWORD, PrivatePostgres, PrivateRedis
+from tests.support.stack import PASSWORD, PROJECT_ROOT, PrivatePostgres, PrivateRedis
 
 
 def test_a_killed_postgres_keeps_what_was_committed(tmp_path: Path) -> None:
@@ -66,6 +69,28 @@ def test_postgres_does_not_run_as_root(tmp_path: Path) -> None:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
     uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
     assert "0" not in uids
+
+
+def test_both_servers_start_for_an_ordinary_user(tmp_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from tests.support.stack import PrivatePostgres, PrivateRedis\n"
+        "assert os.geteuid() != 0\n"
+        "with PrivatePostgres(Path('postgres')) as a, PrivateRedis(Path('redis')) as b:\n"
+        "    assert a.answers() and b.answers()\n"
+        "print(Path('postgres/cluster').stat().st_uid)\n"
+    )
+    user = find_server_owner(tmp_path / "new") or Owner(os.getuid(), os.getgid())
+    os.chown(tmp_path, user.uid, user.gid)
+    result = subprocess.run(
+        build_child_command([sys.executable, "-c", program], owner=user if os.geteuid() == 0 else None),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(user.uid)
 
 
 def test_a_cluster_of_another_version_is_refused_with_its_number(tmp_path: Path) -> None:

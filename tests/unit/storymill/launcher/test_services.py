@@ -1,0 +1,68 @@
+"""The table of processes: what the options change in it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from storymill.launcher.options import UpOptions
+from storymill.launcher.process_spec import ProcessSpec
+from storymill.launcher.services import Addresses, build_environment, build_services
+from storymill.launcher.state_dir import StateDir
+from storymill.launcher.stores import Stores
+
+ADDRESSES = Addresses(gateway_port=8000, streaming_port=8001, engine_port=8002)
+STATE = StateDir(Path("/state"))
+STORES = Stores("postgresql://database", "redis://queue", [])
+OPTIONS = UpOptions(state_dir=Path("/state"))
+
+
+def build_table(options: UpOptions) -> list[list[ProcessSpec]]:
+    environment = build_environment(options, STATE, STORES, ADDRESSES)
+    return build_services(options, STATE, environment, ADDRESSES)
+
+
+def list_names(options: UpOptions) -> list[str]:
+    return [spec.name for group in build_table(options) for spec in group]
+
+
+def test_everything_is_started_by_default_the_engine_first_and_the_gateway_last() -> None:
+    names = list_names(OPTIONS)
+    assert names == [
+        *("engine", "worker-interactive", "worker-generation", "worker-batch", "beat"),
+        *("streaming", "gateway"),
+    ]
+
+
+@pytest.mark.parametrize("options", [replace(OPTIONS, with_engine=False), replace(OPTIONS, upstream="http://up/v1")])
+def test_no_engine_is_started_where_none_is_wanted_or_needed(options: UpOptions) -> None:
+    assert "engine" not in list_names(options)
+    environment = build_environment(options, STATE, STORES, ADDRESSES)
+    assert environment["STORYMILL_ENGINE_URL"] == ""
+    assert environment["STORYMILL_UPSTREAM_URL"] == (options.upstream or "")
+
+
+def test_more_workers_means_more_generation_workers_with_ports_and_names_of_their_own() -> None:
+    workers = [
+        spec
+        for group in build_table(replace(OPTIONS, workers=3))
+        for spec in group
+        if spec.name.startswith("worker-generation")
+    ]
+    assert [worker.name for worker in workers] == [f"worker-generation-{number}" for number in (1, 2, 3)]
+    assert len({worker.port for worker in workers}) == 3
+    assert len({worker.command[worker.command.index("-n") + 1] for worker in workers}) == 3
+
+
+def test_the_engine_learns_nothing_of_the_platform() -> None:
+    engine = build_table(OPTIONS)[0][0]
+    platform_variables = {"STORYMILL_DATABASE_URL", "STORYMILL_REDIS_URL"}
+    assert platform_variables.isdisjoint(engine.environment)
+
+
+def test_options_survive_the_way_through_a_command_line() -> None:
+    options = UpOptions(Path("/state"), 1, 2, 3, "http://up/v1", with_engine=False)
+    assert options.to_arguments() == [
+        *("--state-dir", "/state", "--gateway-port", "1", "--streaming-port", "2"),
+        *("--workers", "3", "--upstream", "http://up/v1", "--no-engine"),
+    ]
