@@ -1,0 +1,81 @@
+"""Assembles the engine's HTTP application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from services.engine.errors import ApiError, error_body
+from services.engine.middleware import BodyLimitMiddleware, RequestIdMiddleware, answer_error
+from services.engine.routes import chat, completions, models, operations
+from services.engine.serving import Serving
+from services.engine.settings import EngineSettings
+
+
+def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None = None) -> FastAPI:
+    """Build the application; it begins to load the model when it starts up.
+
+    `on_failure` is called on the event loop when the model cannot be loaded.
+    """
+    serving = Serving(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(_load(serving, on_failure))
+        yield
+        loading.cancel()
+        with suppress(asyncio.CancelledError):
+            await loading
+        await serving.close()
+
+    app = FastAPI(title="Storymill engine", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.serving = serving
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestIdMiddleware)
+    for part in (operations, models, completions, chat):
+        app.include_router(part.router)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    return app
+
+
+async def _load(serving: Serving, on_failure: Callable[[], None] | None) -> None:
+    await serving.load()
+    if serving.failure is not None and on_failure is not None:
+        on_failure()
+
+
+def _answer_api_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return answer_error(error)
+
+
+def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    """Unknown routes, wrong methods and unreadable bodies."""
+    assert isinstance(error, HTTPException)
+    messages = {
+        404: f"Unknown request URL: {request.method} {request.url.path}.",
+        405: f"Not allowed to {request.method} on {request.url.path}.",
+    }
+    code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code)
+    message = messages.get(error.status_code, str(error.detail))
+    body = error_body(message, "invalid_request_error", code=code)
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+def _answer_validation_error(_: Request, error: Exception) -> JSONResponse:
+    """The first thing that is wrong, with the field's path as `param`."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        message = "We could not parse the JSON body of your request."
+        return JSONResponse(error_body(message, "invalid_request_error"), status_code=400)
+    path = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    param = path[0] if path else None
+    message = f"{first['msg']} ({'.'.join(path)})" if path else f"The body must be a JSON object: {first['msg']}"
+    return JSONResponse(error_body(message, "invalid_request_error", param), status_code=400)

@@ -1,0 +1,159 @@
+"""The sequences that share the model, slot by slot: first those that write, then those whose prompt is being read.
+
+Owned by the model thread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from services.engine.batching.sampling import choose_tokens
+from services.engine.batching.sequence import RunningSequence
+from services.engine.model.runner import ModelRunner
+
+# Shorter common beginnings are cheaper to read again than to copy.
+SHORTEST_SHARED_PREFIX = 32
+# Prompt tokens read at once while nobody is writing.
+IDLE_CHUNK_TOKENS = 1024
+
+
+class Batch:
+    """Steps the model. `tell` receives (sequence, delta) for everything a client should see."""
+
+    def __init__(
+        self,
+        runner: ModelRunner,
+        end_tokens: list[int],
+        chunk_tokens: int,
+        tell: Callable[[RunningSequence, Any], None],
+    ) -> None:
+        self.runner = runner
+        self.writing: list[RunningSequence] = []
+        self.reading: list[RunningSequence] = []
+        self._end_tokens = end_tokens
+        self._chunk_tokens = chunk_tokens
+        self._tell = tell
+
+    def __len__(self) -> int:
+        return len(self.writing) + len(self.reading)
+
+    def join(self, sequence: RunningSequence) -> None:
+        """Give the sequence the next slot; it reads its prompt from the next step on."""
+        self.reading.append(sequence)
+
+    def step(self) -> None:
+        """Read a bounded piece of prompts, then write one token of every sequence that writes.
+
+        Who has just read its prompt has its first token from that and joins the writers at the next step.
+        """
+        if self.reading:
+            self._read_prompts()
+            self.drop_gone()
+        if self.writing:
+            chunks = [sequence.tokens[-1:] for sequence in self.writing]
+            self._write(self.writing, self._run(0, self.writing, chunks))
+
+    def drop_gone(self) -> list[RunningSequence]:
+        """Remove sequences that have finished or were cancelled, and close the gaps in the cache."""
+        gone = [sequence for sequence in (*self.writing, *self.reading) if sequence.finished or sequence.cancelled]
+        if not gone:
+            return gone
+        before = [*self.writing, *self.reading]
+        writing = self._close_gaps([sequence for sequence in self.writing if sequence not in gone], self.writing)
+        reading = [sequence for sequence in self.reading if sequence not in gone]
+        for slot, sequence in enumerate(reading, start=len(writing)):
+            self._move(before.index(sequence), slot, sequence)
+        self.writing, self.reading = writing, reading
+        if not len(self):
+            self.runner.cache.reset()
+        return gone
+
+    def clear(self) -> list[RunningSequence]:
+        """Remove and return everything."""
+        everything = [*self.writing, *self.reading]
+        self.writing, self.reading = [], []
+        self.runner.cache.reset()
+        return everything
+
+    def _close_gaps(self, staying: list[RunningSequence], before: list[RunningSequence]) -> list[RunningSequence]:
+        """Fill the slots of those who left with those at the end, so that few are copied."""
+        slots: list[RunningSequence | None] = [one if one in staying else None for one in before[: len(staying)]]
+        movers = [one for one in before[len(staying) :] if one in staying]
+        for slot, occupant in enumerate(slots):
+            if occupant is None:
+                mover = movers.pop()
+                self._move(before.index(mover), slot, mover)
+                slots[slot] = mover
+        return [one for one in slots if one is not None]
+
+    def _move(self, source: int, target: int, sequence: RunningSequence) -> None:
+        if source != target and sequence.cached:
+            self.runner.cache.copy_slot(source, target, sequence.cached)
+
+    def _read_prompts(self) -> None:
+        group = self._choose_readers()
+        room = max(1, self._budget() // len(group))
+        chunks = [one.tokens[one.cached : one.cached + room] for one in group]
+        logits = self._run(len(self.writing), group, chunks)
+        if group[0].waiting_tokens:
+            return  # a long prompt, alone in its group, with more to read
+        self.reading = self.reading[len(group) :]
+        self.writing += group
+        self._write(group, logits)
+
+    def _run(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
+        starts = [one.cached for one in sequences]
+        logits = self.runner.run(first, chunks, starts, [one.request.adapter for one in sequences])
+        for sequence, chunk in zip(sequences, chunks, strict=True):
+            sequence.cached += len(chunk)
+        return logits
+
+    def _budget(self) -> int:
+        return self._chunk_tokens if self.writing else max(IDLE_CHUNK_TOKENS, self._chunk_tokens)
+
+    def _choose_readers(self) -> list[RunningSequence]:
+        """Take from the front those whose prompts, padded to the longest, stay within the budget; at least one.
+
+        A sequence whose prompt begins like one before it in the group waits for that one and copies its columns.
+        """
+        group: list[RunningSequence] = []
+        width = 0
+        for place, sequence in enumerate(self.reading):
+            self._share_prefix(len(self.writing) + place, sequence)
+            wider = max(width, sequence.waiting_tokens)
+            repeats = any(_count_shared(sequence, other) - sequence.cached >= SHORTEST_SHARED_PREFIX for other in group)
+            if group and (repeats or wider * (len(group) + 1) > self._budget()):
+                break
+            group.append(sequence)
+            width = wider
+        return group
+
+    def _share_prefix(self, slot: int, sequence: RunningSequence) -> None:
+        """Copy the columns of a writer whose text begins as this prompt does."""
+        best = max(self.writing, key=lambda one: _count_shared(sequence, one), default=None)
+        if best is None:
+            return
+        shared = min(_count_shared(sequence, best), best.cached, len(sequence.tokens) - 1)
+        if shared - sequence.cached >= SHORTEST_SHARED_PREFIX:
+            self.runner.cache.copy_slot(self.writing.index(best), slot, shared)
+            sequence.cached = shared
+
+    def _write(self, sequences: list[RunningSequence], logits: Tensor) -> None:
+        tokens, logprobs = choose_tokens(logits, [sequence.sampler for sequence in sequences])
+        for sequence, token, logprob in zip(sequences, tokens, logprobs, strict=True):
+            delta = sequence.accept(token, logprob, self._end_tokens)
+            if delta is not None:
+                self._tell(sequence, delta)
+
+
+def _count_shared(sequence: RunningSequence, other: RunningSequence) -> int:
+    """Count the tokens with which both begin; none if they use different adapters."""
+    if sequence.request.adapter is not other.request.adapter:
+        return 0
+    count = 0
+    for mine, theirs in zip(sequence.request.prompt, other.request.prompt, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count

@@ -1,0 +1,62 @@
+"""One text being written: its tokens so far and what of them may be shown. Owned by the model thread."""
+
+from collections.abc import Sequence as SequenceOf
+from typing import Any
+
+from services.engine.batching.generation import Generation
+from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
+from services.engine.batching.sampling import Sampler
+from services.engine.batching.text import StopScanner, TextStream
+
+
+class RunningSequence:
+    """A sequence in the batch. `cached` tokens of it are in its slot of the cache."""
+
+    def __init__(self, generation: Generation, index: int, request: SequenceRequest, tokenizer: Any) -> None:
+        self.generation = generation
+        self.index = index
+        self.request = request
+        self.sampler = Sampler(request.sampling)
+        self.tokens = list(request.prompt)
+        self.cached = 0
+        self.written = 0
+        self.finished = False
+        self._text = TextStream(tokenizer, request.prompt)
+        self._stops = StopScanner(request.stops)
+        self._logprobs: list[TokenLogprob] = []
+        self._untold = 0
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that the model has not read yet; more than one while the prompt is being read."""
+        return len(self.tokens) - self.cached
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the text any more."""
+        return self.generation.cancelled
+
+    def accept(self, token: int, logprob: TokenLogprob | None, end_tokens: SequenceOf[int]) -> Delta | None:
+        """Take the chosen token; return what to tell the client, None if nothing new can be shown."""
+        if token in end_tokens:
+            return self._finish(self._stops.flush(), "stop")
+        self.tokens.append(token)
+        self.written += 1
+        self._untold += 1
+        if logprob is not None:
+            self._logprobs.append(logprob)
+        text, stopped = self._stops.push(self._text.push(token))
+        if stopped:
+            return self._finish(text, "stop")
+        if self.written >= self.request.max_tokens:
+            return self._finish(text + self._stops.flush(), "length")
+        return self._tell(text, None) if text else None
+
+    def _finish(self, text: str, reason: str) -> Delta:
+        self.finished = True
+        return self._tell(text, reason)
+
+    def _tell(self, text: str, reason: str | None) -> Delta:
+        delta = Delta(self.index, text, self._untold, self._logprobs, reason)
+        self._logprobs, self._untold = [], 0
+        return delta

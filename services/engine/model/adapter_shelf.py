@@ -1,0 +1,49 @@
+"""Keeps the adapters used last in memory, the very last ones also merged into copies of the weights."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from services.engine.model.adapter import WEIGHTS_FILE, Adapter, AdapterError, load_adapter
+from services.engine.model.runner import ModelRunner
+from services.engine.model.switchboard import check_adapter_fits, merge_adapter
+
+
+class AdapterShelf:
+    """Bounded: `size` adapters (15 MB each for Gemma, rank 16), `merged` of them with merged weights (200 MB)."""
+
+    def __init__(self, runner: ModelRunner, size: int, merged: int) -> None:
+        self._runner = runner
+        self._size = size
+        self._merged = merged
+        self._adapters: OrderedDict[tuple[Path, int], Adapter] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def fetch(self, folder: Path) -> Adapter:
+        """Return the folder's adapter, read at first use and when its file has changed.
+
+        Takes about a second when it reads; call it outside the event loop. Raises AdapterError.
+        """
+        with self._lock:
+            try:
+                key = (folder, (folder / WEIGHTS_FILE).stat().st_mtime_ns)
+            except OSError as error:
+                raise AdapterError(f"{folder.name} is gone") from error
+            adapter = self._adapters.get(key) or self._read(folder)
+            self._adapters[key] = adapter
+            self._adapters.move_to_end(key)
+            self._trim(adapter)
+            return adapter
+
+    def _read(self, folder: Path) -> Adapter:
+        adapter = load_adapter(folder, self._runner.dtype, self._runner.device)
+        check_adapter_fits(adapter, self._runner.linears)
+        return adapter
+
+    def _trim(self, used: Adapter) -> None:
+        while len(self._adapters) > self._size:
+            self._adapters.popitem(last=False)[1].merged = None
+        for adapter in list(self._adapters.values())[: -self._merged or None]:
+            adapter.merged = None
+        if self._merged and used.merged is None:
+            used.merged = merge_adapter(used, self._runner.linears)

@@ -1,0 +1,35 @@
+"""Turns chat messages into a prompt: the model's own template, or a plain one where it has none."""
+
+from collections.abc import Callable
+from typing import Any
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if not loop.first %}\n\n{% endif %}"
+    "{% if message.role == 'assistant' %}Assistant: {{ message.content }}"
+    "{% elif message.role == 'user' %}User: {{ message.content }}"
+    "{% else %}{{ message.content }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}\n\nAssistant:{% endif %}"
+)
+# Where a model without a template of its own would begin to write the user's next message.
+PLAIN_STOP = "\n\nUser:"
+
+ChatRenderer = Callable[[list[dict[str, str]], bool], str]
+
+
+def build_chat_renderer(tokenizer: Any) -> ChatRenderer:
+    """Return `render(messages, answer_follows)`; with `answer_follows` the text ends where the answer begins.
+
+    The text holds no beginning-of-text token when the tokenizer adds one by itself.
+    """
+    template = tokenizer.chat_template or PLAIN_TEMPLATE
+    begin = tokenizer.bos_token or ""
+
+    def render(messages: list[dict[str, str]], answer_follows: bool) -> str:
+        text: str = tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=answer_follows
+        )
+        return text.removeprefix(begin) if begin else text
+
+    return render

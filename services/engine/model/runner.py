@@ -1,0 +1,90 @@
+"""Runs the model on a batch whose rows are at different positions and use different adapters.
+
+Owned by one thread. Knows token ids and slots; nothing of requests, text or sampling.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from services.engine.model.adapter import Adapter
+from services.engine.model.slot_cache import SlotCache
+from services.engine.model.switchboard import Switchboard, switch_linears
+
+LAYER_KINDS = {"full_attention", "sliding_attention"}
+
+
+class UnsupportedModelError(Exception):
+    """The model has layers that a batch with one position per row cannot run."""
+
+
+class ModelRunner:
+    """A base model with switched linear layers and a cache of `slots` sequences."""
+
+    def __init__(self, model: Any, slots: int, context_length: int) -> None:
+        config = model.config.get_text_config()
+        self.kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if not self.kinds <= LAYER_KINDS:
+            raise UnsupportedModelError(f"layers of kind {sorted(self.kinds - LAYER_KINDS)} are not supported")
+        self.window: int | None = getattr(config, "sliding_window", None)
+        self.model = model
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.dtype
+        self.vocabulary_size: int = config.vocab_size
+        self.context_length = min(context_length, config.max_position_embeddings)
+        self.cache = SlotCache(slots, self.context_length)
+        self.board = Switchboard()
+        self.linears = switch_linears(model, self.board)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def run(
+        self,
+        first_slot: int,
+        tokens: Sequence[Sequence[int]],
+        starts: Sequence[int],
+        adapters: Sequence[Adapter | None],
+    ) -> Tensor:
+        """Feed row i (slot first_slot + i) its `tokens`, which begin at position `starts[i]`.
+
+        Rows may have different numbers of tokens: shorter ones are padded on the left. Returns float32 logits
+        (rows x vocabulary) after each row's last token.
+        """
+        width = max(map(len, tokens))
+        ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in tokens])
+        ends = torch.tensor([start + len(row) for row, start in zip(tokens, starts, strict=True)])
+        columns = ends[:, None] + torch.arange(-width, 0)
+        columns = torch.where(columns < torch.tensor(starts)[:, None], -1, columns).to(self.device)
+        span = int(ends.max())
+        self.cache.reserve(span)
+        self.cache.begin(first_slot, columns, span)
+        self.board.select(adapters, self.device)
+        positions = columns.clamp(min=0)
+        output = self.model(
+            input_ids=ids.to(self.device),
+            attention_mask=self._build_masks(positions, span),
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: Tensor = output.logits[:, -1].float()
+        return logits
+
+    def _build_masks(self, positions: Tensor, span: int) -> Tensor | dict[str, Tensor]:
+        distance = positions[:, None, :, None] - torch.arange(span, device=self.device)
+        full = self._to_additive(distance >= 0)
+        if self.window is None:
+            return {"full_attention": full} if self._takes_masks_by_kind() else full
+        sliding = self._to_additive((distance >= 0) & (distance < self.window)) if span > self.window else full
+        if self._takes_masks_by_kind():
+            return {"full_attention": full, "sliding_attention": sliding}
+        return sliding
+
+    def _takes_masks_by_kind(self) -> bool:
+        return "sliding_attention" in self.kinds
+
+    def _to_additive(self, allowed: Tensor) -> Tensor:
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
+        return mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)

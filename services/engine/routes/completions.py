@@ -1,0 +1,193 @@
+"""POST /v1/completions and its legacy form under /v1/engines."""
+
+import time
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
+from services.engine.errors import InvalidRequestError
+from services.engine.routes.answers import (
+    Choice,
+    Chunk,
+    answer_whole,
+    count_usage,
+    gather_choices,
+    gone,
+    stream_answer,
+)
+from services.engine.routes.bodies import CompletionBody
+from services.engine.routes.requests import Target, encode_text, find_target, get_serving, settle_max_tokens, submit
+from services.engine.serving import LoadedModel, Serving
+
+router = APIRouter()
+
+# OpenAI's default for this route; chat writes until the context is full.
+DEFAULT_MAX_TOKENS = 16
+
+
+@router.post("/v1/completions")
+async def create_completion(
+    body: CompletionBody, request: Request, serving: Annotated[Serving, Depends(get_serving)]
+) -> Response:
+    """Write texts that go on from the prompts."""
+    return await _complete(body, request, serving, body.model)
+
+
+@router.post("/v1/engines/{engine:path}/completions")
+async def create_engine_completion(
+    engine: str, body: CompletionBody, request: Request, serving: Annotated[Serving, Depends(get_serving)]
+) -> Response:
+    """As above; the model is named in the path."""
+    return await _complete(body, request, serving, engine)
+
+
+async def _complete(body: CompletionBody, request: Request, serving: Serving, model: str | None) -> Response:
+    _check_supported(body)
+    target = await find_target(serving, model)
+    prompts = read_prompts(body, target.loaded)
+    choices = body.n or 1
+    if len(prompts) * choices > serving.settings.max_choices_per_request:
+        raise InvalidRequestError(
+            f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
+        )
+    sequences = [_build_sequence(body, target, prompt, choice) for prompt in prompts for choice in range(choices)]
+    generation = submit(serving, target, sequences, body, request)
+    answer = CompletionAnswer(body, target, prompts, choices)
+    if body.stream:
+        usage = answer.usage_chunk if answer.include_usage else None
+        return stream_answer(serving, generation, answer.echo_chunks(), answer.shape, usage)
+    texts = await gather_choices(serving, generation, request)
+    return gone() if texts is None else answer_whole(answer.whole(texts))
+
+
+def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
+    """Return the prompts as tokens. Raises InvalidRequestError."""
+    prompt = body.prompt if body.prompt is not None else ""
+    if isinstance(prompt, str):
+        return [encode_text(loaded, prompt, "prompt")]
+    if not prompt:
+        raise InvalidRequestError("prompt is an empty list.", param="prompt")
+    if isinstance(prompt[0], int):
+        return [_check_tokens(prompt, loaded)]
+    return [
+        encode_text(loaded, one, "prompt") if isinstance(one, str) else _check_tokens(one, loaded) for one in prompt
+    ]
+
+
+def _check_tokens(tokens: Any, loaded: LoadedModel) -> list[int]:
+    size = loaded.runner.vocabulary_size
+    if not tokens or any(not 0 <= token < size for token in tokens):
+        raise InvalidRequestError(f"prompt tokens must be numbers from 0 to {size - 1}.", param="prompt")
+    return list(tokens)
+
+
+def _check_supported(body: CompletionBody) -> None:
+    if body.suffix:
+        raise InvalidRequestError("Inserting text before a suffix is not supported.", param="suffix")
+    if body.best_of is not None and body.best_of != (body.n or 1):
+        raise InvalidRequestError("best_of other than n is not supported.", param="best_of")
+    if body.echo and body.logprobs is not None:
+        raise InvalidRequestError("logprobs of an echoed prompt are not supported.", param="logprobs")
+
+
+def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], choice: int) -> SequenceRequest:
+    runner = target.loaded.runner
+    return SequenceRequest(
+        prompt=prompt,
+        max_tokens=settle_max_tokens(body, DEFAULT_MAX_TOKENS, prompt, runner.context_length, "prompt"),
+        sampling=body.read_sampling(runner.vocabulary_size, choice, body.logprobs),
+        stops=body.read_stops(),
+        adapter=target.adapter,
+    )
+
+
+class CompletionAnswer:
+    """Shapes the answer to one request, streamed or whole."""
+
+    def __init__(self, body: CompletionBody, target: Target, prompts: list[list[int]], choices: int) -> None:
+        self.include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._prompts = prompts
+        self._choices = choices
+        self._tokenizer = target.loaded.tokenizer
+        self._with_logprobs = body.logprobs is not None
+        self._echo = [self._decode_prompt(body, place) for place in range(len(prompts))] if body.echo else []
+        self._offsets: dict[int, int] = {}
+        self._head = {
+            "id": f"cmpl-{uuid.uuid4().hex}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": target.name,
+        }
+
+    def whole(self, texts: list[Choice]) -> dict[str, Any]:
+        """The answer in one piece."""
+        choices = [
+            {
+                "text": self._echo_of(index) + choice.text,
+                "index": index,
+                "logprobs": self._logprobs(index, choice.logprobs),
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(texts)
+        ]
+        return {**self._head, "choices": choices, "usage": self._usage(sum(choice.tokens for choice in texts))}
+
+    def echo_chunks(self) -> list[Chunk]:
+        """The prompts, when they are to be echoed."""
+        count = len(self._prompts) * self._choices if self._echo else 0
+        return [self._chunk(index, self._echo_of(index), None, None) for index in range(count)]
+
+    def shape(self, delta: Delta) -> list[Chunk]:
+        """The chunks of a delta; the end comes in one of its own, as OpenAI sends it."""
+        chunks = []
+        if delta.text or delta.logprobs:
+            logprobs = self._logprobs(delta.index, delta.logprobs)
+            chunks.append(self._chunk(delta.index, delta.text, logprobs, None))
+        if delta.finish_reason is not None:
+            chunks.append(self._chunk(delta.index, "", None, delta.finish_reason))
+        return chunks
+
+    def usage_chunk(self, completion_tokens: int) -> Chunk:
+        """The last chunk when usage was asked for."""
+        return {**self._head, "choices": [], "usage": self._usage(completion_tokens)}
+
+    def _chunk(self, index: int, text: str, logprobs: Any, reason: str | None) -> Chunk:
+        choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": reason}
+        chunk = {**self._head, "choices": [choice]}
+        return {**chunk, "usage": None} if self.include_usage else chunk
+
+    def _usage(self, completion_tokens: int) -> dict[str, int]:
+        return count_usage(sum(map(len, self._prompts)), completion_tokens)
+
+    def _echo_of(self, index: int) -> str:
+        return self._echo[index // self._choices] if self._echo else ""
+
+    def _decode_prompt(self, body: CompletionBody, place: int) -> str:
+        if isinstance(body.prompt, str):
+            return body.prompt
+        one = body.prompt[place] if body.prompt else ""
+        return one if isinstance(one, str) else self._decode(self._prompts[place])
+
+    def _decode(self, tokens: list[int]) -> str:
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
+
+    def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> dict[str, Any] | None:
+        if not self._with_logprobs:
+            return None
+        texts = [self._decode([one.token]) for one in tokens]
+        offset = self._offsets.get(index, len(self._echo_of(index)))
+        offsets = []
+        for text in texts:
+            offsets.append(offset)
+            offset += len(text)
+        self._offsets[index] = offset
+        return {
+            "tokens": texts,
+            "token_logprobs": [one.logprob for one in tokens],
+            "top_logprobs": [{self._decode([token]): value for token, value in one.top} for one in tokens],
+            "text_offset": offsets,
+        }

@@ -1,0 +1,87 @@
+"""From a checked body to a request in the batch; common to completions and chat."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from services.engine.batching.generation import Generation
+from services.engine.batching.requests import Priority, SequenceRequest
+from services.engine.errors import ContextLengthExceededError, InvalidRequestError
+from services.engine.model.adapter import Adapter
+from services.engine.registry import ModelEntry
+from services.engine.routes.bodies import CommonBody
+from services.engine.serving import LoadedModel, Serving
+
+PRIORITY_HEADER = "x-storymill-priority"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model a request is for, ready to be used."""
+
+    name: str
+    entry: ModelEntry
+    adapter: Adapter | None
+    loaded: LoadedModel
+
+
+def get_serving(request: Request) -> Serving:
+    """Return the application's engine; a FastAPI dependency."""
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+async def find_target(serving: Serving, name: str | None) -> Target:
+    """Look the model up and bring its adapter into memory. Raises ApiError."""
+    if not name:
+        raise InvalidRequestError("you must provide a model parameter", param="model")
+    entry = serving.registry.get_model(name)
+    return Target(name, entry, await serving.fetch_adapter(entry, name), serving.get_loaded())
+
+
+def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
+    """Tokenise text. Raises InvalidRequestError for what is no valid Unicode."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{param} holds a lone surrogate: no valid Unicode.", param=param) from error
+    tokens: list[int] = list(loaded.tokenizer(text).input_ids)
+    if tokens:
+        return tokens
+    # An empty prompt, and a tokenizer without a beginning-of-text token.
+    return [loaded.tokenizer.eos_token_id]
+
+
+def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], limit: int, param: str) -> int:
+    """Return how many tokens may be written. Raises ContextLengthExceededError if they do not fit."""
+    room = limit - len(prompt)
+    wanted = body.max_completion_tokens or body.max_tokens
+    answer = wanted or min(default or room, max(room, 1))
+    if room < 1 or answer > room:
+        raise ContextLengthExceededError(limit, len(prompt), answer, param)
+    return answer
+
+
+def submit(
+    serving: Serving, target: Target, sequences: list[SequenceRequest], body: CommonBody, request: Request
+) -> Generation:
+    """Hand the sequences to the batch. Raises OverloadedError when there is no room, InvalidRequestError."""
+    if len(sequences) > serving.settings.max_choices_per_request:
+        raise InvalidRequestError(
+            f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
+        )
+    generation = Generation(sequences, read_priority(body, request))
+    target.loaded.thread.submit(generation)
+    serving.metrics.prompt_tokens.inc(sum(len(sequence.prompt) for sequence in sequences))
+    return generation
+
+
+def read_priority(body: CommonBody, request: Request) -> Priority:
+    """Return the priority from header or body; interactive unless volume is asked for."""
+    wanted = request.headers.get(PRIORITY_HEADER) or body.priority
+    if wanted is None or isinstance(wanted, int):
+        return Priority.INTERACTIVE
+    try:
+        return Priority(wanted.lower())
+    except ValueError as error:
+        raise InvalidRequestError("priority is 'interactive' or 'volume'.", param="priority") from error
