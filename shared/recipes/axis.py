@@ -93,13 +93,22 @@ def _read_range(name: str, bounds: Any) -> Axis:
 
 
 def _read_weighted(name: str, weights: Any) -> Axis:
-    if not isinstance(weights, dict) or not weights:
-        raise _error(name, "weighted values are an object: value → weight")
-    if not all(_is_number(w) and isinstance(w, int) and 1 <= w <= MAX_WEIGHT for w in weights.values()):
+    pairs = list(weights.items()) if isinstance(weights, dict) else weights
+    if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise _error(name, "weighted values are an object, value → weight, or a list of pairs [value, weight]")
+    if not all(_is_number(weight) and isinstance(weight, int) and 1 <= weight <= MAX_WEIGHT for _, weight in pairs):
         raise _error(name, f"a weight is a whole number from 1 to {MAX_WEIGHT}")
-    values = _check_values(name, list(weights))
-    ends = tuple(accumulate(weights.values()))
+    values = _check_values(name, [value for value, _ in pairs])
+    ends = tuple(accumulate(weight for _, weight in pairs))
     return Axis(name, ends[-1], WeightedValues(values, ends))
+
+
+def to_stored_spec(spec: Any) -> Any:
+    """Return an attribute's specification as it is stored: JSONB forgets the order of an object's keys, and the
+    order of weighted values decides which cell is which."""
+    if isinstance(spec, dict) and isinstance(spec.get("weighted"), dict):
+        return {**spec, "weighted": [list(pair) for pair in spec["weighted"].items()]}
+    return spec
 
 
 def _check_values(name: str, values: list[Any]) -> tuple[Scalar, ...]:
