@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add
 from typing import Literal
 
 import numpy as np
@@ -73,21 +74,12 @@ class PairProfile:
     long_positions: list[int]
     first_characters: set[str]
     starts_with_space: bool
+    task_type: TaskType
 
     @property
     def row_count(self) -> int:
         """The number of rows seen."""
         return len(self.row_ids)
-
-    @property
-    def task_type(self) -> TaskType:
-        """What the public tool takes the rows for."""
-        if self.prompts.characters == 0:
-            return "open-ended generation"
-        classes = len(np.unique(self.completions.all_hashes()))
-        if classes < self.row_count / CLASSIFICATION_THRESHOLD:
-            return "classification"
-        return "conditional generation"
 
     def duplicate_positions(self) -> list[int]:
         """Positions of rows whose prompt and completion both occurred before."""
@@ -114,11 +106,22 @@ def profile_pairs(
     for batch in batches:
         prompts.observe(batch.prompts)
         completions.observe(batch.completions)
-        lengths = map(len, map(str.__add__, batch.prompts, batch.completions))
+        lengths = map(add, map(len, batch.prompts), map(len, batch.completions))
         long_positions.extend(count + i for i, n in enumerate(lengths) if n > LONG_PAIR_CHARACTERS)
         first_characters.update({value[:1] for value in batch.completions})
         first = batch.completions[0] if first is None else first
         ids.append(np.array(batch.ids, np.int64))
         count += len(batch)
     row_ids = np.concatenate(ids) if ids else np.zeros(0, np.int64)
-    return PairProfile(prompts, completions, row_ids, long_positions, first_characters, (first or "")[:1] == " ")
+    starts_with_space = (first or "")[:1] == " "
+    task_type = infer_task_type(prompts, completions, count)
+    return PairProfile(prompts, completions, row_ids, long_positions, first_characters, starts_with_space, task_type)
+
+
+def infer_task_type(prompts: ColumnProfile, completions: ColumnProfile, row_count: int) -> TaskType:
+    """What the public tool takes such rows for."""
+    if prompts.characters == 0:
+        return "open-ended generation"
+    if len(np.unique(completions.all_hashes())) < row_count / CLASSIFICATION_THRESHOLD:
+        return "classification"
+    return "conditional generation"

@@ -1,13 +1,16 @@
 """Counts of upper- and lower-case letters, a batch at a time (per-character Python is what made the old tool slow)."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-UPPER, LOWER = 1, 2
+UPPER, LOWER, SURROGATE = 1, 2, 3
 # No letter with case lies above (checked against Python's tables up to U+10FFFF by a test).
 CASED_LIMIT = 0x1F200
+ASCII_UPPER = bytes(range(ord("A"), ord("Z") + 1))
+ASCII_LOWER = bytes(range(ord("a"), ord("z") + 1))
 
 
 @lru_cache(maxsize=1)
@@ -17,11 +20,26 @@ def _case_table() -> NDArray[np.uint8]:
         character = chr(code)
         if character.isalpha():
             table[code] = UPPER if character.isupper() else LOWER if character.islower() else 0
+    table[0xD800:0xE000] = SURROGATE
     return table
 
 
 def count_case(text: str) -> tuple[int, int]:
     """(upper-case letters, lower-case letters) as `str.isupper` and `str.islower` see single characters."""
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    if text.isascii():
+        letters = text.encode()
+        return (
+            len(letters) - len(letters.translate(None, ASCII_UPPER)),
+            len(letters) - len(letters.translate(None, ASCII_LOWER)),
+        )
+    kinds = _cased(np.frombuffer(text.encode("utf-16-le"), dtype="<u2"))
+    if (kinds == SURROGATE).any():  # characters beyond the basic plane: look at whole code points
+        kinds = _cased(np.frombuffer(text.encode("utf-32-le"), dtype="<u4"))
+    upper = int(np.count_nonzero(kinds == UPPER))
+    return upper, int(np.count_nonzero(kinds == LOWER))
+
+
+def _cased(codes: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
+    """The kinds of the characters that have one; few are left of a Chinese text."""
     kinds = np.take(_case_table(), codes)
-    return int(np.count_nonzero(kinds == UPPER)), int(np.count_nonzero(kinds == LOWER))
+    return kinds[kinds != 0]

@@ -15,6 +15,7 @@ from services.workers.datasets.rows import RowBatch, RowStore
 MAX_VALIDATION_ROWS = 1000
 TRAIN_SHARE = 0.8
 SAMPLE_SEED = 42
+BUFFER_BYTES = 1 << 20
 
 
 def free_names(source: str, parts: tuple[str, ...] = ("",)) -> list[str]:
@@ -31,7 +32,7 @@ def free_names(source: str, parts: tuple[str, ...] = ("",)) -> list[str]:
 
 def write_prepared(store: RowStore, name: str) -> None:
     """Write all rows to one file."""
-    with Path(name).open("wb") as out:
+    with Path(name).open("wb", buffering=BUFFER_BYTES) as out:
         write_pairs(store.batches(), out)
 
 
@@ -42,9 +43,9 @@ def write_train_and_validation(store: RowStore, train: str, validation: str) -> 
     chosen = np.random.RandomState(SAMPLE_SEED).choice(count, size=train_count, replace=False)
     is_train = np.zeros(count, bool)
     is_train[chosen] = True
-    with Path(train).open("wb") as out:
+    with Path(train).open("wb", buffering=BUFFER_BYTES) as out:
         write_pairs(_shuffled(store, chosen), out)
-    with Path(validation).open("wb") as out:
+    with Path(validation).open("wb", buffering=BUFFER_BYTES) as out:
         write_pairs(_masked(store.batches(), ~is_train), out)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +56,13 @@ class _LineSink:
             values = {"prompt": prompt, "completion": completion}
             record = orjson.dumps({**values, **dict(zip(self.extra_names, extras, strict=False))}).decode()
         self.good.write(record + "\n")
+
+    def add_many(
+        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+    ) -> None:
+        rows = zip(*extras, strict=True) if extras else repeat(())
+        for line, prompt, completion, others in zip(lines, prompts, completions, rows, strict=False):
+            self.add(line, prompt, completion, "", others)
 
     def reject(self, problem: ReadingProblem) -> None:
         self.rejected_count += 1

@@ -6,12 +6,14 @@ Agrees with pandas (C parser, all columns as text) on well-formed files, its emp
 import csv
 import io
 from collections.abc import Iterator
+from collections import deque
 from itertools import chain, islice
-from typing import Self
+from typing import Any, Self
 
 from services.workers.datasets.errors import UnreadableFileError
 from services.workers.datasets.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.workers.datasets.reading.source_file import SourceFile
+from services.workers.datasets.rows import ROWS_PER_BATCH
 
 # What pandas reads as a missing value in text tables, and therefore as "".
 EMPTY_CELL_WORDS = frozenset(
@@ -29,25 +31,35 @@ def read_delimited(source: SourceFile, sink: RowSink) -> None:
         UnreadableFileError: there is no header.
     """
     with _Records(source, sink) as records:
-        header = next((record for record in records if not _is_blank(record)), None)
-        if header is None:
+        chunks = iter(records)
+        rows, lines = next(chunks, ([], []))
+        start = next((i for i, row in enumerate(rows) if not _is_blank(row)), None)
+        if start is None:
             raise UnreadableFileError(f"File {source.path} has no header line.", line=1, column=1)
-        header[0] = header[0].removeprefix("\ufeff")
+        header = [rows[start][0].removeprefix("\ufeff"), *rows[start][1:]]
         sink.name_columns(header)
-        _read_records(records, header, sink)
+        reader = _RowReader(header, sink, records)
+        reader.read(rows[start + 1 :], lines[start + 1 :])
+        for rows, lines in chunks:
+            reader.read(rows, lines)
+
+
+class _OpenQuoteError(Exception):
+    """The text ended inside quotes."""
 
 
 class _Records:
-    """Records with the line on which each begins. A quote that never closes costs its line, not the rest."""
+    """Records in chunks, with the line on which each begins. A quote that never closes costs its line, not the rest."""
 
     def __init__(self, source: SourceFile, sink: RowSink) -> None:
         csv.field_size_limit(MAX_FIELD_CHARACTERS)
+        self.has_bad_bytes = False
         self._source = source
         self._sink = sink
         self._text = self._open()
         self._skipped = 0
+        self._next_line = 1
         self._is_exhausted = False
-        self.line = 1
 
     def __enter__(self) -> Self:
         return self
@@ -55,69 +67,121 @@ class _Records:
     def __exit__(self, *_: object) -> None:
         self._text.close()
 
-    def __iter__(self) -> Iterator[list[str]]:
-        while True:
+    def __iter__(self) -> Iterator[tuple[list[list[str]], list[int]]]:
+        is_done = False
+        while not is_done:
             # The marker is asked for a line only when the text ends, and inside a record only if a quote is open.
             reader = csv.reader(chain(self._text, self._mark_end()), delimiter=self._source.delimiter)
-            self.line = self._skipped + 1
-            for record in reader:
+            try:
+                yield from self._chunks(reader)
+                is_done = True
+            except _OpenQuoteError:
+                self._reject_open_quote()
+            except UnicodeDecodeError:
+                self.has_bad_bytes = True
+                self._restart(self._next_line - 1)
+
+    def _chunks(self, reader: Any) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Chunks up to the end or the first trouble; what was complete before the trouble comes first."""
+        rows: list[list[str]] = []
+        lines: list[int] = []
+        try:
+            for row in reader:
                 if self._is_exhausted:
-                    break
-                yield record
-                self.line = self._skipped + reader.line_num + 1
-            else:
-                return
-            self._restart_after_open_quote()
+                    raise _OpenQuoteError
+                rows.append(row)
+                lines.append(self._next_line)
+                self._next_line = self._skipped + reader.line_num + 1
+                if len(rows) == ROWS_PER_BATCH:
+                    yield rows, lines
+                    rows, lines = [], []
+        except (_OpenQuoteError, UnicodeDecodeError):
+            yield rows, lines
+            raise
+        if rows:
+            yield rows, lines
 
     def _mark_end(self) -> Iterator[str]:
         self._is_exhausted = True
         yield from ()
 
-    def _restart_after_open_quote(self) -> None:
+    def _reject_open_quote(self) -> None:
+        line = self._next_line
+        self._restart(line)
+        with self._open() as text:
+            opening = next(islice(text, line - 1, None))
+        raw = opening.encode("utf-8", "backslashreplace").decode().rstrip("\r\n")
+        message = "a quote opens here and never closes"
+        self._sink.reject(ReadingProblem("open_quote", line, opening.rfind('"') + 1, message, raw))
+        self._next_line = line + 1
+
+    def _restart(self, lines_to_skip: int) -> None:
         self._text.close()
         self._text = self._open()
-        opening = next(islice(self._text, self.line - 1, None))
-        message = "a quote opens here and never closes"
-        column = opening.rfind('"') + 1
-        raw = opening.encode("utf-8", "backslashreplace").decode().rstrip("\r\n")
-        self._sink.reject(ReadingProblem("open_quote", self.line, column, message, raw))
-        self._skipped = self.line
+        self._skipped = lines_to_skip
         self._is_exhausted = False
+        deque(islice(self._text, lines_to_skip), maxlen=0)
 
     def _open(self) -> io.TextIOWrapper:
+        # Strict decoding is the cheap way to learn that all bytes are sound.
+        errors = "surrogateescape" if self.has_bad_bytes else "strict"
         raw = self._source.open_binary()
-        return io.TextIOWrapper(raw, encoding=self._source.encoding, errors="surrogateescape", newline="")
+        return io.TextIOWrapper(raw, encoding=self._source.encoding, errors=errors, newline="")
 
 
 def _is_blank(record: list[str]) -> bool:
     return not record or (len(record) == 1 and not record[0].strip(" \t"))
 
 
-def _read_records(records: _Records, header: list[str], sink: RowSink) -> None:
-    width = len(header)
-    prompt_at, completion_at = find_column(header, "prompt"), find_column(header, "completion")
-    chosen = (prompt_at, completion_at)
-    others = [i for i in range(width) if i not in chosen and header[i] != "messages"]
-    plain_pair = width == 2 and prompt_at is not None and completion_at is not None
-    for record in records:
-        line = records.line
-        if len(record) != width:
-            if _is_blank(record):
-                continue
-            if len(record) > width:
-                sink.reject(_wrong_width(record, width, line))
-                continue
-            sink.note("short_record", line, f"{len(record)} of {width} fields; the missing ones are read as empty")
-            record.extend([""] * (width - len(record)))
-        prompt = record[prompt_at] if prompt_at is not None else ""
-        completion = record[completion_at] if completion_at is not None else ""
-        if prompt in WORDS_BUT_EMPTY or completion in WORDS_BUT_EMPTY:
-            prompt, completion = _without_words(prompt, completion, line, sink)
+class _RowReader:
+    """Turns records into rows: whole chunks at once while they are plain, else one by one."""
+
+    def __init__(self, header: list[str], sink: RowSink, records: _Records) -> None:
+        self._width = len(header)
+        self._sink = sink
+        self._records = records
+        self._prompt_at, self._completion_at = find_column(header, "prompt"), find_column(header, "completion")
+        chosen = (self._prompt_at, self._completion_at)
+        self._others = [i for i, name in enumerate(header) if i not in chosen and name != "messages"]
+
+    def read(self, rows: list[list[str]], lines: list[int]) -> None:
+        """Add the rows of these records."""
+        is_even = set(map(len, rows)) == {self._width}
+        if not is_even or self._records.has_bad_bytes or self._prompt_at is None or self._completion_at is None:
+            self._read_carefully(rows, lines)
+            return
+        columns = list(zip(*rows, strict=True))
+        prompts, completions = columns[self._prompt_at], columns[self._completion_at]
+        if WORDS_BUT_EMPTY.isdisjoint(prompts) and WORDS_BUT_EMPTY.isdisjoint(completions):
+            self._sink.add_many(lines, list(prompts), list(completions), [columns[i] for i in self._others])
+        else:
+            self._read_carefully(rows, lines)
+
+    def _read_carefully(self, rows: list[list[str]], lines: list[int]) -> None:
+        for record, line in zip(rows, lines, strict=True):
+            if len(record) != self._width:
+                if _is_blank(record):
+                    continue
+                if len(record) > self._width:
+                    self._sink.reject(_wrong_width(record, self._width, line))
+                    continue
+                self._fill_up(record, line)
+            self._read_record(record, line)
+
+    def _fill_up(self, record: list[str], line: int) -> None:
+        message = f"{len(record)} of {self._width} fields; the missing ones are read as empty"
+        self._sink.note("short_record", line, message)
+        record.extend([""] * (self._width - len(record)))
+
+    def _read_record(self, record: list[str], line: int) -> None:
+        prompt = record[self._prompt_at] if self._prompt_at is not None else ""
+        completion = record[self._completion_at] if self._completion_at is not None else ""
         problem = _problem_in_texts(prompt, completion, record, line)
         if problem:
-            sink.reject(problem)
-        else:
-            sink.add(line, prompt, completion, "", () if plain_pair else tuple(record[i] for i in others))
+            self._sink.reject(problem)
+            return
+        prompt, completion = _without_words(prompt, completion, line, self._sink)
+        self._sink.add(line, prompt, completion, "", tuple(record[i] for i in self._others))
 
 
 def _without_words(prompt: str, completion: str, line: int, sink: RowSink) -> tuple[str, str]:

@@ -39,6 +39,11 @@ class RowSink(Protocol):
     def add(self, line: int, prompt: str, completion: str, record: str = "", extras: tuple[str, ...] = ()) -> None:
         """Add a row. `extras` follow the columns named beside prompt and completion."""
 
+    def add_many(
+        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+    ) -> None:
+        """Add plain rows; `extras` are columns here, in the order of the names."""
+
     def reject(self, problem: ReadingProblem) -> None:
         """Report a piece that gave no row."""
 
@@ -78,6 +83,18 @@ class StoreSink:
         self.next_id += 1
         if len(self._lines) == ROWS_PER_BATCH:
             self.flush()
+
+    def add_many(
+        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+    ) -> None:
+        if not lines:
+            return
+        self.flush()
+        count = len(lines)
+        ids = list(range(self.next_id, self.next_id + count))
+        named = {name: list(values) for name, values in zip(self.extra_names, extras, strict=True)}
+        self.store.append(RowBatch(ids, lines, prompts, completions, [""] * count, named))
+        self.next_id += count
 
     def reject(self, problem: ReadingProblem) -> None:
         self.problem_count += 1

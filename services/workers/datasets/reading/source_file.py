@@ -15,6 +15,7 @@ EXTENSIONS: dict[str, FileFormat] = {
 }  # fmt: skip
 # Enough for a header and some thousand rows, small enough to read before every preparation.
 SAMPLE_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class SourceFile:
         """Open the uncompressed bytes."""
         if self.is_gzip:
             return cast(IO[bytes], gzip.open(self.path, "rb"))
-        return self.path.open("rb")
+        return self.path.open("rb", buffering=BUFFER_BYTES)
 
 
 def describe_file(path: Path) -> SourceFile:
