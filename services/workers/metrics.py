@@ -1,0 +1,20 @@
+"""What a worker counts, for `/metrics`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+JOBS_RUNNING = Gauge("storymill_worker_jobs_running", "Jobs under way in this process.", ["job"])
+JOB_SECONDS = Histogram("storymill_worker_job_seconds", "How long jobs took.", ["job"], buckets=LATENCY_BUCKETS)
+UPSTREAM_CALLS = Counter(
+    "storymill_upstream_calls_total",
+    "Calls to model providers; outcome is `succeeded` or the failure class.",
+    ["provider", "kind", "outcome"],
+)
+FIRST_TOKEN_SECONDS = Histogram(
+    "storymill_upstream_first_token_seconds",
+    "From the start of a streamed call to its first token.",
+    ["provider"],
+    buckets=LATENCY_BUCKETS,
+)
+STREAMS_OPEN = Gauge("storymill_worker_streams_open", "Interactive streams that this process writes.")
