@@ -26,7 +26,7 @@ Probe = Callable[[], Awaitable[Readiness]]
 
 
 def probe_http(url: str) -> Probe:
-    """Ready when the URL answers 200; its JSON may carry `message` and `progress` until then."""
+    """Ready when the URL answers 200; its JSON may carry `message` (or `status`) and `progress` until then."""
 
     async def probe() -> Readiness:
         try:
@@ -49,7 +49,7 @@ def read_progress(answer: httpx2.Response) -> tuple[str, float | None]:
     if not isinstance(body, dict):
         return "", None
     progress = body.get("progress")
-    message = body.get("message")
+    message = body.get("message", body.get("status"))
     return (
         message if isinstance(message, str) else "",
         min(1.0, max(0.0, float(progress))) if isinstance(progress, int | float) else None,
