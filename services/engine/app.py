@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 
 from services.engine.errors import ApiError, error_body
 from services.engine.middleware import BodyLimitMiddleware, RequestIdMiddleware, answer_error
-from services.engine.routes import chat, completions, models, operations
+from services.engine.routes import chat, completions, files, fine_tuning, models, operations
 from services.engine.serving import Serving
 from services.engine.settings import EngineSettings
+from services.engine.training.service import TrainingService
 
 
 def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None = None) -> FastAPI:
@@ -22,11 +23,14 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
     `on_failure` is called on the event loop when the model cannot be loaded.
     """
     serving = Serving(settings)
+    training = TrainingService(settings, serving.registry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(_load(serving, on_failure))
+        await training.start()
         yield
+        await training.stop()
         loading.cancel()
         with suppress(asyncio.CancelledError):
             await loading
@@ -34,9 +38,10 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
 
     app = FastAPI(title="Storymill engine", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.serving = serving
+    app.state.training = training
     app.add_middleware(BodyLimitMiddleware, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestIdMiddleware)
-    for part in (operations, models, completions, chat):
+    for part in (operations, models, completions, chat, files, fine_tuning):
         app.include_router(part.router)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)

@@ -31,7 +31,7 @@ def measure_tokens(hidden: Tensor, head_weight: Tensor, targets: Tensor) -> Toke
     return TokenLosses(log_probabilities, correct)
 
 
-class _TargetLogProbability(torch.autograd.Function):  # type: ignore[misc] torch is not followed
+class _TargetLogProbability(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         wants_gradient = ctx.needs_input_grad[0]

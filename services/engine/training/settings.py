@@ -38,3 +38,5 @@ class TrainingSettings(BaseSettings):
     memory_limit_bytes: int = Field(default=0, ge=0)
     organization: str = Field(default="storymill", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     maximum_open_jobs: int = Field(default=100, ge=1)
+    # Largest upload; OpenAI documents 512 MB.
+    file_bytes: int = Field(default=512 * 1024**2, ge=1)

@@ -1,0 +1,280 @@
+"""One attempt at one job: from its row and files to a published model. Runs inside the trainer process."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from services.engine.files import FileStore, StoredFile, new_file_id
+from services.engine.model.chat import build_chat_renderer
+from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.serving import choose_dtype
+from services.engine.store import Store
+from services.engine.training.completion_loss import ROWS_PER_CHUNK
+from services.engine.training.encoding import ExampleEncoder, PreferencePair
+from services.engine.training.examples import Example, PreferenceExample
+from services.engine.training.hyperparameters import Hyperparameters, RequestedHyperparameters, settle
+from services.engine.training.job_folder import JobFolder
+from services.engine.training.job_store import Job, JobStore
+from services.engine.training.loop import StepMetrics, TrainingInterruptedError, TrainingLoop, TrainingPlan
+from services.engine.training.memory import ModelSize, check_memory, estimate_bytes
+from services.engine.training.model_names import (
+    clean_suffix,
+    folder_of_model,
+    name_checkpoint,
+    name_tuned_model,
+)
+from services.engine.training.objective import (
+    CompletionObjective,
+    Item,
+    Objective,
+    PreferenceObjective,
+    ReferencedPair,
+    sequence_log_likelihoods,
+)
+from services.engine.training.published_adapter import ModelCard, publish_adapter
+from services.engine.training.result_table import write_result_table
+from services.engine.training.resume_points import load_newest_resume_point, save_resume_point, write_whole
+from services.engine.training.run_record import RunRecord
+from services.engine.training.settings import TrainingSettings
+from services.engine.training.tunable_model import (
+    LoraShape,
+    TunableModel,
+    attach_new_adapter,
+    attach_parent_adapter,
+)
+from services.engine.training.validation import check_file
+
+
+class JobRun:
+    """Runs a claimed job. `stop_requested` is asked between passes; so are cancel and pause, in the store."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        store: Store,
+        job: Job,
+        settings: TrainingSettings,
+        stop_requested: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._job = job
+        self._settings = settings
+        self._folder = JobFolder(state_dir, job.id)
+        self._adapters = state_dir / "adapters"
+        self._files = FileStore(store, state_dir / "files")
+        self._record = RunRecord(store, job.id, job.attempt)
+        self._stop_requested = stop_requested
+        self._device = choose_device(settings.device)
+
+    def run(self) -> None:
+        """Train to the end and publish, or until told to stop, leaving a resume point.
+
+        Raises InvalidFileError, InsufficientMemoryError, TrainingDivergedError, OSError, ClaimLostError.
+        """
+        loop, validation = self._prepare()
+        try:
+            self._train(loop, validation)
+        except TrainingInterruptedError:
+            self._save(loop)
+            return
+        self._finish(loop)
+
+    # ── before the first step ─────────────────────────────────────────────────────────────────────────────────
+
+    def _prepare(self) -> tuple[TrainingLoop, list[Item]]:
+        method = self._job.request["method"]
+        training = check_file(self._folder.training_file, "training_file", method, self._settings).examples
+        validation: list[Example] = []
+        if self._job.request["validation_file"]:
+            file = self._folder.validation_file
+            validation = check_file(file, "validation_file", method, self._settings).examples
+        hyperparameters = settle(RequestedHyperparameters(**self._job.hyperparameters), len(training))
+        self._record.settle(_shown(hyperparameters, self._job))
+        tokenizer = load_tokenizer(self._job.source["base_path"])
+        encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), self._settings.max_sequence_tokens)
+        encoded = [_encode(encoder, example) for example in training]
+        encoded_validation = [_encode(encoder, example) for example in validation]
+        self._warn_of_cuts(encoder.cut_count)
+        model = self._load_model(tokenizer, encoded + encoded_validation)
+        items, held = self._refer(model, encoded), self._refer(model, encoded_validation)
+        loop = self._build_loop(model, items, hyperparameters)
+        return loop, held
+
+    def _load_model(self, tokenizer: Any, encoded: Sequence[Any]) -> TunableModel:
+        source = self._job.source["base_path"]
+        dtype = choose_dtype("auto", self._device)
+        base = load_base(source, dtype, torch.device("cpu"))
+        self._check_memory(base, encoded)
+        base = base.to(self._device)
+        if self._folder.parent_adapter.is_dir():
+            return attach_parent_adapter(base, self._folder.parent_adapter, tokenizer.pad_token_id)
+        shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
+        return attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
+
+    def _check_memory(self, base: Any, encoded: Sequence[Any]) -> None:
+        weight_bytes = sum(parameter.numel() * parameter.element_size() for parameter in base.parameters())
+        longest = max(_tokens_in_pass(item) for item in encoded)
+        size = ModelSize.from_config(base.config, 0 if self._device.type == "cpu" else weight_bytes)
+        tokens = max(longest, self._tokens_per_pass)
+        needed = estimate_bytes(size, tokens, ROWS_PER_CHUNK, self._settings.lora_rank)
+        check_memory(needed, self._settings.memory_limit_bytes, self._device)
+
+    @property
+    def _tokens_per_pass(self) -> int:
+        return 0 if self._device.type == "cpu" else self._settings.gpu_tokens_per_pass
+
+    def _refer(self, model: TunableModel, encoded: Sequence[Any]) -> list[Item]:
+        """Give preference pairs their likelihoods under the starting model; other items stay as they are."""
+        if not encoded or not isinstance(encoded[0], PreferencePair):
+            return list(encoded)
+        model.peft_model.eval()
+        items: list[Item] = []
+        for pair in encoded:
+            self._raise_if_stopped()
+            with torch.no_grad():
+                better, worse = sequence_log_likelihoods(model, [pair])[0].tolist()
+            items.append(ReferencedPair(pair, better, worse))
+        return items
+
+    def _build_loop(self, model: TunableModel, items: list[Item], hyperparameters: Hyperparameters) -> TrainingLoop:
+        objective: Objective = CompletionObjective(hyperparameters.prompt_loss_weight)
+        if self._job.request["method"] == "dpo":
+            objective = PreferenceObjective(hyperparameters.beta)
+        plan = TrainingPlan(
+            epochs=hyperparameters.n_epochs,
+            batch_size=hyperparameters.batch_size,
+            learning_rate=self._settings.base_learning_rate * hyperparameters.learning_rate_multiplier,
+            seed=self._job.request["seed"],
+            tokens_per_pass=self._tokens_per_pass,
+        )
+        loop = TrainingLoop(model, objective, items, plan, should_stop=self._should_stop)
+        if state := load_newest_resume_point(self._folder.resume_points):
+            loop.restore(state)
+            self._record.tell(f"resumed:{self._job.attempt}", f"Resumed at step {loop.progress.step}")
+        return loop
+
+    def _warn_of_cuts(self, count: int) -> None:
+        if count:
+            limit = self._settings.max_sequence_tokens
+            message = f"{count} examples are longer than {limit} tokens and were cut at the end"
+            self._record.tell("cut", message, level="warn")
+
+    # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _train(self, loop: TrainingLoop, validation: list[Item]) -> None:
+        if loop.progress.step == 0:
+            self._evaluate(loop, validation)
+        started, first = time.monotonic(), loop.progress.step
+        saved = started
+        for metrics in loop.steps():
+            pace = (time.monotonic() - started) / (metrics.step - first)
+            finish = int(time.time() + pace * (loop.total_steps - metrics.step))
+            self._record.add_step(_to_row(metrics), loop.total_steps, finish)
+            if metrics.ends_epoch:
+                self._end_epoch(loop, metrics, validation)
+            if metrics.ends_epoch or time.monotonic() - saved >= self._settings.resume_point_seconds:
+                self._save(loop)
+                self._record.note_progress()
+                saved = time.monotonic()
+
+    def _end_epoch(self, loop: TrainingLoop, metrics: StepMetrics, validation: list[Item]) -> None:
+        figures = {
+            "step": metrics.step,
+            "train_loss": metrics.loss,
+            "train_mean_token_accuracy": metrics.token_accuracy,
+            **self._evaluate(loop, validation),
+        }
+        message = f"Completed epoch {metrics.epoch}/{loop.plan.epochs}"
+        self._record.tell(f"epoch:{metrics.epoch}", message)
+        self._publish(loop.model, metrics.step)
+        self._record.add_checkpoint(metrics.step, name_checkpoint(self._model_id, metrics.step), figures)
+
+    def _evaluate(self, loop: TrainingLoop, validation: list[Item]) -> dict[str, float]:
+        if not validation:
+            return {}
+        found = loop.evaluate(validation)
+        step = loop.progress.step
+        self._record.add_validation(step, loop.total_steps, found.loss, found.token_accuracy)
+        return {"full_valid_loss": found.loss, "full_valid_mean_token_accuracy": found.token_accuracy}
+
+    def _save(self, loop: TrainingLoop) -> None:
+        if loop.progress.step:
+            save_resume_point(self._folder.resume_points, loop.state())
+
+    def _should_stop(self) -> bool:
+        return self._stop_requested() or not self._record.holds_claim()
+
+    def _raise_if_stopped(self) -> None:
+        if self._should_stop():
+            raise TrainingInterruptedError
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _model_id(self) -> str:
+        suffix = clean_suffix(self._job.request["suffix"])
+        return name_tuned_model(self._job.source["base_name"], self._settings.organization, suffix, self._job.id)
+
+    def _publish(self, model: TunableModel, step: int | None = None) -> Path:
+        card = ModelCard(
+            id=self._model_id if step is None else name_checkpoint(self._model_id, step),
+            base=self._job.source["base_name"],
+            parent=self._job.source["parent_id"],
+            created=int(time.time()),
+            job_id=self._job.id,
+            kind="model" if step is None else "checkpoint",
+        )
+        folder = self._adapters / folder_of_model(self._job.id, step)
+        publish_adapter(model, folder, card)
+        return folder
+
+    def _finish(self, loop: TrainingLoop) -> None:
+        self._raise_if_stopped()
+        table = write_result_table(JobStore(self._store).metrics(self._job.id))
+        file_id = self._result_file_id()
+        self._files.add_bytes(file_id, table)
+        self._publish(loop.model)
+        name = "step_metrics.csv"
+        file = StoredFile(file_id, len(table), int(time.time()), name, "fine-tune-results")
+        self._record.succeed(self._model_id, file)
+
+    def _result_file_id(self) -> str:
+        """The same id at every try of the end."""
+        path = self._folder.path / "result_file.json"
+        if not path.exists():
+            write_whole(path, json.dumps(new_file_id()).encode())
+        file_id: str = json.loads(path.read_text())
+        return file_id
+
+
+def _encode(encoder: ExampleEncoder, example: Example) -> Any:
+    return encoder.encode_pair(example) if isinstance(example, PreferenceExample) else encoder.encode(example)
+
+
+def _tokens_in_pass(item: Any) -> int:
+    return 2 * max(len(item.preferred), len(item.rejected)) if isinstance(item, PreferencePair) else len(item)
+
+
+def _shown(hyperparameters: Hyperparameters, job: Job) -> dict[str, Any]:
+    shown = asdict(hyperparameters)
+    if job.request["method"] != "dpo":
+        del shown["beta"]
+    return shown
+
+
+def _to_row(metrics: StepMetrics) -> dict[str, Any]:
+    return {
+        "step": metrics.step,
+        "elapsed_tokens": metrics.elapsed_tokens,
+        "elapsed_examples": metrics.elapsed_examples,
+        "training_loss": metrics.loss,
+        "training_sequence_accuracy": metrics.sequence_accuracy,
+        "training_token_accuracy": metrics.token_accuracy,
+        "learning_rate": metrics.learning_rate,
+        "gradient_norm": metrics.gradient_norm,
+    }
