@@ -74,8 +74,7 @@ class ManagedProcess:
             return
         with contextlib.suppress(ProcessLookupError):
             if number == signal.SIGKILL:
-                # The child leads a session of its own, so its group holds whatever it started.
-                os.killpg(self._process.pid, number)
+                kill_group(self._process.pid)
             else:
                 self._process.send_signal(number)
 
@@ -105,6 +104,8 @@ class ManagedProcess:
             return await process.wait()
         finally:
             watcher.cancel()
+            # What a dead child started would go on holding its files and ports.
+            kill_group(process.pid)
             self.status.identity = None
             self.status.progress = None
 
@@ -159,6 +160,12 @@ class ManagedProcess:
     def _describe_failure(self, what: str) -> str:
         tail = "\n".join(f"  {line}" for line in read_tail(self.spec.log_file, LINES_OF_LOG_TO_SHOW))
         return f"{self.spec.name} {what}. The end of {self.spec.log_file}:\n{tail}"
+
+
+def kill_group(leader_pid: int) -> None:
+    """End a child and all that it started: it leads a session, and so a group, of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader_pid, signal.SIGKILL)
 
 
 def describe_exit(code: int) -> str:

@@ -9,12 +9,15 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from storymill.launcher.errors import MissingBinaryError
+from storymill.launcher.log_file import LINES_OF_LOG_TO_SHOW, read_tail
 
 LOOPBACK = "127.0.0.1"
 OLDEST_VERSION = (6, 2)
+BROKEN_LOG_MESSAGE = "Bad file format reading the append only file"
 
 
 def find_redis_binary() -> Path:
@@ -63,6 +66,19 @@ def write_config(folder: Path, port: int, password: str, *, durable: bool = True
         file.write("\n".join(lines) + "\n")
     temporary.rename(path)
     return path
+
+
+def set_broken_log_aside(folder: Path, log_file: Path) -> None:
+    """Rename the append-only file if the last start failed on it, so that the next start goes without.
+
+    A truncated end Redis mends by itself; this is for the rest. Nothing finished is in that file.
+    """
+    if not any(BROKEN_LOG_MESSAGE in line for line in read_tail(log_file, LINES_OF_LOG_TO_SHOW)):
+        return
+    for name in ("appendonly.aof", "appendonlydir"):
+        broken = folder / name
+        if broken.exists():
+            broken.rename(folder / f"{name}.broken-{time.time_ns()}")
 
 
 def build_url(port: int, password: str, database: int = 0) -> str:

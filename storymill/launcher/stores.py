@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -99,4 +100,5 @@ def build_redis_spec(state: StateDir, port: int, password: str) -> ProcessSpec:
         probe=probe_redis(port, password),
         log_file=state.log_file("redis"),
         port=port,
+        prepare=partial(redis.set_broken_log_aside, state.redis, state.log_file("redis")),
     )

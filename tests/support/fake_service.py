@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--ready-after", type=float, default=0.0, help="seconds of progress before it is ready")
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--crash-if", type=Path, help="exit with 3 at the start if this file exists")
+    parser.add_argument("--start-helper", action="store_true", help="start a process that notes its id and stays")
     options = parser.parse_args()
 
     if options.crash_if is not None and options.crash_if.exists():
@@ -27,6 +29,10 @@ def main() -> None:
     def note(event: str) -> None:
         with options.journal.open("a") as journal:
             journal.write(f"{event} {options.name}\n")
+
+    if options.start_helper:
+        helper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        note(f"helper {helper.pid} of")
 
     def stop(number: int, frame: FrameType | None) -> None:
         note("stop")

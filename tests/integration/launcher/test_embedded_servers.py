@@ -11,6 +11,10 @@ import pytest
 from storymill.launcher import postgres, redis
 from storymill.launcher.child_command import Owner, build_child_command, find_server_owner
 from storymill.launcher.errors import ClusterError
+from storymill.launcher.managed_process import ManagedProcess
+from storymill.launcher.ports import find_free_port
+from storymill.launcher.state_dir import open_state_dir
+from storymill.launcher.stores import build_redis_spec
 from tests.support.stack import PASSWORD, PROJECT_ROOT, PrivatePostgres, PrivateRedis
 
 
@@ -137,3 +141,15 @@ def test_redis_never_evicts_and_its_configuration_is_private(tmp_path: Path) -> 
 
 def test_redis_is_new_enough() -> None:
     assert redis.read_version(redis.find_redis_binary()) >= redis.OLDEST_VERSION
+
+
+async def test_a_redis_whose_file_is_broken_in_the_middle_starts_without_it(tmp_path: Path) -> None:
+    state = open_state_dir(tmp_path / "state")
+    spec = build_redis_spec(state, find_free_port(), PASSWORD)
+    (state.redis / "appendonly.aof").write_text("*2\r\n$6\r\nSELECT\r\nnonsense\r\n" * 3)
+    process = ManagedProcess(spec, lambda: None)
+    process.start()
+    await process.wait_ready()
+    await process.stop()
+    assert process.status.restarts == 1
+    assert len(list(state.redis.glob("appendonly.aof.broken-*"))) == 1

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import psutil
+
 from tests.integration.launcher.mill_process import Member, MillProcess, is_gone
 from tests.support.stack import wait_until
 
@@ -119,3 +121,12 @@ def test_a_stop_during_the_start_stops_what_has_started(tmp_path: Path) -> None:
         mill.process.terminate()
         assert mill.wait_exit() == 0
         assert mill.read_journal()[-2:] == ["stop engine", "stop store"]
+
+
+def test_what_a_killed_child_had_started_ends_before_the_child_is_started_again(tmp_path: Path) -> None:
+    with MillProcess(tmp_path, services=[[{"name": "engine", "arguments": ["--start-helper"]}]]) as mill:
+        mill.wait_phase("ready")
+        helper = psutil.Process(int(mill.read_journal()[1].split()[1]))
+        mill.find_child("engine").kill()
+        wait_until(lambda: is_gone(helper), what="the helper to end")
+        wait_until(lambda: mill.find_status("engine").state == "ready", what="the engine to be ready again")
