@@ -36,7 +36,7 @@ def read_like_the_public_tool(path: str) -> ParityInput:
     try:
         store, columns, outcome = _read(path, extension)
     except (ValueError, TypeError):
-        kind = path.split(".")[-1].upper()
+        kind = path.rsplit(".", maxsplit=1)[-1].upper()
         error = (
             f"Your file `{path}` does not appear to be in valid {kind} format. Please ensure your file is formatted as "
             f"a valid {kind} file."
@@ -54,7 +54,7 @@ def _unknown_extension(path: str) -> str:
     error = "Your file must have one of the following extensions: .CSV, .TSV, .XLSX, .TXT, .JSON or .JSONL"
     if "." not in path:
         return f"{error} Your file `{path}` is missing a file extension."
-    last = path.split(".")[-1]
+    last = path.rsplit(".", maxsplit=1)[-1]
     return f"{error} Your file `{path}` ends with the extension `.{last}` which is not supported."
 
 

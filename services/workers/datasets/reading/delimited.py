@@ -5,8 +5,8 @@ Agrees with pandas (C parser, all columns as text) on well-formed files, its emp
 
 import csv
 import io
-from collections.abc import Iterator
 from collections import deque
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from services.workers.datasets.rows import ROWS_PER_BATCH
 
 # What pandas reads as a missing value in text tables, and therefore as "".
 EMPTY_CELL_WORDS = frozenset(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
+    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 )
 WORDS_BUT_EMPTY = EMPTY_CELL_WORDS - {""}
 # The csv module's own limit (131,072) is shorter than some stories.

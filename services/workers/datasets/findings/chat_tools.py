@@ -1,0 +1,58 @@
+"""Whether tools, calls of them and their answers fit together."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+
+def tool_problems(line: dict[str, Any], messages: list[dict[str, Any]]) -> Iterator[str]:
+    """`chat_tool_schema` once for each thing that does not fit."""
+    names, is_sound = _declared_names(line.get("tools", []))
+    if not is_sound:
+        yield "chat_tool_schema"
+    open_calls: set[str] = set()
+    for message in messages:
+        if message.get("tool_calls") is not None:
+            found = _call_ids(message["tool_calls"], names)
+            if found is None or message["role"] != "assistant":
+                yield "chat_tool_schema"
+            open_calls |= found or set()
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                yield "chat_tool_schema"
+            open_calls.discard(str(message.get("tool_call_id")))
+
+
+def _declared_names(tools: Any) -> tuple[set[str], bool]:
+    if not isinstance(tools, list):
+        return set(), False
+    names: set[str] = set()
+    for tool in tools:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            return names, False
+        parameters = function.get("parameters", {"type": "object"})
+        if not isinstance(parameters, dict) or (parameters and parameters.get("type") != "object"):
+            return names, False
+        names.add(function["name"])
+    return names, True
+
+
+def _call_ids(calls: Any, names: set[str]) -> set[str] | None:
+    """The ids of well-formed calls of declared tools, or None."""
+    if not isinstance(calls, list) or not calls:
+        return None
+    ids: set[str] = set()
+    for call in calls:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or function.get("name") not in names or not isinstance(call.get("id"), str):
+            return None
+        try:
+            arguments = orjson.loads(function.get("arguments", ""))
+        except (orjson.JSONDecodeError, TypeError):
+            return None
+        if not isinstance(arguments, dict):
+            return None
+        ids.add(call["id"])
+    return ids

@@ -1,0 +1,72 @@
+"""MinHash signatures of texts over character shingles, a batch at a time in numpy. Works for any script.
+
+64 values per text: at a true similarity of 0.8 the estimate is off by 0.05 (one standard deviation).
+"""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Four characters: an edited character costs four shingles of a text, and unrelated texts share hardly any.
+SHINGLE_CHARACTERS = 4
+SIGNATURE_LENGTH = 64
+# Shorter texts (labels, titles) are alike too easily.
+SHORTEST_TEXT_CHARACTERS = 20
+SEED = 20230404
+IGNORED = re.compile(r"[\W_]+")
+EMPTY = np.uint32(0xFFFFFFFF)
+
+_random = np.random.default_rng(SEED)
+_MULTIPLIERS = (_random.integers(0, 2**32, SIGNATURE_LENGTH, dtype=np.uint64) | 1).astype(np.uint32)
+_OFFSETS = _random.integers(0, 2**32, SIGNATURE_LENGTH, dtype=np.uint64).astype(np.uint32)
+_POSITION_KEYS = _random.integers(0, 2**63, SHINGLE_CHARACTERS, dtype=np.uint64) | np.uint64(1)
+
+
+def normalise(text: str) -> str:
+    """The text without case, white space and punctuation, which do not make a text another."""
+    return IGNORED.sub("", text.lower())
+
+
+def sign_texts(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """(signatures of shape [texts, 64], which texts are long enough to have one)."""
+    normal = [normalise(text) for text in texts]
+    signed = np.fromiter((len(text) >= SHORTEST_TEXT_CHARACTERS for text in normal), np.bool_, len(normal))
+    signatures = np.full((len(texts), SIGNATURE_LENGTH), EMPTY, np.uint32)
+    long_enough = [text for text, keep in zip(normal, signed, strict=True) if keep]
+    if long_enough:
+        signatures[signed] = _sign(long_enough)
+    return signatures, signed
+
+
+def _sign(texts: list[str]) -> NDArray[np.uint32]:
+    hashes = shingle_hashes("".join(texts))
+    ends = np.cumsum([len(text) for text in texts])
+    starts = np.concatenate(([0], ends[:-1]))
+    # Pairs of (first shingle, one past the last): shingles that reach into the next text fall between.
+    bounds = np.stack((starts, ends - SHINGLE_CHARACTERS + 1), axis=1).ravel()
+    hashes = np.append(hashes, np.full(SHINGLE_CHARACTERS, EMPTY, np.uint32))
+    out = np.empty((SIGNATURE_LENGTH, len(texts)), np.uint32)
+    for k in range(SIGNATURE_LENGTH):
+        out[k] = np.minimum.reduceat(hashes * _MULTIPLIERS[k] + _OFFSETS[k], bounds)[0::2]
+    return out.T
+
+
+def shingle_hashes(text: str) -> NDArray[np.uint32]:
+    """One hash per run of four characters."""
+    codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
+    count = len(codes) - SHINGLE_CHARACTERS + 1
+    mixed = np.zeros(max(count, 0), np.uint64)
+    for offset, key in enumerate(_POSITION_KEYS):
+        mixed += codes[offset : offset + count] * key
+    mixed ^= mixed >> np.uint64(31)
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(32)).astype(np.uint32)
+
+
+def exact_similarity(left: str, right: str) -> float:
+    """The true Jaccard similarity of two texts' shingles, 0 to 1."""
+    a, b = np.unique(shingle_hashes(normalise(left))), np.unique(shingle_hashes(normalise(right)))
+    shared = len(np.intersect1d(a, b, assume_unique=True))
+    union = len(a) + len(b) - shared
+    return shared / union if union else 0.0
