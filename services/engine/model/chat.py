@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+# Newlines stand in expressions: the template engine drops one after a block tag.
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if not loop.first %}\n\n{% endif %}"
+    "{% if not loop.first %}{{ '\n\n' }}{% endif %}"
     "{% if message.role == 'assistant' %}Assistant: {{ message.content }}"
     "{% elif message.role == 'user' %}User: {{ message.content }}"
     "{% else %}{{ message.content }}{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}\n\nAssistant:{% endif %}"
+    "{% if add_generation_prompt %}{{ '\n\n' }}Assistant:{% endif %}"
 )
 # Where a model without a template of its own would begin to write the user's next message.
 PLAIN_STOP = "\n\nUser:"
