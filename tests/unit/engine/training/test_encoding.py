@@ -1,6 +1,5 @@
 """Examples as tokens: what serving sees, what is learned."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
