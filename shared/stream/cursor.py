@@ -46,3 +46,6 @@ class Cursor:
 
 START = Cursor(0, 0)
 """Nothing seen yet."""
+
+NOWHERE = Cursor(-1, 0)
+"""Where a viewer stands whose own cursor means nothing here: what it gets next is a snapshot."""

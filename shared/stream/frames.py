@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from shared.stream.cursor import Cursor
-from shared.stream.errors import InvalidFrameError
+from shared.stream.errors import InvalidCursorError, InvalidFrameError
 
 Json = dict[str, Any]
 
@@ -257,7 +257,7 @@ def decode(json_bytes: bytes) -> Frame:
     try:
         wire = orjson.loads(json_bytes)
         return _READERS[wire["t"]](wire)
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError, InvalidCursorError) as error:
         raise InvalidFrameError(f"not a frame: {json_bytes[:60]!r}") from error
 
 
