@@ -1,0 +1,1 @@
+"""Generation at volume: a slice of work on a run claims rows, calls the model, writes stories."""

@@ -1,0 +1,58 @@
+"""The body of `ExpandGeneration`: insert the rows of a large run, chunk by chunk, from where an earlier try stopped."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from services.workers.context import WorkerContext
+from services.workers.store_patience import keep_trying
+from shared import ids
+from shared.db.repositories.generation_progress import WorkOrder, find_work_order
+from shared.db.repositories.story_expansion import NewStory, advance_expansion, find_expanded, insert_stories
+from shared.queue.messages import WorkGeneration
+from shared.recipes.grid import Grid, read_grid
+from shared.recipes.keys import row_key
+
+CHUNK_ROWS: Final = 1_000
+"""About 10 ms of the loop, which also carries other jobs' tokens."""
+
+
+async def expand_generation(context: WorkerContext, generation_id: str) -> None:
+    """Insert what is missing of a run's rows. Work on it begins with the first chunk."""
+    async with context.database.transaction() as session:
+        order = await find_work_order(session, generation_id)
+        expanded = await find_expanded(session, generation_id) if order else 0
+    if order is None or expanded >= order.total:
+        return
+    grid = read_grid(order.attributes, order.attribute_names)
+    is_announced = False
+    while expanded < order.total and not context.stopping.is_set():
+        upto = min(expanded + CHUNK_ROWS, order.total)
+        if not await insert_chunk(context, order, grid, expanded, upto):
+            return
+        expanded = upto
+        if not is_announced:
+            is_announced = await context.sender.send(WorkGeneration(generation_id=generation_id))
+
+
+async def insert_chunk(context: WorkerContext, order: WorkOrder, grid: Grid, start: int, stop: int) -> bool:
+    """Insert positions start … stop−1; False when another worker is ahead, or the run is over."""
+    stories = list(build_stories(order, grid, start, stop))
+
+    async def insert_once() -> bool:
+        async with context.database.transaction() as session:
+            await insert_stories(session, generation_id=order.id, project_id=order.project_id, stories=stories)
+            return await advance_expansion(session, order.id, stop)
+
+    inserted = await keep_trying(insert_once, what="expand a generation")
+    await asyncio.sleep(0)
+    return inserted
+
+
+def build_stories(order: WorkOrder, grid: Grid, start: int, stop: int) -> Iterator[NewStory]:
+    """Yield the rows of positions start … stop−1, cell after cell, repeat after repeat."""
+    for position in range(start, stop):
+        cell, repeat = divmod(position, order.repeats)
+        attributes = grid.cell(cell)
+        key = row_key(order.content_hash, attributes, repeat, order.model, order.parameters)
+        yield NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes)

@@ -1,0 +1,96 @@
+"""Gathers results and settles them in batches, at most 50 ms after they came. They exist nowhere else until then,
+so it goes on trying while Postgres is away."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from services.workers.generation.run import Run
+from services.workers.generation.settlement import settle_results
+from services.workers.generation.story_call import CallResult
+from services.workers.store_patience import AWAY_ERRORS, keep_trying
+from shared.db.session import Database
+from shared.llm.failures import FailureClass, LlmError
+from shared.observability.logs import get_logger
+
+GATHER_SECONDS: Final = 0.03
+BATCH_RESULTS: Final = 256
+
+log = get_logger(__name__)
+
+
+class ResultWriter:
+    """Settles one run's results, one batch at a time."""
+
+    def __init__(self, database: Database, run: Run, on_settled: Callable[[CallResult], None]) -> None:
+        self._database = database
+        self._run = run
+        self._on_settled = on_settled
+        self._waiting: list[CallResult] = []
+        self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._closing = False
+
+    def add(self, result: CallResult) -> None:
+        """Hand a result over."""
+        self._waiting.append(result)
+        self._arrived.set()
+        if len(self._waiting) >= BATCH_RESULTS:
+            self._enough.set()
+
+    def close(self) -> None:
+        """Let `work` return once everything is settled."""
+        self._closing = True
+        self._arrived.set()
+        self._enough.set()
+
+    async def work(self) -> None:
+        """Settle results as they come, until closed and empty."""
+        while self._waiting or not self._closing:
+            await self._arrived.wait()
+            if not self._closing:
+                await self._gather()
+            batch, self._waiting = self._waiting[:BATCH_RESULTS], self._waiting[BATCH_RESULTS:]
+            self._reset_signals()
+            if batch:
+                await self._settle(batch)
+
+    def _reset_signals(self) -> None:
+        if self._closing:
+            return
+        if not self._waiting:
+            self._arrived.clear()
+        if len(self._waiting) < BATCH_RESULTS:
+            self._enough.clear()
+
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._enough.wait()
+        except TimeoutError:
+            pass
+
+    async def _settle(self, batch: Sequence[CallResult]) -> None:
+        try:
+            await keep_trying(lambda: self._settle_once(batch), what="settle results")
+        except AWAY_ERRORS:
+            raise
+        except Exception:
+            log.exception("results_not_settled", results=len(batch))
+            await self._settle_apart(batch)
+            return
+        for result in batch:
+            self._on_settled(result)
+
+    async def _settle_once(self, batch: Sequence[CallResult]) -> None:
+        async with self._database.transaction() as session:
+            await settle_results(session, self._run, batch)
+
+    async def _settle_apart(self, batch: Sequence[CallResult]) -> None:
+        """One of a batch cannot be written: find it, and book its answer as malformed."""
+        if len(batch) > 1:
+            for result in batch:
+                await self._settle([result])
+        elif batch[0].answer is not None:
+            error = LlmError(FailureClass.MALFORMED, "the provider's answer cannot be stored")
+            await self._settle([CallResult(batch[0].call, None, error)])

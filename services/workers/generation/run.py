@@ -1,0 +1,58 @@
+"""A run as one worker sees it: what to ask of whom, at what price. Built once per slice; knows no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from shared.db.repositories.generation_progress import WorkOrder
+from shared.llm.answers import Kind
+from shared.llm.prices import PriceQuote, find_price
+from shared.llm.providers import Target
+from shared.llm.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
+from shared.recipes.template import PromptTemplate, compile_template
+
+NOT_FOR_ROWS: Final = frozenset({"n", "best_of", "stream", "stream_options", "model", "prompt", "messages"})
+"""Request fields that a row decides by itself: one text, whole, from its own prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every call of a run has in common."""
+
+    order: WorkOrder
+    target: Target
+    quote: PriceQuote
+    kind: Kind
+    template: PromptTemplate
+    parameters: Mapping[str, Any]
+    max_tokens: int | None = field(default=None)
+
+    def build_body(self, prompt: str) -> dict[str, Any]:
+        """Return the request for one story."""
+        if self.kind == "chat":
+            return {**self.parameters, "messages": [{"role": "user", "content": prompt}]}
+        return {**self.parameters, "prompt": prompt}
+
+    def worst_case_usd(self, prompt: str) -> Decimal | None:
+        """Return the most that a call can cost; None when that is unknown."""
+        return worst_case_usd(self.quote, prompt, self.max_tokens)
+
+    def bound_tokens(self, prompt: str) -> int:
+        """Return about how many tokens a call uses at most, to begin with."""
+        return bound_prompt_tokens(prompt) // 2 + (self.max_tokens or 0)
+
+
+def prepare_run(order: WorkOrder, target: Target) -> Run:
+    """Compile the template and look up the price. Raises: TemplateError."""
+    kind: Kind = "chat" if order.format == "chat" else "completion"
+    parameters = {name: value for name, value in order.parameters.items() if name not in NOT_FOR_ROWS}
+    return Run(
+        order=order,
+        target=target,
+        quote=find_price(target.provider, target.model),
+        kind=kind,
+        template=compile_template(order.template),
+        parameters=parameters,
+        max_tokens=find_max_tokens(kind, parameters),
+    )

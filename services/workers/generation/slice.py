@@ -1,0 +1,211 @@
+"""A slice of work on a run: for half a minute, or until nothing is left, claim rows, keep calls in flight, settle.
+
+Any number of workers may do this for one run; they meet only in the rows."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from services.workers.context import WorkerContext
+from services.workers.generation.bottleneck import Bottleneck, Cause
+from services.workers.generation.call_slots import CallSlots
+from services.workers.generation.claim import Claim, Emptiness, claim_batch
+from services.workers.generation.desk import GenerationDesk
+from services.workers.generation.result_writer import ResultWriter
+from services.workers.generation.run import Run
+from services.workers.generation.run_limits import RunLimits
+from services.workers.generation.story_call import CallResult, StoryCall, make_call
+from services.workers.store_patience import keep_trying
+from shared.db.recordset import without_nul
+from shared.db.repositories.generation_progress import RunState, pause_generation
+from shared.db.repositories.story_claims import find_next_due_seconds
+from shared.llm.failures import FailureClass
+from shared.observability.logs import get_logger
+from shared.queue.messages import GENERATION
+
+SLICE_SECONDS: Final = 30.0
+"""Then the run goes to the back of the queue: other runs and other workers get their turn."""
+CLAIM_ROWS: Final = 256
+GATHER_SLOTS_SECONDS: Final = 0.02
+"""Free slots are gathered for so long: one claim for many rows."""
+LONGEST_NAP_SECONDS: Final = 0.25
+"""Between two looks at whether the run was paused, rows became due, or money came back."""
+LONGEST_REASON_CHARACTERS: Final = 500
+PAUSE_REASONS: Final = {
+    Emptiness.BUDGET_SPENT: "budget",
+    Emptiness.COST_UNBOUNDED: "budget: a call's cost has no upper bound; set max_tokens, and a price for the model",
+}
+
+log = get_logger(__name__)
+
+
+class GenerationSlice:
+    """The claims and calls of one slice. `holder` keeps its leases."""
+
+    def __init__(self, context: WorkerContext, desk: GenerationDesk, run: Run, state: RunState) -> None:
+        self.run = run
+        self.state = state
+        self.slots: CallSlots = desk.find_slots(run.target.provider)
+        self.limits = RunLimits(desk.limits, run)
+        self.limits.configure(state)
+        self.bottleneck = Bottleneck()
+        self.writer = ResultWriter(context.database, run, self._let_go)
+        self.calls: set[asyncio.Task[None]] = set()
+        self.held: dict[str, StoryCall] = {}
+        """Calls whose rows are ours until their results are settled, by attempt."""
+        self.pause_reason: str | None = None
+        self._context = context
+        self._deadline = time.monotonic() + SLICE_SECONDS
+        self._nothing_left = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more rows should be claimed here."""
+        stopping = self._context.stopping.is_set() or time.monotonic() >= self._deadline
+        return stopping or self._nothing_left or not self.state.is_active
+
+    async def work(self) -> None:
+        """Claim and call until the slice is over, then wait for the calls and settle what they brought."""
+        writing = asyncio.create_task(self.writer.work())
+        self.slots.slices += 1
+        try:
+            while not self.is_over:
+                await self._take_step()
+                await self._extend()
+            await self._wait_for_calls()
+        finally:
+            self.slots.slices -= 1
+            self.cancel_calls()
+            await self._wait_for_calls()
+            self.writer.close()
+            await writing
+
+    def cancel_calls(self) -> None:
+        """Give up the calls under way: their rows go back to the queue, their attempts stay charged."""
+        for call in self.calls:
+            call.cancel()
+
+    async def _extend(self) -> None:
+        """Go on after the deadline while no message waits: ending would only leave slots empty."""
+        if time.monotonic() < self._deadline:
+            return
+        with suppress(RedisError, OSError):
+            if await self._context.redis.llen(GENERATION) == 0:
+                self._deadline = time.monotonic() + SLICE_SECONDS
+
+    async def _take_step(self) -> None:
+        """Start as many calls as slots, limits, money and rows allow; else wait a little for what is missing."""
+        if self.pause_reason is not None:
+            await self._pause(self.pause_reason)
+            return
+        free = await self._wait_for_slots()
+        if free == 0:
+            return
+        grant = await self.limits.reserve(min(free, CLAIM_ROWS))
+        if grant.rows == 0:
+            cause = Cause(grant.limited_by) if grant.limited_by else Cause.REQUESTS_PER_MINUTE
+            await self._nap(cause, grant.wait_seconds)
+            return
+        claim = await self._claim(grant.rows)
+        if len(claim.calls) < grant.rows and self.limits.active:
+            await self.limits.give_back(grant.rows - len(claim.calls))
+        for call in claim.calls:
+            self._start_call(call)
+        if claim.empty_because is not None:
+            await self._wait_for_rows(claim.empty_because)
+
+    async def _wait_for_slots(self) -> int:
+        """Return how many calls may start: at once if that is a good part of all slots, else after a short wait."""
+        silence = self.slots.paused_until - time.monotonic()
+        if silence > 0:
+            await self._nap(Cause.UPSTREAM_REFUSALS, silence)
+            return 0
+        free = self.slots.count_free(len(self.calls))
+        if free * 4 >= self.slots.limit:
+            return free
+        self.slots.changed.clear()
+        is_at_most = self.slots.limit >= self.slots.most
+        with self.bottleneck.waiting_for(Cause.CONCURRENCY if is_at_most else Cause.UPSTREAM_LATENCY):
+            await asyncio.sleep(GATHER_SLOTS_SECONDS)
+            if self.slots.count_free(len(self.calls)) == 0:
+                await self._wait(self.slots.changed.wait(), LONGEST_NAP_SECONDS)
+        return self.slots.count_free(len(self.calls))
+
+    async def _claim(self, rows: int) -> Claim:
+        has_budget = self.state.budget_usd is not None
+        worker_id, database = self._context.worker_id, self._context.database
+        with self.bottleneck.waiting_for(Cause.DATABASE):
+            return await keep_trying(
+                lambda: claim_batch(database, self.run, worker_id, rows, has_budget=has_budget), what="claim rows"
+            )
+
+    def _start_call(self, call: StoryCall) -> None:
+        self.slots.occupy(1)
+        self.held[call.attempt_id] = call
+        task = asyncio.create_task(self._call(call))
+        self.calls.add(task)
+        task.add_done_callback(self.calls.discard)
+
+    async def _call(self, call: StoryCall) -> None:
+        result = await make_call(self._context.llm, self.slots, self.run, call)
+        self.limits.learn(result)
+        self.writer.add(result)
+        if result.error is not None and result.error.failure_class is FailureClass.QUOTA_EXHAUSTED:
+            # Without credit every further call fails: pause and say so, rather than fail all rows.
+            self.pause_reason = f"provider quota: {result.error.message}"
+
+    def _let_go(self, result: CallResult) -> None:
+        self.held.pop(result.call.attempt_id, None)
+
+    async def _wait_for_rows(self, why: Emptiness) -> None:
+        if why is Emptiness.RUN_NOT_ACTIVE:
+            self._nothing_left = True
+        elif why in PAUSE_REASONS:
+            await self._pause(PAUSE_REASONS[why])
+        elif why is Emptiness.BUDGET_RESERVED:
+            await self._nap(Cause.BUDGET, LONGEST_NAP_SECONDS)
+        elif self.calls:
+            await self._nap(Cause.UPSTREAM_LATENCY, LONGEST_NAP_SECONDS)
+        else:
+            await self._wait_for_due_rows()
+
+    async def _wait_for_due_rows(self) -> None:
+        """Nothing to claim and nothing under way here: wait for rows that are to be tried again, or be expanded."""
+        due_seconds = await keep_trying(self._find_due_seconds, what="look for rows")
+        if due_seconds is not None:
+            await self._nap(Cause.RETRY_DELAY, max(due_seconds, GATHER_SLOTS_SECONDS))
+        elif self.state.expanded < self.state.total:
+            await self._nap(Cause.DATABASE, LONGEST_NAP_SECONDS)
+        else:
+            self._nothing_left = True  # other workers have the rest; the last one ends the run
+
+    async def _find_due_seconds(self) -> float | None:
+        async with self._context.database.transaction() as session:
+            return await find_next_due_seconds(session, self.run.order.id)
+
+    async def _pause(self, reason: str) -> None:
+        self._nothing_left = True
+        await keep_trying(lambda: self._pause_once(reason), what="pause a generation")
+
+    async def _pause_once(self, reason: str) -> None:
+        async with self._context.database.transaction() as session:
+            if await pause_generation(session, self.run.order.id, without_nul(reason)[:LONGEST_REASON_CHARACTERS]):
+                log.info("generation_paused", generation=self.run.order.id, reason=reason)
+
+    async def _nap(self, cause: Cause, seconds: float) -> None:
+        with self.bottleneck.waiting_for(cause):
+            await self._wait(self._context.stopping.wait(), min(seconds, LONGEST_NAP_SECONDS))
+
+    async def _wait(self, signal: Awaitable[object], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await signal
+
+    async def _wait_for_calls(self) -> None:
+        while self.calls:
+            with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
+                await asyncio.wait(self.calls)

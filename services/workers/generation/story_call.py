@@ -1,0 +1,66 @@
+"""One upstream call for one story: claimed, made, and what came back. Knows no database."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.workers.generation.call_slots import CallSlots
+from services.workers.generation.run import Run
+from shared.llm.answers import LlmAnswer
+from shared.llm.client import LlmClient
+from shared.llm.failures import FailureClass, LlmError
+
+
+@dataclass(frozen=True, slots=True)
+class StoryCall:
+    """A call that is on the books and may leave."""
+
+    story_id: str
+    number: int
+    attempt_id: str
+    prompt: str
+    reserved_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """An answer with a story in it, or the reason why there is none (an answer may have been paid for even so)."""
+
+    call: StoryCall
+    answer: LlmAnswer | None
+    error: LlmError | None
+
+
+async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCall) -> CallResult:
+    """Ask the provider. Never raises: a cancelled call is a result too, because it may have been paid for."""
+    begun = time.monotonic()
+    try:
+        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
+    except LlmError as error:
+        _teach_slots(slots, error)
+        return CallResult(call, None, error)
+    except asyncio.CancelledError:
+        return CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up"))
+    finally:
+        slots.release()
+    slots.record_answer(time.monotonic() - begun)
+    return CallResult(call, answer, find_fault(answer))
+
+
+def find_fault(answer: LlmAnswer) -> LlmError | None:
+    """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
+    `finish_reason` says so on the row."""
+    failure_class = answer.failure_class()
+    if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
+        return None
+    message = f"the provider's answer has no story: {failure_class.value.replace('_', ' ')}"
+    refusal = (answer.extra or {}).get("refusal")
+    return LlmError(failure_class, f"{message}: {refusal}" if refusal else message, request_id=answer.request_id)
+
+
+def _teach_slots(slots: CallSlots, error: LlmError) -> None:
+    if error.failure_class is FailureClass.RATE_LIMITED:
+        slots.record_refusal(error.retry_after_seconds)
+    elif error.failure_class is FailureClass.SERVER_ERROR:
+        slots.record_fault()

@@ -1,0 +1,94 @@
+"""The body of `WorkGeneration`: one slice on a run, then the run's end or the next message."""
+
+import asyncio
+from contextlib import suppress
+
+from services.workers.context import WorkerContext
+from services.workers.generation.desk import GenerationDesk
+from services.workers.generation.holder import SliceHolder
+from services.workers.generation.run import Run, prepare_run
+from services.workers.generation.slice import GenerationSlice
+from shared.db.repositories.generation_progress import (
+    RunState,
+    find_work_order,
+    finish_generation,
+    hold_generation,
+    pause_generation,
+)
+from shared.observability.logs import get_logger
+from shared.queue.messages import WorkGeneration
+from shared.recipes.errors import TemplateError
+
+log = get_logger(__name__)
+
+
+async def work_generation(context: WorkerContext, generation_id: str) -> None:
+    """Work on a run for a while. Harmless when the run is paused, over, unknown, or in work here already."""
+    desk = await context.part(GenerationDesk)
+    if not desk.enter(generation_id):
+        return
+    try:
+        state = await work_slice(context, desk, generation_id)
+    finally:
+        desk.leave(generation_id)
+    if state is not None and has_claimable_rows(state):
+        await context.sender.send(WorkGeneration(generation_id=generation_id))
+
+
+async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id: str) -> RunState | None:
+    """Do one slice; return how the run stands afterwards, None when there is nothing to do with it."""
+    state = await take_hold(context, generation_id)
+    if state is None or not state.is_active:
+        return None
+    run = await load_run(context, generation_id)
+    if run is None:
+        return None
+    work = GenerationSlice(context, desk, run, state)
+    holding = asyncio.create_task(SliceHolder(context, work).work())
+    try:
+        await work.work()
+    finally:
+        holding.cancel()
+        with suppress(asyncio.CancelledError):
+            await holding
+    return await finish_or_look(context, generation_id)
+
+
+def has_claimable_rows(state: RunState) -> bool:
+    """Whether a next slice would find something."""
+    return state.is_active and state.open > state.running
+
+
+async def load_run(context: WorkerContext, generation_id: str) -> Run | None:
+    """Return what the calls have in common; None, with the run paused, when no provider serves its model."""
+    async with context.database.transaction() as session:
+        order = await find_work_order(session, generation_id)
+    if order is None:
+        return None
+    target = await context.catalog.find_target(order.model)
+    try:
+        if target is not None:
+            return prepare_run(order, target)
+        reason = f"no provider serves the model {order.model!r}"
+    except TemplateError as error:
+        reason = error.message
+    async with context.database.transaction() as session:
+        await pause_generation(session, generation_id, reason)
+    log.warning("generation_paused", generation=generation_id, reason=reason)
+    return None
+
+
+async def take_hold(context: WorkerContext, generation_id: str) -> RunState | None:
+    """Say that the run is held; return how it stands."""
+    async with context.database.transaction() as session:
+        return await hold_generation(session, generation_id, None)
+
+
+async def finish_or_look(context: WorkerContext, generation_id: str) -> RunState | None:
+    """End the run if all rows are done; return how it stands."""
+    async with context.database.transaction() as session:
+        status = await finish_generation(session, generation_id)
+        state = await hold_generation(session, generation_id, None)
+    if status is not None:
+        log.info("generation_finished", generation=generation_id, status=status)
+    return state

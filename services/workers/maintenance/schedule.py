@@ -1,0 +1,17 @@
+"""When beat sends what."""
+
+from typing import Any, Final
+
+from shared.queue.messages import ReapLapsed
+
+REAP_SECONDS: Final = 2.0
+
+SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    "reap": {
+        "task": ReapLapsed.task,
+        "schedule": REAP_SECONDS,
+        # Nobody needs the rounds that were missed while no worker ran.
+        "options": {"queue": ReapLapsed.queue, "expires": 2 * REAP_SECONDS},
+    }
+}
+"""Celery's `beat_schedule`."""

@@ -1,0 +1,177 @@
+"""The run as the workers see it: the order of work, its counters and money, its state.
+
+The row is shared by all workers of a run. Touch it last in a transaction: its lock is held to the commit."""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+ZERO_USD: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """What does not change while a run lasts: the run and its recipe version."""
+
+    id: str
+    project_id: str
+    api_key_id: str
+    model: str
+    parameters: dict[str, Any]
+    repeats: int
+    total: int
+    format: str
+    template: str
+    attributes: dict[str, Any]
+    attribute_names: list[str]
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What may change under a worker's feet."""
+
+    status: str
+    expanded: int
+    total: int
+    open: int
+    """Rows without a final state."""
+    running: int
+    budget_usd: Decimal | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether new calls may be made."""
+        return self.status in {"queued", "running"}
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """The money of a run, read under its lock."""
+
+    budget_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+
+    @property
+    def left_usd(self) -> Decimal:
+        """What may still be reserved."""
+        return self.budget_usd - self.spent_usd - self.reserved_usd
+
+
+@dataclass(slots=True)
+class Progress:
+    """By how much a batch changes the counters."""
+
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reserved_usd: Decimal = ZERO_USD
+    spent_usd: Decimal = ZERO_USD
+    cost_known: bool = True
+
+
+LOAD_WORK_ORDER: Final = text("""
+    select generation.id, generation.project_id, generation.api_key_id, generation.model, generation.parameters,
+           generation.repeats, generation.total, recipe_version.format, recipe_version.template,
+           recipe_version.attributes, recipe_version.attribute_names, recipe_version.content_hash
+    from generation join recipe_version on recipe_version.id = generation.recipe_version_id
+    where generation.id = :generation_id
+""")
+
+STATE_COLUMNS: Final = """
+    status, expanded, total, total - succeeded - failed - rejected as open, running, budget_usd, requests_per_minute,
+    tokens_per_minute
+"""
+
+HOLD: Final = text(f"""
+    update generation
+    set delivered_at = now(), limited_by = case when status = 'running' then cast(:limited_by as text) end
+    where id = :generation_id
+    returning {STATE_COLUMNS}
+""")  # noqa: S608  the only thing put in is a constant of ours
+
+ADMIT: Final = text("""
+    update generation
+    set running = running + :rows, reserved_usd = reserved_usd + :reserved_usd, failed = failed + :failed,
+        status = 'running', started_at = coalesce(started_at, now()), delivered_at = now()
+    where id = :generation_id and status in ('queued', 'running')
+      and (budget_usd is null or spent_usd + reserved_usd + :reserved_usd <= budget_usd)
+    returning 1
+""")
+
+ADD_PROGRESS: Final = text("""
+    update generation
+    set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
+        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens,
+        reserved_usd = reserved_usd + :reserved_usd, spent_usd = spent_usd + :spent_usd,
+        cost_known = cost_known and :cost_known
+    where id = :generation_id
+""")
+
+FINISH: Final = text("""
+    update generation
+    set status = case when succeeded = 0 and failed > 0 and rejected = 0 then 'failed' else 'succeeded' end,
+        limited_by = null, finished_at = now(), started_at = coalesce(started_at, now())
+    where id = :generation_id and status in ('queued', 'running') and expanded = total
+      and succeeded + failed + rejected = total
+    returning status
+""")
+
+PAUSE: Final = text("""
+    update generation set status = 'paused', status_reason = :reason, limited_by = null
+    where id = :generation_id and status in ('queued', 'running')
+    returning 1
+""")
+
+
+async def find_work_order(session: AsyncSession, generation_id: str) -> WorkOrder | None:
+    """Return the run with its recipe version."""
+    row = (await session.execute(LOAD_WORK_ORDER, {"generation_id": generation_id})).mappings().one_or_none()
+    return WorkOrder(**row) if row else None
+
+
+async def hold_generation(session: AsyncSession, generation_id: str, limited_by: str | None) -> RunState | None:
+    """Say that a worker holds the run, and what slows it; return how the run stands."""
+    found = await session.execute(HOLD, {"generation_id": generation_id, "limited_by": limited_by})
+    row: RowMapping | None = found.mappings().one_or_none()
+    return RunState(**row) if row else None
+
+
+async def lock_funds(session: AsyncSession, generation_id: str) -> Funds | None:
+    """Lock the run and return its money; None when it has no budget."""
+    statement = text("select budget_usd, spent_usd, reserved_usd from generation where id = :generation_id for update")
+    row = (await session.execute(statement, {"generation_id": generation_id})).one()
+    return None if row[0] is None else Funds(*row)
+
+
+async def admit_claim(
+    session: AsyncSession, generation_id: str, *, rows: int, reserved_usd: Decimal, failed: int = 0
+) -> bool:
+    """Count claimed rows and reserve their money. False when the run is paused or over, or the budget too small:
+    then roll the claim back."""
+    values = {"generation_id": generation_id, "rows": rows, "reserved_usd": reserved_usd, "failed": failed}
+    return (await session.execute(ADMIT, values)).scalar() is not None
+
+
+async def add_progress(session: AsyncSession, generation_id: str, progress: Progress) -> None:
+    """Change the counters in the transaction that changes the stories: they are exact at any commit."""
+    await session.execute(ADD_PROGRESS, {"generation_id": generation_id, **asdict(progress)})
+
+
+async def finish_generation(session: AsyncSession, generation_id: str) -> str | None:
+    """End the run if every row has a final state; return the new status, None when there is still work."""
+    status: str | None = await session.scalar(FINISH, {"generation_id": generation_id})
+    return status
+
+
+async def pause_generation(session: AsyncSession, generation_id: str, reason: str) -> bool:
+    """Pause an active run and say why; False when it was not active."""
+    return (await session.execute(PAUSE, {"generation_id": generation_id, "reason": reason})).scalar() is not None

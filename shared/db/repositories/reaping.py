@@ -1,0 +1,152 @@
+"""What the reaper finds and mends: rows that nobody holds, calls without outcome, messages that were lost.
+
+Every function takes a bounded number of rows and skips locked ones, so two reapers never wait for each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+BATCH_ROWS: Final = 1_000
+"""Per step and transaction; what is left waits for the next round, seconds later."""
+DELIVERY_SECONDS: Final = 5
+"""A queued row whose message nobody took for so long gets another."""
+REDELIVERY_SECONDS: Final = 30
+"""Then not again before this has passed: a long queue is no reason to make it longer."""
+END_GRACE_SECONDS: Final = 2
+"""A finished row's own worker publishes the end; after this it is taken to be dead."""
+HOLD_SECONDS: Final = 10
+"""A run whose holder has been silent for so long has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnheldGeneration:
+    """An active run that no worker holds."""
+
+    id: str
+    needs_expansion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LostAttempt:
+    """A call of which no outcome will come: its worker lost the row."""
+
+    id: str
+    subject_id: str
+    generation_id: str | None
+    reserved_usd: Decimal | None
+    api_key_id: str
+
+
+REQUEUE_STORIES: Final = text("""
+    with lapsed as (
+        select id from story where status = 'running' and lease_until < now()
+        order by id limit :row_limit for update skip locked),
+    requeued as (
+        update story set status = 'queued', worker_id = null, lease_until = null, not_before = null
+        from lapsed where story.id = lapsed.id
+        returning story.generation_id)
+    select generation_id, count(*) from requeued group by generation_id order by generation_id
+""")
+
+REQUEUE_COMPLETIONS: Final = text("""
+    with undelivered as (
+        select id from completion
+        where status in ('queued', 'running')
+          and coalesce(lease_until, created_at + make_interval(secs => :delivery_seconds)) < now()
+        order by id limit :row_limit for update skip locked)
+    update completion
+    set status = 'queued', worker_id = null, lease_until = now() + make_interval(secs => :redelivery_seconds)
+    from undelivered where completion.id = undelivered.id
+    returning completion.id
+""")
+
+TAKE_UNHELD: Final = text("""
+    with unheld as (
+        select id from generation
+        where status in ('queued', 'running')
+          and coalesce(delivered_at, created_at) < now() - make_interval(secs => :hold_seconds)
+        order by id limit :row_limit for update skip locked)
+    update generation set delivered_at = now()
+    from unheld where generation.id = unheld.id
+    returning generation.id, generation.expanded < generation.total
+""")
+
+CANCEL_STORIES: Final = text("""
+    with cancelled as (
+        select story.id from story join generation on generation.id = story.generation_id
+        where story.status = 'queued' and generation.status = 'cancelled'
+        limit :row_limit for update of story skip locked)
+    update story set status = 'cancelled', finished_at = now() from cancelled where story.id = cancelled.id
+""")
+
+FIND_LOST: Final = text("""
+    select attempt.id, attempt.subject_id, attempt.generation_id, attempt.reserved_usd,
+           coalesce(generation.api_key_id, completion.api_key_id)
+    from attempt
+    left join story on story.id = attempt.subject_id
+    left join generation on generation.id = attempt.generation_id
+    left join completion on completion.id = attempt.subject_id
+    where attempt.outcome = 'sent' and attempt.started_at < now() - make_interval(secs => :lease_seconds)
+      and ((story.id is not null and (story.status <> 'running' or story.attempt <> attempt.number))
+        or (completion.id is not null and (completion.status <> 'running' or completion.attempt <> attempt.number)))
+    order by attempt.id limit :row_limit for update of attempt skip locked
+""")
+
+
+async def requeue_lapsed_stories(session: AsyncSession) -> int:
+    """Queue again the stories whose lease has lapsed, and correct their runs' counters; return how many."""
+    found = (await session.execute(REQUEUE_STORIES, {"row_limit": BATCH_ROWS})).all()
+    for generation_id, count in found:
+        await session.execute(
+            text("update generation set running = running - :count where id = :generation_id"),
+            {"generation_id": generation_id, "count": count},
+        )
+    return sum(count for _, count in found)
+
+
+async def requeue_undelivered_completions(session: AsyncSession) -> Sequence[str]:
+    """Queue again the completions that nobody took or whose lease has lapsed; return their ids, to be sent again."""
+    values = {
+        "row_limit": BATCH_ROWS,
+        "delivery_seconds": DELIVERY_SECONDS,
+        "redelivery_seconds": REDELIVERY_SECONDS,
+    }
+    return (await session.scalars(REQUEUE_COMPLETIONS, values)).all()
+
+
+async def take_unheld_generations(session: AsyncSession) -> list[UnheldGeneration]:
+    """Return active runs that no worker holds; they count as delivered from now on."""
+    found = await session.execute(TAKE_UNHELD, {"row_limit": BATCH_ROWS, "hold_seconds": HOLD_SECONDS})
+    return [UnheldGeneration(*row) for row in found]
+
+
+async def cancel_stories_of_cancelled_runs(session: AsyncSession) -> None:
+    """Give the rows that were still queued when their run was cancelled their final state."""
+    await session.execute(CANCEL_STORIES, {"row_limit": BATCH_ROWS})
+
+
+async def lock_lost_attempts(session: AsyncSession, lease_seconds: int) -> list[LostAttempt]:
+    """Lock and return calls older than a lease, without outcome, whose row has moved on."""
+    found = await session.execute(FIND_LOST, {"row_limit": BATCH_ROWS, "lease_seconds": lease_seconds})
+    return [LostAttempt(*row) for row in found]
+
+
+async def find_missing_ends(session: AsyncSession) -> Sequence[str]:
+    """Return finished completions whose stream was not told, and whose worker had its time to do it."""
+    statement = text("""
+        select id from completion
+        where not end_published and status in ('succeeded', 'failed', 'cancelled')
+          and finished_at < now() - make_interval(secs => :grace_seconds)
+        order by finished_at limit :row_limit
+    """)
+    return (await session.scalars(statement, {"row_limit": BATCH_ROWS, "grace_seconds": END_GRACE_SECONDS})).all()
+
+
+async def delete_old_idempotency_keys(session: AsyncSession, *, older_than_hours: int) -> None:
+    """Forget answers kept under `Idempotency-Key` for long enough."""
+    statement = text("delete from idempotency_key where created_at < now() - make_interval(hours => :hours)")
+    await session.execute(statement, {"hours": older_than_hours})
