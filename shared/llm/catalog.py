@@ -72,6 +72,15 @@ class ModelCatalog:
         await self._refresh(min(MISS_REFRESH_SECONDS, self._ttl_seconds))
         return self._find_listed(model) or self._find_on_trust(model)
 
+    def find_known_target(self, model: str) -> Target | None:
+        """Return where a call for `model` goes if its provider's last list has it; asks nobody now."""
+        found = self._find_listed(model)
+        if found is None:
+            return None
+        self._refresh_behind()
+        provider = self.providers.find(found.provider)
+        return Target(provider, model) if provider else None
+
     async def find_target(self, model: str) -> Target | None:
         """Return where a call for `model` goes; None when `find` gives none."""
         found = await self.find(model)

@@ -1,0 +1,55 @@
+"""The Celery application of the workers: `celery -A services.workers.celery_app worker --pool threads -Q …`.
+
+Which message runs which body, and Celery's signals wired to the runtime. Beat loads it too, so importing it opens
+nothing."""
+
+from typing import Any, Final
+
+from celery import signals
+
+from services.workers.context import Part
+from services.workers.interactive.desk import InteractiveDesk
+from services.workers.interactive.task import run_completion
+from services.workers.job_task import register_job
+from services.workers.runtime import JobBody, WorkerRuntime
+from shared.observability.logs import configure_logging
+from shared.queue.celery_app import make_celery
+from shared.queue.messages import INTERACTIVE, Message, RunCompletion
+from shared.settings import load_settings
+
+JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = ((RunCompletion, run_completion),)
+PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}
+"""What must listen as soon as a worker serves a queue, not only from its first job on."""
+
+runtime = WorkerRuntime()
+app = make_celery(load_settings().redis_url)
+app.conf.worker_pool = "threads"
+for message, body in JOBS:
+    register_job(app, runtime, message, body)
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_kwargs: Any) -> None:
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+
+
+@signals.worker_init.connect
+def _start_runtime(**_kwargs: Any) -> None:
+    runtime.start()
+
+
+@signals.worker_ready.connect
+def _start_parts(sender: Any, **_kwargs: Any) -> None:
+    served = sender.app.amqp.queues.consume_from
+    runtime.start_parts([part for queue, parts in PARTS.items() if queue in served for part in parts])
+
+
+@signals.worker_shutting_down.connect
+def _begin_stop(**_kwargs: Any) -> None:
+    runtime.begin_stop()
+
+
+@signals.worker_shutdown.connect
+def _close_runtime(**_kwargs: Any) -> None:
+    runtime.close()

@@ -1,0 +1,111 @@
+"""The end of a completion: one transaction with text, state and books; then the stream's end frame."""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.context import WorkerContext
+from services.workers.interactive.call import Call
+from services.workers.job_task import STORE_ERRORS
+from services.workers.store_patience import keep_trying
+from shared.db.repositories.attempts import settle_attempts
+from shared.db.repositories.completion_claims import FinishedText, finish_completion, mark_end_published
+from shared.db.repositories.ledger import book_attempts
+from shared.observability.logs import get_logger
+from shared.stream.errors import StreamFencedError, StreamUnavailableError
+from shared.stream.frames import End
+from shared.stream.handle import StreamHandle
+
+log = get_logger(__name__)
+
+
+async def finish(
+    context: WorkerContext, handle: StreamHandle, status: str, *, call: Call | None, error: dict[str, Any] | None = None
+) -> None:
+    """Commit the text of `handle` as the row's final state, then end its stream. When the row is not ours any more
+    only the books are kept, and nothing is published."""
+    handle.state("finalizing")
+    finished = build_finished(handle, status, call, error)
+    if not await commit_finished(context, handle, finished, call):
+        log.info("completion_lost", stream=handle.stream_id, attempt=handle.attempt)
+        await handle.abandon()
+        return
+    try:
+        await handle.end(build_end(handle, finished))
+    except (StreamFencedError, StreamUnavailableError) as failure:
+        log.warning("end_left_to_the_reaper", stream=handle.stream_id, error=str(failure))
+        return
+    await note_end_published(context, handle.stream_id)
+
+
+def build_finished(handle: StreamHandle, status: str, call: Call | None, error: dict[str, Any] | None) -> FinishedText:
+    """Return the row's final state from what the stream holds: text and stream cannot differ."""
+    usage = call.usage if call else None
+    extra = call.extra if call else None
+    return FinishedText(
+        status=status,
+        text=handle.text,
+        text_seq=handle.cursor.seq,
+        sha256=hashlib.sha256(handle.text.encode()).hexdigest(),
+        finish_reason=call.finish_reason if call else None,
+        upstream_model=call.model if call and call.model else None,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        extra={"deltas": extra} if extra else None,
+        error=error,
+    )
+
+
+async def commit_finished(
+    context: WorkerContext, handle: StreamHandle, finished: FinishedText, call: Call | None
+) -> bool:
+    """Write the final state and the books in one transaction, waiting for Postgres if it is away: the text is in
+    this process only. False when the row is not ours any more."""
+
+    async def commit() -> bool:
+        async with context.database.transaction() as session:
+            is_ours = await finish_completion(session, handle.stream_id, handle.attempt, finished)
+            if call is not None:
+                await settle_call(session, call, superseded=not is_ours)
+            return is_ours
+
+    return await keep_trying(commit, what="finish_completion")
+
+
+async def settle_call(session: AsyncSession, call: Call, *, superseded: bool = False) -> None:
+    """Write a call's outcome and its ledger entry."""
+    settled, line = call.settle(superseded=superseded)
+    await settle_attempts(session, [settled])
+    await book_attempts(session, [line] if line else [])
+
+
+def build_end(handle: StreamHandle, finished: FinishedText) -> End:
+    """Return the end frame of a committed row."""
+    usage = None
+    if finished.prompt_tokens is not None and finished.completion_tokens is not None:
+        usage = {
+            "prompt_tokens": finished.prompt_tokens,
+            "completion_tokens": finished.completion_tokens,
+            "total_tokens": finished.prompt_tokens + finished.completion_tokens,
+        }
+    error = {key: value for key, value in finished.error.items() if key != "status"} if finished.error else None
+    return End(
+        handle.stream_id,
+        handle.end_cursor,
+        finished.status,
+        handle.chars,
+        finished.sha256,
+        usage,
+        finished.finish_reason,
+        error,
+    )
+
+
+async def note_end_published(context: WorkerContext, stream_id: str) -> None:
+    """Mark the row; if that fails the reaper sends the same end again, which changes nothing."""
+    try:
+        async with context.database.transaction() as session:
+            await mark_end_published(session, stream_id)
+    except STORE_ERRORS as failure:
+        log.warning("end_not_marked", stream=stream_id, error=str(failure))

@@ -1,0 +1,34 @@
+"""Whether and when a failed interactive call is made again. Somebody is watching: few tries, short waits."""
+
+import time
+from collections.abc import Generator
+from typing import Any, Final
+
+import backoff
+
+from shared.llm.failures import LlmError
+
+MAX_CALLS: Final = 6
+FIRST_WAIT_SECONDS: Final = 0.25
+LONGEST_WAIT_SECONDS: Final = 8.0
+
+
+class RetryPlan:
+    """The retries of one completion in one worker."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        self._give_up_at = time.monotonic() + patience_seconds
+        self._calls = 0
+        self._waits: Generator[float, Any, None] = backoff.expo(
+            factor=FIRST_WAIT_SECONDS, max_value=LONGEST_WAIT_SECONDS
+        )
+        next(self._waits)  # a generator of `backoff` begins with an empty step
+
+    def next_wait(self, failure: LlmError) -> float | None:
+        """Return how many seconds to wait before the next call, None to give up. A wait that the provider asked
+        for is a floor: jitter comes on top, so that not everybody comes back at once."""
+        self._calls += 1
+        if not failure.failure_class.retryable or self._calls >= MAX_CALLS:
+            return None
+        wait = float(backoff.full_jitter(next(self._waits))) + (failure.retry_after_seconds or 0.0)
+        return wait if time.monotonic() + wait < self._give_up_at else None

@@ -1,0 +1,60 @@
+"""A completion while this process works on it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from services.workers.interactive.call import Call
+from shared.db.repositories.completion_claims import Checkpoint, ClaimedCompletion
+from shared.stream.handle import StreamHandle
+
+
+class StopReason(StrEnum):
+    """Why a call is cut short."""
+
+    CANCELLED = "cancelled"
+    """Somebody asked for it."""
+    LOST = "lost"
+    """The row belongs to a later attempt: nothing may be written any more."""
+
+
+@dataclass(slots=True, eq=False)
+class RunningCompletion:
+    """Claim, call and stream of one row; replaced together when a next attempt begins."""
+
+    claimed: ClaimedCompletion
+    handle: StreamHandle
+    call: Call
+    stop_reason: StopReason | None = None
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    reader: asyncio.Task[None] | None = None
+    """The task that reads the upstream; cancelling it closes the socket."""
+    checkpointed_chars: int = 0
+
+    @property
+    def id(self) -> str:
+        """The row's id, which is the stream's."""
+        return self.claimed.id
+
+    def stop(self, reason: StopReason) -> None:
+        """Cut the call short. The first reason stands, except that a lost row is lost."""
+        if self.stop_reason is None or reason is StopReason.LOST:
+            self.stop_reason = reason
+        self.stopped.set()
+        if self.reader is not None:
+            self.reader.cancel()
+
+    async def wait_unless_stopped(self, seconds: float) -> None:
+        """Sleep, but not on after a stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopped.wait()
+        except TimeoutError:
+            pass
+
+    def checkpoint(self, *, with_text: bool) -> Checkpoint:
+        """Return how far the text has come; without its text if that is stored already."""
+        handle = self.handle
+        if not with_text or handle.chars == self.checkpointed_chars:
+            return Checkpoint(self.id, self.claimed.attempt)
+        return Checkpoint(self.id, self.claimed.attempt, handle.text, handle.cursor.seq)

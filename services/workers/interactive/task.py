@@ -1,0 +1,130 @@
+"""The body of `storymill.interactive.run_completion`: claim → stream → commit → end, with retries in between."""
+
+import asyncio
+from typing import Any, Final
+
+from services.workers.context import WorkerContext
+from services.workers.interactive.claiming import advance, claim, find_call
+from services.workers.interactive.desk import InteractiveDesk
+from services.workers.interactive.finishing import finish, settle_call
+from services.workers.interactive.retry import RetryPlan
+from services.workers.interactive.running import RunningCompletion, StopReason
+from services.workers.interactive.token_reader import read_upstream
+from services.workers.interactive.unstarted import finish_without_call
+from services.workers.job_task import STORE_ERRORS
+from shared.db.repositories.completion_claims import ClaimedCompletion, hand_back_completion
+from shared.llm.failures import FailureClass, LlmError
+from shared.observability.logs import get_logger
+from shared.queue.messages import RunCompletion
+
+MAX_ATTEMPTS: Final = 30
+"""Claims and calls of one row. A text that has brought down its worker that often is given up."""
+HAND_BACK_SECONDS: Final = 2.0
+
+log = get_logger(__name__)
+
+
+async def run_completion(context: WorkerContext, completion_id: str) -> None:
+    """Write one completion, unless somebody else holds it or it is over."""
+    desk = await context.part(InteractiveDesk)
+    taken = await claim(context, completion_id)
+    if taken is None:
+        return
+    claimed, call = taken
+    if claimed.cancel_requested:
+        await finish_without_call(context, claimed, "cancelled")
+    elif claimed.attempt > MAX_ATTEMPTS:
+        await finish_without_call(context, claimed, "failed", give_up_error())
+    elif (call := call or await find_call(context, claimed)) is None:
+        await finish_without_call(context, claimed, "failed", unknown_model_error(claimed))
+    else:
+        handle = context.stream_writer.open(claimed.id, claimed.attempt)
+        await handle.begin("worker_lost")
+        await run_claimed(context, desk, RunningCompletion(claimed, handle, call))
+
+
+async def run_claimed(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+    """Call until there is a text, a failure that lasts, or a stop. Hands the row back when the job is cancelled."""
+    desk.enter(running)
+    try:
+        await stream_text(context, desk, running)
+    except asyncio.CancelledError:
+        await hand_back(context, running)
+        raise
+    except STORE_ERRORS:
+        await running.handle.abandon()  # or its lease in Redis would be renewed for ever
+        raise
+    finally:
+        desk.leave(running)
+
+
+async def stream_text(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+    """Make calls and finish the row by how the last one ended."""
+    plan = RetryPlan(context.worker_settings.patience_seconds)
+    running.handle.state("running")
+    while True:
+        await read_upstream(context, desk, running)
+        failure = running.call.failure
+        if failure is None and running.stop_reason is None:
+            return await finish(context, running.handle, "succeeded", call=running.call)
+        if failure is not None and running.stop_reason is None:
+            wait = plan.next_wait(failure)
+            if wait is None:
+                return await fail(context, running, failure)
+            log.info("call_failed", stream=running.id, failure=str(failure.failure_class), wait_seconds=wait)
+            await running.wait_unless_stopped(wait)
+        if running.stop_reason is not None:
+            return await finish_stopped(context, running)
+        if not await go_on(context, running):
+            return None
+
+
+async def go_on(context: WorkerContext, running: RunningCompletion) -> bool:
+    """Begin the row's next attempt after a failed call; False when the row is not ours any more."""
+    failure = running.call.failure
+    await running.handle.abandon()
+    following = await advance(context, running.call)
+    if following is None:
+        return False
+    running.claimed, running.call = following.claimed, following
+    running.checkpointed_chars = 0
+    running.handle = context.stream_writer.open(running.id, following.claimed.attempt)
+    await running.handle.begin(str(failure.failure_class) if failure else None)
+    return True
+
+
+async def fail(context: WorkerContext, running: RunningCompletion, failure: LlmError) -> None:
+    """End the row as failed, with what came of its text."""
+    await finish(context, running.handle, "failed", call=running.call, error=failure.client_error())
+
+
+async def finish_stopped(context: WorkerContext, running: RunningCompletion) -> None:
+    """End a call that was cut short: cancelled with its partial text, or lost, when only the books are kept."""
+    if running.stop_reason is StopReason.CANCELLED and running.call.failure is None:
+        running.call.cancel()
+    await finish(context, running.handle, "cancelled", call=running.call)
+
+
+async def hand_back(context: WorkerContext, running: RunningCompletion) -> None:
+    """The worker stops: store the text so far, end the lease, and tell the other workers. Bounded; if a store is
+    away the lease lapses by itself."""
+    try:
+        async with asyncio.timeout(HAND_BACK_SECONDS):
+            async with context.database.transaction() as session:
+                await hand_back_completion(session, running.checkpoint(with_text=True))
+                await settle_call(session, running.call)
+            await context.sender.send(RunCompletion(running.id))
+            await running.handle.abandon()
+    except STORE_ERRORS as error:
+        log.warning("row_not_handed_back", stream=running.id, error=str(error))
+
+
+def unknown_model_error(claimed: ClaimedCompletion) -> dict[str, Any]:
+    """Return the error of a model that no provider serves."""
+    message = f"The model '{claimed.model}' does not exist."
+    return LlmError(FailureClass.NOT_FOUND, message, code="model_not_found", param="model").client_error()
+
+
+def give_up_error() -> dict[str, Any]:
+    """Return the error of a row that nobody could finish."""
+    return LlmError(FailureClass.SERVER_ERROR, f"Given up after {MAX_ATTEMPTS} attempts.").client_error()

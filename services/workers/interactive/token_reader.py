@@ -1,0 +1,60 @@
+"""Tokens from the provider into the stream."""
+
+import asyncio
+import time
+
+from services.workers.context import WorkerContext
+from services.workers.interactive.desk import InteractiveDesk
+from services.workers.interactive.running import RunningCompletion
+from services.workers.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
+from shared.db.recordset import without_nul
+from shared.llm.answers import Kind, LlmDelta
+from shared.llm.failures import LlmError
+
+
+async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+    """Make the call and write its tokens until it ends, fails (`running.call.failure`) or is stopped.
+
+    Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
+    call = running.call
+    running.reader = asyncio.create_task(_read(context, desk, running), name=f"read-{running.id}")
+    if running.stop_reason is not None:
+        running.reader.cancel()
+    try:
+        await running.reader
+    except LlmError as error:
+        call.failure = error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    finally:
+        running.reader = None
+        outcome = call.failure.failure_class if call.failure else "succeeded" if call.finish_reason else "stopped"
+        UPSTREAM_CALLS.labels(call.target.provider.name, running.claimed.kind, str(outcome)).inc()
+
+
+async def _read(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+    call, begun = running.call, time.monotonic()
+    kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
+    async with context.llm.stream(call.target, kind, running.claimed.request) as stream:
+        call.request_id = stream.request_id
+        try:
+            async for delta in stream:
+                if call.deltas == 0:
+                    FIRST_TOKEN_SECONDS.labels(call.target.provider.name).observe(time.monotonic() - begun)
+                write_delta(running, delta)
+                desk.note_progress(running)
+        finally:
+            call.finish_reason, call.usage, call.model = stream.finish_reason, stream.usage, stream.model
+
+
+def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
+    """Hand a chunk to the stream. U+0000 is replaced: the row could not keep it, and text and row must agree."""
+    if delta.text:
+        running.call.deltas += 1
+        running.handle.write(without_nul(delta.text))
+    if delta.extra:
+        running.call.deltas += 1
+        running.call.extra.append(delta.extra)
+        running.handle.write_extra(delta.extra)

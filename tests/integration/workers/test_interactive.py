@@ -1,0 +1,298 @@
+"""Interactive completions, from the queued row to the end frame, by a job body on a real loop, Postgres and Redis."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from services.workers.context import WorkerContext, open_context
+from services.workers.interactive.desk import InteractiveDesk
+from services.workers.interactive.task import run_completion
+from services.workers.settings import WorkerSettings
+from shared.db.repositories.completions import request_cancel
+from shared.settings import Settings
+from shared.stream.control import publish_cancel
+from tests.support.interactive import InteractiveBench, eventually_async, open_bench
+from tests.support.stack import eventually
+from tests.support.upstream import ScriptedUpstream
+from tests.support.upstream_script import Script, bad_request, rate_limited, server_error, story_for
+
+PRICED = """
+[providers.upstream.prices."*"]
+input_usd_per_million = 1.0
+output_usd_per_million = 2.0
+"""
+
+
+@pytest.fixture
+async def bench(database_url: str, redis_url: str) -> AsyncIterator[InteractiveBench]:
+    async with open_bench(database_url, redis_url) as bench:
+        yield bench
+
+
+@pytest.fixture
+async def context(
+    database_url: str, redis_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> AsyncIterator[WorkerContext]:
+    prices = tmp_path / "providers.toml"
+    prices.write_text(PRICED)
+    settings = Settings.model_validate(
+        {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "upstream_url": upstream.url,
+            "providers_file": prices,
+            "OPENAI_API_KEY": "sk-test",
+        }
+    )
+    context = await open_context(settings, WorkerSettings(patience_seconds=20))
+    desk = await context.part(InteractiveDesk)
+    await desk._listener.wait_until_listening()
+    yield context
+    await context.close()
+
+
+async def test_a_text_is_streamed_committed_and_ended(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("唐朝的英雄", max_tokens=100)
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.text) == ("succeeded", story_for({"prompt": "唐朝的英雄"}))
+    assert (row.finish_reason, row.upstream_model, row.attempt) == ("stop", "scripted-1", 1)
+    await bench.assert_stream_equals_row(row)
+    [attempt] = await bench.attempts(row_id)
+    assert (attempt.outcome, attempt.upstream_request_id) == ("succeeded", "upstream-0")
+    assert attempt.completion_tokens == row.completion_tokens == upstream.calls[0].tokens_sent
+    [entry] = await bench.ledger(row_id)
+    assert float(entry.cost_usd or 0) == pytest.approx(
+        (attempt.prompt_tokens or 0) / 1e6 + 2 * (attempt.completion_tokens or 0) / 1e6
+    )
+    assert attempt.reserved_usd is not None
+    assert attempt.spent_usd is not None
+    assert attempt.reserved_usd >= attempt.spent_usd
+
+
+async def test_a_chat_keeps_its_tool_calls_beside_the_text(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    tool_calls = [{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    upstream.default = Script(text="好", extra={"tool_calls": tool_calls}, finish_reason="tool_calls")
+    [row_id] = await bench.add("说", kind="chat")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.text, row.extra) == ("好", {"deltas": [{"tool_calls": tool_calls}]})
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_second_message_for_the_same_row_does_nothing(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("一次")
+    await asyncio.gather(*(run_completion(context, row_id) for _ in range(5)))
+    await run_completion(context, row_id)
+    assert len(upstream.calls) == 1
+    assert (await bench.row(row_id)).attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "failure_class"),
+    [
+        (rate_limited(), "rate_limited"),
+        (server_error(), "server_error"),
+        (Script(cut_after_tokens=0), "cut_connection"),
+        (Script(cut_after_tokens=3), "cut_connection"),
+        (Script(cut_after_tokens=3, error={"message": "overloaded"}), "server_error"),
+    ],
+)
+async def test_a_passing_failure_is_tried_again_as_a_new_attempt(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream, script: Script, failure_class: str
+) -> None:
+    upstream.queue(script, script)
+    [row_id] = await bench.add("再试")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.attempt, row.text) == ("succeeded", 3, story_for({"prompt": "再试"}))
+    await bench.assert_stream_equals_row(row)
+    attempts = await bench.attempts(row_id)
+    assert [attempt.outcome for attempt in attempts] == ["failed", "failed", "succeeded"]
+    assert attempts[0].failure_class == failure_class
+    assert len(upstream.calls) == len(attempts)
+    booked = {entry.attempt_id for entry in await bench.ledger(row_id)}
+    assert (attempts[0].id in booked) == (failure_class == "cut_connection")
+
+
+async def test_a_wait_that_the_provider_asks_for_is_kept(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.queue(rate_limited(0.8))
+    [row_id] = await bench.add("等")
+    await run_completion(context, row_id)
+    assert upstream.calls[1].started_at - upstream.calls[0].started_at >= 0.8
+
+
+async def test_a_failure_that_lasts_ends_the_row_with_the_providers_message(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = bad_request("max_tokens is too large")
+    [row_id] = await bench.add("错")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.status == "failed"
+    assert row.error is not None
+    assert (row.error["status"], row.error["type"], row.error["param"]) == (400, "invalid_request_error", "max_tokens")
+    assert "max_tokens is too large" in row.error["message"]
+    assert len(upstream.calls) == 1
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_retries_are_used_up_in_the_end(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = rate_limited(0.01)
+    [row_id] = await bench.add("总是忙")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["status"]) == ("failed", 429)
+    assert len(upstream.calls) == len(await bench.attempts(row_id)) == row.attempt
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_model_that_nobody_serves_fails_without_a_call(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("谁", model="nobody")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["status"], row.error["code"]) == ("failed", 404, "model_not_found")
+    assert not upstream.calls
+    await bench.assert_stream_equals_row(row)
+
+
+@pytest.mark.parametrize("tokens_before", [0, 4])
+async def test_a_cancel_closes_the_upstream_socket_and_keeps_the_partial_text(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream, tokens_before: int
+) -> None:
+    upstream.default = Script(gate=asyncio.Event(), tokens_before_gate=tokens_before)
+    [row_id] = await bench.add("取消")
+    job = asyncio.create_task(run_completion(context, row_id))
+    await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent == tokens_before)
+    cancelled_at = time.monotonic()
+    await bench.cancel(row_id)
+    closed_at = await eventually(lambda: upstream.calls[0].closed_by_client_at)
+    assert closed_at - cancelled_at < 1.0
+    await job
+    row = await bench.row(row_id)
+    assert (row.status, row.finish_reason) == ("cancelled", None)
+    assert row.text == story_for({"prompt": "取消"})[: tokens_before * 2]
+    await bench.assert_stream_equals_row(row)
+    [attempt] = await bench.attempts(row_id)
+    assert (attempt.outcome, attempt.failure_class) == ("failed", "cancelled")
+    assert len(await bench.ledger(row_id)) == 1
+
+
+async def test_a_cancel_frame_alone_is_recorded_by_the_worker(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = Script(gate=asyncio.Event(), tokens_before_gate=1)
+    [row_id] = await bench.add("帧")
+    job = asyncio.create_task(run_completion(context, row_id))
+    await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent)
+    await publish_cancel(bench.redis, row_id)
+    await job
+    assert (await bench.row(row_id)).status == "cancelled"
+
+
+async def test_a_cancel_that_no_message_carried_is_found_on_the_row(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = Script(gate=asyncio.Event(), tokens_before_gate=1)
+    [row_id] = await bench.add("行")
+    job = asyncio.create_task(run_completion(context, row_id))
+    await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent)
+    async with bench.database.transaction() as session:
+        await request_cancel(session, bench.project_id, [row_id])
+    await job
+    assert (await bench.row(row_id)).status == "cancelled"
+
+
+async def test_a_queued_row_ends_at_once_when_it_is_cancelled(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("排队")
+    await bench.cancel(row_id)
+    [row] = await bench.wait_until_over(row_id, timeout_seconds=5)
+    assert (row.status, row.text) == ("cancelled", "")
+    await bench.assert_stream_equals_row(row)
+    await run_completion(context, row_id)
+    assert not upstream.calls
+
+
+async def test_a_cancel_during_the_wait_for_a_retry_ends_the_wait(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = rate_limited(15)
+    [row_id] = await bench.add("等着")
+    job = asyncio.create_task(run_completion(context, row_id))
+    await eventually(lambda: upstream.calls and upstream.calls[0].ended_at)
+    await bench.cancel(row_id)
+    await asyncio.wait_for(job, 5)
+    assert (await bench.row(row_id)).status == "cancelled"
+
+
+async def test_partial_text_is_stored_while_the_stream_runs(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    gate = asyncio.Event()
+    upstream.default = Script(gate=gate, tokens_before_gate=5)
+    [row_id] = await bench.add("慢")
+    job = asyncio.create_task(run_completion(context, row_id))
+
+    async def is_stored() -> bool:
+        return (await bench.row(row_id)).text != ""
+
+    await eventually_async(is_stored, what="a checkpoint")
+    row = await bench.row(row_id)
+    assert (row.text, row.text_seq, row.status) == (story_for({"prompt": "慢"})[:10], 5, "running")
+    gate.set()
+    await job
+    await bench.assert_stream_equals_row(await bench.row(row_id))
+
+
+async def test_what_postgres_cannot_keep_is_replaced_in_stream_and_row_alike(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = Script(text="零\x00字")
+    [row_id] = await bench.add("零")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.text == "零\ufffd字"
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_worker_that_lost_its_row_publishes_nothing_more(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    gate = asyncio.Event()
+    upstream.queue(Script(gate=gate, tokens_before_gate=3))
+    [row_id] = await bench.add("易主")
+    zombie = asyncio.create_task(run_completion(context, row_id))
+    await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent == 3)
+    async with bench.database.transaction() as session:
+        await session.execute(text("update completion set lease_until = now() - interval '1 s'"))
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.attempt) == ("succeeded", 2)
+    gate.set()
+    await zombie
+    assert (await bench.row(row_id)).sha256 == row.sha256
+    await bench.assert_stream_equals_row(row)
+    assert [attempt.outcome for attempt in await bench.attempts(row_id)] in (
+        ["superseded", "succeeded"],
+        ["unknown", "succeeded"],
+    )
