@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.observability.logs import get_logger
+from shared.stream.cancellation import cancel_tasks
 from shared.stream.names import CONTROL_CHANNEL, cancel_key
 
 CANCEL_KEY_SECONDS = 3600
@@ -52,9 +53,7 @@ class CancelListener:
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel_tasks([self._task])
 
     async def _run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.observability.logs import get_logger
+from shared.stream.cancellation import cancel_tasks
 from shared.stream.connection import open_redis
 from shared.stream.cursor import NOWHERE, START, Cursor
 from shared.stream.hot_stream import HotStream, HubCounters, LoadRow, Sources
@@ -52,9 +53,7 @@ class StreamHub:
 
     async def stop(self) -> None:
         """Close every viewer and both connections."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            await asyncio.gather(self._watchdog, return_exceptions=True)
+        await cancel_tasks([self._watchdog])
         for stream in list(self._streams.values()):
             stream.close()
         self._streams.clear()

@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from shared.observability.logs import get_logger
+from shared.stream.cancellation import cancel_tasks
 from shared.stream.connection import open_redis
 
 BATCH_SIZE = 500
@@ -49,9 +50,7 @@ class LiveFeed:
 
     async def stop(self) -> None:
         """Close the connection; subscriptions in progress are cancelled."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel_tasks([self._task])
         for waiter in self._waiters.values():
             waiter.cancel()
 
@@ -115,9 +114,7 @@ class LiveFeed:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_tasks(tasks)
 
     def _resubscribe(self) -> None:
         self._leaving.clear()

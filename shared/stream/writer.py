@@ -21,6 +21,7 @@ from shared.stream.append_script import (
     RENEW_LEASE_SHA,
     Entry,
 )
+from shared.stream.cancellation import cancel_tasks
 from shared.stream.handle import StreamHandle
 from shared.stream.lease import RENEW_SECONDS, renew_leases
 from shared.stream.names import lease_key
@@ -66,9 +67,7 @@ class StreamWriter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(*(handle.flush() for handle in handles), return_exceptions=True)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_tasks(self._tasks)
         if self._timer is not None:
             self._timer.cancel()
 
