@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+from storymill.launcher.atomic_file import explain_write_failure
 from storymill.launcher.leftovers import end_leftovers
 from storymill.launcher.mill import plan_mill
 from storymill.launcher.options import UpOptions
@@ -19,7 +21,10 @@ def run_mill(options: UpOptions, on_change: Callable[[Snapshot], None]) -> None:
     state = open_state_dir(options.state_dir)
     with lock_state_dir(state):
         end_leftovers(state)
-        plan = plan_mill(options, state)
+        try:
+            plan = plan_mill(options, state)
+        except OSError as error:
+            raise explain_write_failure(Path(error.filename or state.root), error) from error
 
         async def supervise() -> None:
             await Supervisor(plan, state, on_change).run()

@@ -68,8 +68,12 @@ def ensure_cluster(data_dir: Path, password: str, *, durable: bool = True) -> No
     owner = find_server_owner(partial)
     if owner is not None:
         os.chown(partial, owner.uid, owner.gid)
-    run_initdb(partial, password, owner, durable=durable)
-    create_database(partial, owner)
+    try:
+        run_initdb(partial, password, owner, durable=durable)
+        create_database(partial, owner)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     partial.rename(data_dir)
 
 

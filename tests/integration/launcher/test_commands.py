@@ -22,7 +22,7 @@ def run_storymill(*arguments: str, environment: dict[str, str] | None = None) ->
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL and Redis: created, killed, restarted, by root and in awkward folders."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,19 @@ def test_a_cluster_of_another_version_is_refused_with_its_number(tmp_path: Path)
     (cluster / "PG_VERSION").write_text("15\n")
     with pytest.raises(ClusterError, match="made by PostgreSQL 15"):
         postgres.ensure_cluster(cluster, PASSWORD)
+
+
+def test_a_disk_that_fills_up_while_the_cluster_is_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Files end at 1 MB for initdb: its first 16 MB segment of the log does not fit, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        with pytest.raises(ClusterError, match=r"initdb failed[\s\S]*File too large"):
+            postgres.ensure_cluster(tmp_path / "cluster", PASSWORD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    postgres.ensure_cluster(tmp_path / "cluster", PASSWORD)
 
 
 def test_a_half_made_cluster_is_made_anew(tmp_path: Path) -> None:
