@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from services.workers.datasets.near_duplicates.disjoint_sets import DisjointSets
 from services.workers.datasets.near_duplicates.signatures import SIGNATURE_LENGTH, sign_texts
 
-# 16 bands of 4: a pair of similarity 0.8 shares a bucket with probability 0.9998, one of 0.3 with 0.12.
-BANDS = 16
+# 21 bands of 3: a pair of similarity 0.6 shares a bucket with probability 0.994, one of 0.1 with 0.02.
+BANDS = 21
 ROWS_PER_BAND = SIGNATURE_LENGTH // BANDS
-NEAR_SIMILARITY = 0.7
+# About one character in twenty edited.
+NEAR_SIMILARITY = 0.6
 # Pairs looked at per walk: bounds the memory of the comparison.
 PAIRS_AT_ONCE = 200_000
 

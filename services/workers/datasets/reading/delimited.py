@@ -17,7 +17,27 @@ from services.workers.datasets.rows import ROWS_PER_BATCH
 
 # What pandas reads as a missing value in text tables, and therefore as "".
 EMPTY_CELL_WORDS = frozenset(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+    [
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    ]
 )
 WORDS_BUT_EMPTY = EMPTY_CELL_WORDS - {""}
 # The csv module's own limit (131,072) is shorter than some stories.
@@ -96,7 +116,8 @@ class _Records:
                     yield rows, lines
                     rows, lines = [], []
         except (_OpenQuoteError, UnicodeDecodeError):
-            yield rows, lines
+            if rows:
+                yield rows, lines
             raise
         if rows:
             yield rows, lines
