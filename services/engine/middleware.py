@@ -72,7 +72,7 @@ class BodyLimitMiddleware:
         if announced.isdigit() and int(announced) > self._limit_bytes:
             await answer_error(error)(scope, receive, send)
             return
-        read = 0
+        read, answered = 0, False
 
         async def receive_counted() -> Message:
             nonlocal read
@@ -82,7 +82,16 @@ class BodyLimitMiddleware:
                 raise error
             return message
 
-        await self._app(scope, receive_counted, send)
+        async def send_or_refuse(message: Message) -> None:
+            """Frameworks turn an error while reading into an answer of their own; ours takes its place."""
+            nonlocal answered
+            if read <= self._limit_bytes:
+                await send(message)
+            elif not answered:
+                answered = True
+                await answer_error(error)(scope, receive, send)
+
+        await self._app(scope, receive_counted, send_or_refuse)
 
 
 def _read_request_id(scope: Scope) -> str:
