@@ -1,5 +1,6 @@
 """GET /livez, /readyz, /metrics: for the operator, not for clients of the API."""
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -26,7 +27,14 @@ def report_ready(serving: ServingDependency) -> JSONResponse:
     if serving.stage is None:
         return JSONResponse({"status": "ready", "model": serving.settings.base_name})
     body = error_body(serving.stage, "server_error", code="failed" if serving.failure else "starting")
-    return JSONResponse({"status": serving.stage, **body}, status_code=503)
+    starting = {"status": serving.stage, "message": serving.stage, "progress": find_progress(serving.stage)}
+    return JSONResponse({**starting, **body}, status_code=503)
+
+
+def find_progress(stage: str) -> float | None:
+    """Return how far a start has come, 0 to 1, where the stage is counted: `2/4 …` says that one of four is done."""
+    counted = re.match(r"(\d+)/(\d+) ", stage)
+    return (int(counted[1]) - 1) / int(counted[2]) if counted else None
 
 
 @router.get("/metrics")
