@@ -2,7 +2,7 @@
 
 import typer
 
-from storymill.cli import generations, keys, lifecycle, logs, models, recipes, stories
+from storymill.cli import demo, generations, keys, lifecycle, logs, models, recipes, stories, streams
 from storymill.cli.explained_errors import ExplainingGroup
 
 app = typer.Typer(
@@ -12,9 +12,11 @@ app = typer.Typer(
     help="A self-hosted mill for text: generate at volume, prepare, fine-tune, stream.",
 )
 lifecycle.add_commands(app)
+demo.add_commands(app)
 logs.add_commands(app)
 keys.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)
 stories.add_commands(app)
+streams.add_commands(app)
 models.add_commands(app)

@@ -21,6 +21,7 @@ class Api:
 
     def __init__(self, base_url: str, api_key: str) -> None:
         self.base_url = base_url.rstrip("/")
+        self.api_key = api_key
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"Authorization": f"Bearer {api_key}"},
