@@ -21,10 +21,14 @@ ChatRenderer = Callable[[list[dict[str, str]], bool], str]
 
 @dataclass(frozen=True)
 class TrainingSequence:
-    """Tokens of one example; `learned[i]` says whether token i belongs to what the model shall write."""
+    """Tokens of one example; `learned[i]` says whether token i belongs to what the model shall write.
+
+    `emphasis` multiplies the loss of single tokens; without it all learned tokens count the same.
+    """
 
     tokens: list[int]
     learned: list[bool]
+    emphasis: list[float] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)

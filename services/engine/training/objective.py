@@ -87,9 +87,9 @@ class CompletionObjective:
     prompt_weight: float = 0.0
 
     def weight_of(self, item: Item) -> float:
-        """Learned tokens count 1, prompt tokens but the first `prompt_weight`."""
+        """Learned tokens count 1 or their emphasis, prompt tokens but the first `prompt_weight`."""
         assert isinstance(item, TrainingSequence)
-        return item.learned_count + self.prompt_weight * (len(item) - 1 - item.learned_count)
+        return sum(self._weights(item))
 
     def length_of(self, item: Item) -> int:
         """The sequence's tokens."""
@@ -100,13 +100,13 @@ class CompletionObjective:
         """Run the sequences in one pass."""
         sequences = [item for item in items if isinstance(item, TrainingSequence)]
         losses, learned = model.measure(sequences, prompt_too=self.prompt_weight > 0)
-        weights = torch.where(learned, 1.0, self.prompt_weight)
-        loss = -(losses.log_probabilities * weights).sum()
+        weights = [weight for sequence in sequences for weight in self._weights(sequence)]
+        loss = -(losses.log_probabilities * torch.tensor(weights, device=learned.device)).sum()
         correct = losses.correct[learned]
         counts = [sequence.learned_count for sequence in sequences]
         sums = PassSums(
             loss=float(loss.detach()),
-            weight=sum(self.weight_of(item) for item in items),
+            weight=sum(weights),
             correct=int(correct.sum()),
             judged=len(correct),
             perfect=sum(bool(part.all()) for part in correct.split(counts)),
@@ -114,6 +114,12 @@ class CompletionObjective:
             tokens=sum(map(len, sequences)),
         )
         return Measured(loss, sums)
+
+    def _weights(self, sequence: TrainingSequence) -> list[float]:
+        """One weight per selected token, in the order in which the model measures them."""
+        emphasis = sequence.emphasis or [1.0] * len(sequence)
+        pairs = list(zip(sequence.learned, emphasis, strict=True))[1:]
+        return [factor if learned else self.prompt_weight for learned, factor in pairs if learned or self.prompt_weight]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from services.engine.training.sample_stories import (
     Cell,
     hold_out,
     read_sample_stories,
+    unseen_cells,
 )
 from services.engine.weights.prepare import prepare_model
 
@@ -133,19 +134,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--short-prompt", action="store_true")
+    parser.add_argument("--cells", choices=("held-out", "unseen"), default="held-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
     base = options.base or prepare_model(EngineSettings(), lambda line: None)
     torch.manual_seed(options.seed)
     model, tokenizer = load_model(base, options.adapter)
-    _, held_out = hold_out(read_sample_stories(), HELD_OUT_SHARE)
-    cells = [held_out[number % len(held_out)].cell for number in range(options.samples)]
+    pool = _choose_cells(options.cells)
+    cells = [pool[number % len(pool)] for number in range(options.samples)]
     template = SHORT_PROMPT if options.short_prompt else LONG_PROMPT
     samples = write_samples(model, tokenizer, cells, template, options.temperature)
     if options.output:
         _write_output(options.output, samples)
     sys.stdout.write(json.dumps(summarise(samples)) + "\n")
+
+
+def _choose_cells(name: str) -> list[Cell]:
+    if name == "unseen":
+        return unseen_cells()
+    return [story.cell for story in hold_out(read_sample_stories(), HELD_OUT_SHARE)[1]]
 
 
 def _write_output(path: Path, samples: Sequence[Sample]) -> None:

@@ -4,12 +4,20 @@ import csv
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from services.engine.training.examples import CompletionExample
 
 SAMPLES_FOLDER = Path(__file__).parents[3] / "data" / "samples"
 SAMPLE_FILES = ("ultraman_stories.csv", "ultraman_stories_more.csv")
+
+FIRST_DYNASTIES = ("唐", "宋", "元", "明", "清", "汉", "魏", "晋", "南北朝")
+FIRST_POWERS = ("隐形", "飞行", "读心术", "瞬间移动", "不死之身", "喷火")
+FIRST_TYPES = ("轻松", "努力", "艰难")
+MORE_DYNASTIES = ("秦", "五代", "隋")
+MORE_POWERS = ("龙卷风", "冰冻大海", "流星火雨")
+MORE_TYPES = ("勇敢", "辛苦")
 
 LONG_PROMPT = (
     "请你用中文写一段300字的故事，情节跌宕起伏，讲述一位{dynasty}朝时期的英雄人物，穿越到现代，"
@@ -38,6 +46,11 @@ class Cell:
         key = f"{self.dynasty},{self.super_power},{self.story_type}"
         return hashlib.sha256(key.encode()).hexdigest()
 
+    @property
+    def required_words(self) -> tuple[str, ...]:
+        """What a story for this cell must say; a small model forgets it unless it is told with emphasis."""
+        return (self.dynasty, self.super_power, "怪兽", "奥特曼")
+
 
 @dataclass(frozen=True)
 class SampleStory:
@@ -63,6 +76,13 @@ def hold_out(stories: list[SampleStory], share: float) -> tuple[list[SampleStory
     count = round(len(stories) * share)
     held = {story.cell for story in sorted(stories, key=lambda story: story.cell.rank)[:count]}
     return [s for s in stories if s.cell not in held], [s for s in stories if s.cell in held]
+
+
+def unseen_cells() -> list[Cell]:
+    """Combinations of the two grids' values for which no story was written, in a fixed shuffled order."""
+    first = product(FIRST_DYNASTIES, MORE_POWERS, FIRST_TYPES + MORE_TYPES)
+    more = product(MORE_DYNASTIES, FIRST_POWERS, FIRST_TYPES + MORE_TYPES)
+    return sorted((Cell(*values) for values in (*first, *more)), key=lambda cell: cell.rank)
 
 
 def to_examples(stories: list[SampleStory]) -> list[CompletionExample]:

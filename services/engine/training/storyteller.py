@@ -6,10 +6,13 @@ interrupted goes on at its last resume point when started again with the same ar
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +33,8 @@ from services.engine.training.tunable_model import LoraShape, attach_new_adapter
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
+# A loss weight for the words of the cell: without it half of the stories leave the power unnamed.
+EMPHASIS = 4.0
 RESUME_POINT_SECONDS = 120.0
 
 
@@ -73,13 +78,28 @@ def _build_loop(
 ) -> tuple[TrainingLoop, list[TrainingSequence]]:
     tokenizer = load_tokenizer(options.base)
     encoder = ExampleEncoder(tokenizer, _refuse_chat, maximum_tokens=1024)
-    items = [encoder.encode(example) for example in to_examples(train)]
+    items = [
+        _emphasise(encoder.encode(example), story, tokenizer)
+        for example, story in zip(to_examples(train), train, strict=True)
+    ]
     validation = [encoder.encode(example) for example in to_examples(held_out)]
     base = load_base(options.base, torch.bfloat16, choose_device("auto"))
     shape = LoraShape(options.rank, 2 * options.rank)
     model = attach_new_adapter(base, shape, options.seed, tokenizer.pad_token_id)
     plan = TrainingPlan(options.epochs, options.batch_size, options.learning_rate, options.seed)
     return TrainingLoop(model, CompletionObjective(), items, plan), validation
+
+
+def _emphasise(sequence: TrainingSequence, story: SampleStory, tokenizer: Any) -> TrainingSequence:
+    """Let the tokens of the words that the cell asks for count more than the rest."""
+    start = sequence.learned.index(True)
+    offsets = tokenizer(story.text, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
+    spans = [match.span() for word in story.cell.required_words for match in re.finditer(word, story.text)]
+    emphasis = [1.0] * len(sequence)
+    for place, (first, last) in enumerate(offsets, start=start):
+        if any(first < end and begin < last for begin, end in spans):
+            emphasis[place] = EMPHASIS
+    return replace(sequence, emphasis=emphasis)
 
 
 def _refuse_chat(messages: list[dict[str, str]], answer_follows: bool) -> str:
