@@ -9,6 +9,7 @@
     ├── ConflictError              400   never 409: clients retry that for ever
     ├── RateLimitedError           429   carries retry_after_seconds
     ├── UpstreamError              502   the provider failed; carries its failure class
+    ├── DeadlineError              504   not finished within the time that we keep a request open
     └── ServiceUnavailableError    503   not on completion routes: they answer 429
 
 Knows nothing of FastAPI or Celery: gateway and workers translate.
@@ -109,6 +110,13 @@ class UpstreamError(StorymillError):
     type = "server_error"
     default_code = "upstream_error"
     retryable = True
+
+
+class DeadlineError(StorymillError):
+    """The work was not finished within the time that a request may take."""
+
+    status = 504
+    default_code = "deadline_exceeded"
 
 
 class ServiceUnavailableError(StorymillError):

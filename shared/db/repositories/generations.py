@@ -1,10 +1,9 @@
 """Generations: added, listed and steered by the gateway. Their counters belong to the workers."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db.models import Generation
@@ -44,10 +43,6 @@ async def change_status(
     return (await session.scalar(statement)) is not None
 
 
-async def seconds_since_start(session: AsyncSession, generation: Generation) -> float | None:
-    """Return how long a run has worked, by the database's clock; None before its start."""
-    if generation.started_at is None:
-        return None
-    now = generation.finished_at or await session.scalar(select(func.now()))
-    assert now is not None
-    return max(0.0, (now - generation.started_at) / timedelta(seconds=1))
+async def list_by_ids(session: AsyncSession, generation_ids: Collection[str]) -> Sequence[Generation]:
+    """Return the runs with these ids, in no order."""
+    return (await session.scalars(select(Generation).where(Generation.id.in_(set(generation_ids))))).all()

@@ -85,6 +85,20 @@ async def get_newest_version(session: AsyncSession, recipe_id: str) -> RecipeVer
     return (await session.scalars(query)).one()
 
 
+def content_of(version: RecipeVersion) -> RecipeContent:
+    """Return what a version says."""
+    return RecipeContent(
+        version.content_hash,
+        version.template,
+        version.attributes,
+        version.attribute_names,
+        version.repeats,
+        version.model,
+        version.parameters,
+        version.format,
+    )
+
+
 async def list_newest_versions(session: AsyncSession, recipe_ids: Sequence[str]) -> dict[str, RecipeVersion]:
     """Return the newest version of each recipe, by recipe id."""
     query = (

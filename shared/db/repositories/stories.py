@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.db.models import Attempt, Story
+from shared.db.models import Attempt, Generation, Story
 from shared.db.repositories.pages import Page, fetch_page
 
 EXPORT_BATCH = 500
+HISTORY_STORIES = 1000
+ENOUGH_STORIES = 5
+"""Fewer say nothing about a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,47 @@ async def iterate_succeeded(
             position = batch[-1].position
         if len(batch) < EXPORT_BATCH:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHistory:
+    """What finished stories took: means and standard deviations of their tokens."""
+
+    stories: int
+    prompt_mean: float
+    prompt_deviation: float
+    completion_mean: float
+    completion_deviation: float
+
+
+async def find_token_history(
+    session: AsyncSession, project_id: str, recipe_version_id: str, model: str
+) -> TokenHistory | None:
+    """Return what the latest stories of a recipe version and model took; None when there are too few."""
+    latest = (
+        select(Story.prompt_tokens, Story.completion_tokens)
+        .join(Generation, Generation.id == Story.generation_id)
+        .where(
+            Generation.project_id == project_id,
+            Generation.recipe_version_id == recipe_version_id,
+            Generation.model == model,
+            Story.status == "succeeded",
+            Story.completion_tokens.is_not(None),
+        )
+        .order_by(Story.id.desc())
+        .limit(HISTORY_STORIES)
+        .subquery()
+    )
+    prompt, completion = latest.c.prompt_tokens, latest.c.completion_tokens
+    row = (
+        await session.execute(
+            select(
+                func.count(),
+                func.coalesce(func.avg(prompt), 0),
+                func.coalesce(func.stddev_samp(prompt), 0),
+                func.coalesce(func.avg(completion), 0),
+                func.coalesce(func.stddev_samp(completion), 0),
+            ).select_from(latest)
+        )
+    ).one()
+    return TokenHistory(row[0], *(float(value) for value in row[1:])) if row[0] >= ENOUGH_STORIES else None

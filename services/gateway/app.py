@@ -1,0 +1,59 @@
+"""The gateway's ASGI application: routes, errors, and what lies around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
+
+from services.gateway.chat.routes import router as chat
+from services.gateway.completions.routes import router as completions
+from services.gateway.engines.routes import router as engines
+from services.gateway.error_handlers import install_error_handlers
+from services.gateway.generations.routes import router as generations
+from services.gateway.health.routes import router as health
+from services.gateway.models.routes import router as models
+from services.gateway.recipes.routes import router as recipes
+from services.gateway.settings import GatewaySettings
+from services.gateway.stories.routes import router as stories
+from services.gateway.streams.routes import router as streams
+from services.gateway.usage.routes import router as usage
+from services.gateway.wiring import Gateway
+from shared.observability.http import RequestObserver
+from shared.observability.request_limits import RequestLimits
+
+ROUTERS = (completions, chat, engines, models, streams, recipes, generations, stories, usage, health)
+
+
+def build_api(settings: GatewaySettings) -> FastAPI:
+    """Return the routes with their errors. Its documentation pages load nothing from the internet."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway = Gateway.build(settings)
+        app.state.gateway = gateway
+        await gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.stop()
+
+    app: FastAPI = FastAPIOffline(
+        title="Storymill",
+        version=version("storymill"),
+        summary="Text at volume, behind OpenAI's protocol.",
+        lifespan=lifespan,
+        redoc_url=None,
+        strict_content_type=False,
+    )
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def create_app(settings: GatewaySettings) -> ASGIApp:
+    """Return the whole application, as uvicorn runs it."""
+    return RequestObserver(RequestLimits(build_api(settings), settings.max_body_bytes))

@@ -1,0 +1,82 @@
+"""From a chat request to one body per text, and from rows and events to OpenAI's objects."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.gateway.answers import Json
+from services.gateway.chat.schemas import ChatRequest
+from services.gateway.completions.schemas import provider_fields
+from services.gateway.completions.service import choose_seed, sum_usage, usage_body
+from services.gateway.interactive.extras import merge_extras
+from services.gateway.interactive.follow import Piece
+from services.gateway.interactive.texts import OpenTexts
+from shared.clock import unix_seconds
+from shared.db.models import Completion
+from shared.stream.frames import End
+
+OURS: Final = frozenset({"model", "messages", "n", "stream", "stream_options", "seed", "timeout"})
+"""Fields that we carry out ourselves."""
+
+
+def split_request(body: ChatRequest) -> list[dict[str, Any]]:
+    """Return one provider body per text."""
+    fields = provider_fields(body, OURS)
+    messages = [message.model_dump(exclude_unset=True) for message in body.messages]
+    return [{**fields, **choose_seed(body.seed, k), "messages": messages} for k in range(body.n or 1)]
+
+
+def shape_chat(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
+    """Return the whole answer."""
+    return {
+        "id": f"chatcmpl-{texts.unique_part}",
+        "object": "chat.completion",
+        "created": unix_seconds(texts.created_at),
+        "model": texts.model,
+        "choices": [shape_choice(row) for row in rows],
+        "usage": sum_usage(rows),
+    }
+
+
+def shape_choice(row: Completion) -> Json:
+    """Return one choice: its content is null when the model only called tools."""
+    extra = merge_extras(row.extra)
+    logprobs = extra.pop("logprobs", None)
+    content = row.text if row.text or not extra.get("tool_calls") else None
+    message = {"role": "assistant", "content": content, "refusal": None, **extra}
+    return {"index": row.choice_index, "message": message, "logprobs": logprobs, "finish_reason": row.finish_reason}
+
+
+class ChatChunks:
+    """Chunks of a streamed chat answer."""
+
+    def __init__(self, texts: OpenTexts, *, include_usage: bool) -> None:
+        self._head: Json = {
+            "id": f"chatcmpl-{texts.unique_part}",
+            "object": "chat.completion.chunk",
+            "created": unix_seconds(texts.created_at),
+            "model": texts.model,
+        }
+        self._tail: Json = {"usage": None} if include_usage else {}
+
+    def opening(self, index: int) -> Json | None:
+        """Return the chunk that names the role."""
+        return self._chunk(index, {"role": "assistant", "content": ""}, None, None)
+
+    def piece(self, piece: Piece) -> Json:
+        """Return the chunk of new text, or of raw fields."""
+        extra = dict(piece.extra or {})
+        logprobs = extra.pop("logprobs", None)
+        delta = {"content": piece.text, **extra} if piece.text else extra
+        return self._chunk(piece.index, delta, logprobs, None)
+
+    def finish(self, index: int, end: End) -> Json:
+        """Return the last chunk of a choice."""
+        return self._chunk(index, {}, None, end.finish_reason)
+
+    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
+        """Return the chunk of the whole request's usage."""
+        return {**self._head, "choices": [], "usage": usage_body(prompt_tokens, completion_tokens)}
+
+    def _chunk(self, index: int, delta: Json, logprobs: Any, finish_reason: str | None) -> Json:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        return {**self._head, "choices": [choice], **self._tail}

@@ -1,0 +1,105 @@
+"""From a completion request to one body per text, and from rows and events to OpenAI's objects."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.gateway.answers import Json
+from services.gateway.completions.schemas import CompletionRequest, provider_fields
+from services.gateway.interactive.extras import merge_extras
+from services.gateway.interactive.follow import Piece
+from services.gateway.interactive.texts import OpenTexts
+from shared.clock import unix_seconds
+from shared.db.models import Completion
+from shared.errors import InvalidRequestError
+from shared.stream.frames import End
+
+OURS: Final = frozenset({"model", "prompt", "n", "best_of", "stream", "stream_options", "seed", "timeout"})
+"""Fields that we carry out ourselves. (`timeout` is sent by the legacy client and means nothing to a server.)"""
+
+
+def split_request(body: CompletionRequest) -> list[dict[str, Any]]:
+    """Return one provider body per text: prompts × n, with `index` = prompt index × n + k.
+
+    Raises: InvalidRequestError.
+    """
+    n = body.n or 1
+    if (body.best_of or n) != n:
+        raise InvalidRequestError("best_of is supported only when it equals n.", param="best_of")
+    prompts = body.prompts()
+    if not prompts:
+        raise InvalidRequestError("prompt: give at least one prompt.", param="prompt")
+    fields = provider_fields(body, OURS)
+    return [{**fields, **choose_seed(body.seed, k), "prompt": prompt} for prompt in prompts for k in range(n)]
+
+
+def choose_seed(seed: int | None, k: int) -> dict[str, int]:
+    """Return the seed of the k-th of `n` texts: with one seed for all they would all be the same."""
+    return {} if seed is None else {"seed": seed + k if seed + k < 2**63 else seed - k}
+
+
+def sum_usage(rows: Sequence[Completion]) -> Json:
+    """Return the usage of all texts of a request: each was a call of its own."""
+    prompt = sum(row.prompt_tokens or 0 for row in rows)
+    completion = sum(row.completion_tokens or 0 for row in rows)
+    return usage_body(prompt, completion)
+
+
+def usage_body(prompt_tokens: int, completion_tokens: int) -> Json:
+    """Return OpenAI's usage object."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+
+
+def head(texts: OpenTexts) -> Json:
+    """Return what an answer and each of its chunks begin with."""
+    return {
+        "id": f"cmpl-{texts.unique_part}",
+        "object": "text_completion",
+        "created": unix_seconds(texts.created_at),
+        "model": texts.model,
+    }
+
+
+def shape_completion(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
+    """Return the whole answer."""
+    choices = [
+        {
+            "text": row.text,
+            "index": row.choice_index,
+            "logprobs": merge_extras(row.extra).get("logprobs"),
+            "finish_reason": row.finish_reason,
+        }
+        for row in rows
+    ]
+    return {**head(texts), "choices": choices, "usage": sum_usage(rows)}
+
+
+class CompletionChunks:
+    """Chunks of a streamed completion."""
+
+    def __init__(self, texts: OpenTexts, *, include_usage: bool) -> None:
+        self._head = head(texts)
+        self._tail: Json = {"usage": None} if include_usage else {}
+
+    def opening(self, index: int) -> Json | None:
+        """Completions have no opening chunk."""
+        return None
+
+    def piece(self, piece: Piece) -> Json:
+        """Return the chunk of new text."""
+        return self._chunk(piece.index, piece.text, (piece.extra or {}).get("logprobs"), None)
+
+    def finish(self, index: int, end: End) -> Json:
+        """Return the last chunk of a choice: legacy clients want `text` in it too."""
+        return self._chunk(index, "", None, end.finish_reason)
+
+    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
+        """Return the chunk of the whole request's usage."""
+        return {**self._head, "choices": [], "usage": usage_body(prompt_tokens, completion_tokens)}
+
+    def _chunk(self, index: int, text: str, logprobs: Any, finish_reason: str | None) -> Json:
+        choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": finish_reason}
+        return {**self._head, "choices": [choice], **self._tail}

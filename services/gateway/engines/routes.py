@@ -1,0 +1,43 @@
+"""`/v1/engines…`: a model was called an engine. Its name may hold `:` and `/`."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from services.gateway.answers import Json, JsonAnswer
+from services.gateway.completions.routes import complete
+from services.gateway.completions.schemas import CompletionRequest
+from services.gateway.dependencies import Caller, ClaimDep, GatewayDep
+from services.gateway.interactive.texts import model_not_found
+from services.gateway.route import keyed_router
+from shared.llm.catalog import CatalogModel
+
+router = keyed_router("legacy")
+
+
+@router.post("/engines/{engine:path}/completions", summary="Write a text (legacy route)", response_class=Response)
+async def create_engine_completion(
+    engine: str, body: CompletionRequest, request: Request, gateway: GatewayDep, caller: Caller, claim: ClaimDep
+) -> Response:
+    """Do what `POST /v1/completions` does, with the model from the path."""
+    return await complete(gateway, caller, claim, request, body.model_copy(update={"model": engine}))
+
+
+@router.get("/engines", summary="List models (legacy route)")
+async def list_engines(gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return the models as engines."""
+    engines = [shape_engine(model) for model in await gateway.catalog.list_models()]
+    return JsonAnswer({"object": "list", "data": engines})
+
+
+@router.get("/engines/{engine:path}", summary="Get a model (legacy route)")
+async def get_engine(engine: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return a model as an engine."""
+    model = await gateway.catalog.find(engine)
+    if model is None:
+        raise model_not_found(engine)
+    return JsonAnswer(shape_engine(model))
+
+
+def shape_engine(model: CatalogModel) -> Json:
+    """Return OpenAI's old engine object."""
+    return {"id": model.id, "object": "engine", "owner": model.owned_by, "ready": True}

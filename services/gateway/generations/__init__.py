@@ -1,0 +1,1 @@
+"""`/v1/generations`: runs of a recipe at volume."""

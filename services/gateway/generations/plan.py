@@ -1,0 +1,117 @@
+"""From a request to the run that it asks for: which recipe version, how many stories, at what price."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.gateway.generations.schemas import GenerationRequest
+from services.gateway.interactive.texts import model_not_found
+from services.gateway.recipes.content import check_content
+from services.gateway.recipes.schemas import InlineRecipe
+from services.gateway.recipes.service import get_recipe
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.db.repositories import recipes
+from shared.db.repositories.recipes import RecipeContent
+from shared.errors import InvalidRequestError
+from shared.llm.answers import Kind
+from shared.llm.prices import PriceQuote, find_price
+from shared.llm.worst_case import find_max_tokens
+from shared.recipes.grid import Grid, read_grid
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run that can be made; nothing is written yet."""
+
+    request: GenerationRequest
+    content: RecipeContent
+    recipe_name: str
+    version_id: str | None
+    """None for an inline recipe, which is recorded with the run."""
+    grid: Grid
+    model: str
+    repeats: int
+    total: int
+    quote: PriceQuote
+
+    @property
+    def kind(self) -> Kind:
+        """The provider's endpoint that writes the stories."""
+        return "chat" if self.content.format == "chat" else "completion"
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens that a story can have; None when nothing says so."""
+        return find_max_tokens(self.kind, self.content.parameters)
+
+
+async def plan_run(gateway: Gateway, caller: Principal, request: GenerationRequest) -> RunPlan:
+    """Check a request and work out what it asks for. Raises: InvalidRequestError, NotFoundError."""
+    content, name, version_id = await load_content(gateway, caller, request.recipe)
+    grid = read_grid(content.attributes, content.attribute_names)
+    repeats = request.repeats or content.repeats
+    total = min(grid.cell_count * repeats, request.limit or grid.cell_count * repeats)
+    check_size(grid, repeats, total, gateway.settings.max_generation_rows)
+    model = request.model or content.model
+    target = await gateway.catalog.find_target(model)
+    if target is None:
+        raise model_not_found(model)
+    plan = RunPlan(
+        request, content, name, version_id, grid, model, repeats, total, find_price(target.provider, target.model)
+    )
+    check_budget(plan, request.budget())
+    return plan
+
+
+async def load_content(
+    gateway: Gateway, caller: Principal, recipe: str | InlineRecipe
+) -> tuple[RecipeContent, str, str | None]:
+    """Return content, name and version id of a recipe given by name, by id or inline. Raises: NotFoundError."""
+    if isinstance(recipe, InlineRecipe):
+        content = check_content(recipe)
+        return content, recipe.name or f"inline-{content.content_hash[:12]}", None
+    async with gateway.database.transaction() as session:
+        found, version = await get_recipe(session, caller, recipe)
+    return recipes.content_of(version), found.name, version.id
+
+
+def check_size(grid: Grid, repeats: int, total: int, most: int) -> None:
+    """Refuse a run of too many stories. Raises: InvalidRequestError with the numbers."""
+    if total > most:
+        cells = " × ".join(f"{axis.length} {axis.name}" for axis in grid.axes) or "1 cell"
+        raise InvalidRequestError(
+            f"The grid has {grid.cell_count} cells ({cells}); with {repeats} repeats that is "
+            f"{grid.cell_count * repeats} stories, and {total} are asked for. The most is {most}: "
+            "give a 'limit', or fewer values.",
+            param="recipe",
+            code="grid_too_large",
+        )
+
+
+def check_budget(plan: RunPlan, budget_usd: Decimal | None) -> None:
+    """Refuse a budget that could not be held. Raises: InvalidRequestError that says what is missing."""
+    if budget_usd is None:
+        return
+    if plan.quote.price is None:
+        raise InvalidRequestError(
+            f"A budget needs the price of '{plan.model}', and there is none: {plan.quote.note}.",
+            param="budget_usd",
+            code="unknown_price",
+        )
+    if plan.max_tokens is None and plan.quote.price.output_usd_per_million > 0:
+        raise InvalidRequestError(
+            "A budget needs a limit to every answer: set parameters.max_tokens in the recipe.",
+            param="budget_usd",
+            code="unlimited_answer",
+        )
+
+
+async def ensure_version_id(session: AsyncSession, caller: Principal, plan: RunPlan) -> str:
+    """Return the recipe version of a run; an inline recipe is recorded now."""
+    if plan.version_id is not None:
+        return plan.version_id
+    recipe = await recipes.ensure_recipe(session, caller.project_id, plan.recipe_name)
+    version, _ = await recipes.ensure_version(session, recipe, plan.content)
+    return version.id

@@ -1,0 +1,116 @@
+"""`/v1/generations…`."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Literal
+
+from fastapi import Query, Response
+from starlette.responses import StreamingResponse
+
+from services.gateway.answers import JsonAnswer, list_body
+from services.gateway.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.event_stream import EventStream
+from services.gateway.generations.estimate import estimate_run
+from services.gateway.generations.events import write_progress
+from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
+from services.gateway.generations.plan import plan_run
+from services.gateway.generations.schemas import Estimate, Generation, GenerationRequest, Status
+from services.gateway.generations.service import (
+    cancel_run,
+    create_run,
+    get_run,
+    list_runs,
+    pause_run,
+    resume_run,
+    shape_generation,
+)
+from services.gateway.route import NEEDS_READ, keyed_router
+
+router = keyed_router("generations")
+
+
+@router.post("/generations", summary="Run a recipe", status_code=202, response_model=Generation)
+async def create_generation(
+    body: GenerationRequest, gateway: GatewayDep, caller: Caller, claim: ClaimDep
+) -> JsonAnswer:
+    """Record a run and return at once; workers write its stories."""
+    if claim.subject_id is not None:
+        run = await get_run(gateway, caller, claim.subject_id)
+    else:
+        run = await create_run(gateway, caller, claim, await plan_run(gateway, caller, body))
+    return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}"})
+
+
+@router.post("/generations/estimate", summary="Estimate a run", response_model=Estimate, openapi_extra=NEEDS_READ)
+async def estimate_generation(body: GenerationRequest, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Say what a run would take in tokens, money and time. Nothing is written."""
+    return JsonAnswer(await estimate_run(gateway, caller, await plan_run(gateway, caller, body)))
+
+
+@router.get("/generations", summary="List runs")
+async def read_generations(
+    gateway: GatewayDep, caller: Caller, page: NewestFirst, status: Status | None = None
+) -> JsonAnswer:
+    """Return the project's runs."""
+    runs, has_more = await list_runs(gateway, caller, page, status)
+    return JsonAnswer(list_body([shape_generation(*run) for run in runs], has_more=has_more))
+
+
+@router.get("/generations/{generation_id}", summary="Get a run", response_model=Generation)
+async def read_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return a run with its counts, usage and cost so far."""
+    return JsonAnswer(shape_generation(*await get_run(gateway, caller, generation_id)))
+
+
+@router.post("/generations/{generation_id}/cancel", summary="Cancel a run", response_model=Generation)
+async def cancel_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """End a run: no new call within a second; calls under way are finished and kept."""
+    return JsonAnswer(shape_generation(*await cancel_run(gateway, caller, generation_id)))
+
+
+@router.post("/generations/{generation_id}/pause", summary="Pause a run", response_model=Generation)
+async def pause_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Make no new calls until the run is resumed."""
+    return JsonAnswer(shape_generation(*await pause_run(gateway, caller, generation_id)))
+
+
+@router.post("/generations/{generation_id}/resume", summary="Resume a run", response_model=Generation)
+async def resume_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Go on with a paused run."""
+    return JsonAnswer(shape_generation(*await resume_run(gateway, caller, generation_id)))
+
+
+@router.get(
+    "/generations/{generation_id}/events",
+    summary="Watch a run",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> EventStream:
+    """Stream the run's object as `progress` events, at most two a second, and as `end` when it is over."""
+    await get_run(gateway, caller, generation_id)
+    events = write_progress(gateway, caller, generation_id)
+    return EventStream(events, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+
+
+@router.get(
+    "/generations/{generation_id}/export",
+    summary="Export a run's stories",
+    response_class=StreamingResponse,
+    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}},
+)
+async def export_generation(
+    generation_id: str,
+    gateway: GatewayDep,
+    caller: Caller,
+    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "csv",
+    safe_for_spreadsheets: Annotated[bool, Query(description="CSV only: byte-order mark, no formulas.")] = False,
+) -> StreamingResponse:
+    """Stream the finished stories in the run's order: the same bytes each time once the run is over."""
+    run, _, version = await get_run(gateway, caller, generation_id)
+    chunks: AsyncGenerator[bytes, None]
+    if format == "csv":
+        chunks = write_csv(gateway, run, version, safe_for_spreadsheets=safe_for_spreadsheets)
+    else:
+        chunks = (write_jsonl if format == "jsonl" else write_parquet)(gateway, run, version)
+    headers = {"content-disposition": f'attachment; filename="{run.id}.{format}"'}
+    return StreamingResponse(chunks, media_type=MEDIA_TYPES[format], headers=headers)

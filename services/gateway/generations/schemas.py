@@ -1,0 +1,78 @@
+"""Bodies of the generation routes."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.recipes.schemas import MAX_REPEATS, InlineRecipe
+
+Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+
+
+class GenerationRequest(BaseModel):
+    """The body of `POST /v1/generations` and of its estimate."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    recipe: Annotated[str, Field(min_length=1, max_length=128)] | InlineRecipe = Field(
+        description="A recipe's name, its id, or the content itself."
+    )
+    repeats: int | None = Field(None, ge=1, le=MAX_REPEATS)
+    model: str | None = Field(None, min_length=1, max_length=512)
+    limit: int | None = Field(None, ge=1, description="Only the first so many stories of the grid.")
+    budget_usd: float | None = Field(None, gt=0, le=1e9, description="The run pauses rather than spend more.")
+    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
+    tokens_per_minute: int | None = Field(None, ge=1, le=2_000_000_000)
+
+    def budget(self) -> Decimal | None:
+        """Return the budget as money."""
+        return None if self.budget_usd is None else Decimal(str(self.budget_usd))
+
+
+class Counts(BaseModel):
+    """Stories by state."""
+
+    total: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    rejected: int
+    cancelled: int
+
+
+class Generation(BaseModel):
+    """A run of a recipe."""
+
+    id: str
+    object: Literal["generation"] = "generation"
+    status: Status
+    status_reason: str | None
+    recipe: dict[str, Any]
+    model: str
+    repeats: int
+    counts: Counts
+    usage: dict[str, int]
+    cost_usd: float | None
+    cost_known: bool
+    budget_usd: float | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    limited_by: str | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+
+
+class Estimate(BaseModel):
+    """What a run will probably take. Each interval has low, expected and high; null with a note when unknown."""
+
+    object: Literal["generation.estimate"] = "generation.estimate"
+    total: int
+    model: str
+    prompt_tokens: dict[str, int]
+    completion_tokens: dict[str, int] | None
+    cost_usd: dict[str, float] | None
+    seconds_at_least: float | None
+    notes: list[str]

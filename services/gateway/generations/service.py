@@ -1,0 +1,173 @@
+"""Make, read and steer runs."""
+
+from services.gateway.answers import Json
+from services.gateway.generations.plan import RunPlan, ensure_version_id
+from services.gateway.idempotency import Claim
+from services.gateway.wiring import Gateway
+from shared import ids
+from shared.auth.principal import Principal
+from shared.clock import unix_seconds, utc_now
+from shared.db.models import Generation, Recipe, RecipeVersion
+from shared.db.repositories import generations, recipes
+from shared.db.repositories.pages import Page
+from shared.db.repositories.story_expansion import NewStory, insert_stories
+from shared.errors import ConflictError, NotFoundError
+from shared.queue.messages import ExpandGeneration, WorkGeneration
+from shared.recipes.keys import row_key
+
+INLINE_ROWS = 2_000
+"""Up to here the rows are inserted with the run (a tenth of a second); beyond it a worker inserts them."""
+ACTIVE = ("queued", "running")
+
+Run = tuple[Generation, Recipe, RecipeVersion]
+
+
+async def create_run(gateway: Gateway, caller: Principal, claim: Claim, plan: RunPlan) -> Run:
+    """Record a run, with its rows if they are few, and send it to the workers."""
+    generation_id = ids.new_id(ids.GENERATION)
+    inline_rows = plan.total if plan.total <= INLINE_ROWS else 0
+    async with gateway.database.transaction() as session:
+        version_id = await ensure_version_id(session, caller, plan)
+        session.add(
+            Generation(
+                id=generation_id,
+                project_id=caller.project_id,
+                api_key_id=caller.api_key_id,
+                recipe_version_id=version_id,
+                status="queued",
+                model=plan.model,
+                parameters=dict(plan.content.parameters),
+                repeats=plan.repeats,
+                total=plan.total,
+                expanded=inline_rows,
+                budget_usd=plan.request.budget(),
+                requests_per_minute=plan.request.requests_per_minute,
+                tokens_per_minute=plan.request.tokens_per_minute,
+            )
+        )
+        await session.flush()
+        if inline_rows:
+            stories = build_stories(plan)
+            await insert_stories(session, generation_id=generation_id, project_id=caller.project_id, stories=stories)
+        await claim.bind(session, generation_id)
+    message = WorkGeneration(generation_id) if inline_rows else ExpandGeneration(generation_id)
+    await gateway.sender.send(message)
+    return await get_run(gateway, caller, generation_id)
+
+
+def build_stories(plan: RunPlan) -> list[NewStory]:
+    """Return the rows of a small run, in its order: cell by cell, repeat by repeat."""
+    stories = []
+    for position in range(plan.total):
+        cell, repeat = divmod(position, plan.repeats)
+        attributes = plan.grid.cell(cell)
+        key = row_key(plan.content.content_hash, attributes, repeat, plan.model, plan.content.parameters)
+        stories.append(NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes))
+    return stories
+
+
+async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+    """Return a run and what it is made from. Raises: NotFoundError, also for another project's."""
+    async with gateway.database.transaction() as session:
+        run = await generations.find_generation(session, caller.project_id, generation_id)
+        if run is None:
+            raise NotFoundError(f"No generation '{generation_id}' in this project.", param="id")
+        return run, *await recipes.get_version(session, run.recipe_version_id)
+
+
+async def list_runs(gateway: Gateway, caller: Principal, page: Page, status: str | None) -> tuple[list[Run], bool]:
+    """Return a page of runs, each with what it is made from."""
+    async with gateway.database.transaction() as session:
+        runs, has_more = await generations.list_generations(session, caller.project_id, page, status=status)
+        versions = await recipes.list_versions(session, [run.recipe_version_id for run in runs])
+    return [(run, *versions[run.recipe_version_id]) for run in runs], has_more
+
+
+async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+    """End a run: no new call is made; what is under way is finished. A cancelled run stays so.
+
+    Raises: ConflictError when it is over already, NotFoundError.
+    """
+    values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None}
+    return await change_run(gateway, caller, generation_id, (*ACTIVE, "paused"), values, "cancelled")
+
+
+async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+    """Make no new calls until it is resumed. Raises: ConflictError when it is over, NotFoundError."""
+    values = {"status": "paused", "status_reason": generations.BY_REQUEST, "limited_by": None}
+    return await change_run(gateway, caller, generation_id, ACTIVE, values, "paused")
+
+
+async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+    """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
+    values = {"status": "queued", "status_reason": None}
+    run = await change_run(gateway, caller, generation_id, ("paused",), values, None)
+    if run[0].expanded < run[0].total:
+        await gateway.sender.send(ExpandGeneration(generation_id))
+    await gateway.sender.send(WorkGeneration(generation_id))
+    return run
+
+
+async def change_run(
+    gateway: Gateway,
+    caller: Principal,
+    generation_id: str,
+    allowed: tuple[str, ...],
+    values: Json,
+    already: str | None,
+) -> Run:
+    """Change a run's status if it is one of `allowed`; a run that is `already` so is left as it is."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    async with gateway.database.transaction() as session:
+        changed = await generations.change_status(session, run.id, allowed=allowed, values=values)
+    now = await get_run(gateway, caller, generation_id)
+    if not changed and now[0].status != already:
+        raise ConflictError(
+            f"The generation is {now[0].status}; only one that is {' or '.join(allowed)} can be changed so.",
+            param="status",
+        )
+    return now
+
+
+def shape_generation(run: Generation, recipe: Recipe, version: RecipeVersion) -> Json:
+    """Return the generation object."""
+    return {
+        "id": run.id,
+        "object": "generation",
+        "status": run.status,
+        "status_reason": run.status_reason,
+        "recipe": {"id": recipe.id, "name": recipe.name, "version": version.number, "version_id": version.id},
+        "model": run.model,
+        "repeats": run.repeats,
+        "counts": count_stories(run),
+        "usage": {
+            "prompt_tokens": run.prompt_tokens,
+            "completion_tokens": run.completion_tokens,
+            "total_tokens": run.prompt_tokens + run.completion_tokens,
+        },
+        "cost_usd": float(run.spent_usd),
+        "cost_known": run.cost_known,
+        "budget_usd": None if run.budget_usd is None else float(run.budget_usd),
+        "requests_per_minute": run.requests_per_minute,
+        "tokens_per_minute": run.tokens_per_minute,
+        "limited_by": run.limited_by,
+        "created_at": unix_seconds(run.created_at),
+        "started_at": unix_seconds(run.started_at) if run.started_at else None,
+        "finished_at": unix_seconds(run.finished_at) if run.finished_at else None,
+    }
+
+
+def count_stories(run: Generation) -> dict[str, int]:
+    """Return the stories by state; they sum up to the total."""
+    ended = run.succeeded + run.failed + run.rejected
+    waiting = max(0, run.total - ended - run.running)
+    is_cancelled = run.status == "cancelled"
+    return {
+        "total": run.total,
+        "queued": 0 if is_cancelled else waiting,
+        "running": run.running,
+        "succeeded": run.succeeded,
+        "failed": run.failed,
+        "rejected": run.rejected,
+        "cancelled": waiting if is_cancelled else 0,
+    }

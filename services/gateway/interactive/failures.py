@@ -1,0 +1,54 @@
+"""Texts that came to nothing, as OpenAI errors with the status that clients treat rightly."""
+
+from typing import Any, Final
+
+from services.gateway.answers import JsonAnswer, retry_headers
+from shared.db.models import Completion
+from shared.errors import StorymillError
+
+SAFE_STATUS: Final = {409: 400, 503: 429}
+"""Legacy clients retry 409 for ever and die of 503."""
+DEFAULT_STATUS: Final = 502
+OVERLOAD_RETRY_SECONDS: Final = 2.0
+NO_RETRY: Final = {"x-should-retry": "false"}
+"""The worker has retried already; the SDK's own retries would pay again."""
+
+
+def failed_row_answer(row: Completion) -> JsonAnswer:
+    """Return the answer for a text that failed or was cancelled."""
+    status, error = describe_failure(row)
+    headers = retry_headers(OVERLOAD_RETRY_SECONDS) if status == 429 else NO_RETRY
+    return JsonAnswer({"error": error}, status, headers)
+
+
+def describe_failure(row: Completion) -> tuple[int, dict[str, Any]]:
+    """Return status and inner error object of a row that did not succeed."""
+    if row.status == "cancelled":
+        return 400, cancelled_error()
+    error = dict(row.error or {})
+    status = error.pop("status", None)
+    if not isinstance(status, int) or status < 400:
+        status = DEFAULT_STATUS
+    return SAFE_STATUS.get(status, status), {**plain_error("The text could not be written."), **error}
+
+
+def cancelled_error() -> dict[str, Any]:
+    """Return the inner error object of a cancelled text."""
+    return {
+        "message": "The text was cancelled before it was finished.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "cancelled",
+    }
+
+
+def plain_error(message: str) -> dict[str, Any]:
+    """Return an inner error object of the server's own fault."""
+    return {"message": message, "type": "server_error", "param": None, "code": None}
+
+
+def describe_exception(error: Exception) -> dict[str, Any]:
+    """Return the inner error object for an exception met while following a stream."""
+    if isinstance(error, StorymillError):
+        return dict(error.body()["error"])
+    return plain_error("The stream was interrupted. Try again.")

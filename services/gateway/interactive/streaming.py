@@ -1,0 +1,138 @@
+"""Answer as the texts come: OpenAI's chunks over server-sent events, for both completion routes."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from services.gateway.answers import Json
+from services.gateway.event_stream import EventStream, wait_for_disconnect
+from services.gateway.idempotency import Claim
+from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
+from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
+from services.gateway.interactive.texts import OpenTexts, read_rows
+from services.gateway.interactive.waiting import STREAM_ID_HEADER, leave_texts
+from services.gateway.wiring import Gateway
+from shared.stream.frames import End
+
+DONE = b"data: [DONE]\n\n"
+
+
+class ChunkShape(Protocol):
+    """How a route writes its chunks."""
+
+    def opening(self, index: int) -> Json | None:
+        """Return the chunk that comes before a choice's first text, if the route has one."""
+
+    def piece(self, piece: Piece) -> Json:
+        """Return the chunk of new text."""
+
+    def finish(self, index: int, end: End) -> Json:
+        """Return the last chunk of a choice."""
+
+    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
+        """Return the chunk of the whole request's usage."""
+
+
+@dataclass(slots=True)
+class UsageSum:
+    """Tokens of all choices of a request."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, usage: Json | None) -> None:
+        """Count one choice's usage."""
+        self.prompt_tokens += (usage or {}).get("prompt_tokens") or 0
+        self.completion_tokens += (usage or {}).get("completion_tokens") or 0
+
+
+async def answer_as_it_comes(
+    gateway: Gateway, request: Request, claim: Claim, texts: OpenTexts, shape: ChunkShape, *, include_usage: bool
+) -> Response:
+    """Stream the texts. A failure before the first token is an ordinary error answer with its status."""
+    events = follow_texts(gateway.hub, texts.stream_ids)
+    first = asyncio.create_task(_next(events))
+    gone = asyncio.create_task(wait_for_disconnect(request.receive))
+    await asyncio.wait({first, gone}, timeout=gateway.settings.keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED)
+    gone.cancel()
+    if first.done() and (answer := await find_early_failure(gateway, texts, first.result())) is not None:
+        await events.aclose()
+        return answer
+    return EventStream(
+        write_chunks(first, events, claim, shape, include_usage=include_usage),
+        keep_alive_seconds=gateway.settings.keep_alive_seconds,
+        headers={STREAM_ID_HEADER: texts.stream_ids[0]},
+        on_disconnect=lambda: leave_texts(gateway, claim, texts),
+    )
+
+
+async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Event | None) -> Response | None:
+    """Return the error answer for texts whose very first event is a failure.
+    Raises: what broke a stream."""
+    if isinstance(event, Finished) and event.end.state != "succeeded":
+        rows = await read_rows(gateway, texts.request_id)
+        return failed_row_answer(next(row for row in rows if row.id == event.end.stream))
+    if isinstance(event, Broken):
+        raise event.error
+    return None
+
+
+async def write_chunks(
+    first: asyncio.Task[Event | None],
+    events: AsyncGenerator[Event, None],
+    claim: Claim,
+    shape: ChunkShape,
+    *,
+    include_usage: bool,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of the answer, `[DONE]` last; after a failure an error event is the last."""
+    opened: set[int] = set()
+    usage = UsageSum()
+    try:
+        event = await first
+        while event is not None:
+            if event.index not in opened:
+                opened.add(event.index)
+                if (opening := shape.opening(event.index)) is not None:
+                    yield sse(opening)
+            if (error := find_error(event)) is not None:
+                await claim.release()
+                yield sse({"error": error})
+                return
+            if isinstance(event, Finished):
+                usage.add(event.end.usage)
+                yield sse(shape.finish(event.index, event.end))
+            elif isinstance(event, Piece):
+                yield sse(shape.piece(event))
+            event = await _next(events)
+    finally:
+        first.cancel()
+        await events.aclose()
+    if include_usage:
+        yield sse(shape.usage(usage.prompt_tokens, usage.completion_tokens))
+    yield DONE
+
+
+def find_error(event: Event) -> Json | None:
+    """Return the inner error object if a choice came to nothing."""
+    if isinstance(event, Broken):
+        return describe_exception(event.error)
+    if isinstance(event, Finished) and event.end.state == "cancelled":
+        return cancelled_error()
+    if isinstance(event, Finished) and event.end.state != "succeeded":
+        return event.end.error or plain_error("The text could not be written.")
+    return None
+
+
+def sse(chunk: Json) -> bytes:
+    """Return one event: exactly `data: `, one line of JSON, a blank line."""
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+    return await anext(events, None)

@@ -1,0 +1,127 @@
+"""Open interactive texts: check the model, write the rows, send the messages; find them again, cancel them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from services.gateway.idempotency import Claim
+from services.gateway.wiring import Gateway
+from shared import ids
+from shared.auth.principal import Principal
+from shared.clock import utc_now
+from shared.db.models import Completion
+from shared.db.repositories import completions
+from shared.db.repositories.completions import NewCompletion
+from shared.errors import InvalidRequestError, NotFoundError, RateLimitedError
+from shared.llm.answers import Kind
+from shared.observability.logs import get_logger
+from shared.queue.messages import RunCompletion
+from shared.stream.control import publish_cancel
+
+OVERLOAD_RETRY_SECONDS = 2.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTexts:
+    """The texts of one request: one stream each, in the order of the answer's choices."""
+
+    request_id: str
+    kind: Kind
+    model: str
+    created_at: datetime
+    stream_ids: tuple[str, ...]
+
+    @property
+    def unique_part(self) -> str:
+        """What the ids of OpenAI's objects are made of."""
+        return self.request_id.removeprefix(ids.REQUEST)
+
+
+async def open_texts(
+    gateway: Gateway,
+    principal: Principal,
+    claim: Claim,
+    kind: Kind,
+    model: str | None,
+    bodies: Sequence[dict[str, Any]],
+) -> OpenTexts:
+    """Record one text per body and send them to the workers; a retry under the same Idempotency-Key gets the texts
+    that its first try opened.
+
+    Raises: InvalidRequestError, NotFoundError (model), RateLimitedError (too many open texts).
+    """
+    if claim.subject_id is not None:
+        return await find_texts(gateway, claim.subject_id)
+    checked = await check_model(gateway, model)
+    if len(bodies) > gateway.settings.max_choices:
+        raise InvalidRequestError(
+            f"The request asks for {len(bodies)} texts (prompts × n); the most is {gateway.settings.max_choices}.",
+            param="n",
+        )
+    request_id = ids.new_id(ids.REQUEST)
+    rows = [
+        NewCompletion(
+            ids.new_id(ids.STREAM), principal.project_id, principal.api_key_id, request_id, index, kind, checked, body
+        )
+        for index, body in enumerate(bodies)
+    ]
+    async with gateway.database.transaction() as session:
+        limit = gateway.settings.max_open_completions
+        if await completions.count_open(session, principal.project_id, limit) + len(rows) > limit:
+            raise RateLimitedError(
+                f"This project has {limit} texts under way, the most allowed. Come back when some are done.",
+                retry_after_seconds=OVERLOAD_RETRY_SECONDS,
+            )
+        await completions.add_completions(session, rows)
+        await claim.bind(session, request_id)
+    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
+    return OpenTexts(request_id, kind, checked, utc_now(), tuple(row.id for row in rows))
+
+
+async def check_model(gateway: Gateway, model: str | None) -> str:
+    """Return the model's name if it may be asked for. Raises: InvalidRequestError, NotFoundError."""
+    if not model:
+        raise InvalidRequestError("you must provide a model parameter", param="model")
+    if await gateway.catalog.find(model) is None:
+        raise model_not_found(model)
+    return model
+
+
+def model_not_found(model: str) -> NotFoundError:
+    """Return the error for a model that nobody serves, in OpenAI's words."""
+    return NotFoundError(
+        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists the models.",
+        param="model",
+        code="model_not_found",
+    )
+
+
+async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:
+    """Return the texts that a request opened earlier."""
+    rows = await read_rows(gateway, request_id)
+    first = rows[0]
+    kind: Kind = "chat" if first.kind == "chat" else "completion"
+    return OpenTexts(request_id, kind, first.model, first.created_at, tuple(row.id for row in rows))
+
+
+async def read_rows(gateway: Gateway, request_id: str) -> Sequence[Completion]:
+    """Return the rows of a request in the order of its choices."""
+    async with gateway.database.transaction() as session:
+        return await completions.list_completions(session, request_id)
+
+
+async def cancel_texts(gateway: Gateway, project_id: str, stream_ids: Sequence[str]) -> None:
+    """Record that texts shall end, and tell the workers. Texts that are over stay as they are."""
+    async with gateway.database.transaction() as session:
+        still_open = await completions.request_cancel(session, project_id, stream_ids)
+    try:
+        for stream_id in still_open:
+            await publish_cancel(gateway.redis, stream_id)
+    except RedisError as error:
+        log.warning("cancel_not_published", error=str(error))  # workers find it on the row

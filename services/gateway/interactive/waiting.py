@@ -1,0 +1,61 @@
+"""Answer when every text of a request is there: the unstreamed form of both completion routes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from fastapi import Request
+from starlette.responses import Response
+
+from services.gateway.answers import Json, JsonAnswer
+from services.gateway.event_stream import wait_for_disconnect
+from services.gateway.idempotency import Claim
+from services.gateway.interactive.failures import failed_row_answer
+from services.gateway.interactive.follow import wait_for_ends
+from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_rows
+from services.gateway.wiring import Gateway
+from shared.db.models import Completion
+from shared.errors import DeadlineError
+
+CLIENT_GONE = 499
+STREAM_ID_HEADER = "x-storymill-stream-id"
+
+
+async def answer_when_done(
+    gateway: Gateway,
+    request: Request,
+    claim: Claim,
+    texts: OpenTexts,
+    shape: Callable[[OpenTexts, Sequence[Completion]], Json],
+) -> Response:
+    """Wait for all texts, then answer with `shape` of their rows, or with the first failure.
+
+    Raises: DeadlineError.
+    """
+    headers = {STREAM_ID_HEADER: texts.stream_ids[0]}
+    done = asyncio.create_task(wait_for_ends(gateway.hub, texts.stream_ids))
+    gone = asyncio.create_task(wait_for_disconnect(request.receive))
+    try:
+        await asyncio.wait(
+            {done, gone}, timeout=gateway.settings.answer_timeout_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done.done():
+            await leave_texts(gateway, claim, texts)
+            if gone.done():
+                return Response(status_code=CLIENT_GONE)
+            raise DeadlineError(
+                f"The text was not finished within {gateway.settings.answer_timeout_seconds:g} s and was cancelled. "
+                "Stream it, or ask for less."
+            )
+        done.result()
+    finally:
+        done.cancel()
+        gone.cancel()
+    rows = await read_rows(gateway, texts.request_id)
+    failed = next((row for row in rows if row.status != "succeeded"), None)
+    return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=headers)
+
+
+async def leave_texts(gateway: Gateway, claim: Claim, texts: OpenTexts) -> None:
+    """Cancel texts that nobody waits for any more; who gave an Idempotency-Key will be back for them."""
+    if claim.key is None:
+        await cancel_texts(gateway, claim.project_id, texts.stream_ids)

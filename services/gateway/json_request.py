@@ -1,0 +1,49 @@
+"""Request bodies read strictly: UTF-8 JSON without NUL characters, which no text column stores."""
+
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class JsonRequest(Request):
+    """A request whose `json()` refuses what we could not store. Raises: HTTPException 400, the one class that FastAPI
+    passes on from the reading of a body."""
+
+    async def json(self) -> Any:
+        """Return the parsed body."""
+        body = await self.body()
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise HTTPException(400, f"We could not parse the JSON body of your request: {error}") from error
+        if b"\\u0000" in body and holds_nul(value):
+            raise HTTPException(400, "The body contains a NUL character (\\u0000), which cannot be stored.")
+        return value
+
+    async def check_content_type(self) -> None:
+        """Refuse a body that does not say that it is JSON."""
+        if self.method not in BODY_METHODS or not await self.body():
+            return
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json" and not content_type.endswith("+json"):
+            raise HTTPException(400, "Send the body as JSON, with the header 'Content-Type: application/json'.")
+
+
+def holds_nul(value: Any) -> bool:
+    """Say whether a NUL stands in any text or key of a JSON value."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                return True
+        elif isinstance(item, dict):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return False

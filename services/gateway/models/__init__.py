@@ -1,0 +1,1 @@
+"""`/v1/models`: what may be asked for, from every provider."""

@@ -1,0 +1,63 @@
+"""Check a recipe's content before it is stored. Knows no database."""
+
+from typing import Any, Final
+
+import orjson
+
+from services.gateway.recipes.schemas import InlineRecipe
+from shared.db.repositories.recipes import RecipeContent
+from shared.errors import InvalidRequestError
+from shared.recipes.axis import to_stored_spec
+from shared.recipes.errors import TemplateError
+from shared.recipes.grid import Grid, read_grid
+from shared.recipes.keys import content_hash
+from shared.recipes.template import PromptTemplate, compile_template
+
+MAX_PARAMETER_BYTES: Final = 16 * 1024
+OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})
+"""Parameters that a generation sets by itself: one text, from one prompt, per story."""
+
+
+def check_content(recipe: InlineRecipe) -> RecipeContent:
+    """Return the content in its stored form. Raises: RecipeError, InvalidRequestError."""
+    attributes = {name: to_stored_spec(spec) for name, spec in recipe.attributes.items()}
+    grid = read_grid(attributes)
+    check_template(compile_template(recipe.template), grid)
+    check_parameters(recipe.parameters)
+    names = list(attributes)
+    digest = content_hash(
+        template=recipe.template,
+        attributes=attributes,
+        attribute_names=names,
+        repeats=recipe.repeats,
+        model=recipe.model,
+        parameters=recipe.parameters,
+        format=recipe.format,
+    )
+    return RecipeContent(
+        digest, recipe.template, attributes, names, recipe.repeats, recipe.model, recipe.parameters, recipe.format
+    )
+
+
+def check_template(template: PromptTemplate, grid: Grid) -> None:
+    """Try the template on the largest cell. Raises: TemplateError."""
+    unknown = sorted(template.names - set(grid.names))
+    if unknown:
+        raise TemplateError(f"template: {', '.join(unknown)} is not among the attributes.")
+    if not template.render(grid.longest_cell()).strip():
+        raise TemplateError("template: the prompt is empty.")
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Refuse parameters that are ours to set, or too large to carry on every call. Raises: InvalidRequestError."""
+    ours = sorted(OURS & set(parameters))
+    if ours:
+        raise InvalidRequestError(
+            f"parameters: {', '.join(ours)} cannot be set; a story is one text of the recipe's model and template.",
+            param=f"parameters.{ours[0]}",
+        )
+    if len(orjson.dumps(parameters)) > MAX_PARAMETER_BYTES:
+        raise InvalidRequestError(f"parameters: larger than {MAX_PARAMETER_BYTES} bytes.", param="parameters")
+    tokens = parameters.get("max_tokens", 1)
+    if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
+        raise InvalidRequestError("parameters.max_tokens: a whole number from 1 on.", param="parameters.max_tokens")

@@ -1,0 +1,57 @@
+"""Bodies of the recipe routes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_REPEATS = 10_000
+
+
+def check_name(name: str) -> str:
+    """Return a name that can stand in a URL and a log line. Raises: ValueError."""
+    if not name.isprintable() or name != name.strip() or "/" in name:
+        raise ValueError("a name has printable characters, no '/', and no space at its ends")
+    return name
+
+
+RecipeName = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_name)]
+
+
+class InlineRecipe(BaseModel):
+    """A recipe's content; inside a generation it needs no name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: RecipeName | None = None
+    template: str = Field(min_length=1, examples=["写一个{{ dynasty }}朝的故事。"])
+    attributes: dict[str, Any] = Field(default_factory=dict, examples=[{"dynasty": ["唐", "宋"]}])
+    """Name → a list of values, `{"range": [from, to, step]}` or `{"weighted": {value: weight}}`."""
+    repeats: int = Field(1, ge=1, le=MAX_REPEATS)
+    model: str = Field(min_length=1, max_length=512, examples=["text-davinci-003"])
+    parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_tokens": 600, "temperature": 0.5}])
+    format: Literal["completion", "chat"] = "completion"
+
+
+class RecipeRequest(InlineRecipe):
+    """The body of `POST /v1/recipes`."""
+
+    name: RecipeName
+
+
+class Recipe(BaseModel):
+    """The newest version of a recipe."""
+
+    id: str
+    object: Literal["recipe"] = "recipe"
+    name: str
+    version: int
+    version_id: str
+    template: str
+    attributes: dict[str, Any]
+    repeats: int
+    model: str
+    parameters: dict[str, Any]
+    format: Literal["completion", "chat"]
+    cells: int
+    stories: int
+    created_at: int

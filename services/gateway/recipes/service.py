@@ -1,0 +1,67 @@
+"""Record and find recipes."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.gateway.answers import Json
+from services.gateway.recipes.content import check_content
+from services.gateway.recipes.schemas import RecipeRequest
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.clock import unix_seconds
+from shared.db.models import Recipe, RecipeVersion
+from shared.db.repositories import recipes
+from shared.db.repositories.pages import Page
+from shared.errors import NotFoundError
+from shared.recipes.grid import read_grid
+
+
+async def record_recipe(
+    gateway: Gateway, caller: Principal, request: RecipeRequest
+) -> tuple[Recipe, RecipeVersion, bool]:
+    """Record a recipe: a new name, a new version of a known one, or what is there already (then False)."""
+    content = check_content(request)
+    async with gateway.database.transaction() as session:
+        recipe = await recipes.ensure_recipe(session, caller.project_id, request.name)
+        version, is_new = await recipes.ensure_version(session, recipe, content)
+    return recipe, version, is_new
+
+
+async def get_recipe(session: AsyncSession, caller: Principal, name_or_id: str) -> tuple[Recipe, RecipeVersion]:
+    """Return a recipe and its newest version. Raises: NotFoundError."""
+    recipe = await recipes.find_recipe(session, caller.project_id, name_or_id)
+    if recipe is None:
+        raise NotFoundError(f"No recipe '{name_or_id}' in this project.", param="recipe")
+    return recipe, await recipes.get_newest_version(session, recipe.id)
+
+
+async def list_recipes(
+    gateway: Gateway, caller: Principal, page: Page
+) -> tuple[Sequence[tuple[Recipe, RecipeVersion]], bool]:
+    """Return a page of recipes, each with its newest version."""
+    async with gateway.database.transaction() as session:
+        found, has_more = await recipes.list_recipes(session, caller.project_id, page)
+        newest = await recipes.list_newest_versions(session, [recipe.id for recipe in found])
+    return [(recipe, newest[recipe.id]) for recipe in found], has_more
+
+
+def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
+    """Return the recipe object, its attributes in their order."""
+    cells = read_grid(version.attributes, version.attribute_names).cell_count
+    return {
+        "id": recipe.id,
+        "object": "recipe",
+        "name": recipe.name,
+        "version": version.number,
+        "version_id": version.id,
+        "template": version.template,
+        "attributes": {name: version.attributes[name] for name in version.attribute_names},
+        "repeats": version.repeats,
+        "model": version.model,
+        "parameters": version.parameters,
+        "format": version.format,
+        "cells": cells,
+        "stories": cells * version.repeats,
+        "created_at": unix_seconds(version.created_at),
+    }

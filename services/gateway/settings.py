@@ -1,0 +1,24 @@
+"""The gateway's own settings, beside the shared ones; all from `STORYMILL_*` variables."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class GatewaySettings(Settings):
+    """Limits and delays of the gateway."""
+
+    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    max_choices: int = Field(128, ge=1)
+    """Prompts × n of one request."""
+    max_open_completions: int = Field(512, ge=1)
+    """Interactive texts that a project may have queued or running; more are answered 429."""
+    max_generation_rows: int = Field(2_000_000, ge=1)
+    answer_timeout_seconds: float = Field(600.0, gt=0)
+    """How long an unstreamed request waits for its texts."""
+    keep_alive_seconds: float = Field(10.0, gt=0)
+    """Longest silence on an event stream before a comment line. Clients give up after 60 s at the earliest."""
+    progress_interval_seconds: float = Field(0.5, gt=0)
+    """How often a generation's events look at its row."""
+    drain_seconds: int = Field(10, ge=0)
+    """How long requests may go on after SIGTERM."""

@@ -1,0 +1,1 @@
+"""`/v1/stories`: what was written; review."""

@@ -1,0 +1,61 @@
+"""`/v1/stories…`."""
+
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+
+from services.gateway.answers import Json, JsonAnswer, list_body
+from services.gateway.dependencies import ID_PATTERN, Caller, GatewayDep, InOrder
+from services.gateway.route import keyed_router
+from services.gateway.stories.schemas import Review, Story, StoryReview, StoryStatus
+from services.gateway.stories.service import describe_lineage, get_story, list_stories, review_story
+from shared.db.repositories.stories import StoryFilter
+from shared.errors import InvalidRequestError
+
+router = keyed_router("stories")
+
+
+@router.get("/stories", summary="List stories")
+async def read_stories(
+    gateway: GatewayDep,
+    caller: Caller,
+    page: InOrder,
+    generation: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
+    status: StoryStatus | None = None,
+    review: Review | None = None,
+    attributes: Annotated[str | None, Query(description='A JSON object: {"dynasty": "唐"}.', max_length=4096)] = None,
+) -> JsonAnswer:
+    """Return stories that match every filter given; those of one run come in its order."""
+    wanted = StoryFilter(generation, status, review, read_attributes(attributes))
+    found, has_more = await list_stories(gateway, caller, wanted, page)
+    return JsonAnswer(list_body(found, has_more=has_more))
+
+
+@router.get("/stories/{story_id}", summary="Get a story", response_model=Story)
+async def read_story(story_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return one story."""
+    return JsonAnswer(await get_story(gateway, caller, story_id))
+
+
+@router.patch("/stories/{story_id}", summary="Review or correct a story", response_model=Story)
+async def update_story(story_id: str, body: StoryReview, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Set `review`, `text` or both. What the model wrote is kept as `original_text`."""
+    return JsonAnswer(await review_story(gateway, caller, story_id, body))
+
+
+@router.get("/stories/{story_id}/lineage", summary="Say where a story comes from")
+async def read_lineage(story_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return run, recipe version and every upstream call of a story."""
+    return JsonAnswer(await describe_lineage(gateway, caller, story_id))
+
+
+def read_attributes(text: str | None) -> Json:
+    """Return the attribute filter. Raises: InvalidRequestError."""
+    try:
+        value = orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"attributes: not JSON: {error}", param="attributes") from error
+    if not isinstance(value, dict) or "\\u0000" in (text or ""):
+        raise InvalidRequestError('attributes: give a JSON object, like {"dynasty": "唐"}.', param="attributes")
+    return value

@@ -1,0 +1,159 @@
+"""Read and review stories."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.gateway.answers import Json
+from services.gateway.stories.schemas import StoryReview
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.clock import unix_seconds
+from shared.db.models import Attempt, Generation, RecipeVersion, Story
+from shared.db.repositories import generations, recipes, stories
+from shared.db.repositories.pages import Page
+from shared.db.repositories.stories import StoryFilter
+from shared.errors import ConflictError, NotFoundError
+from shared.recipes.template import compile_template
+
+Origin = tuple[Generation, RecipeVersion]
+
+
+async def list_stories(gateway: Gateway, caller: Principal, wanted: StoryFilter, page: Page) -> tuple[list[Json], bool]:
+    """Return a page of story objects. Raises: NotFoundError for a run or cursor that is not there."""
+    async with gateway.database.transaction() as session:
+        if wanted.generation_id is not None:
+            await require_generation(session, caller, wanted.generation_id)
+        if page.after is not None:
+            await require_story(session, caller, page.after, "after", wanted.generation_id)
+        found, has_more = await stories.list_stories(session, caller.project_id, wanted, page)
+        origins = await load_origins(session, found)
+    return [shape_story(story, origins[story.generation_id][1]) for story in found], has_more
+
+
+async def require_generation(session: AsyncSession, caller: Principal, generation_id: str) -> None:
+    """Pass when the run is the caller's. Raises: NotFoundError."""
+    if await generations.find_generation(session, caller.project_id, generation_id) is None:
+        raise NotFoundError(f"No generation '{generation_id}' in this project.", param="generation")
+
+
+async def require_story(
+    session: AsyncSession, caller: Principal, story_id: str, param: str = "id", generation_id: str | None = None
+) -> Story:
+    """Return a story of the caller's, of that run if one is given. Raises: NotFoundError."""
+    story = await stories.find_story(session, caller.project_id, story_id)
+    if story is None or generation_id not in {None, story.generation_id}:
+        raise NotFoundError(f"No story '{story_id}' there.", param=param)
+    return story
+
+
+async def get_story(gateway: Gateway, caller: Principal, story_id: str) -> Json:
+    """Return a story object. Raises: NotFoundError."""
+    async with gateway.database.transaction() as session:
+        story = await require_story(session, caller, story_id)
+        origins = await load_origins(session, [story])
+    return shape_story(story, origins[story.generation_id][1])
+
+
+async def review_story(gateway: Gateway, caller: Principal, story_id: str, review: StoryReview) -> Json:
+    """Set review and text as given. Raises: NotFoundError, ConflictError for a story that is not written yet."""
+    values: dict[str, Any] = review.model_dump(include=review.model_fields_set)
+    if review.text is not None:
+        values["sha256"] = hashlib.sha256(review.text.encode()).hexdigest()
+    async with gateway.database.transaction() as session:
+        story = await require_story(session, caller, story_id)
+        if story.status != "succeeded":
+            raise ConflictError(f"The story is {story.status}; only a finished one can be reviewed.", param="id")
+        await stories.review_story(session, story, values=values)
+        origins = await load_origins(session, [story])
+    return shape_story(story, origins[story.generation_id][1])
+
+
+async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -> Json:
+    """Return where a story comes from: run, recipe version, and every upstream call. Raises: NotFoundError."""
+    async with gateway.database.transaction() as session:
+        story = await require_story(session, caller, story_id)
+        run, version = (await load_origins(session, [story]))[story.generation_id]
+        attempts = await stories.list_attempts(session, story_id)
+    return {
+        "object": "story.lineage",
+        "story_id": story.id,
+        "row_key": story.row_key,
+        "generation_id": run.id,
+        "recipe_id": version.recipe_id,
+        "recipe_version_id": version.id,
+        "recipe_version": version.number,
+        "attributes": order_attributes(story, version),
+        "repeat": story.repeat,
+        "model": run.model,
+        "parameters": run.parameters,
+        "is_edited": story.original_text is not None,
+        "attempts": [shape_attempt(attempt) for attempt in attempts],
+    }
+
+
+async def load_origins(session: AsyncSession, found: Sequence[Story]) -> dict[str, Origin]:
+    """Return run and recipe version of stories, by run id."""
+    runs = {run.id: run for run in await generations.list_by_ids(session, [story.generation_id for story in found])}
+    versions = await recipes.list_versions(session, [run.recipe_version_id for run in runs.values()])
+    return {run.id: (run, versions[run.recipe_version_id][1]) for run in runs.values()}
+
+
+def shape_story(story: Story, version: RecipeVersion) -> Json:
+    """Return the story object; its prompt is rendered from the recipe version, which never changes."""
+    attributes = order_attributes(story, version)
+    failure = {"class": story.failure_class, "message": story.failure_message} if story.failure_class else None
+    return {
+        "id": story.id,
+        "object": "story",
+        "generation_id": story.generation_id,
+        "attributes": attributes,
+        "repeat": story.repeat,
+        "position": story.position,
+        "prompt": compile_template(version.template).render(attributes),
+        "text": story.text,
+        "original_text": story.original_text,
+        "status": story.status,
+        "attempt": story.attempt,
+        "failure": failure,
+        "finish_reason": story.finish_reason,
+        "model": story.model,
+        "usage": shape_usage(story.prompt_tokens, story.completion_tokens),
+        "cost_usd": None if story.cost_usd is None else float(story.cost_usd),
+        "sha256": story.sha256,
+        "review": story.review,
+        "created_at": unix_seconds(story.created_at),
+        "finished_at": unix_seconds(story.finished_at) if story.finished_at else None,
+    }
+
+
+def order_attributes(story: Story, version: RecipeVersion) -> dict[str, Any]:
+    """Return the attributes in the recipe's order, which JSONB forgets."""
+    return {name: story.attributes[name] for name in version.attribute_names}
+
+
+def shape_usage(prompt_tokens: int | None, completion_tokens: int | None) -> dict[str, int] | None:
+    """Return OpenAI's usage object, None while nothing was counted."""
+    if prompt_tokens is None and completion_tokens is None:
+        return None
+    prompt, completion = prompt_tokens or 0, completion_tokens or 0
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def shape_attempt(attempt: Attempt) -> Json:
+    """Return one upstream call."""
+    return {
+        "id": attempt.id,
+        "number": attempt.number,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "outcome": attempt.outcome,
+        "failure_class": attempt.failure_class,
+        "upstream_request_id": attempt.upstream_request_id,
+        "usage": shape_usage(attempt.prompt_tokens, attempt.completion_tokens),
+        "cost_usd": None if attempt.spent_usd is None else float(attempt.spent_usd),
+        "started_at": unix_seconds(attempt.started_at),
+        "finished_at": unix_seconds(attempt.finished_at) if attempt.finished_at else None,
+    }

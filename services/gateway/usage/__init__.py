@@ -1,0 +1,1 @@
+"""`/v1/usage`: tokens and cost from the ledger."""

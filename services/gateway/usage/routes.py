@@ -1,0 +1,60 @@
+"""`GET /v1/usage`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from services.gateway.answers import Json, JsonAnswer
+from services.gateway.dependencies import Caller, GatewayDep
+from services.gateway.route import keyed_router
+from shared.clock import unix_seconds, utc_now
+from shared.db.repositories.usage import GROUPS, sum_ledger
+from shared.errors import InvalidRequestError
+
+router = keyed_router("usage")
+
+DEFAULT_DAYS = 30
+LATEST_SECOND = 4_102_444_800
+"""The year 2100."""
+Second = Annotated[int | None, Query(ge=0, le=LATEST_SECOND, description="Unix seconds.")]
+
+
+@router.get("/usage", summary="Sum tokens and cost")
+async def read_usage(
+    gateway: GatewayDep,
+    caller: Caller,
+    group_by: Annotated[str, Query(description=f"Comma-separated: {', '.join(GROUPS)}.")] = "day,model",
+    start_time: Second = None,
+    end_time: Second = None,
+) -> JsonAnswer:
+    """Return sums over the project's ledger, of the last 30 days unless times are given."""
+    groups = read_groups(group_by)
+    end = from_seconds(end_time) if end_time is not None else utc_now() + timedelta(seconds=1)
+    start = from_seconds(start_time) if start_time is not None else end - timedelta(days=DEFAULT_DAYS)
+    async with gateway.database.transaction() as session:
+        rows = await sum_ledger(session, caller.project_id, groups, start, end)
+    data = [shape_sum(row._asdict()) for row in rows]
+    period = {"start_time": unix_seconds(start), "end_time": unix_seconds(end)}
+    return JsonAnswer({"object": "list", "data": data, "has_more": False, **period})
+
+
+def read_groups(text: str) -> list[str]:
+    """Return the groups asked for, in order. Raises: InvalidRequestError."""
+    groups = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in groups if name not in GROUPS]
+    if unknown or not groups:
+        raise InvalidRequestError(f"group_by: give some of {', '.join(GROUPS)}.", param="group_by")
+    return groups
+
+
+def shape_sum(row: dict[str, Any]) -> Json:
+    """Return one sum; a day is written as a date."""
+    day = {"day": row["day"].date().isoformat()} if "day" in row else {}
+    total = row["prompt_tokens"] + row["completion_tokens"]
+    return {"object": "usage.sum", **row, **day, "total_tokens": total, "cost_usd": float(row["cost_usd"])}
+
+
+def from_seconds(seconds: int) -> datetime:
+    """Return the moment."""
+    return datetime.fromtimestamp(seconds, UTC)

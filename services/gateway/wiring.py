@@ -1,0 +1,81 @@
+"""What one gateway process holds: its stores, the sender of tasks, the stream hub, the model catalog."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from services.gateway.settings import GatewaySettings
+from shared.auth.bearer import Authenticator
+from shared.db.repositories.completions import find_stored_text
+from shared.db.session import Database
+from shared.llm.catalog import ModelCatalog
+from shared.llm.client import LlmClient
+from shared.llm.providers import load_providers
+from shared.queue.celery_app import make_celery
+from shared.queue.sender import TaskSender
+from shared.stream.hub import StreamHub
+from shared.stream.stored_text import StoredText
+
+REDIS_CONNECTIONS = 8
+"""For tickets and cancels; the hub has its own two."""
+REDIS_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that routes need; made once, at start."""
+
+    settings: GatewaySettings
+    database: Database
+    redis: Redis
+    sender: TaskSender
+    hub: StreamHub
+    llm_client: LlmClient
+    catalog: ModelCatalog
+    authenticator: Authenticator
+
+    @classmethod
+    def build(cls, settings: GatewaySettings) -> Self:
+        """Wire a gateway; nothing is connected yet."""
+        database = Database(settings)
+        client = LlmClient()
+
+        async def load_stored_text(stream_id: str) -> StoredText | None:
+            async with database.transaction() as session:
+                return await find_stored_text(session, stream_id)
+
+        return cls(
+            settings=settings,
+            database=database,
+            redis=connect_redis(settings.redis_url),
+            sender=TaskSender(make_celery(settings.redis_url)),
+            hub=StreamHub(settings.redis_url, load_stored_text),
+            llm_client=client,
+            catalog=ModelCatalog(load_providers(settings), client),
+            authenticator=Authenticator(database),
+        )
+
+    async def start(self) -> None:
+        """Begin listening to streams."""
+        await self.hub.start()
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self.hub.stop()
+        await self.llm_client.close()
+        self.sender.close()
+        await self.redis.aclose()
+        await self.database.close()
+
+
+def connect_redis(url: str) -> Redis:
+    """Return a client whose callers wait for a free connection instead of failing."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_TIMEOUT_SECONDS,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    return Redis(connection_pool=pool)
