@@ -8,22 +8,32 @@ from typing import Any, Final
 from celery import signals
 
 from services.workers.context import Part
+from services.workers.generation.expand_task import expand_generation
+from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.task import run_completion
 from services.workers.job_task import register_job
+from services.workers.maintenance.reap_task import reap
+from services.workers.maintenance.schedule import SCHEDULE
 from services.workers.runtime import JobBody, WorkerRuntime
 from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
-from shared.queue.messages import INTERACTIVE, Message, RunCompletion
+from shared.queue.messages import INTERACTIVE, ExpandGeneration, Message, ReapLapsed, RunCompletion, WorkGeneration
 from shared.settings import load_settings
 
-JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = ((RunCompletion, run_completion),)
+JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
+    (RunCompletion, run_completion),
+    (ExpandGeneration, expand_generation),
+    (WorkGeneration, work_generation),
+    (ReapLapsed, reap),
+)
 PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}
 """What must listen as soon as a worker serves a queue, not only from its first job on."""
 
 runtime = WorkerRuntime()
 app = make_celery(load_settings().redis_url)
 app.conf.worker_pool = "threads"
+app.conf.beat_schedule = SCHEDULE
 for message, body in JOBS:
     register_job(app, runtime, message, body)
 

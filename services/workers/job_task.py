@@ -24,6 +24,9 @@ def register_job(app: Celery, runtime: WorkerRuntime, message: type[Message], bo
 
     def run(**payload: object) -> None:
         ids = {name: value for name, value in payload.items() if name in known}
+        if runtime.is_stopping:  # taken off the queue after SIGTERM: for another worker
+            app.send_task(message.task, kwargs=payload, queue=message.queue)
+            return
         try:
             runtime.run_job(message.task, body, ids)
         except STORE_ERRORS as error:

@@ -34,7 +34,7 @@ class WorkerRuntime:
         self._lock = threading.Lock()
         self._context: WorkerContext | None = None
         self._health: HealthServer | None = None
-        self._stopping = False
+        self.is_stopping = False
 
     def start(self) -> WorkerContext:
         """Start the loop, open the context and the health server, once; return the context.
@@ -68,8 +68,8 @@ class WorkerRuntime:
 
     def begin_stop(self) -> None:
         """Called inside the signal handler: start the bounded way down in a thread and return at once."""
-        if not self._stopping and self._context is not None:
-            self._stopping = True
+        if not self.is_stopping and self._context is not None:
+            self.is_stopping = True
             threading.Thread(target=self._stop_jobs, name="worker-stop", daemon=True).start()
 
     def _stop_jobs(self) -> None:
