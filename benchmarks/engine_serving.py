@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import torch
 from peft import LoraConfig, get_peft_model
 
@@ -75,6 +76,12 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
         yield self.url
         self._process.send_signal(signal.SIGSTOP)
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the server and its children so far; other load on the machine does not count."""
+        process = psutil.Process(self._process.pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return float(sum(time.user + time.system for time in times))
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGCONT)
@@ -176,18 +183,29 @@ def start_transformers(model_path: str, threads: int) -> Server:
     return Server([*command, "--port", str(port), model_path], port, "/health", environment)
 
 
+def measure_eight(server: Server, model: str, tokens: int) -> tuple[float, float, float]:
+    """Return total tokens/s, the slowest first token, and milliseconds of processor time per token."""
+    with server.awake() as url:
+        before = server.cpu_seconds()
+        speed, first = measure_server(url, [model], CLIENTS, tokens)
+        return speed, first, 1000 * (server.cpu_seconds() - before) / (CLIENTS * tokens)
+
+
 def run_round(engine: Server, peer: Server, bare: tuple[Any, Any], model_path: str, tokens: int) -> dict[str, float]:
     """One measurement of everything, in turn."""
     figures = {}
     figures["bare generate, batch 1"] = measure_generate(*bare, 1, tokens)
     with engine.awake() as url:
         figures["engine, 1 stream"], _ = measure_server(url, ["tuned-a"], 1, tokens)
-        figures["engine, 8 streams"], figures["first token"] = measure_server(url, ["tuned-a"], CLIENTS, tokens)
+    before = time.process_time()
     figures["bare generate, batch 8"] = measure_generate(*bare, CLIENTS, tokens)
-    with peer.awake() as url:
-        figures["transformers serve, 8 streams"], figures["its first token"] = measure_server(
-            url, [model_path], CLIENTS, tokens
-        )
+    figures["CPU ms per token, generate 8"] = 1000 * (time.process_time() - before) / (CLIENTS * tokens)
+    figures["engine, 8 streams"], figures["first token"], figures["CPU ms per token, engine"] = measure_eight(
+        engine, "tuned-a", tokens
+    )
+    speed, first, cpu = measure_eight(peer, model_path, tokens)
+    figures["transformers serve, 8 streams"], figures["its first token"] = speed, first
+    figures["CPU ms per token, transformers serve"] = cpu
     with engine.awake() as url:
         mixed = ["tuned-a", "tuned-b", "base"]
         figures["engine, 8 streams of 3 models"], _ = measure_server(url, mixed, CLIENTS, tokens)
@@ -210,7 +228,7 @@ def print_table(rounds: list[dict[str, float]]) -> bool:
     print(f"\n| measure | median of {len(rounds)} rounds | lowest | highest |\n|---|---|---|---|")
     for name in rounds[0]:
         values = [figures[name] for figures in rounds]
-        unit = "s" if "first token" in name else "tokens/s"
+        unit = "s" if "first token" in name else "ms" if "CPU" in name else "tokens/s"
         print(f"| {name} ({unit}) | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
     print("\n| ratio | median | bar | holds |\n|---|---|---|---|")
     ratios = [compare(figures) for figures in rounds]
