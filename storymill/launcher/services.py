@@ -22,6 +22,10 @@ GENERATION_CONCURRENCY = 8
 BATCH_CONCURRENCY = 16
 # A worker hands its rows back within 2.5 s of SIGTERM; the rest is for a busy machine.
 WORKER_GRACE_SECONDS = 15.0
+# The gateway lets requests go on for 10 s after SIGTERM, the streaming service sends its viewers away within 5.
+ENTRANCE_GRACE_SECONDS = 15.0
+# The engine lets texts end for 20 s; by then the workers that asked for them have gone.
+ENGINE_GRACE_SECONDS = 30.0
 # The engine converts its weights on the first start; a machine with slow cores needs minutes for it.
 ENGINE_START_SECONDS = 900.0
 
@@ -55,6 +59,7 @@ def build_environment(options: UpOptions, state: StateDir, stores: Stores, addre
         "STORYMILL_REDIS_URL": stores.redis_url,
         "STORYMILL_STATE_DIR": str(state.root),
         "STORYMILL_OBJECT_STORE_DIR": str(state.objects),
+        "STORYMILL_GATEWAY_URL": addresses.gateway_url,
         "STORYMILL_STREAMING_URL": addresses.streaming_url,
         # Empty says that there is none; unset would mean the default address.
         "STORYMILL_ENGINE_URL": addresses.engine_url if options.needs_engine else "",
@@ -107,6 +112,7 @@ class ServiceTable:
             log_file=self.state.log_file(name),
             environment=self.environment,
             port=port,
+            stop_grace_seconds=ENTRANCE_GRACE_SECONDS,
         )
 
     def build_engine(self, port: int) -> ProcessSpec:
@@ -121,6 +127,7 @@ class ServiceTable:
                 **build_python_environment(),
             },
             port=port,
+            stop_grace_seconds=ENGINE_GRACE_SECONDS,
             start_timeout_seconds=ENGINE_START_SECONDS,
         )
 

@@ -62,6 +62,7 @@ def place(tmp_path: Path, database_url: str, redis_url: str) -> LocalPlace:
         {
             "postgresql://storymill:storymill@postgres:5432/storymill": database_url,
             "redis://redis:6379/0": redis_url,
+            "gateway:8000": f"127.0.0.1:{ports['8000']}",
             "engine:8002": f"127.0.0.1:{ports['8002']}",
             "/data": str(data),
             "0.0.0.0": "127.0.0.1",
