@@ -79,6 +79,10 @@ class StreamHub:
         await stream.wait_until_at(wanted, JOIN_SECONDS)
         return _place(stream, wanted, live_only=live_only)
 
+    async def ping(self) -> None:
+        """Raise redis.exceptions.RedisError when Redis does not answer."""
+        await self.redis.execute_command("PING")  # type: ignore[no-untyped-call]
+
     @property
     def viewer_count(self) -> int:
         """Viewers attached now."""

@@ -1,0 +1,1 @@
+"""The streaming service: Redis in, WebSocket and server-sent events out. Never writes to the database."""

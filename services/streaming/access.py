@@ -1,0 +1,27 @@
+"""Who may see what: credentials into principals, streams of one's own project only."""
+
+from services.streaming.wiring import Streaming
+from shared.auth.principal import READ, Principal
+from shared.auth.tickets import redeem_ticket
+from shared.errors import NotFoundError
+from shared.stream.stored_text import StoredText
+
+
+async def identify(streaming: Streaming, authorization: str | None, ticket: str | None) -> Principal:
+    """Return who is behind a header, or behind a ticket when there is no header.
+
+    Raises: AuthenticationError, PermissionDeniedError (the key may not read)."""
+    if authorization is None and ticket is not None:
+        principal = await redeem_ticket(streaming.hub.redis, ticket)
+    else:
+        principal = await streaming.authenticator.authenticate(authorization)
+    principal.require(READ)
+    return principal
+
+
+async def get_stored_text(streaming: Streaming, principal: Principal, stream_id: str) -> StoredText:
+    """Return what is stored of a stream. Raises: NotFoundError, also for another project's stream."""
+    row = await streaming.load_row(stream_id) if "\x00" not in stream_id else None
+    if row is None or row.project_id != principal.project_id:
+        raise NotFoundError(f"No stream '{stream_id[:80]}'.", param="stream")
+    return row

@@ -1,0 +1,58 @@
+"""The streaming service as one ASGI application: sockets to their endpoint, the rest to FastAPI."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.streaming import health
+from services.streaming.error_handlers import install_error_handlers
+from services.streaming.event_streams import routes as event_streams
+from services.streaming.sockets.endpoint import SocketEndpoint
+from services.streaming.wiring import Streaming
+from shared.observability.http import RequestObserver
+from shared.observability.request_limits import RequestLimits
+
+SOCKET_PATH = "/v1/streams"
+MAX_BODY_BYTES = 4096
+"""No route takes a body."""
+
+
+class StreamingApp:
+    """Dispatches by scope type: a WebSocket passes through no middleware."""
+
+    def __init__(self, streaming: Streaming) -> None:
+        self.streaming = streaming
+        self._http = build_http_app(streaming)
+        self._sockets: SocketEndpoint | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, request or lifespan."""
+        if scope["type"] != "websocket":
+            await self._http(scope, receive, send)
+        elif scope["path"].rstrip("/") == SOCKET_PATH:
+            self._sockets = self._sockets or SocketEndpoint(self.streaming)
+            await self._sockets.serve(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close"})
+
+
+def build_http_app(streaming: Streaming) -> ASGIApp:
+    """Return the HTTP side: event streams, health, metrics."""
+
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        await streaming.start()
+        try:
+            yield
+        finally:
+            await streaming.stop()
+
+    app = FastAPI(title="Storymill streaming", docs_url=None, redoc_url=None, lifespan=run)
+    app.state.streaming = streaming
+    app.include_router(event_streams.router)
+    app.include_router(health.router)
+    install_error_handlers(app)
+    return RequestObserver(RequestLimits(app, MAX_BODY_BYTES))

@@ -1,0 +1,1 @@
+"""`GET /v1/streams/{id}`: one stream as server-sent events."""

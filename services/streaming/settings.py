@@ -1,0 +1,33 @@
+"""The streaming service's own settings, beside the shared ones; all from `STORYMILL_*` variables."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class StreamingSettings(Settings):
+    """Limits and delays of the streaming service."""
+
+    gateway_url: str | None = None
+    """Base URL of the gateway (without /v1), where `start` frames are carried out; without it they are refused."""
+    allowed_origins: str = ""
+    """Comma-separated browser origins that may connect, beside those on the host that serves us."""
+    max_connections: int = Field(10_000, ge=1)
+    max_subscriptions: int = Field(100, ge=1)
+    """Streams on one socket."""
+    handshakes_per_second: float = Field(200.0, gt=0)
+    """More wait their turn: after a cut everybody comes back at once."""
+    frames_per_second: float = Field(50.0, gt=0)
+    """Client frames on one socket, over a burst of four times as many."""
+    heartbeat_seconds: float = Field(15.0, gt=0)
+    slow_seconds: float = Field(30.0, gt=0)
+    """How long a viewer may not read at all before it is closed with 4008."""
+    auth_seconds: float = Field(10.0, gt=0)
+    """How long a socket may stay without credentials."""
+    drain_seconds: float = Field(5.0, ge=0)
+    """Over how long clients are sent away after SIGTERM."""
+
+    @property
+    def origin_list(self) -> frozenset[str]:
+        """The allow-list as a set."""
+        return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())

@@ -1,0 +1,1 @@
+"""`WS /v1/streams`: many streams on one socket."""

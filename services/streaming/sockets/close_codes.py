@@ -1,0 +1,11 @@
+"""The codes with which a socket is closed. docs/stream-protocol.md says for each what a client should do."""
+
+from typing import Final
+
+NORMAL: Final = 1000
+RESTART: Final = 1012
+AUTHENTICATION: Final = 4001
+SCOPE: Final = 4003
+TOO_SLOW: Final = 4008
+PROTOCOL: Final = 4009
+TOO_MANY: Final = 4029

@@ -1,0 +1,140 @@
+"""The WebSocket endpoint: origin, credentials, hello; then a `SocketConnection` until it closes. Pure ASGI."""
+
+import asyncio
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from services.streaming.access import identify
+from services.streaming.origins import is_allowed_origin
+from services.streaming.rate_limit import TokenBucket
+from services.streaming.sockets import close_codes
+from services.streaming.sockets.client_frames import Authenticate, ProtocolError, read_client_frame, read_json
+from services.streaming.sockets.connection import SocketConnection
+from services.streaming.sockets.outbox import Outbox
+from services.streaming.sockets.transport import EXTENSION
+from services.streaming.wiring import Streaming
+from shared import ids
+from shared.auth.principal import Principal
+from shared.errors import AuthenticationError, PermissionDeniedError, ServiceUnavailableError, StorymillError
+from shared.observability.logs import get_logger
+from shared.stream.cancellation import cancel_tasks
+from shared.stream.frames import Hello
+from shared.stream.viewer import Viewer
+
+SUBPROTOCOL = "storymill.v1"
+TICKET_PREFIX = "ticket."
+BURST_SECONDS = 0.5
+
+log = get_logger(__name__)
+
+
+class SocketEndpoint:
+    """Takes every handshake of a process, no more than so many a second."""
+
+    def __init__(self, streaming: Streaming) -> None:
+        self._streaming = streaming
+        per_second = streaming.settings.handshakes_per_second
+        self._handshakes = TokenBucket(per_second, max(1.0, per_second * BURST_SECONDS))
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket from handshake to close."""
+        await receive()
+        headers = Headers(scope=scope)
+        allowed = self._streaming.settings.origin_list
+        if not is_allowed_origin(headers.get("origin"), headers.get("host"), allowed):
+            await send({"type": "websocket.close"})  # before the handshake: HTTP 403
+            return
+        await self._handshakes.wait()
+        offered = scope.get("subprotocols", [])
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+        try:
+            self._check_room()
+            principal = await self._identify(headers.get("authorization"), offered, receive)
+        except StorymillError as error:
+            await send({"type": "websocket.close", "code": _close_code(error), "reason": error.message[:120]})
+            return
+        except ProtocolError as error:
+            await send({"type": "websocket.close", "code": close_codes.PROTOCOL, "reason": str(error)[:120]})
+            return
+        except (SQLAlchemyError, RedisError) as error:
+            log.error("store_unreachable", error=str(error).splitlines()[0])
+            await send({"type": "websocket.close", "code": close_codes.RESTART, "reason": "come back in a moment"})
+            return
+        if principal is not None:
+            await self._serve_client(scope, receive, send, principal, headers.get("authorization"))
+
+    def _check_room(self) -> None:
+        clients = self._streaming.clients
+        if clients.is_draining:
+            raise _RestartingError("server restart")
+        if len(clients) >= self._streaming.settings.max_connections:
+            raise _FullError("too many connections on this server")
+
+    async def _identify(self, authorization: str | None, offered: Sequence[str], receive: Receive) -> Principal | None:
+        """Return who is there: by header, by ticket among the subprotocols, or by an `auth` frame; None if gone."""
+        tickets = [name.removeprefix(TICKET_PREFIX) for name in offered if name.startswith(TICKET_PREFIX)]
+        if authorization is not None or tickets:
+            return await identify(self._streaming, authorization, tickets[0] if tickets else None)
+        try:
+            async with asyncio.timeout(self._streaming.settings.auth_seconds):
+                message = await receive()
+        except TimeoutError as error:
+            raise AuthenticationError("no credentials: send a key in the handshake or a ticket first") from error
+        if message["type"] == "websocket.disconnect":
+            return None
+        frame = read_client_frame(read_json(message.get("text") or ""))
+        if not isinstance(frame, Authenticate):
+            raise AuthenticationError("the first frame must be 'auth' with a ticket")
+        return await identify(self._streaming, None, frame.ticket)
+
+    async def _serve_client(
+        self, scope: Scope, receive: Receive, send: Send, principal: Principal, bearer: str | None
+    ) -> None:
+        settings = self._streaming.settings
+
+        def end_viewer(viewer: Viewer) -> None:
+            connection.end_viewer(viewer)
+
+        outbox = Outbox(send, end_viewer)
+        transport = scope.get("extensions", {}).get(EXTENSION)
+        connection = SocketConnection(self._streaming, principal, bearer, outbox, transport)
+        outbox.put(Hello(ids.new_id("conn_"), settings.heartbeat_seconds, settings.max_subscriptions))
+        self._streaming.clients.add(connection)
+        writing = asyncio.create_task(_write(outbox))
+        try:
+            await connection.run(receive)
+        finally:
+            self._streaming.clients.remove(connection)
+            await cancel_tasks([writing])
+
+
+async def _write(outbox: Outbox) -> None:
+    """Write until the socket closes; how it closed is the reading side's to see."""
+    try:
+        await outbox.run()
+    except (OSError, RuntimeError) as error:
+        log.debug("socket_closed_while_writing", error=str(error))
+
+
+class _RestartingError(ServiceUnavailableError):
+    """The process is stopping."""
+
+
+class _FullError(ServiceUnavailableError):
+    """The process has as many sockets as it may."""
+
+
+def _close_code(error: StorymillError) -> int:
+    match error:
+        case PermissionDeniedError():
+            return close_codes.SCOPE
+        case _FullError():
+            return close_codes.TOO_MANY
+        case ServiceUnavailableError():
+            return close_codes.RESTART
+        case _:
+            return close_codes.AUTHENTICATION

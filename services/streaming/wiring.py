@@ -1,0 +1,53 @@
+"""What one streaming process holds: the database (to read), the hub, the check of keys, who is connected."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from services.streaming.clients import ClientRegistry
+from services.streaming.settings import StreamingSettings
+from shared.auth.bearer import Authenticator
+from shared.db.repositories.completions import find_stored_text
+from shared.db.session import Database
+from shared.stream.hot_stream import LoadRow
+from shared.stream.hub import StreamHub
+from shared.stream.stored_text import StoredText
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """Everything that routes and sockets need; made once, at start."""
+
+    settings: StreamingSettings
+    database: Database
+    load_row: LoadRow
+    hub: StreamHub
+    authenticator: Authenticator
+    clients: ClientRegistry = field(default_factory=ClientRegistry)
+
+    @classmethod
+    def build(cls, settings: StreamingSettings) -> Self:
+        """Wire a streaming process; nothing is connected yet."""
+        database = Database(settings)
+
+        async def load_stored_text(stream_id: str) -> StoredText | None:
+            async with database.transaction() as session:
+                return await find_stored_text(session, stream_id)
+
+        return cls(
+            settings=settings,
+            database=database,
+            load_row=load_stored_text,
+            hub=StreamHub(settings.redis_url, load_stored_text),
+            authenticator=Authenticator(database),
+        )
+
+    async def start(self) -> None:
+        """Begin listening to streams and watching clients."""
+        await self.hub.start()
+        await self.clients.start(self.settings)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self.clients.stop()
+        await self.hub.stop()
+        await self.database.close()
