@@ -61,6 +61,9 @@ class MillDisplay:
 
     def _print_changes(self, snapshot: Snapshot) -> None:
         states = read_states(snapshot)
+        if not self._last_states and snapshot.phase == "ready":
+            # Met a mill that runs already (`down`): what is ready is no news.
+            self._last_states = states
         for name, (state, message) in states.items():
             if self._last_states.get(name) != (state, message) and is_worth_a_line(snapshot, state):
                 detail = f": {message}" if message else ""

@@ -45,6 +45,12 @@ def test_without_a_terminal_each_change_is_one_line() -> None:
     ]
 
 
+def test_stopping_a_mill_does_not_list_what_was_ready() -> None:
+    ready = ProcessStatus(name="engine", state="ready")
+    text = show_all([make_snapshot("ready", ready), make_snapshot("stopping", ready)], terminal=False)
+    assert text.splitlines() == ["Stopping …"]
+
+
 def test_on_a_terminal_a_slow_start_has_a_bar() -> None:
     starting = ProcessStatus(name="engine", state="starting", message="reading weights", progress=0.4)
     text = show_all([make_snapshot("starting", starting)], terminal=True)

@@ -1,0 +1,112 @@
+"""The real mill without a model: started detached, used, wounded, stopped, started again."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from storymill.launcher.credentials import read_credentials
+from tests.integration.launcher.test_commands import run_storymill
+from tests.support.stack import wait_until
+
+# Nobody listens there: nothing in these tests calls a model.
+NO_UPSTREAM = "http://127.0.0.1:9/v1"
+SERVICES = {
+    *("postgres", "redis", "migrations", "api key", "worker-interactive", "worker-generation", "worker-batch"),
+    *("beat", "streaming", "gateway"),
+}
+
+
+def start(state_dir: Path) -> None:
+    """Run `storymill up --detach` and insist that it succeeds."""
+    environment = {"STORYMILL_DATABASE_URL": "", "STORYMILL_REDIS_URL": ""}
+    arguments = ["--state-dir", str(state_dir), "--gateway-port", "0", "--streaming-port", "0"]
+    result = run_storymill("up", "--detach", *arguments, "--upstream", NO_UPSTREAM, environment=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert str(state_dir / "credentials.json") in result.stdout
+
+
+def read_status(state_dir: Path) -> dict[str, Any]:
+    """Return `storymill status --json`."""
+    status: dict[str, Any] = json.loads(run_storymill("status", "--json", "--state-dir", str(state_dir)).stdout)
+    return status
+
+
+def find_row(state_dir: Path, name: str) -> dict[str, Any]:
+    """Return the status of one process."""
+    row: dict[str, Any] = next(row for row in read_status(state_dir)["processes"] if row["name"] == name)
+    return row
+
+
+def list_models(state_dir: Path, *, api_key: str | None = None) -> int:
+    """Ask the gateway something that needs a key; return the status."""
+    credentials = read_credentials(state_dir)
+    headers = {"Authorization": f"Bearer {api_key or credentials.api_key}"}
+    return httpx2.get(f"{credentials.base_url}/models", headers=headers, trust_env=False).status_code
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A running mill; its state directory."""
+    folder = tmp_path_factory.mktemp("mill") / "state"
+    start(folder)
+    yield folder
+    run_storymill("down", "--state-dir", str(folder))
+
+
+def test_everything_is_ready_when_up_returns(state_dir: Path) -> None:
+    status = read_status(state_dir)
+    assert status["is_ready"] is True
+    assert {row["name"] for row in status["processes"]} == SERVICES
+    assert status["supervisor_pid"] != os.getpid()
+
+
+def test_the_credentials_open_the_gateway_and_a_wrong_key_does_not(state_dir: Path) -> None:
+    assert list_models(state_dir) == 200
+    assert list_models(state_dir, api_key="sm_wrong") == 401
+
+
+def test_a_key_made_on_the_command_line_works_until_it_is_revoked(state_dir: Path) -> None:
+    environment = {"STORYMILL_DATABASE_URL": ""}
+    where = ["--state-dir", str(state_dir)]
+    created = run_storymill("keys", "create", "--name", "x", "--json", *where, environment=environment)
+    key = json.loads(created.stdout)
+    assert list_models(state_dir, api_key=key["key"]) == 200
+    assert run_storymill("keys", "revoke", key["id"], *where, environment=environment).returncode == 0
+    wait_until(lambda: list_models(state_dir, api_key=key["key"]) == 401, what="the key to stop working")
+
+
+@pytest.mark.parametrize("name", ["gateway", "streaming", "worker-generation", "beat", "redis", "postgres"])
+def test_a_killed_process_comes_back_and_the_mill_is_ready_again(state_dir: Path, name: str) -> None:
+    before = find_row(state_dir, name)
+    psutil.Process(before["pid"]).kill()
+    wait_until(
+        lambda: find_row(state_dir, name)["restarts"] > before["restarts"] and read_status(state_dir)["is_ready"],
+        timeout_seconds=60,
+        what=f"{name} to come back",
+    )
+    assert find_row(state_dir, name)["pid"] != before["pid"]
+    assert list_models(state_dir) == 200
+
+
+def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(state_dir: Path) -> None:
+    before = read_credentials(state_dir)
+    assert run_storymill("down", "--state-dir", str(state_dir)).returncode == 0
+    assert read_status(state_dir)["running"] is False
+    start(state_dir)
+    assert read_credentials(state_dir).api_key == before.api_key
+    assert list_models(state_dir) == 200
+
+
+def test_a_mill_whose_launcher_was_killed_starts_again(state_dir: Path) -> None:
+    status = read_status(state_dir)
+    children = [psutil.Process(row["pid"]) for row in status["processes"] if row["pid"]]
+    psutil.Process(status["supervisor_pid"]).kill()
+    start(state_dir)
+    assert list_models(state_dir) == 200
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
