@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
@@ -104,7 +104,7 @@ async def list_newest_versions(session: AsyncSession, recipe_ids: Sequence[str])
     query = (
         select(RecipeVersion)
         .where(RecipeVersion.recipe_id.in_(recipe_ids))
-        .distinct(RecipeVersion.recipe_id)
+        .ext(distinct_on(RecipeVersion.recipe_id))
         .order_by(RecipeVersion.recipe_id, RecipeVersion.number.desc())
     )
     return {version.recipe_id: version for version in await session.scalars(query)}
