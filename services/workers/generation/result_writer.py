@@ -94,3 +94,5 @@ class ResultWriter:
         elif batch[0].answer is not None:
             error = LlmError(FailureClass.MALFORMED, "the provider's answer cannot be stored")
             await self._settle([CallResult(batch[0].call, None, error)])
+        else:
+            self._on_settled(batch[0])  # the reaper will book the call as unknown

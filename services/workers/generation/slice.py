@@ -61,6 +61,7 @@ class GenerationSlice:
         self._context = context
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._nothing_left = False
+        self._settled = asyncio.Event()
 
     @property
     def is_over(self) -> bool:
@@ -160,6 +161,7 @@ class GenerationSlice:
 
     def _let_go(self, result: CallResult) -> None:
         self.held.pop(result.call.attempt_id, None)
+        self._settled.set()
 
     async def _wait_for_rows(self, why: Emptiness) -> None:
         if why is Emptiness.RUN_NOT_ACTIVE:
@@ -168,8 +170,10 @@ class GenerationSlice:
             await self._pause(PAUSE_REASONS[why])
         elif why is Emptiness.BUDGET_RESERVED:
             await self._nap(Cause.BUDGET, LONGEST_NAP_SECONDS)
-        elif self.calls:
-            await self._nap(Cause.UPSTREAM_LATENCY, LONGEST_NAP_SECONDS)
+        elif self.held:
+            self._settled.clear()
+            with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
+                await self._wait(self._settled.wait(), LONGEST_NAP_SECONDS)
         else:
             await self._wait_for_due_rows()
 

@@ -81,6 +81,7 @@ async def find_next_due_seconds(session: AsyncSession, generation_id: str) -> fl
     statement = text("""
         select greatest(0, extract(epoch from min(coalesce(not_before, now())) - now()))::float8 from story
         where generation_id = :generation_id and status = 'queued'
+        having count(*) > 0
     """)
     seconds: float | None = await session.scalar(statement, {"generation_id": generation_id})
     return seconds
