@@ -34,6 +34,7 @@ class Adapter:
     folder: Path
     pairs: dict[str, LowRankPair]
     merged: dict[str, Product] | None = field(default=None)
+    used_at: float = 0.0  # on the monotonic clock
 
 
 def load_adapter(folder: Path, dtype: torch.dtype, device: torch.device) -> Adapter:

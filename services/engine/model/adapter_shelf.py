@@ -1,12 +1,16 @@
 """Keeps the adapters used last in memory, the very last ones also merged into copies of the weights."""
 
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 
 from services.engine.model.adapter import WEIGHTS_FILE, Adapter, AdapterError, load_adapter
 from services.engine.model.runner import ModelRunner
 from services.engine.model.switchboard import check_adapter_fits, merge_adapter
+
+# An adapter not asked for that long gives its merged weights up to another.
+IDLE_SECONDS = 30.0
 
 
 class AdapterShelf:
@@ -43,7 +47,16 @@ class AdapterShelf:
     def _trim(self, used: Adapter) -> None:
         while len(self._adapters) > self._size:
             self._adapters.popitem(last=False)[1].merged = None
-        for adapter in list(self._adapters.values())[: -self._merged or None]:
-            adapter.merged = None
-        if self._merged and used.merged is None:
+        used.used_at = time.monotonic()
+        if self._merged and used.merged is None and self._make_merged_place():
             used.merged = merge_adapter(used, self._runner.linears)
+
+    def _make_merged_place(self) -> bool:
+        """Merging takes a second: do not do it in turn for adapters that are all in use."""
+        merged = [adapter for adapter in self._adapters.values() if adapter.merged is not None]
+        if len(merged) < self._merged:
+            return True
+        if time.monotonic() - merged[0].used_at < IDLE_SECONDS:
+            return False
+        merged[0].merged = None
+        return True
