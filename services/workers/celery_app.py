@@ -6,6 +6,7 @@ nothing."""
 from typing import Any, Final
 
 from celery import signals
+from pydantic import ValidationError
 
 from services.workers.context import Part
 from services.workers.generation.expand_task import expand_generation
@@ -16,6 +17,7 @@ from services.workers.job_task import register_job
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.schedule import SCHEDULE
 from services.workers.runtime import JobBody, WorkerRuntime
+from shared.errors import StorymillError
 from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
 from shared.queue.messages import INTERACTIVE, ExpandGeneration, Message, ReapLapsed, RunCompletion, WorkGeneration
@@ -46,7 +48,11 @@ def _configure_logging(**_kwargs: Any) -> None:
 
 @signals.worker_init.connect
 def _start_runtime(**_kwargs: Any) -> None:
-    runtime.start()
+    try:
+        runtime.start()
+    except (StorymillError, ValidationError, OSError) as error:
+        # Celery logs and forgets what a signal handler raises: a worker that can do nothing must not seem to run.
+        raise SystemExit(f"the worker cannot start: {error}") from error
 
 
 @signals.worker_ready.connect

@@ -173,7 +173,9 @@ async def open_bench(database_url: str, redis_url: str) -> AsyncIterator[Interac
     sender = TaskSender(make_celery(redis_url))
     async with database.transaction() as session:
         project = await ensure_project(session, "tests")
-        key = await add_api_key(session, project_id=project.id, name="k", prefix="sm_", key_hash="h", scopes=[])
+        key = await add_api_key(
+            session, project_id=project.id, name="k", prefix="sm_", key_hash=ids.new_id("h"), scopes=[]
+        )
         bench = InteractiveBench(database, redis, sender, project.id, key.id)
     try:
         yield bench

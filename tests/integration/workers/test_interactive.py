@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from services.workers.context import WorkerContext, open_context
 from services.workers.interactive.desk import InteractiveDesk
-from services.workers.interactive.task import run_completion
+from services.workers.interactive.task import MAX_ATTEMPTS, run_completion
 from services.workers.settings import WorkerSettings
 from shared.db.repositories.completions import request_cancel
 from shared.settings import Settings
@@ -231,6 +231,57 @@ async def test_a_queued_row_ends_at_once_when_it_is_cancelled(
     await bench.assert_stream_equals_row(row)
     await run_completion(context, row_id)
     assert not upstream.calls
+
+
+async def test_a_row_of_a_dead_worker_keeps_its_partial_text_when_it_is_cancelled(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("已故")
+    async with bench.database.transaction() as session:
+        await session.execute(
+            text(
+                "update completion set status = 'running', attempt = 1, text = '从前有一个', text_seq = 4, "
+                "lease_until = now() - interval '1 s'"
+            )
+        )
+    await bench.cancel(row_id)
+    [row] = await bench.wait_until_over(row_id, timeout_seconds=5)
+    assert (row.status, row.text, row.attempt) == ("cancelled", "从前有一个", 2)
+    await bench.assert_stream_equals_row(row)
+    assert not upstream.calls
+
+
+async def test_a_text_that_brings_its_workers_down_is_given_up(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("毒")
+    async with bench.database.transaction() as session:
+        await session.execute(text("update completion set attempt = :attempt"), {"attempt": MAX_ATTEMPTS})
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["status"]) == ("failed", 502)
+    assert not upstream.calls
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_provider_that_is_away_for_a_moment_is_waited_for(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("稍等")
+    await upstream.stop()
+    job = asyncio.create_task(run_completion(context, row_id))
+
+    async def has_failed_once() -> bool:
+        return (await bench.row(row_id)).attempt > 1
+
+    await eventually_async(has_failed_once, what="a failed call")
+    await upstream.start()
+    await job
+    row = await bench.row(row_id)
+    assert (row.status, row.text) == ("succeeded", story_for({"prompt": "稍等"}))
+    attempts = await bench.attempts(row_id)
+    assert {attempt.failure_class for attempt in attempts[:-1]} == {"unreachable"}
 
 
 async def test_a_cancel_during_the_wait_for_a_retry_ends_the_wait(

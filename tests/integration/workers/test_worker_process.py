@@ -69,6 +69,19 @@ async def test_a_worker_serves_its_queue_and_tells_its_health(
         assert await bench.count_attempts() == len(upstream.calls) == 20
 
 
+async def test_a_worker_with_a_bad_providers_file_says_so_and_exits(
+    tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream
+) -> None:
+    providers = tmp_path / "providers.toml"
+    providers.write_text('[providers.x]\nbase_url = "ftp://x"\n')
+    env = {"STORYMILL_PROVIDERS_FILE": str(providers)}
+    worker = make_worker(tmp_path, database_url, redis_url, upstream, env=env)
+    worker.launch()
+    assert await worker.wait_for_exit(timeout_seconds=60) == 1
+    assert "the worker cannot start" in worker.log
+    assert "providers.x.base_url" in worker.log
+
+
 async def test_a_soft_stop_hands_rows_back_within_seconds_and_another_worker_finishes_them(
     tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream, bench: InteractiveBench
 ) -> None:
