@@ -30,4 +30,4 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_seconds: float = 10.0
     """How long it may take to stop before it is killed."""
-    start_timeout_seconds: float = 90.0
+    start_timeout_seconds: float = 180.0
