@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (texts are not broken across lines)
 """Seeded generation of dataset files that wake every rule of the public tool."""
 
 import csv
@@ -7,9 +8,28 @@ import random
 from pathlib import Path
 
 HAN = "唐宋元明清隐形飞行读心术轻松努力艰难英雄怪兽城市家园山河学校故事古代现代穿越奥特曼并肩作战击败守护天空海洋"
-WORDS = (
-    "the hero met a monster near old river and they fought until dawn came over quiet hills while people slept".split()
-)
+WORDS = [
+    "the",
+    "hero",
+    "met",
+    "a",
+    "monster",
+    "near",
+    "old",
+    "river",
+    "and",
+    "they",
+    "fought",
+    "until",
+    "dawn",
+    "came",
+    "over",
+    "quiet",
+    "hills",
+    "while",
+    "people",
+    "slept",
+]
 ENDS = ["。", "！", ".", " END", "\n", "？", "...", "", "***", "次。", " THE END OF STORY"]
 PROMPT_ENDS = ["", "", "", " ->", "\n\n###\n\n", ",轻松", "?", ":\n\n", " a very long ending"]
 ODD = [

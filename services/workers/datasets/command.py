@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from services.workers.datasets.errors import DatasetError
-from services.workers.datasets.local_run import LocalRun, RunOptions
 from services.workers.datasets.parity.conversation import Streams, prepare_like_the_public_tool
 
 
@@ -39,6 +37,11 @@ def prepare(
     streams = Streams(sys.stdout, sys.stderr, _accept if quiet else _ask)
     if parity:
         raise typer.Exit(prepare_like_the_public_tool(str(file), streams))
+    # Deferred: the findings' libraries take half a second to import, which the public tool's checks can do without.
+    from rich.console import Console  # noqa: PLC0415
+
+    from services.workers.datasets.local_run import LocalRun, RunOptions  # noqa: PLC0415
+
     chosen = frozenset(apply or ())
     wanted = None if target is None else target.value
     options = RunOptions(wanted, model, chosen, validation_share, seed, stratify, system, quiet)

@@ -5,7 +5,7 @@ The source rows are never touched: an output is `source + plan`, so undoing a fi
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from services.workers.datasets.rows import RowBatch, RowStore
 from services.workers.datasets.text_repairs import TEXT_REPAIRS
@@ -155,7 +155,7 @@ def _repair_step(fix: Fix) -> Callable[[RowBatch], RowBatch]:
 
         changed = batch
         for name in fix.fields:
-            changed = _edit(changed, cast(Field, name), edit)
+            changed = _edit(changed, name, edit)
         return changed
 
     return step

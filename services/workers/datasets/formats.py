@@ -41,7 +41,7 @@ def to_completion(batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
         ]
         if rows:
             ids, lines, prompts, completions = map(list, zip(*rows, strict=True))
-            yield RowBatch(ids, lines, prompts, completions, [""] * len(rows))  # type: ignore[arg-type]
+            yield RowBatch(ids, lines, prompts, completions, [""] * len(rows))
 
 
 def pairs_of_line(value: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -100,7 +100,8 @@ class LocalRun:
         copy = write_corrected_copy(read.source, self._path.parent)
         self._streams.errors.write(
             f"{read.problem_count} pieces of {self._path} could not be read. The {copy.row_count} good rows are in "
-            f"{copy.corrected}, the pieces themselves in {copy.rejected}. Prepare the corrected copy, or mend the source.\n"
+            f"{copy.corrected}, the pieces themselves in {copy.rejected}. Prepare the corrected copy, or mend the "
+            "source.\n"
         )
         return 1
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from services.workers.datasets.row_file import RowFile
 
 ROWS_PER_BATCH = 1024
 # Below this many characters the rows stay in memory: a million short rows, or 10^5 stories.
@@ -64,7 +65,7 @@ class RowStore:
         self._characters = 0
         self._limit = memory_limit_characters
         self._folder: TemporaryDirectory[str] | None = None
-        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+        self._file: RowFile | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +86,8 @@ class RowStore:
             return
         self.row_count += len(batch)
         if self.is_spilled:
-            self._write(batch)
+            assert self._file is not None
+            self._file.write(batch)
             return
         self._memory.append(batch)
         self._characters += batch.characters
@@ -97,13 +99,8 @@ class RowStore:
         if not self.is_spilled:
             yield from self._memory
             return
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        with pa.OSFile(str(self._path), "rb") as source:
-            reader = pa.ipc.open_file(source)
-            for index in range(reader.num_record_batches):
-                yield _from_arrow(reader.get_batch(index))
+        assert self._file is not None
+        yield from self._file.read()
 
     def rows(self, wanted: list[int]) -> dict[int, tuple[str, str]]:
         """The (prompt, completion) of some rows by id; unknown ids are left out. One walk over the store."""
@@ -122,53 +119,20 @@ class RowStore:
 
     def close(self) -> None:
         """Drop the rows and the file behind them."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         self._memory.clear()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
-    @property
-    def _path(self) -> Path:
-        assert self._folder is not None
-        return Path(self._folder.name) / "rows.arrow"
-
     def _spill(self) -> None:
-        # Not cleaned by the finalizer's warning path: `close` is the owner.
+        # Deferred: small files never need Arrow, which takes a while to import.
+        from services.workers.datasets.row_file import RowFile  # noqa: PLC0415
+
         self._folder = TemporaryDirectory(prefix="storymill-rows-", ignore_cleanup_errors=True)
+        self._file = RowFile(Path(self._folder.name) / "rows.arrow")
         waiting, self._memory = self._memory, []
         for batch in waiting:
-            self._write(batch)
-
-    def _write(self, batch: RowBatch) -> None:
-        record = _to_arrow(batch)
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self._path), record.schema)
-        self._writer.write_batch(record)
-
-
-def _to_arrow(batch: RowBatch) -> pa.RecordBatch:
-    columns: dict[str, pa.Array] = {
-        "id": pa.array(batch.ids, pa.int64()),
-        "line": pa.array(batch.lines, pa.int64()),
-        "prompt": pa.array(batch.prompts, pa.string()),
-        "completion": pa.array(batch.completions, pa.string()),
-        "record": pa.array(batch.records, pa.string()),
-    }
-    for name, values in batch.extras.items():
-        columns[f"extra:{name}"] = pa.array(values, pa.string())
-    return pa.RecordBatch.from_pydict(columns)
-
-
-def _from_arrow(record: pa.RecordBatch) -> RowBatch:
-    columns = record.to_pydict()
-    return RowBatch(
-        ids=columns["id"],
-        lines=columns["line"],
-        prompts=columns["prompt"],
-        completions=columns["completion"],
-        records=columns["record"],
-        extras={name.removeprefix("extra:"): values for name, values in columns.items() if name.startswith("extra:")},
-    )
+            self._file.write(batch)

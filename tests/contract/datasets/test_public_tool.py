@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (texts are not broken across lines)
 """Our parity mode against the public tool itself, in its own environment, on generated files."""
 
 import io

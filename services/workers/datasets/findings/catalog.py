@@ -1,4 +1,4 @@
-"""Every finding there is: its code, severity, one-line reason and remedy. Codes are stable; docs/datasets.md explains them.
+"""Every finding there is: its code, severity, one-line reason and remedy. Codes are stable: clients switch on them.
 
 A remedy is "drop" (the rows go), the name of a repair in `text_repairs`, or None (a person must decide).
 """

@@ -38,4 +38,5 @@ def dominant_scripts(texts: list[str]) -> NDArray[np.uint8]:
     counts = [
         weight * np.add.reduceat(kinds == script, starts, dtype=np.int32) for script, weight in enumerate(WEIGHTS)
     ]
-    return np.argmax(np.stack(counts), axis=0).astype(np.uint8)
+    strongest: NDArray[np.uint8] = np.argmax(np.stack(counts), axis=0).astype(np.uint8)
+    return strongest

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from services.workers.datasets.near_duplicates.disjoint_sets import DisjointSets
 from services.workers.datasets.near_duplicates.signatures import SIGNATURE_LENGTH, sign_texts
 
-# 21 bands of 3: a pair of similarity 0.6 shares a bucket with probability 0.994, one of 0.1 with 0.02.
-BANDS = 21
+# 32 bands of 4: a pair of similarity 0.7 shares a bucket with probability 0.9998, one of 0.1 with 0.003.
+BANDS = 32
 ROWS_PER_BAND = SIGNATURE_LENGTH // BANDS
-# About one character in twenty edited.
-NEAR_SIMILARITY = 0.6
+# About one character in twenty-five edited.
+NEAR_SIMILARITY = 0.7
 # Pairs looked at per walk: bounds the memory of the comparison.
 PAIRS_AT_ONCE = 200_000
 
@@ -47,7 +47,7 @@ def group_near_duplicates(texts: Iterable[list[str]], similarity: float = NEAR_S
 
 
 def _candidates(
-    signatures: NDArray[np.uint32], signed: NDArray[np.int64], band: int
+    signatures: NDArray[np.uint16], signed: NDArray[np.int64], band: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs within a bucket: each text with the one before it and with the bucket's first."""
     keys = _band_keys(signatures[signed, band * ROWS_PER_BAND : (band + 1) * ROWS_PER_BAND])
@@ -63,7 +63,7 @@ def _candidates(
     return left[distinct], right[distinct]
 
 
-def _band_keys(values: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def _band_keys(values: NDArray[np.uint16]) -> NDArray[np.uint64]:
     keys = np.zeros(len(values), np.uint64)
     for column in values.T:
         keys ^= column.astype(np.uint64)

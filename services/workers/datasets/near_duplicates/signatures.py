@@ -1,6 +1,7 @@
 """MinHash signatures of texts over character shingles, a batch at a time in numpy. Works for any script.
 
-64 values per text: at a true similarity of 0.8 the estimate is off by 0.05 (one standard deviation).
+128 values per text: at a true similarity of 0.7 the estimate is off by 0.04 (one standard deviation). Of every value
+only 16 bits are kept: two different values agree by chance once in 65,536 times, which changes no estimate.
 """
 
 import re
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 # Four characters: an edited character costs four shingles of a text, and unrelated texts share hardly any.
 SHINGLE_CHARACTERS = 4
-SIGNATURE_LENGTH = 64
+SIGNATURE_LENGTH = 128
 # Shorter texts (labels, titles) are alike too easily.
 SHORTEST_TEXT_CHARACTERS = 20
 SEED = 20230404
@@ -28,27 +29,28 @@ def normalise(text: str) -> str:
     return IGNORED.sub("", text.lower())
 
 
-def sign_texts(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """(signatures of shape [texts, 64], which texts are long enough to have one)."""
+def sign_texts(texts: list[str]) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """(signatures of shape [texts, 128], which texts are long enough to have one)."""
     normal = [normalise(text) for text in texts]
     signed = np.fromiter((len(text) >= SHORTEST_TEXT_CHARACTERS for text in normal), np.bool_, len(normal))
-    signatures = np.full((len(texts), SIGNATURE_LENGTH), EMPTY, np.uint32)
+    signatures = np.zeros((len(texts), SIGNATURE_LENGTH), np.uint16)
     long_enough = [text for text, keep in zip(normal, signed, strict=True) if keep]
     if long_enough:
         signatures[signed] = _sign(long_enough)
     return signatures, signed
 
 
-def _sign(texts: list[str]) -> NDArray[np.uint32]:
+def _sign(texts: list[str]) -> NDArray[np.uint16]:
     hashes = shingle_hashes("".join(texts))
     ends = np.cumsum([len(text) for text in texts])
     starts = np.concatenate(([0], ends[:-1]))
     # Pairs of (first shingle, one past the last): shingles that reach into the next text fall between.
     bounds = np.stack((starts, ends - SHINGLE_CHARACTERS + 1), axis=1).ravel()
     hashes = np.append(hashes, np.full(SHINGLE_CHARACTERS, EMPTY, np.uint32))
-    out = np.empty((SIGNATURE_LENGTH, len(texts)), np.uint32)
+    out = np.empty((SIGNATURE_LENGTH, len(texts)), np.uint16)
     for k in range(SIGNATURE_LENGTH):
-        out[k] = np.minimum.reduceat(hashes * _MULTIPLIERS[k] + _OFFSETS[k], bounds)[0::2]
+        least = np.minimum.reduceat(hashes * _MULTIPLIERS[k] + _OFFSETS[k], bounds)[0::2]
+        out[k] = least.astype(np.uint16)
     return out.T
 
 

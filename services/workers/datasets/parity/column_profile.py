@@ -1,6 +1,6 @@
 """What the checks need to know about a column and about the pairs, gathered in one walk over the rows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import add
 from typing import Literal
@@ -18,6 +18,8 @@ CLASSIFICATION_THRESHOLD = 3
 LONG_PAIR_CHARACTERS = 10_000
 # Between texts in the joined text that markers are searched in; no marker holds it.
 BETWEEN_TEXTS = "\x00"
+# Decides about the arrow as a separator, so every prompt is searched for it.
+LINE_FEED = frozenset({"\n"})
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class ColumnProfile:
     lower_count: int = 0
     characters: int = 0
     found: set[str] = field(default_factory=set)
+    unsearched: set[str] = field(default_factory=set)
+    always_searched: frozenset[str] = frozenset()
     hashes: list[NDArray[np.int64]] = field(default_factory=list)
 
     def observe(self, column: list[str]) -> None:
@@ -41,13 +45,32 @@ class ColumnProfile:
         self.hashes.append(np.fromiter(map(hash, column), np.int64, len(column)))
         joined = BETWEEN_TEXTS.join(column)
         self.characters += len(joined) - len(column) + 1
-        for candidate in self.candidates:
-            if candidate not in self.found and candidate in joined:
-                self.found.add(candidate)
+        self._search(joined)
         if self.counts_case:
             upper, lower = count_case(joined)
             self.upper_count += upper
             self.lower_count += lower
+
+    def _search(self, joined: str) -> None:
+        """Search for candidates in order up to the first that is absent: later ones matter only if it turns up."""
+        for position, candidate in enumerate(self.candidates):
+            if candidate in self.found:
+                continue
+            if candidate in joined:
+                self.found.add(candidate)
+            elif candidate not in self.always_searched:
+                self.unsearched.update(self.candidates[position + 1 :])
+                return
+
+    def first_absent(self, options: tuple[str, ...], fallback: str, column: Callable[[], Iterable[list[str]]]) -> str:
+        """The first option that occurs in no row; options that were not searched everywhere are searched now."""
+        for option in options:
+            is_unknown = option in self.unsearched and option not in self.found
+            if is_unknown and any(option in value for values in column() for value in values):
+                self.found.add(option)
+            if option not in self.found:
+                return option
+        return fallback
 
     @property
     def common_suffix(self) -> str:
@@ -96,7 +119,7 @@ def profile_pairs(
 ) -> PairProfile:
     """Walk over the rows once. Without markers only what the final texts need is gathered (no case counts)."""
     is_full = bool(prompt_markers)
-    prompts = ColumnProfile(prompt_markers, is_full)
+    prompts = ColumnProfile(prompt_markers, is_full, always_searched=LINE_FEED)
     completions = ColumnProfile(completion_markers, is_full)
     ids: list[NDArray[np.int64]] = []
     long_positions: list[int] = []

@@ -59,11 +59,11 @@ def ask_for_fixes(outcomes: tuple[CheckOutcome, ...], necessary: Plan, streams: 
     applied: list[str] = []
     plan = necessary
     for outcome in outcomes:
-        if outcome.recommended and outcome.fix:
-            if streams.ask(f"- [Recommended] {outcome.recommended} [Y/n]: "):
-                plan = plan.adding(outcome.fix)
-                streams.output.write(outcome.on_apply(tuple(applied)) if outcome.on_apply else "")
-                applied.append(outcome.fix.code)
+        question = f"- [Recommended] {outcome.recommended} [Y/n]: "
+        if outcome.recommended and outcome.fix and streams.ask(question):
+            plan = plan.adding(outcome.fix)
+            streams.output.write(outcome.on_apply(tuple(applied)) if outcome.on_apply else "")
+            applied.append(outcome.fix.code)
         if outcome.necessary:
             streams.output.write(f"- [Necessary] {outcome.necessary}\n")
     return plan, bool(applied) or any(outcome.necessary for outcome in outcomes)

@@ -41,5 +41,6 @@ def count_case(text: str) -> tuple[int, int]:
 
 def _cased(codes: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
     """The kinds of the characters that have one; few are left of a Chinese text."""
-    kinds = np.take(_case_table(), codes)
-    return kinds[kinds != 0]
+    kinds: NDArray[np.uint8] = np.take(_case_table(), codes)
+    cased: NDArray[np.uint8] = kinds[kinds != 0]
+    return cased

@@ -11,22 +11,22 @@ FALLBACK_SEPARATOR = "\n\n### =>\n\n"
 ENDINGS = ("\n", ".", " END", "***", "+++", "&&&", "$$$", "@@@", "%%%")
 FALLBACK_ENDING = " [END]"
 # The arrow is not chosen when prompts have several lines, so a line feed is looked for as well.
-PROMPT_MARKERS = (*SEPARATORS, "\n")
+PROMPT_MARKERS = ("\n", *SEPARATORS)
 LONG_SUFFIX_CHARACTERS = 10
 GUIDE = "https://platform.openai.com/docs/guides/fine-tuning/preparing-your-dataset"
 # Gives a column's values again, for the one question that needs a second walk.
 Column = Callable[[], Iterable[list[str]]]
 
 
-def choose_separator(found: set[str]) -> str:
-    """The first separator that occurs in no prompt."""
-    options = SEPARATORS[1:] if "\n" in found else SEPARATORS
-    return next((option for option in options if option not in found), FALLBACK_SEPARATOR)
+def choose_separator(profile: PairProfile, prompts: Column) -> str:
+    """The first separator that occurs in no prompt; the arrow only where prompts have one line."""
+    options = SEPARATORS[1:] if "\n" in profile.prompts.found else SEPARATORS
+    return profile.prompts.first_absent(options, FALLBACK_SEPARATOR, prompts)
 
 
-def choose_ending(found: set[str]) -> str:
+def choose_ending(profile: PairProfile, completions: Column) -> str:
     """The first ending that occurs in no completion."""
-    return next((option for option in ENDINGS if option not in found), FALLBACK_ENDING)
+    return profile.completions.first_absent(ENDINGS, FALLBACK_ENDING, completions)
 
 
 def check_prompt_suffix(profile: PairProfile, prompts: Column) -> CheckOutcome:
@@ -34,7 +34,7 @@ def check_prompt_suffix(profile: PairProfile, prompts: Column) -> CheckOutcome:
     if profile.task_type == "open-ended generation":
         return CheckOutcome("common_suffix")
     column, suffix = profile.prompts, profile.prompts.common_suffix
-    suggested = choose_separator(column.found)
+    suggested = choose_separator(profile, prompts)
     if _is_everything(suffix, column.characters, profile.row_count):
         return CheckOutcome(
             "common_suffix",
@@ -65,7 +65,7 @@ def check_completion_suffix(profile: PairProfile, completions: Column) -> CheckO
     if profile.task_type != "conditional generation":
         return CheckOutcome("common_suffix")
     column, suffix = profile.completions, profile.completions.common_suffix
-    suggested = choose_ending(column.found)
+    suggested = choose_ending(profile, completions)
     if _is_everything(suffix, column.characters, profile.row_count):
         return CheckOutcome(
             "common_suffix",

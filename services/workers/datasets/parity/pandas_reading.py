@@ -43,13 +43,14 @@ def _read_workbook(path: str) -> PandasTable:
 
 
 def _read_json(path: str, extension: str) -> PandasTable:
-    lines = pd.read_json(path, lines=True, dtype=str)
+    # The stubs know `dtype` only as a mapping; the tool passed the type itself.
+    lines = pd.read_json(path, lines=True, dtype=str)  # type: ignore[call-overload]
     if extension == ".jsonl" and len(lines) != 1:
         return _table(lines)
     if extension == ".json" and len(lines) != 1:
         extra = "\n- Your JSON file appears to be in a JSONL format. Your file will be converted to JSONL format"
         return _table(lines, extra, "Your format `JSON` will be converted to `JSONL`")
-    document = _table(pd.read_json(path, dtype=str))
+    document = _table(pd.read_json(path, dtype=str))  # type: ignore[call-overload]
     if extension == ".json":
         return document
     extra = "\n- Your JSONL file appears to be in a JSON format. Your file will be converted to JSONL format"

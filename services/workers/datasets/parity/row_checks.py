@@ -97,8 +97,8 @@ def check_case(profile: PairProfile, name: Field) -> CheckOutcome:
         return CheckOutcome("lower_case")
     return CheckOutcome(
         "lower_case",
-        f"\n- More than a third of your `{name}` column/key is uppercase. Uppercase {name}s tends to perform worse than "
-        "a mixture of case encountered in normal language. We recommend to lower case the data if that makes sense in "
+        f"\n- More than a third of your `{name}` column/key is uppercase. Uppercase {name}s tends to perform worse "
+        "than a mixture of case encountered in normal language. We recommend to lower case the data if that makes sense in "
         f"your domain. See {GUIDE} for more details",
         recommended=f"Lowercase all your data in column/key `{name}`",
         fix=Fix(f"upper_case_{name}", "lower_case", (name,)),
@@ -146,8 +146,8 @@ def check_leading_space(profile: PairProfile) -> CheckOutcome:
         return CheckOutcome("completion_space_start")
     return CheckOutcome(
         "completion_space_start",
-        "\n- The completion should start with a whitespace character (` `). This tends to produce better results due to "
-        f"the tokenization we use. See {GUIDE} for more details",
+        "\n- The completion should start with a whitespace character (` `). This tends to produce better results due "
+        f"to the tokenization we use. See {GUIDE} for more details",
         recommended="Add a whitespace character to the beginning of the completion",
         fix=Fix("leading_space", "start_with_space", ("completion",)),
     )

@@ -67,8 +67,8 @@ def _reminders(profile: PairProfile) -> tuple[str, str]:
 
 def _separator_reminder(separator: str) -> str:
     return (
-        f"After you’ve fine-tuned a model, remember that your prompt has to end with the indicator string `{separator}` "
-        "for the model to start generating completions, rather than continuing with the prompt."
+        f"After you’ve fine-tuned a model, remember that your prompt has to end with the indicator string "
+        f"`{separator}` for the model to start generating completions, rather than continuing with the prompt."
     )
 
 

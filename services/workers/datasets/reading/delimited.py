@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import Any, Self
 
 from services.workers.datasets.errors import UnreadableFileError
+from services.workers.datasets.reading.regular_table import RegularTable
 from services.workers.datasets.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.workers.datasets.reading.source_file import SourceFile
 from services.workers.datasets.rows import ROWS_PER_BATCH
@@ -60,6 +61,10 @@ def read_delimited(source: SourceFile, sink: RowSink) -> None:
         sink.name_columns(header)
         reader = _RowReader(header, sink, records)
         reader.read(rows[start + 1 :], lines[start + 1 :])
+        if len(rows) == ROWS_PER_BATCH:
+            for columns, lines in records.regular_part(len(header)):
+                reader.read_columns(columns, lines)
+            chunks = iter(records)
         for rows, lines in chunks:
             reader.read(rows, lines)
 
@@ -122,6 +127,17 @@ class _Records:
         if rows:
             yield rows, lines
 
+    def regular_part(self, width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Columns of what follows as far as it is regular; the walk over the rest must begin anew."""
+        self._restart(0)
+        record_end = "\r\n" if self._text.readline().endswith("\r\n") else "\n"
+        self._restart(self._next_line - 1)
+        table = RegularTable(self._text, self._source.delimiter, record_end, width, self._next_line)
+        yield from table
+        self._next_line = table.next_line
+        if not table.is_finished:
+            self._restart(table.next_line - 1)
+
     def _mark_end(self) -> Iterator[str]:
         self._is_exhausted = True
         yield from ()
@@ -171,12 +187,17 @@ class _RowReader:
         if not is_even or self._records.has_bad_bytes or self._prompt_at is None or self._completion_at is None:
             self._read_carefully(rows, lines)
             return
-        columns = list(zip(*rows, strict=True))
-        prompts, completions = columns[self._prompt_at], columns[self._completion_at]
-        if WORDS_BUT_EMPTY.isdisjoint(prompts) and WORDS_BUT_EMPTY.isdisjoint(completions):
-            self._sink.add_many(lines, list(prompts), list(completions), [columns[i] for i in self._others])
+        self.read_columns([list(column) for column in zip(*rows, strict=True)], lines)
+
+    def read_columns(self, columns: list[list[str]], lines: list[int]) -> None:
+        """Add rows that have every field, given as columns."""
+        is_plain = self._prompt_at is not None and self._completion_at is not None
+        prompts = columns[self._prompt_at] if self._prompt_at is not None else []
+        completions = columns[self._completion_at] if self._completion_at is not None else []
+        if is_plain and WORDS_BUT_EMPTY.isdisjoint(prompts) and WORDS_BUT_EMPTY.isdisjoint(completions):
+            self._sink.add_many(lines, prompts, completions, [tuple(columns[i]) for i in self._others])
         else:
-            self._read_carefully(rows, lines)
+            self._read_carefully([list(row) for row in zip(*columns, strict=True)], lines)
 
     def _read_carefully(self, rows: list[list[str]], lines: list[int]) -> None:
         for record, line in zip(rows, lines, strict=True):

@@ -7,11 +7,9 @@ from services.workers.datasets.errors import UnreadableFileError
 from services.workers.datasets.reading.delimited import read_delimited
 from services.workers.datasets.reading.json_array import read_json_array
 from services.workers.datasets.reading.json_lines import read_json_lines
-from services.workers.datasets.reading.parquet_table import read_parquet_table
 from services.workers.datasets.reading.plain_text import read_plain_text
 from services.workers.datasets.reading.row_sink import ReadingNote, ReadingProblem, RowSink, StoreSink
 from services.workers.datasets.reading.source_file import SourceFile, describe_file
-from services.workers.datasets.reading.workbook import read_workbook
 from services.workers.datasets.rows import RowStore
 
 READERS = {
@@ -20,7 +18,6 @@ READERS = {
     "txt": read_plain_text,
     "json": read_json_array,
     "jsonl": read_json_lines,
-    "parquet": read_parquet_table,
 }
 
 
@@ -64,7 +61,15 @@ def read_file(path: Path) -> ReadFile:
 
 def feed_rows(source: SourceFile, sink: RowSink) -> int:
     """Read the file into any sink; returns the number of sheets (1 for all but workbooks)."""
+    # Deferred: Arrow and openpyxl take a quarter of a second to import, and most files are text.
     if source.format == "xlsx":
+        from services.workers.datasets.reading.workbook import read_workbook  # noqa: PLC0415
+
         return read_workbook(source, sink)
+    if source.format == "parquet":
+        from services.workers.datasets.reading.parquet_table import read_parquet_table  # noqa: PLC0415
+
+        read_parquet_table(source, sink)
+        return 1
     READERS[source.format](source, sink)
     return 1

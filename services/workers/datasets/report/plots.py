@@ -32,7 +32,8 @@ def histogram_plot(histogram: Histogram, label: str) -> Markup:
     )
     return Markup(
         '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{bars}<text x="{m}" y="{b}">{low:.0f}</text>'
-        '<text x="{r}" y="{b}" text-anchor="end">{high:.0f}</text><text x="{m}" y="16">{label}, most: {largest}</text></svg>'
+        '<text x="{r}" y="{b}" text-anchor="end">{high:.0f}</text>'
+        '<text x="{m}" y="16">{label}, most: {largest}</text></svg>'
     ).format(
         w=WIDTH, h=HEIGHT, label=label, bars=bars, m=MARGIN, b=HEIGHT - 8, r=WIDTH - MARGIN, low=edges[0],
         high=edges[-1], largest=largest,

@@ -30,7 +30,8 @@ def _counts(summary: Summary) -> Group:
     counted = ", ".join(f"{count} {name}" for name, count in summary.counts.items())
     return Group(
         f"{counted} · {summary.task_type}",
-        f"tokens: {spread['total']:.0f} in all, median {spread['median']:.0f}, p95 {spread['p95']:.0f}, max {spread['max']:.0f}",
+        f"tokens: {spread['total']:.0f} in all, median {spread['median']:.0f}, "
+        f"p95 {spread['p95']:.0f}, max {spread['max']:.0f}",
         f"training: {estimate.epochs} epochs by default, {estimate.billed_tokens} tokens billed",
         Text(f"format {contract.format}, separator {contract.separator!r}, stop {contract.stop!r}"),
     )

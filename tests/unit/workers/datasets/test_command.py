@@ -36,7 +36,7 @@ def test_a_quiet_run_writes_the_public_tools_rows_and_reports_findings(tmp_path:
     assert _run(source, "--quiet", "--parity")[0] == 0
     assert (tmp_path / "stories_prepared (1).jsonl").read_bytes() == default_rows
     summary = json.loads((tmp_path / "r.json").read_text())
-    assert [f["code"] for f in summary["findings"]] == ["refusal"]
+    assert [f["code"] for f in summary["findings"]] == ["refusal", "unusually_short"]
     assert summary["findings"][0]["row_ids"] == [len(ROWS) - 1]
     assert summary["template"]["separator"] == " ->"
     page = (tmp_path / "r.html").read_text()

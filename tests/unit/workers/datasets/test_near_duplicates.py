@@ -21,14 +21,15 @@ def _edit(text: str, share: float, chance: random.Random) -> str:
 def test_planted_near_duplicates_are_found_and_nothing_else(make) -> None:  # type: ignore[no-untyped-def]
     chance = random.Random(4)
     originals = [make(chance) + make(chance) for _ in range(1500)]
-    copies = [_edit(text, 0.03, chance) for text in originals[:300]]
+    copies = [_edit(text, 0.02, chance) for text in originals[:300]]
     groups = group_near_duplicates([originals, copies])
     found = {i - 1500 for i in range(1500, 1800) if groups[i] != i}
-    wrong = sum(groups[i] != i for i in range(1500))
+    joined = [(i, groups[i]) for i in range(1500) if groups[i] != i]
+    wrong = sum(exact_similarity(originals[i], originals[first]) < 0.6 for i, first in joined)
     right = sum(groups[1500 + i] == groups[i] for i in found)
     assert len(found) / 300 >= 0.97
     assert right / len(found) >= 0.99
-    assert wrong / 1500 <= 0.01
+    assert wrong / 1500 <= 0.002
 
 
 def test_estimates_agree_with_the_true_similarity() -> None:
@@ -39,7 +40,7 @@ def test_estimates_agree_with_the_true_similarity() -> None:
     estimated = (left == right).mean(axis=1)
     true = np.array([exact_similarity(a, b) for a, b in zip(texts, edited, strict=True)])
     assert abs(float((estimated - true).mean())) < 0.03
-    assert float(np.abs(estimated - true).max()) < 0.25
+    assert float(np.abs(estimated - true).max()) < 0.2
 
 
 def test_case_space_and_punctuation_make_no_difference() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (texts are not broken across lines)
 """Reading of every format and encoding, and what is said about broken files."""
 
 import csv

@@ -1,0 +1,128 @@
+"""A fast reader for the regular part of a delimited file, for tables of 10^5 rows and more.
+
+Splitting at quotes leaves pieces outside and inside of quotes by turns, which costs a fraction of walking over every
+character. It understands only what writers of csv write; at the first thing out of the ordinary it stops and says on
+which line, and the general reader goes on from there.
+"""
+
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import TextIO
+
+CHUNK_CHARACTERS = 1 << 19
+
+
+class RegularTable:
+    """Columns of whole records, chunk by chunk. After the walk, `next_line` is where the general reader must go on."""
+
+    def __init__(self, text: TextIO, delimiter: str, record_end: str, width: int, first_line: int) -> None:
+        self.next_line = first_line
+        self.is_finished = False
+        self._text = text
+        self._delimiter = delimiter
+        self._end = record_end
+        self._width = width
+
+    def __iter__(self) -> Iterator[tuple[list[list[str]], list[int]]]:
+        rest = ""
+        while chunk := self._read():
+            text = rest + chunk
+            pieces = text.split('"')
+            rest = _cut_after_last_record(pieces, self._end)
+            if not pieces:
+                continue
+            fields = self._fields(pieces)
+            if fields is None:
+                return
+            columns = [fields[i :: self._width] for i in range(self._width)]
+            breaks = [_count_breaks(column, "\r" in text) for column in columns]
+            lengths = [1 + sum(counts) for counts in zip(*breaks, strict=True)]
+            *lines, self.next_line = accumulate(lengths, initial=self.next_line)
+            yield columns, lines
+        self.is_finished = not rest
+
+    def _read(self) -> str:
+        """The next piece of text; nothing more once a broken byte shows up."""
+        try:
+            return self._text.read(CHUNK_CHARACTERS)
+        except UnicodeDecodeError:
+            return ""
+
+    def _fields(self, pieces: list[str]) -> list[str] | None:
+        """All fields of these records in one list, or None if something is out of the ordinary."""
+        delimiter, end, width = self._delimiter, self._end, self._width
+        fields: list[str] = []
+        append = fields.append
+        is_outside, is_escaped = True, False
+        for number, piece in enumerate(pieces):
+            if not is_outside:
+                if is_escaped:
+                    fields[-1] = f'{fields[-1]}"{piece}'
+                else:
+                    append(piece)
+                is_outside, is_escaped = True, False
+                continue
+            is_outside = False
+            if piece == delimiter and len(fields) % width:
+                continue
+            if piece == end and len(fields) % width == 0 and fields:
+                continue
+            is_escaped = not piece and number > 0  # two quotes in a row
+            if not is_escaped and not self._split_plain(piece, number > 0, fields):
+                return None
+        return fields if len(fields) % width == 0 else None
+
+    def _split_plain(self, piece: str, after_quotes: bool, fields: list[str]) -> bool:
+        """Take apart what stands between two quoted fields; False if it is not regular."""
+        if after_quotes:
+            ends_record = len(fields) % self._width == 0
+            separator = self._end if ends_record else self._delimiter
+            if not piece.startswith(separator):
+                return False
+            piece = piece[len(separator) :]
+            if not piece:
+                return True
+            if not ends_record and self._end not in piece:
+                return piece[-1] == self._delimiter and self._take_line(piece[:-1], fields, is_open=True)
+            if not ends_record:
+                first, _, piece = piece.partition(self._end)
+                if not self._take_line(first, fields, is_open=False):
+                    return False
+        *whole, last = piece.split(self._end)
+        return all(self._take_line(line, fields, is_open=False) for line in whole) and self._take_start(last, fields)
+
+    def _take_start(self, start: str, fields: list[str]) -> bool:
+        """What stands before an opening quote in the same record."""
+        if not start:
+            return True
+        return start[-1] == self._delimiter and self._take_line(start[:-1], fields, is_open=True)
+
+    def _take_line(self, line: str, fields: list[str], is_open: bool) -> bool:
+        if "\r" in line or "\n" in line:
+            return False
+        start = len(fields) % self._width
+        cells = line.split(self._delimiter)
+        fields.extend(cells)
+        is_blank = self._width == 1 and not line.strip(" \t")
+        filled = start + len(cells)
+        return not is_blank and (filled < self._width if is_open else filled == self._width)
+
+
+def _count_breaks(column: list[str], has_returns: bool) -> list[int]:
+    """Line breaks inside each field."""
+    if has_returns:
+        return [v.count("\n") + v.count("\r") - v.count("\r\n") for v in column]
+    return [value.count("\n") for value in column]
+
+
+def _cut_after_last_record(pieces: list[str], end: str) -> str:
+    """Leave in `pieces` what ends with the last record end outside of quotes; return the rest of the text."""
+    at = next((i for i in range((len(pieces) - 1) // 2 * 2, -1, -2) if end in pieces[i]), None)
+    if at is None:
+        rest = '"'.join(pieces)
+        pieces.clear()
+        return rest
+    kept, _, start = pieces[at].rpartition(end)
+    rest = '"'.join([start, *pieces[at + 1 :]])
+    pieces[at:] = [kept + end]
+    return rest
