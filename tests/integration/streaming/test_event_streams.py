@@ -1,0 +1,111 @@
+"""The event stream and the HTTP side, from outside."""
+
+import httpx2
+import pytest
+
+from shared.auth.principal import Principal
+from shared.auth.tickets import issue_ticket
+from shared.stream.fold import Fold
+from tests.integration.streaming.service import Service, read_events
+from tests.support.stack import eventually
+
+
+async def test_a_story_arrives_as_events_with_cursors_for_ids(service: Service) -> None:
+    handle = await service.worker.open_stream(service.account)
+    fold = Fold(handle.stream_id)
+    seen = []
+    async with service.client() as client, client.stream("GET", f"/v1/streams/{handle.stream_id}") as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["x-accel-buffering"] == "no"
+        handle.write("once ")
+        handle.write("upon a time")
+        await service.worker.finish(handle)
+        async for event_id, name, data in read_events(response):
+            seen.append((event_id, name))
+            fold.apply(data)
+    assert fold.text == "once upon a time"
+    assert seen[-1] == ("1-3", "end")
+    assert not fold.needs_row
+
+
+@pytest.mark.parametrize("how", ["header", "after", "starting_after"])
+async def test_an_event_source_resumes_from_its_last_id(service: Service, how: str) -> None:
+    handle = await service.worker.open_stream(service.account)
+    for token in ("seen ", "unseen"):
+        handle.write(token)
+        await handle.flush()
+    await service.worker.finish(handle)
+    headers = {"last-event-id": "1-1"} if how == "header" else {}
+    params = {} if how == "header" else {how: "1-1"}
+    async with service.client() as client:
+        answer = await client.get(f"/v1/streams/{handle.stream_id}", headers=headers, params=params)
+    assert "unseen" in answer.text
+    assert "event: end" in answer.text
+
+
+async def test_a_cursor_at_the_end_of_a_finished_stream_is_answered_204(service: Service) -> None:
+    handle = await service.worker.open_stream(service.account)
+    handle.write("over")
+    end = await service.worker.finish(handle)
+    async with service.client() as client:
+        answer = await client.get(f"/v1/streams/{handle.stream_id}", headers={"last-event-id": str(end.cursor)})
+    assert answer.status_code == 204
+
+
+async def test_an_invalid_last_event_id_gets_one_snapshot(service: Service) -> None:
+    handle = await service.worker.open_stream(service.account)
+    for token in "abc":
+        handle.write(token)
+        await handle.flush()
+    await service.worker.finish(handle)
+    async with service.client() as client:
+        answer = await client.get(f"/v1/streams/{handle.stream_id}", headers={"last-event-id": "garbage"})
+    assert answer.text.count("event: snapshot") == 1
+    assert "event: delta" not in answer.text
+
+
+async def test_unknown_and_foreign_streams_are_404_and_bad_keys_401(service: Service) -> None:
+    theirs = await service.worker.add_stream(await service.add_account("two"))
+    async with service.client() as client:
+        answers = [await client.get(f"/v1/streams/{name}") for name in (theirs, "str_unknown")]
+        for answer in answers:
+            assert answer.status_code == 404
+            assert answer.json()["error"]["code"] == "not_found"
+        for headers in ({"authorization": "Bearer sm_no"}, {"authorization": ""}):
+            answer = await client.get(f"/v1/streams/{theirs}", headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert (await client.get("/v1/nothing")).json()["error"]["code"] == "unknown_url"
+        assert (await client.post(f"/v1/streams/{theirs}")).status_code == 405
+
+
+async def test_a_ticket_in_the_url_works_once(service: Service) -> None:
+    handle = await service.worker.open_stream(service.account)
+    handle.write("text")
+    await service.worker.finish(handle)
+    principal = Principal(service.account.project_id, service.account.api_key_id, frozenset({"read"}))
+    ticket = await issue_ticket(service.redis, principal)
+    async with httpx2.AsyncClient(base_url=service.base_url, trust_env=False) as client:
+        url = f"/v1/streams/{handle.stream_id}?ticket={ticket}"
+        assert (await client.get(url)).status_code == 200
+        assert (await client.get(url)).status_code == 401
+
+
+async def test_a_client_that_leaves_is_forgotten_and_the_stream_goes_on(service: Service) -> None:
+    handle = await service.worker.open_stream(service.account)
+    async with service.client() as client:
+        async with client.stream("GET", f"/v1/streams/{handle.stream_id}") as response:
+            await anext(response.aiter_lines())
+            await eventually(lambda: len(service.streaming.clients) == 1)
+        await eventually(lambda: len(service.streaming.clients) == 0)
+        handle.write("still written")
+        await service.worker.finish(handle)
+        assert "still written" in (await client.get(f"/v1/streams/{handle.stream_id}")).text
+
+
+async def test_health_and_metrics_answer_without_a_key(service: Service) -> None:
+    async with httpx2.AsyncClient(base_url=service.base_url, trust_env=False) as client:
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/readyz")).json()["status"] == "ready"
+        assert "storymill_stream_clients 0.0" in (await client.get("/metrics")).text
