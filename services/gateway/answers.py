@@ -23,6 +23,8 @@ class JsonAnswer(Response):
 def answer_error(error: StorymillError, headers: Mapping[str, str] | None = None) -> JsonAnswer:
     """Return OpenAI's error body with the status and retry headers that fit."""
     retry = retry_headers(error.retry_after_seconds) if isinstance(error, RateLimitedError) else {}
+    if error.status >= 500 and not error.retryable:
+        retry = {"x-should-retry": "false"}
     return JsonAnswer(error.body(), error.status, {**retry, **(headers or {})})
 
 

@@ -16,7 +16,8 @@ from shared.auth.principal import Principal
 from shared.db.models import IdempotencyKey
 from shared.db.repositories import idempotency
 from shared.db.session import Database
-from shared.errors import InvalidRequestError, RateLimitedError
+from shared.errors import DeadlineError, InvalidRequestError, RateLimitedError
+from shared.observability.http import CLIENT_GONE
 
 LONGEST_KEY: Final = 255
 KEPT_HEADERS: Final = ("content-type", "location", "x-storymill-stream-id")
@@ -80,6 +81,8 @@ async def answer_once(claim: Claim, request: Request, handle: Callable[[], Await
         claim.subject_id = earlier.subject_id
     try:
         response = await handle()
+    except DeadlineError:
+        raise  # the work goes on: whoever comes back with the key joins it
     except Exception:
         await claim.release()
         raise
@@ -97,8 +100,9 @@ async def take_key(claim: Claim, request_hash: str) -> IdempotencyKey | None:
 
 
 async def settle(claim: Claim, response: Response) -> None:
-    """Keep a good answer, free the key after a bad one. A stream settles its own claim when it ends."""
-    if not hasattr(response, "body"):
+    """Keep a good answer, free the key after a bad one. A stream settles its own claim when it ends;
+    a client that left will be back for its work."""
+    if not hasattr(response, "body") or response.status_code == CLIENT_GONE:
         return
     if response.status_code >= 300 or "no-store" in response.headers.get("cache-control", ""):
         await claim.release()

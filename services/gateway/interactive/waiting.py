@@ -15,8 +15,8 @@ from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_row
 from services.gateway.wiring import Gateway
 from shared.db.models import Completion
 from shared.errors import DeadlineError
+from shared.observability.http import CLIENT_GONE
 
-CLIENT_GONE = 499
 STREAM_ID_HEADER = "x-storymill-stream-id"
 
 
@@ -43,8 +43,8 @@ async def answer_when_done(
             if gone.done():
                 return Response(status_code=CLIENT_GONE)
             raise DeadlineError(
-                f"The text was not finished within {gateway.settings.answer_timeout_seconds:g} s and was cancelled. "
-                "Stream it, or ask for less."
+                f"The text was not finished within {gateway.settings.answer_timeout_seconds:g} s. "
+                "Stream it, ask for less, or give an Idempotency-Key and come back for it."
             )
         done.result()
     finally:

@@ -118,11 +118,12 @@ async def list_recipes(session: AsyncSession, project_id: str, page: Page) -> tu
 async def get_version(session: AsyncSession, version_id: str) -> tuple[Recipe, RecipeVersion]:
     """Return a version and its recipe. Raises: NoResultFound."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
-    return (await session.execute(query.where(RecipeVersion.id == version_id))).tuples().one()
+    recipe, version = (await session.execute(query.where(RecipeVersion.id == version_id))).one()
+    return recipe, version
 
 
 async def list_versions(session: AsyncSession, version_ids: Sequence[str]) -> dict[str, tuple[Recipe, RecipeVersion]]:
     """Return versions with their recipes, by version id."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     found = await session.execute(query.where(RecipeVersion.id.in_(set(version_ids))))
-    return {version.id: (recipe, version) for recipe, version in found.tuples()}
+    return {version.id: (recipe, version) for recipe, version in found}
