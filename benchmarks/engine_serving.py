@@ -179,6 +179,7 @@ def start_transformers(model_path: str, threads: int) -> Server:
     port = find_free_port()
     program = str(Path(sys.executable).with_name("transformers"))
     command = [program, "serve", "--continuous-batching", "--device", "cpu", "--dtype", "bfloat16"]
+    command += ["--cb-max-memory-percent", "0.1"]  # its default fills nine tenths of the machine's memory
     environment = {"OMP_NUM_THREADS": str(threads)}
     return Server([*command, "--port", str(port), model_path], port, "/health", environment)
 
