@@ -1,15 +1,15 @@
 """Many rows as one JSON parameter, unpacked in SQL by `json_to_recordset`: a batch costs one statement, and the
 driver adapts one string instead of thousands of values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import orjson
 
 
-def encode_rows(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return `rows` for `json_to_recordset(cast(:rows as json))`. Money travels as text: no float touches it."""
+def encode_rows(rows: Sequence[object]) -> str:
+    """Return `rows` (dataclasses or mappings, one like the other) for `json_to_recordset(cast(:rows as json))`.
+    Money travels as text: no float touches it."""
     return orjson.dumps(rows, default=_encode).decode()
 
 

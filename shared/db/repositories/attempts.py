@@ -72,14 +72,14 @@ SETTLE_ATTEMPTS: Final = text("""
 
 async def add_attempts(session: AsyncSession, caller: Caller, attempts: Sequence[NewAttempt]) -> None:
     """Insert calls as `sent`. Commit before they leave: then no call is off the books, whatever happens."""
-    rows = encode_rows([asdict(attempt) for attempt in attempts])
+    rows = encode_rows(attempts)
     await session.execute(INSERT_ATTEMPTS, {**asdict(caller), "rows": rows})
 
 
 async def settle_attempts(session: AsyncSession, settled: Sequence[SettledAttempt]) -> None:
     """Write outcomes. Whoever calls this also books the ledger entries, in the same transaction."""
     if settled:
-        await session.execute(SETTLE_ATTEMPTS, {"rows": encode_rows([asdict(attempt) for attempt in settled])})
+        await session.execute(SETTLE_ATTEMPTS, {"rows": encode_rows(settled)})
 
 
 async def count_failures(session: AsyncSession, subject_ids: Sequence[str]) -> dict[tuple[str, str], int]:

@@ -1,7 +1,7 @@
 """The books: one entry per upstream call that may have cost something."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import text
@@ -18,6 +18,7 @@ class LedgerLine:
     attempt_id: str
     api_key_id: str
     price_note: str | None
+    id: str = field(default_factory=lambda: ids.new_id(ids.LEDGER_ENTRY))
 
 
 BOOK_ATTEMPTS: Final = text("""
@@ -37,5 +38,4 @@ async def book_attempts(session: AsyncSession, lines: Sequence[LedgerLine]) -> N
     """Enter settled attempts. An attempt that was charged as unknown, and whose answer came after all, is corrected:
     it keeps one entry."""
     if lines:
-        rows = [{"id": ids.new_id(ids.LEDGER_ENTRY), **asdict(line)} for line in lines]
-        await session.execute(BOOK_ATTEMPTS, {"rows": encode_rows(rows)})
+        await session.execute(BOOK_ATTEMPTS, {"rows": encode_rows(lines)})

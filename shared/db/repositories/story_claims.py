@@ -4,7 +4,7 @@ A claim is two statements in one transaction, because what a row may cost is kno
 `lock_queued_stories`, then `take_stories` for those that the budget allows. Rows not taken are free again at commit."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -65,14 +65,14 @@ async def lock_queued_stories(session: AsyncSession, generation_id: str, row_lim
 
 async def take_stories(session: AsyncSession, worker_id: str, stories: Sequence[TakenStory]) -> None:
     """Own locked rows under their new attempts."""
-    rows = encode_rows([asdict(story) for story in stories])
+    rows = encode_rows(stories)
     await session.execute(TAKE, {"worker_id": worker_id, "rows": rows, "lease_seconds": LEASE_SECONDS})
 
 
 async def renew_story_leases(session: AsyncSession, stories: Sequence[TakenStory]) -> None:
     """Hold on to rows; those that were lost meanwhile stay lost."""
     if stories:
-        rows = encode_rows([asdict(story) for story in stories])
+        rows = encode_rows(stories)
         await session.execute(RENEW, {"rows": rows, "lease_seconds": LEASE_SECONDS})
 
 

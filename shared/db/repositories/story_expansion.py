@@ -1,7 +1,7 @@
 """Insert the story rows of a run, chunk by chunk; `generation.expanded` says how far it came."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -41,7 +41,7 @@ async def insert_stories(
 ) -> None:
     """Insert queued rows; those that are there already stay as they are."""
     values = {"generation_id": generation_id, "project_id": project_id}
-    await session.execute(INSERT_STORIES, {**values, "rows": encode_rows([asdict(story) for story in stories])})
+    await session.execute(INSERT_STORIES, {**values, "rows": encode_rows(stories)})
 
 
 async def advance_expansion(session: AsyncSession, generation_id: str, expanded: int) -> bool:

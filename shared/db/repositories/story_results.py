@@ -2,7 +2,7 @@
 for one row the first wins and the second learns it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -88,7 +88,7 @@ async def lock_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> di
 async def write_stories(session: AsyncSession, writes: Sequence[StoryWrite]) -> None:
     """Write locked rows."""
     if writes:
-        await session.execute(WRITE_STORIES, {"rows": encode_rows([asdict(write) for write in writes])})
+        await session.execute(WRITE_STORIES, {"rows": encode_rows(writes)})
 
 
 async def fail_unsent_stories(session: AsyncSession, failures: Sequence[dict[str, Any]]) -> None:
