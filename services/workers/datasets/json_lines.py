@@ -1,7 +1,6 @@
 """Training lines as bytes: the public tool's exact form for pairs, the line as it is for chat."""
 
 from collections.abc import Iterable
-from itertools import chain
 from json.encoder import encode_basestring
 from typing import IO
 
@@ -11,6 +10,7 @@ from services.workers.datasets.rows import RowBatch
 
 # DEL: JSON leaves it as it is, and hardly any text holds it. It marks the borders while a batch is escaped as one.
 BORDER = "\x7f"
+BETWEEN_ROWS = BORDER * 2
 
 
 def encode_pairs(batch: RowBatch) -> bytes:
@@ -18,13 +18,12 @@ def encode_pairs(batch: RowBatch) -> bytes:
 
     A batch is escaped in one go, which takes a third of the time of a call per row.
     """
-    joined = BORDER.join(chain.from_iterable(zip(batch.prompts, batch.completions, strict=True)))
-    if joined.count(BORDER) != 2 * len(batch) - 1:
+    joined = BETWEEN_ROWS.join(map(BORDER.join, zip(batch.prompts, batch.completions, strict=True)))
+    if joined.count(BORDER) != 3 * len(batch) - 2 or "" in batch.completions:
         return _encode_one_by_one(batch)
-    texts = encode_basestring(joined)[1:-1].replace("/", "\\/").split(BORDER)
-    prompts, completions = texts[0::2], texts[1::2]
-    lines = [f'{{"prompt":"{p}","completion":"{c}"}}\n' for p, c in zip(prompts, completions, strict=True)]
-    return "".join(lines).encode()
+    text = encode_basestring(joined).replace("/", "\\/")
+    text = text.replace(BETWEEN_ROWS, '"}\n{"prompt":"').replace(BORDER, '","completion":"')
+    return f'{{"prompt":{text}}}\n'.encode()
 
 
 def _encode_one_by_one(batch: RowBatch) -> bytes:

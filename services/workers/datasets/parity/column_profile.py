@@ -24,10 +24,12 @@ LINE_FEED = frozenset({"\n"})
 
 @dataclass(slots=True)
 class ColumnProfile:
-    """One column: shared affixes, case counts, and which of the marker candidates occur in it."""
+    """One column: shared affixes, case counts, and which of the marker candidates occur in it.
+
+    Without candidates only what the end of the conversation needs: the shared ending and the hashes.
+    """
 
     candidates: tuple[str, ...] = ()
-    counts_case: bool = True
     suffix: CommonSuffix = field(default_factory=CommonSuffix)
     prefix: CommonPrefix = field(default_factory=CommonPrefix)
     upper_count: int = 0
@@ -41,15 +43,17 @@ class ColumnProfile:
     def observe(self, column: list[str]) -> None:
         """Take in more rows."""
         self.suffix.observe(column)
-        self.prefix.observe(column)
         self.hashes.append(np.fromiter(map(hash, column), np.int64, len(column)))
+        if not self.candidates:
+            self.characters += sum(map(len, column))
+            return
+        self.prefix.observe(column)
         joined = BETWEEN_TEXTS.join(column)
         self.characters += len(joined) - len(column) + 1
         self._search(joined)
-        if self.counts_case:
-            upper, lower = count_case(joined)
-            self.upper_count += upper
-            self.lower_count += lower
+        upper, lower = count_case(joined)
+        self.upper_count += upper
+        self.lower_count += lower
 
     def _search(self, joined: str) -> None:
         """Search for candidates in order up to the first that is absent: later ones matter only if it turns up."""
@@ -117,10 +121,9 @@ class PairProfile:
 def profile_pairs(
     batches: Iterable[RowBatch], prompt_markers: tuple[str, ...] = (), completion_markers: tuple[str, ...] = ()
 ) -> PairProfile:
-    """Walk over the rows once. Without markers only what the final texts need is gathered (no case counts)."""
-    is_full = bool(prompt_markers)
-    prompts = ColumnProfile(prompt_markers, is_full, always_searched=LINE_FEED)
-    completions = ColumnProfile(completion_markers, is_full)
+    """Walk over the rows once. Without markers only the endings and the task type are gathered."""
+    prompts = ColumnProfile(prompt_markers, always_searched=LINE_FEED)
+    completions = ColumnProfile(completion_markers)
     ids: list[NDArray[np.int64]] = []
     long_positions: list[int] = []
     first_characters: set[str] = set()

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Any, Self
 
 from services.workers.datasets.errors import UnreadableFileError
-from services.workers.datasets.reading.regular_table import RegularTable
+from services.workers.datasets.reading.regular_table import DecodedChunks, RegularTable
 from services.workers.datasets.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.workers.datasets.reading.source_file import SourceFile
 from services.workers.datasets.rows import ROWS_PER_BATCH
@@ -131,12 +131,15 @@ class _Records:
         """Columns of what follows as far as it is regular; the walk over the rest must begin anew."""
         self._restart(0)
         record_end = "\r\n" if self._text.readline().endswith("\r\n") else "\n"
-        self._restart(self._next_line - 1)
-        table = RegularTable(self._text, self._source.delimiter, record_end, width, self._next_line)
-        yield from table
+        with self._source.open_binary() as raw:
+            text = DecodedChunks(raw, self._source.encoding)
+            text.skip_lines(self._next_line - 1)
+            table = RegularTable(text, self._source.delimiter, record_end, width, self._next_line)
+            yield from table
         self._next_line = table.next_line
-        if not table.is_finished:
-            self._restart(table.next_line - 1)
+        self._restart(table.next_line - 1)
+        if table.is_finished:
+            self._text.read()
 
     def _mark_end(self) -> Iterator[str]:
         self._is_exhausted = True

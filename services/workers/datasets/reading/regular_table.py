@@ -5,17 +5,56 @@ character. It understands only what writers of csv write; at the first thing out
 which line, and the general reader goes on from there.
 """
 
+import codecs
+import io
+from collections import deque
 from collections.abc import Iterator
-from itertools import accumulate
-from typing import TextIO
+from itertools import accumulate, islice
+from operator import add
+from typing import IO
 
-CHUNK_CHARACTERS = 1 << 19
+CHUNK_BYTES = 1 << 20
+
+
+class DecodedChunks:
+    """Text in large pieces: several times faster than a text file's own small ones."""
+
+    def __init__(self, raw: IO[bytes], encoding: str) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._waiting = ""
+
+    def skip_lines(self, count: int) -> None:
+        """Pass over so many lines, which may end in LF, CR or both."""
+        text = ""
+        while chunk := self._decode():
+            text += chunk
+            lines = io.StringIO(text, newline="")
+            deque(islice(lines, count), maxlen=0)
+            self._waiting = lines.read()
+            if self._waiting:
+                return
+
+    def read(self) -> str:
+        """The next piece, "" at the end or where a broken byte begins."""
+        waiting, self._waiting = self._waiting, ""
+        return waiting or self._decode()
+
+    def _decode(self) -> str:
+        while raw := self._raw.read(CHUNK_BYTES):
+            try:
+                text = self._decoder.decode(raw)
+            except UnicodeDecodeError:
+                return ""
+            if text:
+                return text
+        return ""
 
 
 class RegularTable:
     """Columns of whole records, chunk by chunk. After the walk, `next_line` is where the general reader must go on."""
 
-    def __init__(self, text: TextIO, delimiter: str, record_end: str, width: int, first_line: int) -> None:
+    def __init__(self, text: DecodedChunks, delimiter: str, record_end: str, width: int, first_line: int) -> None:
         self.next_line = first_line
         self.is_finished = False
         self._text = text
@@ -25,7 +64,7 @@ class RegularTable:
 
     def __iter__(self) -> Iterator[tuple[list[list[str]], list[int]]]:
         rest = ""
-        while chunk := self._read():
+        while chunk := self._text.read():
             text = rest + chunk
             pieces = text.split('"')
             rest = _cut_after_last_record(pieces, self._end)
@@ -35,18 +74,14 @@ class RegularTable:
             if fields is None:
                 return
             columns = [fields[i :: self._width] for i in range(self._width)]
-            breaks = [_count_breaks(column, "\r" in text) for column in columns]
-            lengths = [1 + sum(counts) for counts in zip(*breaks, strict=True)]
+            returns_outside = len(columns[0]) if self._end == "\r\n" else 0
+            has_returns = text.count("\r", 0, len(text) - len(rest)) > returns_outside
+            lengths = [1] * len(columns[0])
+            for column in columns:
+                lengths = list(map(add, lengths, _count_breaks(column, has_returns)))
             *lines, self.next_line = accumulate(lengths, initial=self.next_line)
             yield columns, lines
         self.is_finished = not rest
-
-    def _read(self) -> str:
-        """The next piece of text; nothing more once a broken byte shows up."""
-        try:
-            return self._text.read(CHUNK_CHARACTERS)
-        except UnicodeDecodeError:
-            return ""
 
     def _fields(self, pieces: list[str]) -> list[str] | None:
         """All fields of these records in one list, or None if something is out of the ordinary."""

@@ -17,9 +17,20 @@ def detect_encoding(sample: bytes) -> str:
     bare = _bare_utf16(sample)
     if bare:
         return bare
+    if _decodes(sample, "utf-8"):
+        return "utf-8"
     if _broken_share(sample) <= BROKEN_SHARE_LIMIT:
         return "utf-8"
     return "gb18030" if _looks_like_gb18030(sample) else "utf-8"
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    """Whether the sample is sound; it may end inside a character."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _bare_utf16(sample: bytes) -> str | None:
@@ -41,10 +52,8 @@ def _broken_share(sample: bytes) -> float:
 
 
 def _looks_like_gb18030(sample: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("gb18030")()
-    try:
-        text = decoder.decode(sample)  # not final: the sample may end inside a character
-    except UnicodeDecodeError:
+    if not _decodes(sample, "gb18030"):
         return False
+    text = sample.decode("gb18030", errors="ignore")
     beyond_ascii = [character for character in text if character > "\x7f"]
     return len(beyond_ascii) < 2 * len(COMMON_HAN.findall(text))

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (texts are not broken across lines)
 """Chat lines: the checks, the conversion both ways, the view of the model."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (texts are not broken across lines)
 """Each kind of defect, planted in clean data, is found in the planted rows; clean data gives no finding."""
 
 import random

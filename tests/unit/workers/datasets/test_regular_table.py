@@ -9,7 +9,7 @@ import pytest
 
 from services.workers.datasets.reading import regular_table
 from services.workers.datasets.reading.read_file import read_file
-from services.workers.datasets.reading.regular_table import RegularTable
+from services.workers.datasets.reading.regular_table import DecodedChunks, RegularTable
 
 TEXTS = [
     "",
@@ -44,7 +44,7 @@ def _expected(text: str) -> tuple[list[tuple[str, ...]], list[int]]:
 @pytest.mark.parametrize("seed", range(150))
 def test_it_reads_what_the_csv_module_reads(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr(regular_table, "CHUNK_CHARACTERS", chance.choice([3, 17, 1000]))
+    monkeypatch.setattr(regular_table, "CHUNK_BYTES", chance.choice([3, 17, 1000]))
     width, end = chance.choice([1, 2, 3]), chance.choice(["\n", "\r\n"])
     out = io.StringIO()
     quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
@@ -54,7 +54,7 @@ def test_it_reads_what_the_csv_module_reads(seed: int, monkeypatch: pytest.Monke
         if chance.random() < 0.02:
             out.write(chance.choice(BROKEN) + end)
     text = out.getvalue()
-    table = RegularTable(io.StringIO(text, newline=""), ",", end, width, 1)
+    table = RegularTable(DecodedChunks(io.BytesIO(text.encode()), "utf-8"), ",", end, width, 1)
     rows, lines = [], []
     for columns, numbers in table:
         rows += list(zip(*columns, strict=True))
