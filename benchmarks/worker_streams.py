@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import psutil
 from aiohttp import web
 from redis.asyncio import Redis
 
+from shared.clock import utc_now
 from shared.stream.control import publish_cancel
 from storymill.launcher.ports import find_free_port
 from tests.support.interactive import InteractiveBench, open_bench
@@ -162,6 +164,20 @@ def find_closed(upstream: ScriptedUpstream, seen: set[int]) -> Call | None:
     return next((call for call in upstream.calls if call.closed_by_client_at and call.number not in seen), None)
 
 
+async def measure_stop(bench: InteractiveBench, upstream: ScriptedUpstream, worker: WorkerProcess, count: int) -> None:
+    """Send SIGTERM to a worker full of streams that will not end, and print how soon it is gone."""
+    before = len(upstream.calls)
+    row_ids = await bench.submit(*(f"s{number}" for number in range(count)))
+    await eventually(lambda: len(upstream.calls) == before + count, timeout_seconds=60)
+    begun = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    status = await worker.wait_for_exit()
+    seconds = time.monotonic() - begun
+    now = utc_now()
+    back = sum(row.lease_until is not None and row.lease_until <= now for row in await bench.rows(row_ids))
+    print(f"SIGTERM with {count} streams under way: gone after {seconds:.1f} s (status {status}), {back} handed back")
+
+
 async def run(streams: int, tokens: int) -> None:
     """Start everything, measure, stop."""
     with (
@@ -180,9 +196,10 @@ async def run(streams: int, tokens: int) -> None:
         async with (
             ScriptedUpstream() as upstream,
             open_bench(postgres.url, redis.url) as bench,
-            WorkerProcess(Path(name), concurrency=120, **(options | {"upstream_url": upstream.url})),
+            WorkerProcess(Path(name), concurrency=320, **(options | {"upstream_url": upstream.url})) as worker,
         ):
             await measure_cancels(bench, upstream, 100)
+            await measure_stop(bench, upstream, worker, 300)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.context import WorkerContext
 from services.workers.interactive.call import Call, plan_call
-from services.workers.interactive.finishing import settle_call
+from services.workers.interactive.finishing import settle_calls
 from services.workers.store_patience import keep_trying
 from shared.db.repositories.attempts import add_attempts
 from shared.db.repositories.completion_claims import ClaimedCompletion, advance_attempt, claim_completion
@@ -35,7 +35,7 @@ async def advance(context: WorkerContext, failed: Call) -> Call | None:
 
     async def commit() -> Call | None:
         async with context.database.transaction() as session:
-            await settle_call(session, failed)
+            await settle_calls(session, [failed])
             following = await advance_attempt(session, claimed.id, claimed.attempt, context.worker_id)
             if following is None:
                 return None

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from redis.exceptions import RedisError
 
 from services.workers.context import WorkerContext
+from services.workers.interactive.handing_back import HandBackBatch
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.unstarted import cancel_unstarted
 from services.workers.job_task import STORE_ERRORS
@@ -28,6 +29,7 @@ class InteractiveDesk:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
+        self.hand_back = HandBackBatch(context)
         self._running: dict[str, RunningCompletion] = {}
         self._checkpoint_due = asyncio.Event()
         self._listener = CancelListener(context.redis, self._on_cancel)

@@ -1,6 +1,7 @@
 """The end of a completion: one transaction with text, state and books; then the stream's end frame."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -67,17 +68,17 @@ async def commit_finished(
         async with context.database.transaction() as session:
             is_ours = await finish_completion(session, handle.stream_id, handle.attempt, finished)
             if call is not None:
-                await settle_call(session, call, superseded=not is_ours)
+                await settle_calls(session, [call], superseded=not is_ours)
             return is_ours
 
     return await keep_trying(commit, what="finish_completion")
 
 
-async def settle_call(session: AsyncSession, call: Call, *, superseded: bool = False) -> None:
-    """Write a call's outcome and its ledger entry."""
-    settled, line = call.settle(superseded=superseded)
-    await settle_attempts(session, [settled])
-    await book_attempts(session, [line] if line else [])
+async def settle_calls(session: AsyncSession, calls: Sequence[Call], *, superseded: bool = False) -> None:
+    """Write the outcomes of calls and their ledger entries."""
+    settled = [call.settle(superseded=superseded) for call in calls]
+    await settle_attempts(session, [attempt for attempt, _ in settled])
+    await book_attempts(session, [line for _, line in settled if line is not None])
 
 
 def build_end(handle: StreamHandle, finished: FinishedText) -> End:

@@ -6,20 +6,18 @@ from typing import Any, Final
 from services.workers.context import WorkerContext
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
-from services.workers.interactive.finishing import finish, settle_call
+from services.workers.interactive.finishing import finish
 from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.job_task import STORE_ERRORS
-from shared.db.repositories.completion_claims import ClaimedCompletion, hand_back_completion
+from shared.db.repositories.completion_claims import ClaimedCompletion
 from shared.llm.failures import FailureClass, LlmError
 from shared.observability.logs import get_logger
-from shared.queue.messages import RunCompletion
 
 MAX_ATTEMPTS: Final = 30
 """Claims and calls of one row. A text that has brought down its worker that often is given up."""
-HAND_BACK_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
 
@@ -49,7 +47,7 @@ async def run_claimed(context: WorkerContext, desk: InteractiveDesk, running: Ru
     try:
         await stream_text(context, desk, running)
     except asyncio.CancelledError:
-        await hand_back(context, running)
+        await desk.hand_back.add(running)
         raise
     except STORE_ERRORS:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
@@ -103,20 +101,6 @@ async def finish_stopped(context: WorkerContext, running: RunningCompletion) -> 
     if running.stop_reason is StopReason.CANCELLED and running.call.failure is None:
         running.call.cancel()
     await finish(context, running.handle, "cancelled", call=running.call)
-
-
-async def hand_back(context: WorkerContext, running: RunningCompletion) -> None:
-    """The worker stops: store the text so far, end the lease, and tell the other workers. Bounded; if a store is
-    away the lease lapses by itself."""
-    try:
-        async with asyncio.timeout(HAND_BACK_SECONDS):
-            async with context.database.transaction() as session:
-                await hand_back_completion(session, running.checkpoint(with_text=True))
-                await settle_call(session, running.call)
-            await context.sender.send(RunCompletion(running.id))
-            await running.handle.abandon()
-    except STORE_ERRORS as error:
-        log.warning("row_not_handed_back", stream=running.id, error=str(error))
 
 
 def unknown_model_error(claimed: ClaimedCompletion) -> dict[str, Any]:

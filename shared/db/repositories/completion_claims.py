@@ -93,8 +93,10 @@ RENEW: Final = text("""
 
 HAND_BACK: Final = text("""
     update completion
-    set lease_until = now(), text = coalesce(:text, text), text_seq = coalesce(:text_seq, text_seq)
-    where id = :id and attempt = :attempt and status = 'running'
+    set lease_until = now(), text = coalesce(rows.text, completion.text),
+        text_seq = coalesce(rows.text_seq, completion.text_seq)
+    from json_to_recordset(cast(:rows as json)) as rows (id text, attempt int, text text, text_seq bigint)
+    where completion.id = rows.id and completion.attempt = rows.attempt and completion.status = 'running'
 """)
 
 
@@ -127,9 +129,9 @@ async def renew_completions(
     return {row.id: row.cancel_requested for row in found}
 
 
-async def hand_back_completion(session: AsyncSession, checkpoint: Checkpoint) -> None:
-    """End our lease now, so that another worker can claim the row at once. The attempt stays."""
-    await session.execute(HAND_BACK, asdict(checkpoint))
+async def hand_back_completions(session: AsyncSession, checkpoints: Sequence[Checkpoint]) -> None:
+    """End our leases now, so that another worker can claim the rows at once. The attempts stay."""
+    await session.execute(HAND_BACK, {"rows": encode_rows([asdict(checkpoint) for checkpoint in checkpoints])})
 
 
 async def finish_completion(session: AsyncSession, completion_id: str, attempt: int, finished: FinishedText) -> bool:
