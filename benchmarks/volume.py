@@ -92,7 +92,8 @@ async def measure_worker(bench: VolumeBench, worker: WorkerProcess, rows: int) -
     run = await bench.wait_until_over(generation_id, timeout_seconds=600)
     after = process.cpu_times()
     assert (run.status, run.succeeded) == ("succeeded", rows)
-    assert run.finished_at is not None and run.started_at is not None
+    assert run.finished_at is not None
+    assert run.started_at is not None
     cpu_seconds = after.user + after.system - before.user - before.system
     return Measurement((run.finished_at - run.started_at).total_seconds(), cpu_seconds, rows)
 
@@ -102,7 +103,7 @@ async def measure_all(rows: int, rounds: int, delay_seconds: float) -> dict[str,
     measured: dict[str, list[Measurement]] = {STORYMILL: [], OPENAI: [], AIOHTTP: []}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-volume-")))
-        folder.chmod(0o755)  # Postgres may run as another user
+        os.chmod(folder, 0o755)  # Postgres may run as another user
         postgres = stack.enter_context(PrivatePostgres(folder / "postgres", durable=True))
         redis = stack.enter_context(PrivateRedis(folder / "redis", durable=True))
         for server in (postgres, redis):

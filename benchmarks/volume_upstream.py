@@ -15,8 +15,15 @@ MODEL = "bench-1"
 def build_response(body: dict[str, object]) -> bytes:
     """Return a whole HTTP answer."""
     raw = json.dumps(body, ensure_ascii=False).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: bench\r\ncontent-length: {len(raw)}\r\n\r\n"
-    return head.encode() + raw
+    head = (
+        "HTTP/1.1 200 OK",
+        "content-type: application/json",
+        "x-request-id: b",
+        f"content-length: {len(raw)}",
+        "",
+        "",
+    )
+    return "\r\n".join(head).encode() + raw
 
 
 ANSWER = build_response(

@@ -120,8 +120,12 @@ class VolumeBench:
 
     async def set_status(self, generation_id: str, status: str) -> None:
         """Pause, resume or cancel, as the gateway does."""
+        await self.set_columns(generation_id, status=status)
+
+    async def set_columns(self, generation_id: str, **values: Any) -> None:
+        """Change the run's row as the gateway may."""
         async with self.database.transaction() as session:
-            await session.execute(update(Generation).where(Generation.id == generation_id).values(status=status))
+            await session.execute(update(Generation).where(Generation.id == generation_id).values(**values))
 
     async def run(self, generation_id: str) -> Generation:
         """Return the run's row."""
