@@ -40,7 +40,7 @@ class RowFile:
 def _to_arrow(batch: RowBatch) -> pa.RecordBatch:
     columns: dict[str, pa.Array] = {
         "id": pa.array(batch.ids, pa.int64()),
-        "line": pa.array(batch.lines, pa.int64()),
+        "line": pa.array(list(batch.lines), pa.int64()),
         "prompt": pa.array(batch.prompts, pa.string()),
         "completion": pa.array(batch.completions, pa.string()),
         "record": pa.array(batch.records, pa.string()),

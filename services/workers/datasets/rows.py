@@ -4,7 +4,7 @@ Everything in this package walks over batches; nothing holds all texts of a larg
 A row's id is its position among the readable rows of its source and never changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ class RowBatch:
     """
 
     ids: list[int]
-    lines: list[int]
+    lines: Sequence[int]
     prompts: list[str]
     completions: list[str]
     records: list[str]

@@ -13,6 +13,8 @@ from services.workers.datasets.parity.letter_case import count_case
 from services.workers.datasets.rows import RowBatch
 
 TaskType = Literal["open-ended generation", "classification", "conditional generation"]
+# Odd, so that multiplying loses nothing; any large one will do.
+MIXING_FACTOR = np.int64(0x1E3779B97F4A7C15)
 # Fewer distinct completions than rows divided by this make the rows a classification task.
 CLASSIFICATION_THRESHOLD = 3
 LONG_PAIR_CHARACTERS = 10_000
@@ -111,6 +113,9 @@ class PairProfile:
     def duplicate_positions(self) -> list[int]:
         """Positions of rows whose prompt and completion both occurred before."""
         prompts, completions = self.prompts.all_hashes(), self.completions.all_hashes()
+        mixed = prompts * MIXING_FACTOR ^ completions
+        if len(np.unique(mixed)) == len(mixed):  # a quarter of the time of the sort, and the usual case
+            return []
         order = np.lexsort((completions, prompts))  # stable: the first of equal rows comes first
         same = np.zeros(len(order), bool)
         p, c = prompts[order], completions[order]

@@ -1,14 +1,23 @@
 """Counts of upper- and lower-case letters, a batch at a time (per-character Python is what made the old tool slow)."""
 
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 UPPER, LOWER, SURROGATE = 1, 2, 3
-# No letter with case lies above (checked against Python's tables up to U+10FFFF by a test).
-CASED_LIMIT = 0x1F200
+# Where letters with case are: none lies between these ranges or above (a test checks every code point).
+CASED_RANGES = (
+    (0, 0x2E80),
+    (0xA640, 0xAC00),
+    (0xFB00, 0x10000),
+    (0x10400, 0x10E00),
+    (0x11800, 0x11900),
+    (0x16E40, 0x16EC0),
+    (0x1D400, 0x1F200),
+)
 ASCII_UPPER = bytes(range(ord("A"), ord("Z") + 1))
 ASCII_LOWER = bytes(range(ord("a"), ord("z") + 1))
 
@@ -16,7 +25,7 @@ ASCII_LOWER = bytes(range(ord("a"), ord("z") + 1))
 @lru_cache(maxsize=1)
 def _case_table() -> NDArray[np.uint8]:
     table = np.zeros(0x110000, dtype=np.uint8)
-    for code in range(CASED_LIMIT):
+    for code in chain.from_iterable(range(*bounds) for bounds in CASED_RANGES):
         character = chr(code)
         if character.isalpha():
             table[code] = UPPER if character.isupper() else LOWER if character.islower() else 0

@@ -1,6 +1,7 @@
 """A copy of the source without the pieces that could not be read, which go to a file of their own: nothing is lost."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -58,7 +59,7 @@ class _LineSink:
         self.good.write(record + "\n")
 
     def add_many(
-        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+        self, lines: Sequence[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
     ) -> None:
         rows = zip(*extras, strict=True) if extras else repeat(())
         for line, prompt, completion, others in zip(lines, prompts, completions, rows, strict=False):

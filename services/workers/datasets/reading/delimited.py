@@ -6,7 +6,7 @@ Agrees with pandas (C parser, all columns as text) on well-formed files, its emp
 import csv
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Self
 
@@ -62,8 +62,8 @@ def read_delimited(source: SourceFile, sink: RowSink) -> None:
         reader = _RowReader(header, sink, records)
         reader.read(rows[start + 1 :], lines[start + 1 :])
         if len(rows) == ROWS_PER_BATCH:
-            for columns, lines in records.regular_part(len(header)):
-                reader.read_columns(columns, lines)
+            for columns, first_lines in records.regular_part(len(header)):
+                reader.read_columns(columns, first_lines)
             chunks = iter(records)
         for rows, lines in chunks:
             reader.read(rows, lines)
@@ -85,6 +85,7 @@ class _Records:
         self._skipped = 0
         self._next_line = 1
         self._is_exhausted = False
+        self._is_read = False
 
     def __enter__(self) -> Self:
         return self
@@ -93,13 +94,12 @@ class _Records:
         self._text.close()
 
     def __iter__(self) -> Iterator[tuple[list[list[str]], list[int]]]:
-        is_done = False
-        while not is_done:
+        while not self._is_read:
             # The marker is asked for a line only when the text ends, and inside a record only if a quote is open.
             reader = csv.reader(chain(self._text, self._mark_end()), delimiter=self._source.delimiter)
             try:
                 yield from self._chunks(reader)
-                is_done = True
+                self._is_read = True
             except _OpenQuoteError:
                 self._reject_open_quote()
             except UnicodeDecodeError:
@@ -127,8 +127,9 @@ class _Records:
         if rows:
             yield rows, lines
 
-    def regular_part(self, width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+    def regular_part(self, width: int) -> Iterator[tuple[list[list[str]], Sequence[int]]]:
         """Columns of what follows as far as it is regular; the walk over the rest must begin anew."""
+        self._is_read = False
         self._restart(0)
         record_end = "\r\n" if self._text.readline().endswith("\r\n") else "\n"
         with self._source.open_binary() as raw:
@@ -137,9 +138,9 @@ class _Records:
             table = RegularTable(text, self._source.delimiter, record_end, width, self._next_line)
             yield from table
         self._next_line = table.next_line
-        self._restart(table.next_line - 1)
-        if table.is_finished:
-            self._text.read()
+        self._is_read = table.is_finished
+        if not self._is_read:
+            self._restart(table.next_line - 1)
 
     def _mark_end(self) -> Iterator[str]:
         self._is_exhausted = True
@@ -184,7 +185,7 @@ class _RowReader:
         chosen = (self._prompt_at, self._completion_at)
         self._others = [i for i, name in enumerate(header) if i not in chosen and name != "messages"]
 
-    def read(self, rows: list[list[str]], lines: list[int]) -> None:
+    def read(self, rows: list[list[str]], lines: Sequence[int]) -> None:
         """Add the rows of these records."""
         is_even = set(map(len, rows)) == {self._width}
         if not is_even or self._records.has_bad_bytes or self._prompt_at is None or self._completion_at is None:
@@ -192,7 +193,7 @@ class _RowReader:
             return
         self.read_columns([list(column) for column in zip(*rows, strict=True)], lines)
 
-    def read_columns(self, columns: list[list[str]], lines: list[int]) -> None:
+    def read_columns(self, columns: list[list[str]], lines: Sequence[int]) -> None:
         """Add rows that have every field, given as columns."""
         is_plain = self._prompt_at is not None and self._completion_at is not None
         prompts = columns[self._prompt_at] if self._prompt_at is not None else []
@@ -202,7 +203,7 @@ class _RowReader:
         else:
             self._read_carefully([list(row) for row in zip(*columns, strict=True)], lines)
 
-    def _read_carefully(self, rows: list[list[str]], lines: list[int]) -> None:
+    def _read_carefully(self, rows: list[list[str]], lines: Sequence[int]) -> None:
         for record, line in zip(rows, lines, strict=True):
             if len(record) != self._width:
                 if _is_blank(record):

@@ -8,10 +8,10 @@ which line, and the general reader goes on from there.
 import codecs
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from operator import add
-from typing import IO
+from typing import IO, overload
 
 CHUNK_BYTES = 1 << 20
 
@@ -62,7 +62,7 @@ class RegularTable:
         self._end = record_end
         self._width = width
 
-    def __iter__(self) -> Iterator[tuple[list[list[str]], list[int]]]:
+    def __iter__(self) -> Iterator[tuple[list[list[str]], Sequence[int]]]:
         rest = ""
         while chunk := self._text.read():
             text = rest + chunk
@@ -70,18 +70,29 @@ class RegularTable:
             rest = _cut_after_last_record(pieces, self._end)
             if not pieces:
                 continue
-            fields = self._fields(pieces)
-            if fields is None:
+            columns = self._all_quoted(pieces) or self._some_quoted(pieces)
+            if columns is None:
                 return
-            columns = [fields[i :: self._width] for i in range(self._width)]
-            returns_outside = len(columns[0]) if self._end == "\r\n" else 0
-            has_returns = text.count("\r", 0, len(text) - len(rest)) > returns_outside
-            lengths = [1] * len(columns[0])
-            for column in columns:
-                lengths = list(map(add, lengths, _count_breaks(column, has_returns)))
-            *lines, self.next_line = accumulate(lengths, initial=self.next_line)
+            consumed = text[: len(text) - len(rest)]
+            has_returns = consumed.count("\r") > (len(columns[0]) if self._end == "\r\n" else 0)
+            lines = RecordLines(self.next_line, columns, has_returns)
+            self.next_line += count_breaks(consumed, "\r" in consumed)
             yield columns, lines
         self.is_finished = not rest
+
+    def _all_quoted(self, pieces: list[str]) -> list[list[str]] | None:
+        """The columns where every field is quoted and no quote is inside one, else None."""
+        outside, width = pieces[0::2], self._width
+        separators = [{self._delimiter}] * (width - 1) + [{self._end}]
+        if outside[0] or (len(outside) - 1) % width:
+            return None
+        if any(set(outside[i + 1 :: width]) != separators[i] for i in range(width)):
+            return None
+        return [pieces[1 + 2 * i :: 2 * width] for i in range(width)]
+
+    def _some_quoted(self, pieces: list[str]) -> list[list[str]] | None:
+        fields = self._fields(pieces)
+        return None if fields is None else [fields[i :: self._width] for i in range(self._width)]
 
     def _fields(self, pieces: list[str]) -> list[str] | None:
         """All fields of these records in one list, or None if something is out of the ordinary."""
@@ -143,11 +154,36 @@ class RegularTable:
         return not is_blank and (filled < self._width if is_open else filled == self._width)
 
 
-def _count_breaks(column: list[str], has_returns: bool) -> list[int]:
-    """Line breaks inside each field."""
+def count_breaks(text: str, has_returns: bool) -> int:
+    """Line breaks: LF, CR or both as one."""
     if has_returns:
-        return [v.count("\n") + v.count("\r") - v.count("\r\n") for v in column]
-    return [value.count("\n") for value in column]
+        return text.count("\n") + text.count("\r") - text.count("\r\n")
+    return text.count("\n")
+
+
+class RecordLines(Sequence[int]):
+    """The line on which each record begins, counted when first asked for: few walks need it."""
+
+    def __init__(self, first: int, columns: list[list[str]], has_returns: bool) -> None:
+        self._first = first
+        self._columns = columns
+        self._has_returns = has_returns
+        self._lines: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        if self._lines is None:
+            lengths = [1] * len(self)
+            for column in self._columns:
+                lengths = list(map(add, lengths, (count_breaks(value, self._has_returns) for value in column)))
+            self._lines = list(accumulate(lengths, initial=self._first))[:-1]
+        return self._lines[index]
 
 
 def _cut_after_last_record(pieces: list[str], end: str) -> str:

@@ -1,5 +1,6 @@
 """Where readers put what they find: rows, lines that could not be read, and small repairs made on the way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,7 +41,7 @@ class RowSink(Protocol):
         """Add a row. `extras` follow the columns named beside prompt and completion."""
 
     def add_many(
-        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+        self, lines: Sequence[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
     ) -> None:
         """Add plain rows; `extras` are columns here, in the order of the names."""
 
@@ -85,7 +86,7 @@ class StoreSink:
             self.flush()
 
     def add_many(
-        self, lines: list[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
+        self, lines: Sequence[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
     ) -> None:
         if not lines:
             return
