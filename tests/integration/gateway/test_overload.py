@@ -7,8 +7,8 @@ import pytest
 
 from shared.stream.connection import open_redis
 from shared.stream.control import is_cancel_requested
-from tests.integration.gateway.conftest import Stores
 from tests.support.gateway import assert_openai_error, new_name, open_mill
+from tests.support.gateway_fixtures import Stores
 from tests.support.interactive import eventually_async
 from tests.support.stack import PrivatePostgres, PrivateRedis
 from tests.support.upstream import MODEL
