@@ -21,13 +21,13 @@ async def read_stories(
     gateway: GatewayDep,
     caller: Caller,
     page: InOrder,
-    generation: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
+    generation_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
     status: StoryStatus | None = None,
     review: Review | None = None,
     attributes: Annotated[str | None, Query(description='A JSON object: {"dynasty": "唐"}.', max_length=4096)] = None,
 ) -> JsonAnswer:
     """Return stories that match every filter given; those of one run come in its order."""
-    wanted = StoryFilter(generation, status, review, read_attributes(attributes))
+    wanted = StoryFilter(generation_id, status, review, read_attributes(attributes))
     found, has_more = await list_stories(gateway, caller, wanted, page)
     return JsonAnswer(list_body(found, has_more=has_more))
 

@@ -1,4 +1,5 @@
-"""Whether and when a failed interactive call is made again. Somebody is watching: few tries, short waits."""
+"""Whether and when a failed interactive call is made again. Somebody is watching: short waits, and few calls that may
+cost something. A provider that restarts, or asks to wait, is sat out for as long as patience lasts."""
 
 import time
 from collections.abc import Generator
@@ -6,9 +7,11 @@ from typing import Any, Final
 
 import backoff
 
-from shared.llm.failures import LlmError
+from shared.llm.failures import FailureClass, LlmError
 
 MAX_CALLS: Final = 6
+WAITED_OUT: Final = frozenset({FailureClass.RATE_LIMITED, FailureClass.UNREACHABLE})
+"""Nothing was written and nothing is paid: these do not count as calls, patience alone bounds them."""
 FIRST_WAIT_SECONDS: Final = 0.25
 LONGEST_WAIT_SECONDS: Final = 8.0
 
@@ -27,7 +30,7 @@ class RetryPlan:
     def next_wait(self, failure: LlmError) -> float | None:
         """Return how many seconds to wait before the next call, None to give up. A wait that the provider asked
         for is a floor: jitter comes on top, so that not everybody comes back at once."""
-        self._calls += 1
+        self._calls += failure.failure_class not in WAITED_OUT
         if not failure.failure_class.retryable or self._calls >= MAX_CALLS:
             return None
         wait = float(backoff.full_jitter(next(self._waits))) + (failure.retry_after_seconds or 0.0)

@@ -46,7 +46,7 @@ BAD_REQUESTS: dict[str, Case] = {
     "cancel of an unknown generation": ("POST", "/v1/generations/gen_1/cancel", None, 404, "not_found"),
     "unknown story": ("GET", "/v1/stories/story_1", None, 404, "not_found"),
     "review of an unknown story": ("PATCH", "/v1/stories/story_1", {"review": "accepted"}, 404, "not_found"),
-    "stories of an unknown generation": ("GET", "/v1/stories?generation=gen_1", None, 404, "not_found"),
+    "stories of an unknown generation": ("GET", "/v1/stories?generation_id=gen_1", None, 404, "not_found"),
     "stories after an unknown one": ("GET", "/v1/stories?after=story_1", None, 404, "not_found"),
     "unknown stream": ("GET", "/v1/streams/str_1", None, 404, "not_found"),
     "cancel of an unknown stream": ("POST", "/v1/streams/str_1/cancel", None, 404, "not_found"),

@@ -73,7 +73,7 @@ async def test_a_run_writes_every_story_of_its_grid_in_order(mill: Mill, client:
     over = await finish(client, made["id"])
     assert (over["status"], over["counts"]["succeeded"], over["counts"]["queued"]) == ("succeeded", 12, 0)
     assert over["usage"]["total_tokens"] > 0
-    stories = await list_all(client, generation=made["id"])
+    stories = await list_all(client, generation_id=made["id"])
     cells = [(dynasty, power, repeat) for dynasty in DYNASTIES for power in POWERS for repeat in range(2)]
     assert [(*story["attributes"].values(), story["repeat"]) for story in stories] == cells
     assert [story["position"] for story in stories] == list(range(12))
@@ -96,7 +96,7 @@ async def test_a_recorded_recipe_runs_by_name_with_changes(mill: Mill, client: h
         "version_id": recorded["version_id"],
     }
     await finish(client, made["id"])
-    assert len(await list_all(client, generation=made["id"])) == 4
+    assert len(await list_all(client, generation_id=made["id"])) == 4
     runs = (await client.get("/v1/generations", params={"status": "succeeded"})).json()["data"]
     assert [run["id"] for run in runs] == [made["id"]]
 
@@ -174,7 +174,7 @@ async def test_a_failed_story_says_why(mill: Mill, client: httpx2.AsyncClient) -
     over = await finish(client, made["id"])
     mill.upstream.choose = None
     assert (over["status"], over["counts"]["failed"], over["counts"]["succeeded"]) == ("succeeded", 4, 8)
-    failed = await list_all(client, generation=made["id"], status="failed")
+    failed = await list_all(client, generation_id=made["id"], status="failed")
     assert len(failed) == 4
     assert failed[0]["failure"]["class"] == "invalid_request"
     assert "no stories of 宋" in failed[0]["failure"]["message"]
@@ -184,7 +184,7 @@ async def test_a_failed_story_says_why(mill: Mill, client: httpx2.AsyncClient) -
 async def test_stories_are_filtered_reviewed_and_traced(mill: Mill, client: httpx2.AsyncClient) -> None:
     made = await start(client)
     await finish(client, made["id"])
-    tang = await list_all(client, generation=made["id"], attributes=json.dumps({"dynasty": "唐"}))
+    tang = await list_all(client, generation_id=made["id"], attributes=json.dumps({"dynasty": "唐"}))
     assert [story["attributes"]["dynasty"] for story in tang] == ["唐"] * 4
     url = f"/v1/stories/{tang[0]['id']}"
     accepted = (await client.patch(url, json={"review": "accepted"})).json()
@@ -198,7 +198,7 @@ async def test_stories_are_filtered_reviewed_and_traced(mill: Mill, client: http
     assert (lineage["generation_id"], lineage["is_edited"]) == (made["id"], True)
     assert [attempt["outcome"] for attempt in lineage["attempts"]] == ["succeeded"]
     async with await mill.client(new_name("stranger")) as stranger:
-        for path in (url, f"{url}/lineage", f"/v1/generations/{made['id']}", f"/v1/stories?generation={made['id']}"):
+        for path in (url, f"{url}/lineage", f"/v1/generations/{made['id']}", f"/v1/stories?generation_id={made['id']}"):
             assert_openai_error(await stranger.get(path), 404, code="not_found")
         assert_openai_error(await stranger.patch(url, json={"review": "rejected"}), 404)
         assert_openai_error(await stranger.post(f"/v1/generations/{made['id']}/cancel"), 404)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.workers.interactive.retry import MAX_CALLS, RetryPlan
+from services.workers.interactive.retry import MAX_CALLS, WAITED_OUT, RetryPlan
 from shared.llm.failures import FailureClass, LlmError
 
 
@@ -15,12 +15,18 @@ def test_what_waiting_does_not_cure_is_not_tried_again(failure_class: FailureCla
     assert RetryPlan(60).next_wait(fail(failure_class)) is None
 
 
-@pytest.mark.parametrize("failure_class", [c for c in FailureClass if c.retryable])
+@pytest.mark.parametrize("failure_class", [c for c in FailureClass if c.retryable and c not in WAITED_OUT])
 def test_what_may_pass_is_tried_a_few_times(failure_class: FailureClass) -> None:
     plan = RetryPlan(60)
     waits = [plan.next_wait(fail(failure_class)) for _ in range(MAX_CALLS)]
     assert None not in waits[:-1]
     assert waits[-1] is None
+
+
+@pytest.mark.parametrize("failure_class", sorted(WAITED_OUT))
+def test_a_provider_that_restarts_is_sat_out(failure_class: FailureClass) -> None:
+    plan = RetryPlan(1000)
+    assert None not in [plan.next_wait(fail(failure_class)) for _ in range(5 * MAX_CALLS)]
 
 
 def test_the_providers_wait_is_a_floor() -> None:

@@ -1,0 +1,112 @@
+"""Kill each process of the mill in turn while a generation and three streams run: every row ends, every stream ends
+with the text of its row, and no story is written twice."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from storymill.client.errors import ApiError, UnreachableError
+from storymill.client.rest import Api
+from tests.support.stack import wait_until
+from tests.support.tiny_model import build_tiny_model
+from tests.support.whole_mill import Watcher, WholeMill
+
+CONTEXT_TOKENS = 16_384
+STREAM_TOKENS = 3_000
+STORY_TOKENS = 150
+STREAMS = 3
+ROWS = 120
+END_TIMEOUT_SECONDS = 120
+RECIPE = {
+    "name": "killed",
+    "template": "一位{{ dynasty }}英雄{{ number }}",
+    "attributes": {"dynasty": ["唐", "宋"], "number": list(range(ROWS // 2))},
+    "repeats": 1,
+    "model": "tiny",
+    "parameters": {"max_tokens": STORY_TOKENS, "temperature": 0},
+    "format": "completion",
+}
+PROCESSES = (
+    "gateway",
+    "streaming",
+    "worker-interactive",
+    "worker-generation",
+    "worker-batch",
+    "beat",
+    "engine",
+    "redis",
+    "postgres",
+)
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMill]:
+    """The whole product on a tiny model whose texts run to their token limit."""
+    folder = tmp_path_factory.mktemp("killed")
+    model = build_tiny_model(folder / "tiny", context_length=CONTEXT_TOKENS)
+    environment = {
+        "STORYMILL_ENGINE_MODEL": str(model),
+        "STORYMILL_ENGINE_MODEL_NAME": "tiny",
+        "STORYMILL_ENGINE_CONTEXT_LENGTH": str(CONTEXT_TOKENS),
+        "STORYMILL_ENGINE_MAX_BATCH_SIZE": "8",
+    }
+    running = WholeMill(folder / "state", environment=environment)
+    running.start()
+    yield running
+    running.stop()
+
+
+def start_watchers(api: Api) -> list[Watcher]:
+    """Start the streams and wait until each shows text."""
+    watchers = []
+    for number in range(STREAMS):
+        body = {"model": "tiny", "prompt": f"英雄{number}", "max_tokens": STREAM_TOKENS, "temperature": 0}
+        created = api.post("/streams", body)
+        watcher = Watcher(created["ws_url"], created["id"], api.api_key)
+        watcher.start()
+        watchers.append(watcher)
+    for watcher in watchers:
+        watcher.wait_for_text()
+    return watchers
+
+
+def find_ended(api: Api, path: str) -> dict[str, Any] | None:
+    """Return the resource once its state is final; a gateway that is just coming back is asked again."""
+    try:
+        resource = api.get(path)
+    except (UnreachableError, ApiError):
+        return None
+    return resource if resource["status"] in {"succeeded", "failed", "cancelled"} else None
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_every_row_and_every_stream_ends_well_when_a_process_is_killed(mill: WholeMill, name: str) -> None:
+    with mill.api() as api:
+        generation = api.post("/generations", {"recipe": RECIPE})
+        watchers = start_watchers(api)
+        still_running = [watcher for watcher in watchers if watcher.is_alive()]
+        assert still_running, "the streams were over before anything was killed"
+        mill.kill(name)
+
+        ended = wait_until(
+            lambda: find_ended(api, f"/generations/{generation['id']}"),
+            timeout_seconds=END_TIMEOUT_SECONDS,
+            what=f"the generation to end after {name} was killed",
+        )
+        for watcher in watchers:
+            watcher.join(END_TIMEOUT_SECONDS)
+            assert not watcher.is_alive(), f"stream {watcher.stream_id} hangs after {name} was killed"
+            assert watcher.failure is None, watcher.failure
+
+        assert ended["status"] == "succeeded"
+        assert ended["counts"] == {**ended["counts"], "total": ROWS, "succeeded": ROWS, "queued": 0, "running": 0}
+        stories = list(api.list_all("/stories", generation_id=generation["id"]))
+        assert len(stories) == len({(tuple(s["attributes"].items()), s["repeat"]) for s in stories}) == ROWS
+        assert all(story["text"] for story in stories)
+        for watcher in watchers:
+            row = api.get(f"/streams/{watcher.stream_id}")
+            assert row["status"] == "succeeded"
+            assert watcher.shown == row["text"]
+            assert watcher.follower.fold.end is not None
+            assert watcher.follower.fold.end["sha256"] == row["sha256"]
