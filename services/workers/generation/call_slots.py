@@ -28,6 +28,9 @@ class CallSlots:
         self.most = most
         self.limit = min(START_CALLS, most)
         self.in_flight = 0
+        self.unsettled = 0
+        """Calls under way, and answers that are not committed yet: what a crash makes unknown, never more than
+        `most`."""
         self.slices = 0
         """How many slices share the slots."""
         self.paused_until = 0.0
@@ -43,16 +46,22 @@ class CallSlots:
     def count_free(self, held: int) -> int:
         """Return how many more calls a slice that holds `held` slots may start now."""
         share = max(1, self.limit // max(1, self.slices))
-        return max(0, min(self.limit - self.in_flight, share - held))
+        return max(0, min(self.limit - self.in_flight, share - held, self.most - self.unsettled))
 
     def occupy(self, calls: int) -> None:
         """Take slots."""
         self.in_flight += calls
+        self.unsettled += calls
         self._was_full = self._was_full or self.in_flight >= self.limit
 
     def release(self) -> None:
-        """Give one slot back."""
+        """Give one slot back: the call is over."""
         self.in_flight -= 1
+        self.changed.set()
+
+    def settle(self) -> None:
+        """Forget one call: its outcome is committed, or given up."""
+        self.unsettled -= 1
         self.changed.set()
 
     def record_answer(self, seconds: float) -> None:

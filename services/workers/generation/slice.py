@@ -83,7 +83,16 @@ class GenerationSlice:
             self.cancel_calls()
             await self._wait_for_calls()
             self.writer.close()
-            await writing
+            try:
+                await writing
+            finally:
+                self._forget_calls()
+
+    def _forget_calls(self) -> None:
+        """Give up what could not be settled (Postgres stayed away): the reaper will find it."""
+        for _ in range(len(self.held)):
+            self.slots.settle()
+        self.held.clear()
 
     def cancel_calls(self) -> None:
         """Give up the calls under way: their rows go back to the queue, their attempts stay charged."""
@@ -160,8 +169,9 @@ class GenerationSlice:
             self.pause_reason = f"provider quota: {result.error.message}"
 
     def _let_go(self, result: CallResult) -> None:
-        self.held.pop(result.call.attempt_id, None)
-        self._settled.set()
+        if self.held.pop(result.call.attempt_id, None) is not None:
+            self.slots.settle()
+            self._settled.set()
 
     async def _wait_for_rows(self, why: Emptiness) -> None:
         if why is Emptiness.RUN_NOT_ACTIVE:
