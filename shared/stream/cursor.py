@@ -1,8 +1,7 @@
 """Where a viewer stands in a stream: the attempt, and the sequence number inside it."""
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple
 
 from shared.stream.errors import InvalidCursorError
 
@@ -10,9 +9,10 @@ CURSOR_PATTERN = re.compile(r"(0|[1-9][0-9]{0,8})-(0|[1-9][0-9]{0,15})")
 """Digits only, no leading zeros, so that a cursor has one spelling; both parts fit a 64-bit entry id."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Cursor:
-    """A position, ordered as the pair. Its text, `a-s`, is also the id of the entry in the Redis log."""
+class Cursor(NamedTuple):
+    """A position, ordered as the pair (a tuple: it is compared and hashed for every viewer of every frame).
+
+    Its text, `a-s`, is also the id of the entry in the Redis log."""
 
     attempt: int
     seq: int
@@ -21,7 +21,7 @@ class Cursor:
         return f"{self.attempt}-{self.seq}"
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str) -> "Cursor":
         """Read `a-s`.
 
         Raises: InvalidCursorError.

@@ -10,26 +10,28 @@ SSE_EVENTS: dict[type, str] = {Delta: "delta", Snapshot: "snapshot", Rewind: "re
 class Packet:
     """Frames that follow one another, with their JSON and event-stream forms made when first asked for."""
 
-    __slots__ = ("_json", "_sse", "frames")
+    __slots__ = ("_event_stream", "_json", "frames", "socket_message")
 
     def __init__(self, frames: Sequence[Frame], raw_json: bytes | None = None) -> None:
         self.frames = tuple(frames)
-        self._json: str | None = raw_json.decode() if raw_json is not None else None
-        self._sse: bytes | None = None
+        self.socket_message: bytes | None = None
+        """Room for a socket server to keep its own encoding; None until then."""
+        self._json = raw_json
+        self._event_stream: bytes | None = None
 
     @property
-    def json_text(self) -> str:
+    def json(self) -> bytes:
         """The frames as JSON objects with commas between: one alone is a message, several go into `[...]`."""
         if self._json is None:
-            self._json = b",".join([encode(frame) for frame in self.frames]).decode()
+            self._json = b",".join([encode(frame) for frame in self.frames])
         return self._json
 
     @property
     def event_stream(self) -> bytes:
         """The frames as server-sent events."""
-        if self._sse is None:
-            self._sse = b"".join([encode_event(frame) for frame in self.frames])
-        return self._sse
+        if self._event_stream is None:
+            self._event_stream = b"".join([encode_event(frame) for frame in self.frames])
+        return self._event_stream
 
 
 def encode_event(frame: Frame) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,27 +28,23 @@ from services.streaming.sockets.client_frames import (
 from services.streaming.sockets.outbox import Outbox
 from services.streaming.sockets.starting import StartRefusedError, start_stream
 from services.streaming.sockets.subscriptions import Subscriptions
+from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
+from shared import ids
 from shared.auth.principal import WRITE, Principal
 from shared.errors import InvalidRequestError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
 from shared.stream.control import publish_cancel
 from shared.stream.cursor import START
-from shared.stream.frames import ErrorFrame, GoAway, Heartbeat
+from shared.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
 from shared.stream.viewer import Viewer
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BURST_SECONDS = 4
+CONNECTION_ID = "conn_"
 
 log = get_logger(__name__)
-
-
-class Droppable(Protocol):
-    """A transport that can end a client that does not read."""
-
-    def drop(self, code: int, reason: str) -> None:
-        """Close at once."""
 
 
 class SocketConnection:
@@ -59,16 +55,14 @@ class SocketConnection:
         streaming: Streaming,
         principal: Principal,
         bearer: str | None,
-        outbox: Outbox,
-        transport: Droppable | None,
+        transport: SocketTransport,
     ) -> None:
         settings = streaming.settings
         self._streaming = streaming
         self._principal = principal
         self._bearer = bearer
-        self._outbox = outbox
-        self._transport = transport
-        self._subscriptions = Subscriptions(streaming.hub, outbox, settings.max_subscriptions)
+        self._outbox = Outbox(transport, self._end_viewer)
+        self._subscriptions = Subscriptions(streaming.hub, self._outbox, settings.max_subscriptions)
         self._bucket = TokenBucket(settings.frames_per_second, settings.frames_per_second * BURST_SECONDS)
         self._jobs: set[asyncio.Task[None]] = set()
 
@@ -88,8 +82,7 @@ class SocketConnection:
 
     def drop_slow(self) -> None:
         """End a client that does not read; it may come back and resume."""
-        if self._transport is not None:
-            self._transport.drop(close_codes.TOO_SLOW, "too slow: come back and resume")
+        self._outbox.drop(close_codes.TOO_SLOW, "too slow: come back and resume")
 
     def announce_close(self, in_ms: int) -> None:
         """Tell the client that the server stops."""
@@ -99,12 +92,14 @@ class SocketConnection:
         """Close because the server stops."""
         self._outbox.close(close_codes.RESTART, "server restart")
 
-    def end_viewer(self, viewer: Viewer) -> None:
+    def _end_viewer(self, viewer: Viewer) -> None:
         """Forget a stream whose end was sent."""
         self._subscriptions.remove(viewer.stream_id)
 
     async def run(self, receive: Receive) -> None:
-        """Serve until the client disconnects."""
+        """Greet, and serve until the client disconnects."""
+        settings = self._streaming.settings
+        self._outbox.put(Hello(ids.new_id(CONNECTION_ID), settings.heartbeat_seconds, settings.max_subscriptions))
         try:
             while True:
                 message = await receive()

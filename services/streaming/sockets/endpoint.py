@@ -1,4 +1,6 @@
-"""The WebSocket endpoint: origin, credentials, hello; then a `SocketConnection` until it closes. Pure ASGI."""
+"""The WebSocket endpoint: origin, credentials, hello; then a `SocketConnection` until it closes.
+
+Pure ASGI on our own `SocketTransport`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,16 +16,11 @@ from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.client_frames import Authenticate, ProtocolError, read_client_frame, read_json
 from services.streaming.sockets.connection import SocketConnection
-from services.streaming.sockets.outbox import Outbox
-from services.streaming.sockets.transport import EXTENSION
+from services.streaming.sockets.transport import EXTENSION, SocketTransport
 from services.streaming.wiring import Streaming
-from shared import ids
 from shared.auth.principal import Principal
 from shared.errors import AuthenticationError, PermissionDeniedError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
-from shared.stream.cancellation import cancel_tasks
-from shared.stream.frames import Hello
-from shared.stream.viewer import Viewer
 
 SUBPROTOCOL = "storymill.v1"
 TICKET_PREFIX = "ticket."
@@ -65,7 +62,8 @@ class SocketEndpoint:
             await send({"type": "websocket.close", "code": close_codes.RESTART, "reason": "come back in a moment"})
             return
         if principal is not None:
-            await self._serve_client(scope, receive, send, principal, headers.get("authorization"))
+            transport = scope["extensions"][EXTENSION]
+            await self._serve_client(receive, transport, principal, headers.get("authorization"))
 
     def _check_room(self) -> None:
         clients = self._streaming.clients
@@ -92,32 +90,14 @@ class SocketEndpoint:
         return await identify(self._streaming, None, frame.ticket)
 
     async def _serve_client(
-        self, scope: Scope, receive: Receive, send: Send, principal: Principal, bearer: str | None
+        self, receive: Receive, transport: SocketTransport, principal: Principal, bearer: str | None
     ) -> None:
-        settings = self._streaming.settings
-
-        def end_viewer(viewer: Viewer) -> None:
-            connection.end_viewer(viewer)
-
-        outbox = Outbox(send, end_viewer)
-        transport = scope.get("extensions", {}).get(EXTENSION)
-        connection = SocketConnection(self._streaming, principal, bearer, outbox, transport)
-        outbox.put(Hello(ids.new_id("conn_"), settings.heartbeat_seconds, settings.max_subscriptions))
+        connection = SocketConnection(self._streaming, principal, bearer, transport)
         self._streaming.clients.add(connection)
-        writing = asyncio.create_task(_write(outbox))
         try:
             await connection.run(receive)
         finally:
             self._streaming.clients.remove(connection)
-            await cancel_tasks([writing])
-
-
-async def _write(outbox: Outbox) -> None:
-    """Write until the socket closes; how it closed is the reading side's to see."""
-    try:
-        await outbox.run()
-    except (OSError, RuntimeError) as error:
-        log.debug("socket_closed_while_writing", error=str(error))
 
 
 class _RestartingError(ServiceUnavailableError):

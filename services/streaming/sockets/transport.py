@@ -1,7 +1,8 @@
-"""uvicorn's WebSocket protocol with two things that ASGI cannot say: a small kernel buffer, and an end for a
-client that does not read."""
+"""uvicorn's WebSocket protocol with what ASGI cannot say: write now if there is room, ring when there is room
+again, keep the kernel's buffer small, end a client that does not read."""
 
-from asyncio import BaseTransport, Transport
+from asyncio import BaseTransport
+from collections.abc import Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any, cast
 
@@ -15,7 +16,11 @@ EXTENSION = "storymill.transport"
 
 
 class SocketTransport(WebSocketsSansIOProtocol):
-    """Hands itself to the application in the scope's extensions."""
+    """Hands itself to the application in the scope's extensions. After the handshake the application writes here
+    and not through ASGI's `send`."""
+
+    on_writable: Callable[[], None] | None = None
+    """Called when a full buffer has drained."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -29,15 +34,35 @@ class SocketTransport(WebSocketsSansIOProtocol):
         if scope is not None:
             cast(dict[str, Any], scope["extensions"])[EXTENSION] = self
 
-    def drop(self, code: int, reason: str) -> None:
-        """Close without waiting for room in the buffer, and abort soon if the client goes on not reading."""
-        transport: Transport = self.transport
-        if self.close_sent or transport.is_closing():
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.on_writable is not None:
+            self.on_writable()
+
+    @property
+    def is_closing(self) -> bool:
+        """Say whether nothing more can be sent."""
+        return self.close_sent or self.disconnected or self.transport.is_closing()
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether less than asyncio's high-water mark (64 KiB) waits to be read by the client."""
+        return self.writable.is_set()
+
+    def write_message(self, message: bytes) -> None:
+        """Send an encoded message. Extensions are off, so that bytes are the same for every socket."""
+        self.transport.write(message)
+
+    def close_with(self, code: int, reason: str) -> None:
+        """Close after what was written, and abort soon if the client does not read or answer."""
+        if self.is_closing:
             return
         self.conn.send_close(code, reason)
-        transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.writable.set()
         self.stop_keepalive()
-        self.close_timer = self.loop.call_later(ABORT_SECONDS, transport.abort)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(ABORT_SECONDS, self.transport.abort)

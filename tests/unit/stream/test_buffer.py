@@ -63,7 +63,7 @@ def test_a_rewind_reaches_viewers_of_the_old_attempt_as_it_is_and_later_ones_as_
     assert buffer.apply(rewind, b'{"raw":1}') is Outcome.APPLIED
     packet = buffer.packet_after(Cursor(1, 6))
     assert packet is not None
-    assert packet.json_text == '{"raw":1}'
+    assert packet.json == b'{"raw":1}'
     buffer.apply(delta(2, 2, 0, "x", attempt=2))
     assert frames_after(buffer, Cursor(1, 6)) == (Snapshot("s", Cursor(2, 2), "x"),)
     assert frames_after(buffer, Cursor(2, 1)) == (delta(2, 2, 0, "x", attempt=2),)
