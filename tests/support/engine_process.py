@@ -44,6 +44,7 @@ class EngineProcess:
             "OMP_NUM_THREADS": "1",
             "STORYMILL_ENGINE_THREADS": "1",
             "STORYMILL_ENGINE_TRAINING_THREADS": "1",
+            "STORYMILL_ENGINE_TRAINING_NICENESS": "0",
             "STORYMILL_ENGINE_DRAIN_SECONDS": "1",
             **environment,
         }
@@ -65,7 +66,7 @@ class EngineProcess:
             self.process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=os.environ | self._environment, stdout=output, stderr=output
             )
-        wait_until(self._is_ready, f"engine ready, see {self.log}")
+        wait_until(self._is_ready, f"engine ready, see {self.log}", seconds=120)
 
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
