@@ -9,11 +9,11 @@ import time
 from typing import Final
 
 START_CALLS: Final = 16
-SLOW_FACTOR: Final = 2.0
+SLOW_FACTOR: Final = 1.8
 """Latency may grow to so many times the best before we stop adding calls."""
 QUEUEING_FACTOR: Final = 4.0
-"""From here on we take calls away."""
-BEST_DRIFT: Final = 1.02
+"""From here on we take calls away, down to what we started with."""
+BEST_DRIFT: Final = 1.005
 """The best latency is forgotten a little with every round: providers change."""
 CUT_FACTOR: Final = 0.6
 CUT_PAUSE_SECONDS: Final = 1.0
@@ -87,7 +87,7 @@ class CallSlots:
     def _end_round(self, seconds: float) -> None:
         best = min(seconds, (self._best_seconds or seconds) * BEST_DRIFT)
         if seconds > best * QUEUEING_FACTOR:
-            self.limit = max(1, int(self.limit * 0.9))
+            self.limit = max(min(self.limit, START_CALLS), int(self.limit * 0.9))
         elif seconds <= best * SLOW_FACTOR and self._was_full and time.monotonic() >= self._no_growth_until:
             self.limit = min(self.most, self.limit * 2)
             self.changed.set()

@@ -1,0 +1,62 @@
+"""Which of the locked rows are called for, with what money."""
+
+from decimal import Decimal
+from typing import Any
+
+from services.workers.generation.claim import Emptiness, plan_claim
+from services.workers.generation.run import Run, prepare_run
+from shared.db.repositories.generation_progress import Funds, WorkOrder
+from shared.db.repositories.story_claims import QueuedStory
+from shared.llm.providers import Provider, Target, TokenPrice
+
+PRICE = TokenPrice(Decimal(0), Decimal(10_000))  # a cent a token
+
+
+def build_run(**parameters: Any) -> Run:
+    """Return a run whose calls cost at most a dollar each, unless the parameters say otherwise."""
+    order = WorkOrder("gen_1", "p", "k", "m", {"max_tokens": 100, **parameters}, 1, 5, "completion", "写{{ hero }}",
+                      {}, [], "hash")  # fmt: skip
+    return prepare_run(order, Target(Provider("upstream", "http://x/v1", prices=(("*", PRICE),)), "m"))
+
+
+def build_rows(count: int) -> list[QueuedStory]:
+    """Return locked rows."""
+    return [QueuedStory(f"story_{number}", 2, {"hero": "奥特曼"}) for number in range(count)]
+
+
+def build_funds(budget: str, spent: str = "0", reserved: str = "0") -> Funds:
+    """Return the money of a run."""
+    return Funds(Decimal(budget), Decimal(spent), Decimal(reserved))
+
+
+def test_without_a_budget_every_row_is_called_for() -> None:
+    claim = plan_claim(build_run(), build_rows(4), None)
+    assert [call.number for call in claim.calls] == [3, 3, 3, 3]
+    assert claim.reserved_usd == 4
+
+
+def test_a_budget_admits_the_rows_whose_worst_case_it_covers() -> None:
+    claim = plan_claim(build_run(), build_rows(4), build_funds("5.5", spent="2", reserved="1"))
+    assert len(claim.calls) == 2
+    assert claim.empty_because is None
+
+
+def test_money_under_way_is_waited_for_and_spent_money_is_not() -> None:
+    run, rows = build_run(), build_rows(1)
+    assert plan_claim(run, rows, build_funds("2", reserved="1.5")).empty_because is Emptiness.BUDGET_RESERVED
+    assert plan_claim(run, rows, build_funds("2", spent="1.5")).empty_because is Emptiness.BUDGET_SPENT
+
+
+def test_a_row_whose_prompt_cannot_be_rendered_is_failed_without_a_call() -> None:
+    claim = plan_claim(build_run(), [QueuedStory("story_1", 0, {}), *build_rows(1)], None)
+    assert [row["id"] for row in claim.unsendable] == ["story_1"]
+    assert len(claim.calls) == 1
+
+
+def test_no_row_is_no_claim() -> None:
+    assert plan_claim(build_run(), [], None).empty_because is Emptiness.NO_ROW_DUE
+
+
+def test_a_row_decides_by_itself_how_many_texts_it_has() -> None:
+    run = build_run(n=3, best_of=4, stream=True, temperature=0.9)
+    assert run.build_body("写") == {"max_tokens": 100, "temperature": 0.9, "prompt": "写"}
