@@ -43,6 +43,10 @@ class InteractiveDesk:
         desk._spawn(desk._run_renewal())
         return desk
 
+    async def wait_until_listening(self) -> None:
+        """Wait until a cancel published from now on will be heard."""
+        await self._listener.wait_until_listening()
+
     async def stop(self) -> None:
         """Stop renewing and listening."""
         await self._listener.stop()

@@ -50,7 +50,7 @@ async def context(
     )
     context = await open_context(settings, WorkerSettings(patience_seconds=20))
     desk = await context.part(InteractiveDesk)
-    await desk._listener.wait_until_listening()
+    await desk.wait_until_listening()
     yield context
     await context.close()
 
