@@ -23,7 +23,7 @@ from shared.stream.connection import open_redis
 from shared.stream.handle import StreamHandle
 from shared.stream.writer import StreamWriter
 from storymill.launcher.ports import find_free_port
-from tests.integration.streaming.processes import StreamingProcess, streaming_process
+from tests.integration.streaming.processes import ServiceProcess, streaming_process
 from tests.integration.streaming.service import Account, Worker, add_account
 from tests.support.stack import PROJECT_ROOT, start_postgres, start_redis, wait_until
 
@@ -43,7 +43,7 @@ PATH = "/v1/streams"
 class Bench:
     """The service under test, its worker, and a bare server."""
 
-    service: StreamingProcess
+    service: ServiceProcess
     worker: Worker
     account: Account
     bare: subprocess.Popen[bytes]

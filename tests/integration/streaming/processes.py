@@ -1,4 +1,4 @@
-"""The streaming service as a process of its own, to be killed and stopped."""
+"""The streaming service, and the gateway beside it, as processes of their own, to be killed and stopped."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
@@ -14,10 +14,11 @@ from storymill.launcher.ports import find_free_port
 from tests.support.stack import PROJECT_ROOT, wait_until
 
 
-class StreamingProcess:
-    """`python -m services.streaming` on a port that stays the same over restarts."""
+class ServiceProcess:
+    """`python -m MODULE` on a port that stays the same over restarts."""
 
-    def __init__(self, database_url: str, redis_url: str, log_path: Path, **settings: object) -> None:
+    def __init__(self, module: str, database_url: str, redis_url: str, log_path: Path, **settings: object) -> None:
+        self.module = module
         self.port = find_free_port()
         self._log_path = log_path
         self._environment = {
@@ -38,10 +39,10 @@ class StreamingProcess:
 
     def start(self) -> None:
         """Start and wait until ready."""
-        command = [sys.executable, "-m", "services.streaming", "--port", str(self.port)]
+        command = [sys.executable, "-m", self.module, "--port", str(self.port)]
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(command, env=self._environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
-        wait_until(lambda: self.answers("/readyz"), timeout_seconds=30, what="the streaming service")
+        wait_until(lambda: self.answers("/readyz"), timeout_seconds=60, what=self.module)
 
     def answers(self, path: str) -> bool:
         """Say whether a route answers 200."""
@@ -64,13 +65,20 @@ class StreamingProcess:
 
 
 @contextmanager
-def streaming_process(
-    database_url: str, redis_url: str, tmp_path: Path, **settings: object
-) -> Iterator[StreamingProcess]:
-    """Run the service as a process."""
-    running = StreamingProcess(database_url, redis_url, tmp_path / "streaming.log", **settings)
+def service_process(
+    module: str, database_url: str, redis_url: str, tmp_path: Path, **settings: object
+) -> Iterator[ServiceProcess]:
+    """Run a service as a process; the end kills it."""
+    running = ServiceProcess(module, database_url, redis_url, tmp_path / f"{module}.log", **settings)
     running.start()
     try:
         yield running
     finally:
         running.kill()
+
+
+def streaming_process(
+    database_url: str, redis_url: str, tmp_path: Path, **settings: object
+) -> AbstractContextManager[ServiceProcess]:
+    """Run the streaming service as a process."""
+    return service_process("services.streaming", database_url, redis_url, tmp_path, **settings)

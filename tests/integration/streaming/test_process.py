@@ -16,7 +16,7 @@ from shared.stream.connection import open_redis
 from shared.stream.fold import Fold
 from shared.stream.handle import StreamHandle
 from shared.stream.writer import StreamWriter
-from tests.integration.streaming.processes import StreamingProcess, streaming_process
+from tests.integration.streaming.processes import ServiceProcess, service_process, streaming_process
 from tests.integration.streaming.service import Account, Watcher, Worker, add_account
 
 
@@ -33,7 +33,7 @@ async def worker(database_url: str, redis_url: str) -> AsyncIterator[Worker]:
     await database.close()
 
 
-def connect(service: StreamingProcess, account: Account) -> websockets.connect:
+def connect(service: ServiceProcess, account: Account) -> websockets.connect:
     return websockets.connect(service.socket_url, additional_headers=account.headers, compression=None)
 
 
@@ -60,7 +60,7 @@ async def test_a_stopping_service_sends_everybody_away_with_1012_and_exits(
         assert await asyncio.to_thread(service.process.wait, 10) in {0, -15}
 
 
-async def watch_through_kills(service: StreamingProcess, account: Account, stream_id: str) -> Fold:
+async def watch_through_kills(service: ServiceProcess, account: Account, stream_id: str) -> Fold:
     """Watch as a good client does: come back after every cut, from the cursor."""
     fold = Fold(stream_id)
     while not fold.ended:
@@ -102,3 +102,32 @@ async def test_viewers_of_a_killed_service_lose_and_double_nothing(
             folds = await asyncio.gather(*watching)
     assert [fold.text for fold in folds] == texts
     assert not any(fold.needs_row for fold in folds)
+
+
+async def test_start_creates_a_stream_at_the_gateway_and_watches_it(
+    worker: Worker, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    account = await add_account(worker.database, "one")
+    reader = await add_account(worker.database, "one", ("read",))
+    with (
+        service_process("services.gateway", database_url, redis_url, tmp_path) as gateway,
+        streaming_process(database_url, redis_url, tmp_path, gateway_url=gateway.base_url) as service,
+    ):
+        async with connect(service, account) as socket:
+            watcher = await Watcher.greet(socket)
+            await watcher.send("start", id="s", request={"model": "any", "prompt": "从前", "max_tokens": 5})
+            subscribed = await watcher.wait_for("subd", id="s")
+            assert subscribed["state"] == "queued"
+            stream_id = subscribed["stream"]
+            watcher.folds[stream_id] = Fold(stream_id)
+            handle = await worker.claim(stream_id)
+            handle.write("有座山")
+            await worker.finish(handle)
+            assert (await watcher.watch_to_end(stream_id)).text == "有座山"
+
+            await watcher.send("start", id="bad", request={"model": "any", "prompt": {"not": "a prompt"}})
+            assert (await watcher.wait_for("err", id="bad"))["error"]["type"] == "invalid_request_error"
+        async with connect(service, reader) as socket:
+            watcher = await Watcher.greet(socket)
+            await watcher.send("start", id="r", request={"model": "any", "prompt": "x"})
+            assert (await watcher.wait_for("err", id="r"))["error"]["code"] == "insufficient_permissions"
