@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (texts are not broken across lines)
 """Seeded generation of dataset files that wake every rule of the public tool."""
 
 import csv

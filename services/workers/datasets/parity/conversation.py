@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from services.workers.datasets.fixes import Plan, apply_plan
+from services.workers.datasets.parity.affixes import profile_with_affixes, uniform_affixes
 from services.workers.datasets.parity.checks import Examination, examine_rows
 from services.workers.datasets.parity.column_profile import profile_pairs
 from services.workers.datasets.parity.outcome import CheckOutcome
@@ -44,6 +45,12 @@ def converse(path: str, source: ParityInput, examination: Examination, store: Ro
             return _abort(outcome, streams)
         streams.output.write(outcome.message or "")
     plan, any_applied = ask_for_fixes(outcomes, examination.necessary, streams)
+    affixes = uniform_affixes(plan, examination.profile) if examination.profile else None
+    if affixes and examination.profile:
+        profile = profile_with_affixes(examination.profile, affixes)
+        rows = PreparedRows(store, profile, any_applied, affixes)
+        write_out(path, rows, streams.output, streams.ask, free_names)
+        return 0
     with apply_to_new_store(store, plan) as final:
         profile = profile_pairs(final.batches())
         write_out(path, PreparedRows(final, profile, any_applied), streams.output, streams.ask, free_names)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.workers.datasets.json_lines import write_pairs
+from services.workers.datasets.json_lines import NO_AFFIXES, Affixes, write_pairs
 from services.workers.datasets.rows import RowBatch, RowStore
 
 MAX_VALIDATION_ROWS = 1000
@@ -30,13 +30,13 @@ def free_names(source: str, parts: tuple[str, ...] = ("",)) -> list[str]:
         number += 1
 
 
-def write_prepared(store: RowStore, name: str) -> None:
+def write_prepared(store: RowStore, name: str, affixes: Affixes = NO_AFFIXES) -> None:
     """Write all rows to one file."""
     with Path(name).open("wb", buffering=BUFFER_BYTES) as out:
-        write_pairs(store.batches(), out)
+        write_pairs(store.batches(), out, affixes)
 
 
-def write_train_and_validation(store: RowStore, train: str, validation: str) -> None:
+def write_train_and_validation(store: RowStore, train: str, validation: str, affixes: Affixes = NO_AFFIXES) -> None:
     """Write the public tool's sample: shuffled train rows, validation rows in their order."""
     count = store.row_count
     train_count = max(count - MAX_VALIDATION_ROWS, int(count * TRAIN_SHARE))
@@ -44,9 +44,9 @@ def write_train_and_validation(store: RowStore, train: str, validation: str) -> 
     is_train = np.zeros(count, bool)
     is_train[chosen] = True
     with Path(train).open("wb", buffering=BUFFER_BYTES) as out:
-        write_pairs(_shuffled(store, chosen), out)
+        write_pairs(_shuffled(store, chosen), out, affixes)
     with Path(validation).open("wb", buffering=BUFFER_BYTES) as out:
-        write_pairs(_masked(store.batches(), ~is_train), out)
+        write_pairs(_masked(store.batches(), ~is_train), out, affixes)
 
 
 def _shuffled(store: RowStore, order: NDArray[np.int64]) -> Iterator[RowBatch]:
@@ -65,9 +65,11 @@ def _masked(batches: Iterable[RowBatch], mask: NDArray[np.bool_]) -> Iterator[Ro
         yield batch.select(list(compress(range(len(batch)), kept)))
 
 
-def count_classes(store: RowStore) -> tuple[int, str | None]:
+def count_classes(store: RowStore, affixes: Affixes = NO_AFFIXES) -> tuple[int, str | None]:
     """(number of distinct completions, the most frequent one when there are two)."""
     classes: Counter[str] = Counter()
     for batch in store.batches():
         classes.update(batch.completions)
-    return len(classes), classes.most_common(1)[0][0] if len(classes) == 2 else None
+    if len(classes) != 2:
+        return len(classes), None
+    return 2, f"{affixes.completion_start}{classes.most_common(1)[0][0]}{affixes.completion_end}"

@@ -98,7 +98,8 @@ def check_case(profile: PairProfile, name: Field) -> CheckOutcome:
     return CheckOutcome(
         "lower_case",
         f"\n- More than a third of your `{name}` column/key is uppercase. Uppercase {name}s tends to perform worse "
-        "than a mixture of case encountered in normal language. We recommend to lower case the data if that makes sense in "
+        "than a mixture of case encountered in normal language. We recommend to lower case the data "
+        "if that makes sense in "
         f"your domain. See {GUIDE} for more details",
         recommended=f"Lowercase all your data in column/key `{name}`",
         fix=Fix(f"upper_case_{name}", "lower_case", (name,)),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from services.workers.datasets.json_lines import NO_AFFIXES, Affixes
 from services.workers.datasets.parity.column_profile import PairProfile
 from services.workers.datasets.parity.marker_checks import show
 from services.workers.datasets.parity.output_files import (
@@ -17,11 +18,12 @@ from services.workers.datasets.rows import RowStore
 
 @dataclass(frozen=True, slots=True)
 class PreparedRows:
-    """The rows after all fixes."""
+    """The rows after all fixes but the affixes; the profile is that of the rows with them."""
 
     store: RowStore
     profile: PairProfile
     any_applied: bool
+    affixes: Affixes = NO_AFFIXES
 
 
 def write_out(
@@ -46,7 +48,7 @@ def write_out(
     if not ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):
         output.write("Aborting... did not write the file\n")
         return []
-    names, flags = _write_files(path, rows.store, is_split, name_files)
+    names, flags = _write_files(path, rows, is_split, name_files)
     plural = "s" if is_split else ""
     output.write(
         f"\nWrote modified file{plural} to `{'` and `'.join(names)}`\nFeel free to take a look!\n\nNow use that file "
@@ -73,15 +75,15 @@ def _separator_reminder(separator: str) -> str:
 
 
 def _write_files(
-    path: str, store: RowStore, is_split: bool, name_files: Callable[[str, tuple[str, ...]], list[str]]
+    path: str, rows: PreparedRows, is_split: bool, name_files: Callable[[str, tuple[str, ...]], list[str]]
 ) -> tuple[list[str], str]:
     if not is_split:
         names = name_files(path, ("",))
-        write_prepared(store, names[0])
+        write_prepared(rows.store, names[0], rows.affixes)
         return names, ""
     names = name_files(path, ("_train", "_valid"))
-    write_train_and_validation(store, *names)
-    classes, positive = count_classes(store)
+    write_train_and_validation(rows.store, names[0], names[1], rows.affixes)
+    classes, positive = count_classes(rows.store, rows.affixes)
     flags = f' -v "{names[1]}" --compute_classification_metrics'
     if classes == 2:
         return names, f'{flags} --classification_positive_class "{positive}"'
