@@ -75,7 +75,7 @@ def list_checkpoints(
 @router.post("/{job_id}/cancel")
 async def cancel_job(job_id: str, training: TrainingDependency) -> dict[str, Any]:
     """Cancel: at once for a waiting job, within one step for a running one."""
-    return await _change(training, job_id, training.cancel_job)
+    return await _change(training, job_id, training.jobs.cancel)
 
 
 @router.post("/{job_id}/pause")

@@ -2,7 +2,13 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
+
+from services.engine.training.job_store import FINISHED, JobStore
+
+# A failed job's log and last resume point stay this long, for whoever looks into it.
+FAILED_FOLDER_SECONDS = 7 * 24 * 3600
 
 
 class JobFolder:
@@ -30,6 +36,15 @@ class JobFolder:
     def remove(self) -> None:
         """Remove the folder; published models are elsewhere."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sweep_job_folders(state_dir: Path, jobs: JobStore) -> None:
+    """Remove the folders of jobs that are over, or that nobody knows."""
+    for path in (state_dir / "training").glob("ftjob-*"):
+        job = jobs.find(path.name)
+        kept = FAILED_FOLDER_SECONDS if job is not None and job.status == "failed" else 0
+        if job is None or (job.status in FINISHED and time.time() - (job.finished_at or 0) >= kept):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from services.engine.files import FileStore, StoredFile
 from services.engine.registry import ModelEntry, ModelRegistry
 from services.engine.settings import EngineSettings
 from services.engine.store import open_store
-from services.engine.training.job_folder import JobFolder
+from services.engine.training.job_folder import JobFolder, sweep_job_folders
 from services.engine.training.job_request import JobRequest
 from services.engine.training.job_store import Job, JobStore
 from services.engine.training.settings import TrainingSettings
@@ -81,13 +81,6 @@ class TrainingService:
             self.jobs.discard_unreleased(job.id)
             raise
 
-    def cancel_job(self, job_id: str) -> Job:
-        """Cancel; the trainer notices between two passes. Raises KeyError, WrongStatusError."""
-        job = self.jobs.cancel(job_id)
-        if job.attempt == 0:
-            JobFolder(self._state_dir, job_id).remove()
-        return job
-
     def _get_data_file(self, file_id: str, param: str) -> StoredFile:
         found = self.files.find(file_id)
         if found is None:
@@ -127,6 +120,7 @@ class TrainingService:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.to_thread(self.files.sweep, ABANDONED_UPLOAD_SECONDS)
+            await asyncio.to_thread(sweep_job_folders, self._state_dir, self.jobs)
             await asyncio.sleep(SWEEP_SECONDS)
 
 

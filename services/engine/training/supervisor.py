@@ -20,6 +20,8 @@ from services.engine.training.validation import InvalidFileError, check_file
 log = structlog.get_logger(__name__)
 
 REPOSITORY = Path(__file__).parents[3]
+# Threads that wait must sleep: spinning ones take the processor from the streams, and from one another.
+TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
 # How long a trainer may take to leave a resume point when the engine stops. A step is one to two seconds.
 STOP_SECONDS = 10.0
 # After a failure of the supervisor itself (a full disk, a locked store): wait, then look again.
@@ -110,7 +112,12 @@ class Supervisor:
         command += ["--state-dir", str(self._state_dir), "--job", job.id, "--attempt", str(job.attempt)]
         with folder.log.open("ab") as output:
             return await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, cwd=REPOSITORY
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=REPOSITORY,
+                env=TRAINER_ENVIRONMENT | os.environ,
             )
 
     def _settle(self, job: Job, folder: JobFolder, returncode: int) -> None:
