@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # At multiplier 1. Found on the sample stories: docs/benchmarks/training.md.
-BASE_LEARNING_RATE = 3e-4
+BASE_LEARNING_RATE = 4e-4
 
 
 class TrainingSettings(BaseSettings):

@@ -26,6 +26,7 @@ from services.engine.training.resume_points import (
     drop_resume_points,
     load_newest_resume_point,
     save_resume_point,
+    write_whole,
 )
 from services.engine.training.sample_stories import SampleStory, hold_out, read_sample_stories, to_examples
 from services.engine.training.settings import BASE_LEARNING_RATE
@@ -33,6 +34,7 @@ from services.engine.training.tunable_model import LoraShape, attach_new_adapter
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
+GEMMA_NOTICE = Path(__file__).parents[1] / "weights" / "NOTICE"
 # A loss weight for the words of the cell: without it half of the stories leave the power unnamed.
 EMPHASIS = 4.0
 RESUME_POINT_SECONDS = 120.0
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = _train(loop, validation, resume_folder)
     card = ModelCard(STORYTELLER, BUILT_IN_MODEL, None, int(time.time()), None, "model")
     publish_adapter(loop.model, options.output, card, dtype=torch.bfloat16)
+    write_whole(options.output / "NOTICE", GEMMA_NOTICE.read_bytes())
     drop_resume_points(resume_folder)
     _say(json.dumps({"adapter": str(options.output), "stories": len(train), "evaluations": report}))
 
