@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import StoryCall
 from shared import ids
-from shared.db.repositories.attempts import Caller, NewAttempt, add_attempts
-from shared.db.repositories.generation_progress import ZERO_USD, Funds, admit_claim, lock_funds
-from shared.db.repositories.story_claims import QueuedStory, TakenStory, lock_queued_stories, take_stories
-from shared.db.repositories.story_results import fail_unsent_stories
+from shared.db.repositories.attempts import Caller
+from shared.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
+from shared.db.repositories.story_claims import QueuedStory, StoryCallRow, lock_queued_stories, take_stories
+from shared.db.repositories.story_results import UnsendableStory, fail_unsent_stories
 from shared.db.session import Database
 from shared.llm.failures import FailureClass
 from shared.recipes.errors import TemplateError
@@ -38,25 +38,20 @@ class Claim:
     calls: list[StoryCall] = field(default_factory=list)
     empty_because: Emptiness | None = None
     reserved_usd: Decimal = ZERO_USD
-    unsendable: list[dict[str, str]] = field(default_factory=list)
+    unsendable: list[UnsendableStory] = field(default_factory=list)
     """Rows whose prompt cannot be rendered: failed without a call."""
-
-
-class ClaimRefusedError(Exception):
-    """The run was paused or ended, or its money taken, while the rows were being claimed."""
 
 
 async def claim_batch(database: Database, run: Run, worker_id: str, row_limit: int, *, has_budget: bool) -> Claim:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
-    try:
-        async with database.transaction() as session:
-            funds = await lock_funds(session, run.order.id) if has_budget else None
-            stories = await lock_queued_stories(session, run.order.id, row_limit)
-            claim = plan_claim(run, stories, funds)
-            if claim.calls or claim.unsendable:
-                await _write_claim(session, run, worker_id, claim)
-    except ClaimRefusedError:
-        return Claim(empty_because=Emptiness.RUN_NOT_ACTIVE)
+    async with database.transaction() as session:
+        funds = await lock_funds(session, run.order.id) if has_budget else None
+        stories = await lock_queued_stories(session, run.order.id, row_limit)
+        claim = plan_claim(run, stories, funds)
+        await fail_unsent_stories(session, run.order.id, claim.unsendable)
+        if claim.calls and not await _take(session, run, worker_id, claim):
+            # The run was paused or ended, or its money taken, while the rows were being claimed.
+            return Claim(empty_because=Emptiness.RUN_NOT_ACTIVE)
     return claim
 
 
@@ -89,20 +84,12 @@ def _find_shortage(worst_usd: Decimal | None, funds: Funds, planned_usd: Decimal
     return Emptiness.BUDGET_RESERVED if funds.reserved_usd > 0 else Emptiness.BUDGET_SPENT
 
 
-def _describe_unsendable(story: QueuedStory, error: TemplateError) -> dict[str, str]:
-    return {"id": story.id, "failure_class": FailureClass.INVALID_REQUEST.value, "failure_message": error.message}
+def _describe_unsendable(story: QueuedStory, error: TemplateError) -> UnsendableStory:
+    return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
 
 
-async def _write_claim(session: AsyncSession, run: Run, worker_id: str, claim: Claim) -> None:
+async def _take(session: AsyncSession, run: Run, worker_id: str, claim: Claim) -> bool:
     order, target = run.order, run.target
     caller = Caller(order.project_id, order.id, worker_id, target.provider.name, target.model)
-    attempts = [NewAttempt(call.attempt_id, call.story_id, call.number, call.reserved_usd) for call in claim.calls]
-    if claim.calls:
-        await take_stories(session, worker_id, [TakenStory(call.story_id, call.number) for call in claim.calls])
-        await add_attempts(session, caller, attempts)
-    await fail_unsent_stories(session, claim.unsendable)
-    admitted = await admit_claim(
-        session, order.id, rows=len(claim.calls), reserved_usd=claim.reserved_usd, failed=len(claim.unsendable)
-    )
-    if not admitted:
-        raise ClaimRefusedError
+    rows = [StoryCallRow(call.story_id, call.number, call.attempt_id, call.reserved_usd) for call in claim.calls]
+    return await take_stories(session, caller, rows, reserved_usd=claim.reserved_usd)

@@ -13,7 +13,9 @@ from shared.db.session import Database
 from shared.llm.failures import FailureClass, LlmError
 from shared.observability.logs import get_logger
 
-GATHER_SECONDS: Final = 0.03
+GATHER_SECONDS: Final = 0.02
+ENOUGH_RESULTS: Final = 64
+"""Worth a transaction at once."""
 BATCH_RESULTS: Final = 256
 
 log = get_logger(__name__)
@@ -35,7 +37,7 @@ class ResultWriter:
         """Hand a result over."""
         self._waiting.append(result)
         self._arrived.set()
-        if len(self._waiting) >= BATCH_RESULTS:
+        if len(self._waiting) >= ENOUGH_RESULTS:
             self._enough.set()
 
     def close(self) -> None:
@@ -60,7 +62,7 @@ class ResultWriter:
             return
         if not self._waiting:
             self._arrived.clear()
-        if len(self._waiting) < BATCH_RESULTS:
+        if len(self._waiting) < ENOUGH_RESULTS:
             self._enough.clear()
 
     async def _gather(self) -> None:

@@ -3,7 +3,7 @@
 A late answer (its worker lost the row) is kept if the row is still empty, else booked as superseded."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.generation.retry_policy import find_wait
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
+from shared import ids
 from shared.db.recordset import without_nul
-from shared.db.repositories.attempts import Outcome, SettledAttempt, count_failures, settle_attempts
-from shared.db.repositories.generation_progress import ZERO_USD, Progress, add_progress
-from shared.db.repositories.ledger import LedgerLine, book_attempts
-from shared.db.repositories.story_results import LockedAttempt, StoryWrite, lock_attempts, write_stories
+from shared.db.repositories.attempts import count_failures
+from shared.db.repositories.generation_progress import ZERO_USD, Progress
+from shared.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 from shared.llm.answers import LlmAnswer
 from shared.llm.failures import FailureClass, LlmError
 
@@ -27,19 +27,21 @@ LARGEST_TOKEN_COUNT: Final = 2**31 - 1
 """What the columns hold; a provider that counts more is talking nonsense."""
 EMPTY_ROW: Final = frozenset({"queued", "running"})
 """States in which a row still waits for its text."""
-
 NOT_THE_ROWS_FAULT: Final = frozenset({FailureClass.CANCELLED, FailureClass.QUOTA_EXHAUSTED})
 """The worker stops, or the run is paused for want of credit: the row waits for better times."""
+
+FailureCounts = Mapping[tuple[str, str], int]
+"""Earlier failed calls, by story and failure class."""
 
 
 @dataclass(slots=True)
 class Settlement:
     """The writes of one batch."""
 
-    stories: list[StoryWrite] = field(default_factory=list)
-    attempts: list[SettledAttempt] = field(default_factory=list)
-    ledger: list[LedgerLine] = field(default_factory=list)
+    calls: list[SettledCall] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
+    decided: set[str] = field(default_factory=set)
+    """Rows that this batch changes: two answers for one row may meet in a batch."""
 
 
 async def settle_results(session: AsyncSession, run: Run, results: Sequence[CallResult]) -> None:
@@ -48,131 +50,110 @@ async def settle_results(session: AsyncSession, run: Run, results: Sequence[Call
     failed = [result.call.story_id for result in results if result.error is not None]
     failures = await count_failures(session, failed) if failed else {}
     settlement = plan_settlement(run, results, locked, failures)
-    await write_stories(session, settlement.stories)
-    await settle_attempts(session, settlement.attempts)
-    await book_attempts(session, settlement.ledger)
-    await add_progress(session, run.order.id, settlement.progress)
+    if settlement.calls:
+        await settle_calls(session, describe_payer(run), settlement.calls, settlement.progress)
 
 
 def plan_settlement(
-    run: Run,
-    results: Sequence[CallResult],
-    locked: dict[str, LockedAttempt],
-    failures: dict[tuple[str, str], int],
+    run: Run, results: Sequence[CallResult], locked: Mapping[str, LockedAttempt], failures: FailureCounts
 ) -> Settlement:
-    """Decide what becomes of each row and each call. `failures`: earlier failed calls by story and class."""
+    """Decide what becomes of each row and each call."""
     settlement = Settlement()
     for result in results:
         attempt = locked.get(result.call.attempt_id)
         if attempt is None or attempt.is_settled:
             continue
-        cost = find_cost(run, result)
-        if result.error is None and result.answer is not None:
-            outcome = _settle_answer(settlement, attempt, result.answer, cost)
-        else:
-            assert result.error is not None
-            outcome = "failed"
-            earlier = failures.get((attempt.story_id, result.error.failure_class.value), 0)
-            _settle_failure(settlement, result, attempt, result.error, earlier)
-        _book(settlement, run, result, attempt, outcome, cost)
+        settled = describe_call(run, result, attempt)
+        if result.error is not None:
+            _decide_failure(settlement, result, attempt, settled, failures)
+        elif result.answer is not None:
+            _decide_answer(settlement, result.answer, attempt, settled)
+        settlement.calls.append(settled)
+        _count_cost(settlement.progress, attempt, settled)
     return settlement
+
+
+def describe_payer(run: Run) -> Payer:
+    """Return what the ledger entries of a run share."""
+    order, target = run.order, run.target
+    return Payer(order.project_id, order.api_key_id, order.id, target.provider.name, target.model, run.quote.note)
+
+
+def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> SettledCall:
+    """Return a call with its cost and usage, failed until decided otherwise."""
+    answer, error = result.answer, result.error
+    may_cost = answer is not None or error is None or error.failure_class.may_be_charged
+    settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
+    settled.failure_class = error.failure_class.value if error else None
+    settled.upstream_request_id = shorten(find_request_id(answer, error), LONGEST_ID_CHARACTERS)
+    if answer is not None:
+        settled.prompt_tokens, settled.completion_tokens = clamp(answer.prompt_tokens), clamp(answer.completion_tokens)
+    if may_cost or attempt.outcome == "unknown":
+        settled.ledger_id = ids.new_id(ids.LEDGER_ENTRY)
+    return settled
 
 
 def find_cost(run: Run, result: CallResult) -> Decimal | None:
     """Return what a call cost; without usage the reserved worst case, None when no price is known."""
-    error = result.error
-    if result.answer is None and error is not None and not error.failure_class.may_be_charged:
-        return ZERO_USD
     if result.answer is None:
-        return result.call.reserved_usd
+        is_free = result.error is not None and not result.error.failure_class.may_be_charged
+        return ZERO_USD if is_free else result.call.reserved_usd
     cost = run.quote.cost(clamp(result.answer.prompt_tokens), clamp(result.answer.completion_tokens))
     return result.call.reserved_usd if cost is None else cost
 
 
-def _settle_answer(settlement: Settlement, attempt: LockedAttempt, answer: LlmAnswer, cost: Decimal | None) -> Outcome:
-    if attempt.story_status not in EMPTY_ROW:
-        return "superseded"
-    text = without_nul(answer.text)
-    settlement.stories.append(
-        StoryWrite(
-            attempt.story_id,
-            "succeeded",
-            text=text,
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
-            finish_reason=shorten(answer.finish_reason, 32),
-            model=shorten(answer.model, LONGEST_ID_CHARACTERS),
-            prompt_tokens=clamp(answer.prompt_tokens),
-            completion_tokens=clamp(answer.completion_tokens),
-            cost_usd=cost,
-        )
-    )
+def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAttempt, settled: SettledCall) -> None:
+    if attempt.story_status not in EMPTY_ROW or attempt.story_id in settlement.decided:
+        settled.outcome = "superseded"
+        return
+    settled.outcome = settled.story_status = "succeeded"
+    settled.text = without_nul(answer.text)
+    settled.sha256 = hashlib.sha256(settled.text.encode()).hexdigest()
+    settled.finish_reason = shorten(answer.finish_reason, 32)
+    settled.model = shorten(answer.model, LONGEST_ID_CHARACTERS)
+    settlement.decided.add(attempt.story_id)
     settlement.progress.succeeded += 1
     settlement.progress.running -= attempt.story_status == "running"
-    return "succeeded"
 
 
-def _settle_failure(
-    settlement: Settlement, result: CallResult, attempt: LockedAttempt, error: LlmError, earlier: int
-) -> None:
-    if attempt.story_status != "running" or attempt.story_attempt != result.call.number:
-        return  # somebody else owns the row, or it is queued already
-    settlement.progress.running -= 1
-    if error.failure_class in NOT_THE_ROWS_FAULT:
-        settlement.stories.append(StoryWrite(attempt.story_id, "queued"))
-        return
-    wait_seconds = find_wait(error.failure_class, earlier + 1, error.retry_after_seconds)
-    if wait_seconds is not None:
-        settlement.stories.append(StoryWrite(attempt.story_id, "queued", wait_seconds=wait_seconds))
-        return
-    settlement.progress.failed += 1
-    settlement.stories.append(
-        StoryWrite(
-            attempt.story_id,
-            "failed",
-            finish_reason=shorten(result.answer.finish_reason, 32) if result.answer else None,
-            failure_class=error.failure_class.value,
-            failure_message=shorten(error.message, LONGEST_MESSAGE_CHARACTERS),
-        )
-    )
-
-
-def _book(
+def _decide_failure(
     settlement: Settlement,
-    run: Run,
     result: CallResult,
     attempt: LockedAttempt,
-    outcome: Outcome,
-    cost: Decimal | None,
+    settled: SettledCall,
+    failures: FailureCounts,
 ) -> None:
-    answer, error = result.answer, result.error
-    prompt_tokens = clamp(answer.prompt_tokens) if answer else None
-    completion_tokens = clamp(answer.completion_tokens) if answer else None
-    request_id = answer.request_id if answer else error.request_id if error else None
-    settlement.attempts.append(
-        SettledAttempt(
-            attempt.id,
-            outcome,
-            cost,
-            failure_class=error.failure_class.value if error else None,
-            upstream_request_id=shorten(request_id, LONGEST_ID_CHARACTERS),
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-        )
-    )
-    if answer is not None or (error is not None and error.failure_class.may_be_charged) or attempt.outcome == "unknown":
-        settlement.ledger.append(LedgerLine(attempt.id, run.order.api_key_id, run.quote.note))
-    _count_money(settlement.progress, attempt, cost)
-    settlement.progress.prompt_tokens += prompt_tokens or 0
-    settlement.progress.completion_tokens += completion_tokens or 0
+    error, is_owner = result.error, attempt.story_attempt == result.call.number
+    if error is None or not is_owner or attempt.story_status != "running" or attempt.story_id in settlement.decided:
+        return  # somebody else owns the row, or it is queued already
+    settlement.decided.add(attempt.story_id)
+    settlement.progress.running -= 1
+    settled.story_status = "queued"
+    if error.failure_class in NOT_THE_ROWS_FAULT:
+        return
+    earlier = failures.get((attempt.story_id, error.failure_class.value), 0)
+    settled.wait_seconds = find_wait(error.failure_class, earlier + 1, error.retry_after_seconds)
+    if settled.wait_seconds is None:
+        settlement.progress.failed += 1
+        settled.story_status = "failed"
+        settled.failure_message = shorten(error.message, LONGEST_MESSAGE_CHARACTERS)
+        settled.finish_reason = shorten(result.answer.finish_reason, 32) if result.answer else None
 
 
-def _count_money(progress: Progress, attempt: LockedAttempt, cost: Decimal | None) -> None:
+def _count_cost(progress: Progress, attempt: LockedAttempt, settled: SettledCall) -> None:
     if attempt.outcome == "unknown":  # charged already, with the worst case: correct it
         progress.spent_usd -= attempt.spent_usd or ZERO_USD
     else:
         progress.reserved_usd -= attempt.reserved_usd or ZERO_USD
-    progress.spent_usd += cost or ZERO_USD
-    progress.cost_known = progress.cost_known and cost is not None
+    progress.spent_usd += settled.spent_usd or ZERO_USD
+    progress.cost_known = progress.cost_known and settled.spent_usd is not None
+    progress.prompt_tokens += settled.prompt_tokens or 0
+    progress.completion_tokens += settled.completion_tokens or 0
+
+
+def find_request_id(answer: LlmAnswer | None, error: LlmError | None) -> str | None:
+    """Return the provider's id of a call."""
+    return answer.request_id if answer else error.request_id if error else None
 
 
 def shorten(value: str | None, characters: int) -> str | None:

@@ -29,7 +29,10 @@ from shared.queue.messages import GENERATION
 
 SLICE_SECONDS: Final = 30.0
 """Then the run goes to the back of the queue: other runs and other workers get their turn."""
-CLAIM_ROWS: Final = 256
+CLAIM_SHARE: Final = 4
+"""A claim takes at most this part of all slots, so that claims, calls and commits of several batches overlap
+instead of moving in step."""
+FEWEST_CLAIM_ROWS: Final = 16
 GATHER_SLOTS_SECONDS: Final = 0.02
 """Free slots are gathered for so long: one claim for many rows."""
 LONGEST_NAP_SECONDS: Final = 0.25
@@ -115,7 +118,7 @@ class GenerationSlice:
         free = await self._wait_for_slots()
         if free == 0:
             return
-        grant = await self.limits.reserve(min(free, CLAIM_ROWS))
+        grant = await self.limits.reserve(min(free, max(FEWEST_CLAIM_ROWS, self.slots.limit // CLAIM_SHARE)))
         if grant.rows == 0:
             cause = Cause(grant.limited_by) if grant.limited_by else Cause.REQUESTS_PER_MINUTE
             await self._nap(cause, grant.wait_seconds)
@@ -135,7 +138,7 @@ class GenerationSlice:
             await self._nap(Cause.UPSTREAM_REFUSALS, silence)
             return 0
         free = self.slots.count_free(len(self.calls))
-        if free * 4 >= self.slots.limit:
+        if free * CLAIM_SHARE >= self.slots.limit:
             return free
         self.slots.changed.clear()
         is_at_most = self.slots.limit >= self.slots.most

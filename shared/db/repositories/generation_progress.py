@@ -98,15 +98,6 @@ HOLD: Final = text(f"""
     returning {STATE_COLUMNS}
 """)  # noqa: S608  the only thing put in is a constant of ours
 
-ADMIT: Final = text("""
-    update generation
-    set running = running + :rows, reserved_usd = reserved_usd + :reserved_usd, failed = failed + :failed,
-        status = 'running', started_at = coalesce(started_at, now()), delivered_at = now()
-    where id = :generation_id and status in ('queued', 'running')
-      and (budget_usd is null or spent_usd + reserved_usd + :reserved_usd <= budget_usd)
-    returning 1
-""")
-
 ADD_PROGRESS: Final = text("""
     update generation
     set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
@@ -150,15 +141,6 @@ async def lock_funds(session: AsyncSession, generation_id: str) -> Funds | None:
     statement = text("select budget_usd, spent_usd, reserved_usd from generation where id = :generation_id for update")
     row = (await session.execute(statement, {"generation_id": generation_id})).one()
     return None if row[0] is None else Funds(*row)
-
-
-async def admit_claim(
-    session: AsyncSession, generation_id: str, *, rows: int, reserved_usd: Decimal, failed: int = 0
-) -> bool:
-    """Count claimed rows and reserve their money. False when the run is paused or over, or the budget too small:
-    then roll the claim back."""
-    values = {"generation_id": generation_id, "rows": rows, "reserved_usd": reserved_usd, "failed": failed}
-    return (await session.execute(ADMIT, values)).scalar() is not None
 
 
 async def add_progress(session: AsyncSession, generation_id: str, progress: Progress) -> None:

@@ -49,7 +49,7 @@ def test_money_under_way_is_waited_for_and_spent_money_is_not() -> None:
 
 def test_a_row_whose_prompt_cannot_be_rendered_is_failed_without_a_call() -> None:
     claim = plan_claim(build_run(), [QueuedStory("story_1", 0, {}), *build_rows(1)], None)
-    assert [row["id"] for row in claim.unsendable] == ["story_1"]
+    assert [row.id for row in claim.unsendable] == ["story_1"]
     assert len(claim.calls) == 1
 
 
