@@ -88,7 +88,8 @@ def load(model: str) -> tuple[TunableModel, list[TrainingSequence]]:
     device = choose_device("auto")
     tokenizer = load_tokenizer(model)
     encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), 1024)
-    sequences = [encoder.encode(example) for example in to_examples(read_sample_stories()[:16])]
+    encoded = map(encoder.encode, to_examples(read_sample_stories()[:16]))
+    sequences = [item for item in encoded if isinstance(item, TrainingSequence)]
     base = load_base(model, choose_dtype("auto", device), device)
     return attach_new_adapter(base, LoraShape(16, 32), 1, tokenizer.pad_token_id), sequences
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from services.engine.training.examples import (
-    ChatExample,
     CompletionExample,
     Example,
     PreferenceExample,
@@ -47,6 +48,13 @@ class PreferencePair:
     rejected: TrainingSequence
 
 
+Encoded = TrainingSequence | PreferencePair
+
+
+class EncodingError(Exception):
+    """The example cannot be learned by this model; the message is the reason."""
+
+
 class ExampleEncoder:
     """Encodes examples with a model's tokenizer and its chat template."""
 
@@ -56,15 +64,16 @@ class ExampleEncoder:
         self._maximum_tokens = maximum_tokens
         self.cut_count = 0
 
-    def encode(self, example: Example) -> TrainingSequence:
-        """Encode a completion or chat example, cut to the maximum length at the end."""
+    def encode(self, example: Example) -> Encoded:
+        """Encode an example, cut to the maximum length at the end. Raises EncodingError."""
+        if isinstance(example, PreferenceExample):
+            return self._encode_pair(example)
         if isinstance(example, CompletionExample):
             return self._cut(self._encode_completion(example))
-        assert isinstance(example, ChatExample)
         return self._cut(self._encode_turns(example.turns))
 
-    def encode_pair(self, example: PreferenceExample) -> PreferencePair:
-        """Encode a preference example; only the two answers are learned."""
+    def _encode_pair(self, example: PreferenceExample) -> PreferencePair:
+        """Only the two answers are learned."""
         prompt = tuple(Turn(turn.role, turn.content, learned=False) for turn in example.prompt)
         better, worse = (self._encode_turns((*prompt, answer)) for answer in (example.preferred, example.rejected))
         return PreferencePair(self._cut(better), self._cut(worse))
@@ -94,13 +103,19 @@ class ExampleEncoder:
         for position, turn in enumerate(turns):
             if not turn.learned:
                 continue
-            before = self._render_chat(messages[:position], True)
-            after = self._render_chat(messages[: position + 1], False)
+            before = self._render(messages[:position], answer_follows=True)
+            after = self._render(messages[: position + 1], answer_follows=False)
             if not before.startswith(done) or not after.startswith(before):
-                raise ValueError("the chat template rewrites earlier turns; such models cannot be tuned on chats")
+                raise EncodingError("the model's chat template does not keep these turns apart")
             pieces += [(before[len(done) :], False), (after[len(before) :].rstrip("\n"), True)]
             done = before + pieces[-1][0]
         return [(text, is_learned) for text, is_learned in pieces if text]
+
+    def _render(self, messages: list[dict[str, str]], *, answer_follows: bool) -> str:
+        try:
+            return self._render_chat(messages, answer_follows)
+        except (ValueError, TemplateError) as error:
+            raise EncodingError(f"the model's chat template refuses these turns: {error}") from error
 
     def _prompt_tokens(self, text: str) -> list[int]:
         return list(self._tokenizer(text).input_ids)
@@ -111,5 +126,8 @@ class ExampleEncoder:
     def _cut(self, sequence: TrainingSequence) -> TrainingSequence:
         if len(sequence) <= self._maximum_tokens:
             return sequence
+        learned = sequence.learned[: self._maximum_tokens]
+        if not any(learned):
+            raise EncodingError(f"the prompt alone is longer than {self._maximum_tokens} tokens")
         self.cut_count += 1
-        return TrainingSequence(sequence.tokens[: self._maximum_tokens], sequence.learned[: self._maximum_tokens])
+        return TrainingSequence(sequence.tokens[: self._maximum_tokens], learned)

@@ -5,7 +5,7 @@ Every bad line is reported with its number and reason. Knows no tokenizer.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +68,7 @@ class ExampleFile:
     examples: list[Example]
     problems: list[LineProblem]
     format: Format | None
+    lines: list[int] = field(default_factory=list)
 
 
 class BadLineError(Exception):
@@ -84,6 +85,7 @@ def parse_lines(lines: Iterable[bytes]) -> ExampleFile:
     """Parse raw lines; see `read_examples`."""
     examples: list[Example] = []
     problems: list[LineProblem] = []
+    used: list[int] = []
     first_format: Format | None = None
     for number, line in _numbered_lines(lines):
         try:
@@ -94,7 +96,8 @@ def parse_lines(lines: Iterable[bytes]) -> ExampleFile:
             problems.append(LineProblem(number, str(error)))
         else:
             examples.append(example)
-    return ExampleFile(examples, problems, first_format)
+            used.append(number)
+    return ExampleFile(examples, problems, first_format, used)
 
 
 def _numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -15,8 +15,8 @@ from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.serving import choose_dtype
 from services.engine.store import Store
 from services.engine.training.completion_loss import ROWS_PER_CHUNK
-from services.engine.training.encoding import ExampleEncoder, PreferencePair
-from services.engine.training.examples import Example, PreferenceExample
+from services.engine.training.encoding import Encoded, EncodingError, ExampleEncoder, PreferencePair
+from services.engine.training.examples import LineProblem
 from services.engine.training.hyperparameters import Hyperparameters, RequestedHyperparameters, settle
 from services.engine.training.job_folder import JobFolder
 from services.engine.training.job_store import Job, JobStore
@@ -47,7 +47,7 @@ from services.engine.training.tunable_model import (
     attach_new_adapter,
     attach_parent_adapter,
 )
-from services.engine.training.validation import check_file
+from services.engine.training.validation import bad_lines_error, check_file
 
 
 class JobRun:
@@ -76,7 +76,10 @@ class JobRun:
 
         Raises InvalidFileError, InsufficientMemoryError, TrainingDivergedError, OSError, ClaimLostError.
         """
-        loop, validation = self._prepare()
+        try:
+            loop, validation = self._prepare()
+        except TrainingInterruptedError:
+            return
         try:
             self._train(loop, validation)
         except TrainingInterruptedError:
@@ -87,25 +90,35 @@ class JobRun:
     # ── before the first step ─────────────────────────────────────────────────────────────────────────────────
 
     def _prepare(self) -> tuple[TrainingLoop, list[Item]]:
-        method = self._job.request["method"]
-        training = check_file(self._folder.training_file, "training_file", method, self._settings).examples
-        validation: list[Example] = []
-        if self._job.request["validation_file"]:
-            file = self._folder.validation_file
-            validation = check_file(file, "validation_file", method, self._settings).examples
-        hyperparameters = settle(RequestedHyperparameters(**self._job.hyperparameters), len(training))
-        self._record.settle(_shown(hyperparameters, self._job))
         tokenizer = load_tokenizer(self._job.source["base_path"])
         encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), self._settings.max_sequence_tokens)
-        encoded = [_encode(encoder, example) for example in training]
-        encoded_validation = [_encode(encoder, example) for example in validation]
+        encoded = self._encode_file(encoder, self._folder.training_file, "training_file")
+        validation: list[Encoded] = []
+        if self._job.request["validation_file"]:
+            validation = self._encode_file(encoder, self._folder.validation_file, "validation_file")
         self._warn_of_cuts(encoder.cut_count)
-        model = self._load_model(tokenizer, encoded + encoded_validation)
-        items, held = self._refer(model, encoded), self._refer(model, encoded_validation)
-        loop = self._build_loop(model, items, hyperparameters)
-        return loop, held
+        hyperparameters = settle(RequestedHyperparameters(**self._job.hyperparameters), len(encoded))
+        self._record.settle(_shown(hyperparameters, self._job))
+        model = self._load_model(tokenizer, encoded + validation)
+        loop = self._build_loop(model, self._refer(model, encoded), hyperparameters)
+        held_out = self._refer(model, validation)
+        self._resume(loop)
+        return loop, held_out
 
-    def _load_model(self, tokenizer: Any, encoded: Sequence[Any]) -> TunableModel:
+    def _encode_file(self, encoder: ExampleEncoder, path: Path, param: str) -> list[Encoded]:
+        found = check_file(path, param, self._job.request["method"], self._settings)
+        encoded: list[Encoded] = []
+        problems: list[LineProblem] = []
+        for line, example in zip(found.lines, found.examples, strict=True):
+            try:
+                encoded.append(encoder.encode(example))
+            except EncodingError as error:
+                problems.append(LineProblem(line, str(error)))
+        if problems:
+            raise bad_lines_error(param, problems)
+        return encoded
+
+    def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded]) -> TunableModel:
         source = self._job.source["base_path"]
         dtype = choose_dtype("auto", self._device)
         base = load_base(source, dtype, torch.device("cpu"))
@@ -116,7 +129,7 @@ class JobRun:
         shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
         return attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
 
-    def _check_memory(self, base: Any, encoded: Sequence[Any]) -> None:
+    def _check_memory(self, base: Any, encoded: Sequence[Encoded]) -> None:
         weight_bytes = sum(parameter.numel() * parameter.element_size() for parameter in base.parameters())
         longest = max(_tokens_in_pass(item) for item in encoded)
         size = ModelSize.from_config(base.config, 0 if self._device.type == "cpu" else weight_bytes)
@@ -128,18 +141,17 @@ class JobRun:
     def _tokens_per_pass(self) -> int:
         return 0 if self._device.type == "cpu" else self._settings.gpu_tokens_per_pass
 
-    def _refer(self, model: TunableModel, encoded: Sequence[Any]) -> list[Item]:
+    def _refer(self, model: TunableModel, encoded: Sequence[Encoded]) -> list[Item]:
         """Give preference pairs their likelihoods under the starting model; other items stay as they are."""
-        if not encoded or not isinstance(encoded[0], PreferencePair):
-            return list(encoded)
         model.peft_model.eval()
-        items: list[Item] = []
-        for pair in encoded:
-            self._raise_if_stopped()
-            with torch.no_grad():
-                better, worse = sequence_log_likelihoods(model, [pair])[0].tolist()
-            items.append(ReferencedPair(pair, better, worse))
-        return items
+        return [self._refer_pair(model, item) if isinstance(item, PreferencePair) else item for item in encoded]
+
+    def _refer_pair(self, model: TunableModel, pair: PreferencePair) -> ReferencedPair:
+        if self._should_stop():
+            raise TrainingInterruptedError
+        with torch.no_grad():
+            better, worse = sequence_log_likelihoods(model, [pair])[0].tolist()
+        return ReferencedPair(pair, better, worse)
 
     def _build_loop(self, model: TunableModel, items: list[Item], hyperparameters: Hyperparameters) -> TrainingLoop:
         objective: Objective = CompletionObjective(hyperparameters.prompt_loss_weight)
@@ -152,11 +164,13 @@ class JobRun:
             seed=self._job.request["seed"],
             tokens_per_pass=self._tokens_per_pass,
         )
-        loop = TrainingLoop(model, objective, items, plan, should_stop=self._should_stop)
+        return TrainingLoop(model, objective, items, plan, should_stop=self._should_stop)
+
+    def _resume(self, loop: TrainingLoop) -> None:
+        """Go on at the last resume point; after this the model is no longer the one that training started from."""
         if state := load_newest_resume_point(self._folder.resume_points):
             loop.restore(state)
             self._record.tell(f"resumed:{self._job.attempt}", f"Resumed at step {loop.progress.step}")
-        return loop
 
     def _warn_of_cuts(self, count: int) -> None:
         if count:
@@ -209,10 +223,6 @@ class JobRun:
     def _should_stop(self) -> bool:
         return self._stop_requested() or not self._record.holds_claim()
 
-    def _raise_if_stopped(self) -> None:
-        if self._should_stop():
-            raise TrainingInterruptedError
-
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -234,7 +244,6 @@ class JobRun:
         return folder
 
     def _finish(self, loop: TrainingLoop) -> None:
-        self._raise_if_stopped()
         table = write_result_table(JobStore(self._store).metrics(self._job.id))
         file_id = self._result_file_id()
         self._files.add_bytes(file_id, table)
@@ -252,11 +261,7 @@ class JobRun:
         return file_id
 
 
-def _encode(encoder: ExampleEncoder, example: Example) -> Any:
-    return encoder.encode_pair(example) if isinstance(example, PreferenceExample) else encoder.encode(example)
-
-
-def _tokens_in_pass(item: Any) -> int:
+def _tokens_in_pass(item: Encoded) -> int:
     return 2 * max(len(item.preferred), len(item.rejected)) if isinstance(item, PreferencePair) else len(item)
 
 

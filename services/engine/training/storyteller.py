@@ -82,15 +82,19 @@ def _build_loop(
     tokenizer = load_tokenizer(options.base)
     encoder = ExampleEncoder(tokenizer, _refuse_chat, maximum_tokens=1024)
     items = [
-        _emphasise(encoder.encode(example), story, tokenizer)
-        for example, story in zip(to_examples(train), train, strict=True)
+        _emphasise(sequence, story, tokenizer) for sequence, story in zip(_encode(encoder, train), train, strict=True)
     ]
-    validation = [encoder.encode(example) for example in to_examples(held_out)]
+    validation = _encode(encoder, held_out)
     base = load_base(options.base, torch.bfloat16, choose_device("auto"))
     shape = LoraShape(options.rank, 2 * options.rank)
     model = attach_new_adapter(base, shape, options.seed, tokenizer.pad_token_id)
     plan = TrainingPlan(options.epochs, options.batch_size, options.learning_rate, options.seed)
     return TrainingLoop(model, CompletionObjective(), items, plan), validation
+
+
+def _encode(encoder: ExampleEncoder, stories: list[SampleStory]) -> list[TrainingSequence]:
+    encoded = map(encoder.encode, to_examples(stories))
+    return [sequence for sequence in encoded if isinstance(sequence, TrainingSequence)]
 
 
 def _emphasise(sequence: TrainingSequence, story: SampleStory, tokenizer: Any) -> TrainingSequence:

@@ -1,8 +1,15 @@
 """Checks the files of a job before it is queued."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from services.engine.training.examples import REPORTED_PROBLEMS, ExampleFile, Format, read_examples
+from services.engine.training.examples import (
+    REPORTED_PROBLEMS,
+    ExampleFile,
+    Format,
+    LineProblem,
+    read_examples,
+)
 from services.engine.training.settings import TrainingSettings
 
 METHOD_FORMATS: dict[str, tuple[Format, ...]] = {
@@ -29,7 +36,7 @@ def check_file(path: Path, param: str, method: str, settings: TrainingSettings) 
     """Read the file behind `param` (training_file or validation_file). Raises InvalidFileError."""
     found = read_examples(path)
     if found.problems:
-        raise _bad_lines(param, found)
+        raise bad_lines_error(param, found.problems)
     fewest = settings.minimum_examples if param == "training_file" else 1
     count = len(found.examples)
     if count < fewest:
@@ -44,12 +51,13 @@ def check_file(path: Path, param: str, method: str, settings: TrainingSettings) 
     return found
 
 
-def _bad_lines(param: str, found: ExampleFile) -> InvalidFileError:
-    count = len(found.problems)
-    details = [f"{_words(param)}, {problem}" for problem in found.problems[:REPORTED_PROBLEMS]]
+def bad_lines_error(param: str, problems: Sequence[LineProblem]) -> InvalidFileError:
+    """Build the error that names each line and reason, up to a number of them."""
+    count = len(problems)
+    details = [f"{_words(param)}, {problem}" for problem in problems[:REPORTED_PROBLEMS]]
     if count > len(details):
         details.append(f"{_words(param)}: {count - len(details)} more lines cannot be used")
-    listed = "; ".join(str(problem) for problem in found.problems[:REPORTED_PROBLEMS])
+    listed = "; ".join(str(problem) for problem in problems[:REPORTED_PROBLEMS])
     more = "" if count <= REPORTED_PROBLEMS else f"; and {count - REPORTED_PROBLEMS} more"
     plural = "line" if count == 1 else "lines"
     message = f"The {_words(param)} has {count} {plural} that cannot be used: {listed}{more}"

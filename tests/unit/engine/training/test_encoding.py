@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.engine.model.chat import build_chat_renderer
-from services.engine.training.encoding import ExampleEncoder, TrainingSequence
+from services.engine.training.encoding import EncodingError, ExampleEncoder, TrainingSequence
 from services.engine.training.examples import ChatExample, CompletionExample, Turn
 from tests.support.tiny_model import build_tiny_tokenizer
 
@@ -68,3 +68,13 @@ def test_long_examples_are_cut_and_counted(tokenizer: Any) -> None:
     short = encoder(tokenizer, maximum=10)
     assert len(short.encode(CompletionExample("a", "b" * 50))) == 10
     assert short.cut_count == 1
+
+
+def test_an_example_whose_prompt_fills_the_model_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(EncodingError, match="the prompt alone is longer than 10 tokens"):
+        encoder(tokenizer, maximum=10).encode(CompletionExample("a" * 50, "b"))
+
+
+def test_a_chat_that_the_template_cannot_cut_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(EncodingError, match="chat template"):
+        encoder(tokenizer).encode(ChatExample((Turn("assistant", "a", learned=True),)))

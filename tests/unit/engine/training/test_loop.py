@@ -8,7 +8,7 @@ import torch
 
 from services.engine.model.chat import build_chat_renderer
 from services.engine.model.load import load_base, load_tokenizer
-from services.engine.training.encoding import ExampleEncoder, TrainingSequence
+from services.engine.training.encoding import ExampleEncoder, PreferencePair, TrainingSequence
 from services.engine.training.examples import CompletionExample, PreferenceExample, Turn
 from services.engine.training.loop import (
     StepMetrics,
@@ -146,7 +146,8 @@ def test_preference_tuning_widens_the_margin(make_model: Callable[[], TunableMod
     question = (Turn("user", "唐", learned=False),)
     example = PreferenceExample(question, Turn("assistant", "好故事", True), Turn("assistant", "bad", True))
     model = make_model()
-    pair = encoder.encode_pair(example)
+    pair = encoder.encode(example)
+    assert isinstance(pair, PreferencePair)
     with torch.no_grad():
         better, worse = sequence_log_likelihoods(model, [pair])[0].tolist()
     loop = TrainingLoop(model, PreferenceObjective(0.1), [ReferencedPair(pair, better, worse)], plan(epochs=10))
