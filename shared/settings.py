@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     """A `providers.toml` that adds to or replaces the built-in providers."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
+    object_store_dir: str = ".storymill/objects"
+    """Where the bytes of files lie: a folder, or a URL that fsspec knows. Gateway and workers must share it."""
+
     streaming_url: str = "http://127.0.0.1:8001"
     """Public base URL of the streaming service, handed to clients in `ws_url` and `sse_url`."""
     log_level: str = "INFO"

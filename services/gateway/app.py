@@ -12,6 +12,8 @@ from services.gateway.chat.routes import router as chat
 from services.gateway.completions.routes import router as completions
 from services.gateway.engines.routes import router as engines
 from services.gateway.error_handlers import install_error_handlers
+from services.gateway.files.routes import UPLOAD_PATH, uploads
+from services.gateway.files.routes import router as files
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
 from services.gateway.models.routes import router as models
@@ -24,7 +26,7 @@ from services.gateway.wiring import Gateway
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
 
-ROUTERS = (completions, chat, engines, models, streams, recipes, generations, stories, usage, health)
+ROUTERS = (completions, chat, engines, models, streams, recipes, generations, stories, uploads, files, usage, health)
 
 
 def build_api(settings: GatewaySettings) -> FastAPI:
@@ -56,4 +58,5 @@ def build_api(settings: GatewaySettings) -> FastAPI:
 
 def create_app(settings: GatewaySettings) -> ASGIApp:
     """Return the whole application, as uvicorn runs it."""
-    return RequestObserver(RequestLimits(build_api(settings), settings.max_body_bytes))
+    own_limits = {UPLOAD_PATH: settings.max_file_bytes}
+    return RequestObserver(RequestLimits(build_api(settings), settings.max_body_bytes, own_limits))

@@ -60,12 +60,11 @@ class Claim:
             )
 
 
-async def answer_once(claim: Claim, request: Request, handle: Callable[[], Awaitable[Response]]) -> Response:
+async def answer_once(claim: Claim, request_hash: str, handle: Callable[[], Awaitable[Response]]) -> Response:
     """Run `handle` for the first request with a key; replay or join its outcome for later ones.
 
     Raises: InvalidRequestError for a key used with another request, RateLimitedError while the first is under way.
     """
-    request_hash = await hash_request(request)
     earlier = await take_key(claim, request_hash)
     if earlier is not None:
         if earlier.request_hash != request_hash:
@@ -121,6 +120,12 @@ async def hash_request(request: Request) -> str:
     """Return the hash that says "the same request": method, path, query and body."""
     head = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
     return hashlib.sha256(head + await request.body()).hexdigest()
+
+
+def hash_head(request: Request) -> str:
+    """Return the hash of an upload, whose body passes through: method, path and length."""
+    head = f"{request.method} {request.url.path}?{request.url.query} {request.headers.get('content-length', '')}\n"
+    return hashlib.sha256(head.encode()).hexdigest()
 
 
 def open_claim(database: Database, principal: Principal, request: Request) -> Claim:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from services.gateway.idempotency import answer_once, open_claim
+from services.gateway.idempotency import answer_once, hash_head, hash_request, open_claim
 from services.gateway.json_request import JsonRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
@@ -22,6 +22,8 @@ NEEDS_READ = {"x-scope": READ}
 class KeyedRoute(APIRoute):
     """A route that only a valid key opens."""
 
+    takes_json = True
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler with our steps around it."""
         handle = super().get_route_handler()
@@ -33,17 +35,25 @@ class KeyedRoute(APIRoute):
             principal = await gateway.authenticator.authenticate(request.headers.get("authorization"))
             principal.require(scope)
             strict = JsonRequest(request.scope, request.receive)
-            await strict.check_content_type()
+            if self.takes_json:
+                await strict.check_content_type()
             claim = open_claim(gateway.database, principal, strict)
             strict.state.principal = principal
             strict.state.claim = claim
             if claim.key is None:
                 return await handle(strict)
-            return await answer_once(claim, strict, lambda: handle(strict))
+            request_hash = await hash_request(strict) if self.takes_json else hash_head(strict)
+            return await answer_once(claim, request_hash, lambda: handle(strict))
 
         return handle_keyed
 
 
-def keyed_router(tag: str) -> APIRouter:
+class UploadRoute(KeyedRoute):
+    """A route whose body is read piece by piece, and is therefore no part of what makes two requests the same."""
+
+    takes_json = False
+
+
+def keyed_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:
     """Return a router under /v1 whose routes need a key."""
-    return APIRouter(prefix="/v1", tags=[tag], route_class=KeyedRoute, dependencies=[Depends(SHOWN_SECURITY)])
+    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, dependencies=[Depends(SHOWN_SECURITY)])

@@ -9,6 +9,8 @@ class GatewaySettings(Settings):
     """Limits and delays of the gateway."""
 
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    max_file_bytes: int = Field(512 * 1024 * 1024, ge=1024)
+    """Of an upload, its form included."""
     max_choices: int = Field(128, ge=1)
     """Prompts × n of one request."""
     max_open_completions: int = Field(512, ge=1)

@@ -12,6 +12,7 @@ from shared.db.session import Database
 from shared.llm.catalog import ModelCatalog
 from shared.llm.client import LlmClient
 from shared.llm.providers import load_providers
+from shared.objects.store import ObjectStore
 from shared.queue.celery_app import make_celery
 from shared.queue.sender import TaskSender
 from shared.stream.hub import StreamHub
@@ -34,6 +35,7 @@ class Gateway:
     llm_client: LlmClient
     catalog: ModelCatalog
     authenticator: Authenticator
+    objects: ObjectStore
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:
@@ -54,6 +56,7 @@ class Gateway:
             llm_client=client,
             catalog=ModelCatalog(load_providers(settings), client),
             authenticator=Authenticator(database),
+            objects=ObjectStore(settings.object_store_dir),
         )
 
     async def start(self) -> None:

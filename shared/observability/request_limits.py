@@ -1,5 +1,6 @@
 """Requests refused before a route sees them, as pure ASGI: bodies over the limit, NUL characters in the URL."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -14,42 +15,50 @@ DRAINED_BYTES: Final = 64 * 1024 * 1024
 
 
 class RequestLimits:
-    """Answers 413 to bodies over `max_body_bytes` and 400 to a NUL in path or query, which no text column stores."""
+    """Answers 413 to bodies over `max_body_bytes` (or what `own_limits` says for a path) and 400 to a NUL in path or
+    query, which no text column stores."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, own_limits: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._own_limits = own_limits or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif "\x00" in scope["path"] or b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
+            return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
             await send_error(send, InvalidRequestError("The URL contains a NUL character."))
-        elif declared_length(scope) > self._max_body_bytes:
+            return
+        limit = self._own_limits.get(scope["path"], self._max_body_bytes)
+        if declared_length(scope) > limit:
             await drain(receive)
-            await send_error(send, self._too_large())
+            await send_error(send, too_large(limit))
         else:
-            await self._app(scope, self._limit(receive), send)
+            await self._app(scope, count_body(receive, limit), send)
 
-    def _limit(self, receive: Receive) -> Receive:
-        """Return `receive` that counts, for bodies that declare no length (or a false one)."""
-        seen = 0
 
-        async def receive_counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body_bytes:
-                if message.get("more_body", False):
-                    await drain(receive)
-                # FastAPI passes on only this class from the reading of a body.
-                raise HTTPException(413, self._too_large().message)
-            return message
+def count_body(receive: Receive, limit: int) -> Receive:
+    """Return `receive` that counts, for bodies that declare no length (or a false one)."""
+    seen = 0
 
-        return receive_counted
+    async def receive_counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            if message.get("more_body", False):
+                await drain(receive)
+            # FastAPI passes on only this class from the reading of a body.
+            raise HTTPException(413, too_large(limit).message)
+        return message
 
-    def _too_large(self) -> RequestTooLargeError:
-        return RequestTooLargeError(f"The request body is over the limit of {self._max_body_bytes} bytes.")
+    return receive_counted
+
+
+def too_large(limit: int) -> RequestTooLargeError:
+    """Return the error that names the limit."""
+    return RequestTooLargeError(f"The request body is over the limit of {limit} bytes.")
 
 
 def declared_length(scope: Scope) -> int:

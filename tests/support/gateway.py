@@ -36,6 +36,7 @@ class Mill:
     database_url: str
     redis_url: str
     upstream: ScriptedUpstream
+    objects_dir: Path
     keys: dict[str, str] = field(default_factory=dict)
     key_ids: dict[str, str] = field(default_factory=dict)
     worker: WorkerProcess | None = None
@@ -70,16 +71,22 @@ async def open_mill(
     """Yield a live gateway; with `queues`, a real worker process serves those."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(ScriptedUpstream())
-        stores = {"database_url": database_url, "redis_url": redis_url, "upstream_url": upstream.url}
+        objects = {"object_store_dir": str(folder / "objects")}
+        stores = {"database_url": database_url, "redis_url": redis_url, "upstream_url": upstream.url, **objects}
         database = Database(Settings.model_validate(stores))
         stack.push_async_callback(database.close)
         given = GatewaySettings.model_validate({**stores, "streaming_url": "http://streaming.test:8001", **settings})
         base_url = await stack.enter_async_context(serve_gateway(given))
-        mill = Mill(base_url, database, database_url, redis_url, upstream)
+        mill = Mill(base_url, database, database_url, redis_url, upstream, folder / "objects")
         if queues is not None:
             mill.worker = await stack.enter_async_context(
                 WorkerProcess(
-                    folder, database_url=database_url, redis_url=redis_url, upstream_url=upstream.url, queues=queues
+                    folder,
+                    database_url=database_url,
+                    redis_url=redis_url,
+                    upstream_url=upstream.url,
+                    queues=queues,
+                    env={"STORYMILL_OBJECT_STORE_DIR": stores["object_store_dir"]},
                 )
             )
         yield mill

@@ -1,6 +1,8 @@
 """The tables. Names are the vocabulary of the product; see docs/glossary.md."""
 
 from shared.db.models.base import Base
+from shared.db.models.dataset import Dataset, DatasetRow, DatasetVersion
+from shared.db.models.file import File
 from shared.db.models.generation import Attempt, Generation, LedgerEntry, Story
 from shared.db.models.idempotency import IdempotencyKey
 from shared.db.models.interactive import Completion
@@ -12,6 +14,10 @@ __all__ = [
     "Attempt",
     "Base",
     "Completion",
+    "Dataset",
+    "DatasetRow",
+    "DatasetVersion",
+    "File",
     "Generation",
     "IdempotencyKey",
     "LedgerEntry",

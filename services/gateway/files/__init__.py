@@ -1,0 +1,1 @@
+"""OpenAI's files: uploaded, listed, read, deleted."""

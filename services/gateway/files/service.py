@@ -1,0 +1,92 @@
+"""Keep, find and delete files."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.gateway.answers import Json
+from services.gateway.files.upload import Upload
+from services.gateway.idempotency import Claim
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.clock import unix_seconds
+from shared.db.models import File
+from shared.db.repositories import files
+from shared.db.repositories.pages import Page
+from shared.errors import ConflictError, NotFoundError
+
+PUT_TRIES = 3
+
+
+async def keep_upload(gateway: Gateway, caller: Principal, claim: Claim, upload: Upload) -> File:
+    """Store the bytes, then record the file."""
+    if claim.subject_id is not None:
+        return await get_file(gateway, caller, claim.subject_id)
+    for _ in range(PUT_TRIES):
+        upload.content.seek(0)
+        stored = await asyncio.to_thread(gateway.objects.put, upload.content)
+        async with gateway.database.transaction() as session:
+            await files.lock_content(session, [stored.sha256])
+            # Somebody may have deleted the last file of the same content just now, and the object with it.
+            if not await asyncio.to_thread(gateway.objects.exists, stored.sha256):
+                continue
+            file = await files.add_file(
+                session,
+                project_id=caller.project_id,
+                filename=upload.filename,
+                purpose=upload.purpose,
+                sha256=stored.sha256,
+                size=stored.bytes,
+            )
+            await claim.bind(session, file.id)
+        return file
+    raise ConflictError("The same content is being deleted again and again. Try later.", param="file")
+
+
+async def get_file(gateway: Gateway, caller: Principal, file_id: str) -> File:
+    """Return a file. Raises: NotFoundError, also for another project's."""
+    async with gateway.database.transaction() as session:
+        file = await files.find_file(session, caller.project_id, file_id)
+    if file is None:
+        raise NotFoundError(f"No such File object: {file_id}", param="id")
+    return file
+
+
+async def list_files(
+    gateway: Gateway, caller: Principal, page: Page, purpose: str | None
+) -> tuple[Sequence[File], bool]:
+    """Return a page of files. Raises: NotFoundError for a cursor that is not there."""
+    if page.after is not None:
+        await get_file(gateway, caller, page.after)
+    async with gateway.database.transaction() as session:
+        return await files.list_files(session, caller.project_id, page, purpose=purpose)
+
+
+async def delete_file(gateway: Gateway, caller: Principal, file_id: str) -> Json:
+    """Delete a file, and its bytes if nothing else is made of them.
+
+    Raises: NotFoundError, ConflictError for a file that a dataset version is made of."""
+    file = await get_file(gateway, caller, file_id)
+    async with gateway.database.transaction() as session:
+        dataset_id = await files.find_dataset_of_file(session, file_id)
+        if dataset_id is not None:
+            raise ConflictError(f"The file belongs to dataset '{dataset_id}', which never changes.", param="id")
+        await files.delete_file(session, caller.project_id, file_id)
+    async with gateway.database.transaction() as session:
+        await files.lock_content(session, [file.sha256])
+        if not await files.is_named(session, file.sha256):
+            await asyncio.to_thread(gateway.objects.remove, file.sha256)
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+def shape_file(file: File) -> Json:
+    """Return OpenAI's file object."""
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": file.bytes,
+        "created_at": unix_seconds(file.created_at),
+        "filename": file.filename,
+        "purpose": file.purpose,
+        "status": file.status,
+        "status_details": None,
+    }

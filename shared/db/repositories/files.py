@@ -1,0 +1,81 @@
+"""Files: names for objects of the store. Rows are written after the bytes and deleted before them."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import ids
+from shared.db.models import Dataset, DatasetVersion, File
+from shared.db.repositories.pages import Page, fetch_page
+
+PROCESSED = "processed"
+
+
+async def add_file(
+    session: AsyncSession, *, project_id: str, filename: str, purpose: str, sha256: str, size: int
+) -> File:
+    """Insert a file whose bytes are in the store; hold `lock_content` and look that they are."""
+    file = File(
+        id=ids.new_id(ids.FILE),
+        project_id=project_id,
+        filename=filename,
+        purpose=purpose,
+        bytes=size,
+        sha256=sha256,
+        status=PROCESSED,
+    )
+    session.add(file)
+    await session.flush()
+    await session.refresh(file)
+    return file
+
+
+async def lock_content(session: AsyncSession, sha256s: Collection[str]) -> None:
+    """Until the end of the transaction nobody else names or drops these objects."""
+    for sha256 in sorted(set(sha256s)):
+        await session.execute(text("select pg_advisory_xact_lock(hashtextextended(:sha256, 0))"), {"sha256": sha256})
+
+
+async def is_named(session: AsyncSession, sha256: str) -> bool:
+    """Say whether any file, of any project, is made of this object."""
+    return (await session.scalar(select(func.count()).where(File.sha256 == sha256))) != 0
+
+
+async def find_file(session: AsyncSession, project_id: str, file_id: str) -> File | None:
+    """Return a file of the project."""
+    query = select(File).where(File.id == file_id, File.project_id == project_id)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def list_files(
+    session: AsyncSession, project_id: str, page: Page, *, purpose: str | None = None
+) -> tuple[Sequence[File], bool]:
+    """Return a page of a project's files and whether there is more."""
+    query = select(File).where(File.project_id == project_id)
+    if purpose is not None:
+        query = query.where(File.purpose == purpose)
+    return await fetch_page(session, query, File.id, page)
+
+
+async def find_dataset_of_file(session: AsyncSession, file_id: str) -> str | None:
+    """Return a dataset that was made into this file: such a file cannot be deleted."""
+    query = (
+        select(Dataset.id)
+        .outerjoin(DatasetVersion, DatasetVersion.id == Dataset.version_id)
+        .where(
+            or_(
+                DatasetVersion.train_file_id == file_id,
+                DatasetVersion.validation_file_id == file_id,
+                Dataset.report_file_id == file_id,
+            )
+        )
+        .limit(1)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def delete_file(session: AsyncSession, project_id: str, file_id: str) -> str | None:
+    """Delete a file's row; return the hash of its object, None when the project has no such file."""
+    statement = delete(File).where(File.id == file_id, File.project_id == project_id).returning(File.sha256)
+    return (await session.scalars(statement)).one_or_none()

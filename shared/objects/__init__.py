@@ -1,0 +1,1 @@
+"""The object store: bytes of files, by their hash."""
