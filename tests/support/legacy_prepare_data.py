@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 
@@ -28,6 +29,7 @@ def run(name: str) -> dict[str, object]:
     """The exit status, the printed text, and the traceback's last line when the tool crashed."""
     printed, errors = io.StringIO(), io.StringIO()
     status, crash = 0, None
+    wall, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
         try:
             FineTune.prepare_data(SimpleNamespace(file=name, quiet=True))
@@ -35,7 +37,8 @@ def run(name: str) -> dict[str, object]:
             status = int(stop.code or 0)
         except Exception as error:  # the tool's own bugs are part of what is recorded
             status, crash = 1, type(error).__name__
-    return {"status": status, "crash": crash, "output": printed.getvalue(), "errors": errors.getvalue()}
+    seconds = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+    return {"status": status, "crash": crash, "output": printed.getvalue(), "errors": errors.getvalue(), **seconds}
 
 
 if __name__ == "__main__":

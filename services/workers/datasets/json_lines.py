@@ -9,9 +9,10 @@ import orjson
 
 from services.workers.datasets.rows import RowBatch
 
-# DEL: JSON leaves it as it is, and hardly any text holds it. It marks the borders while a batch is escaped as one.
+# DEL and the first C1 control: JSON leaves them as they are, and hardly any text holds them. They mark the borders
+# while a batch is escaped as one.
 BORDER = "\x7f"
-BETWEEN_ROWS = BORDER * 2
+BETWEEN_ROWS = "\x80"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def encode_pairs(batch: RowBatch, affixes: Affixes = NO_AFFIXES) -> bytes:
     A batch is escaped in one go, which takes a third of the time of a call per row.
     """
     joined = BETWEEN_ROWS.join(map(BORDER.join, zip(batch.prompts, batch.completions, strict=True)))
-    if joined.count(BORDER) != 3 * len(batch) - 2 or "" in batch.completions:
+    if joined.count(BORDER) != len(batch) or joined.count(BETWEEN_ROWS) != len(batch) - 1:
         return _encode_one_by_one(batch, affixes)
     prompt_end = _escape(affixes.prompt_end)
     start, end = _escape(affixes.completion_start), _escape(affixes.completion_end)
