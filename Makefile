@@ -59,7 +59,7 @@ bench-streams: setup ## Measure token streams beside a bare server in the same r
 	@$(BIN)/python -m benchmarks.streams
 
 bench-datasets: setup ## Measure dataset preparation beside the public tool in the same run
-	@$(BIN)/python -m benchmarks.datasets
+	@$(BIN)/python -m benchmarks.datasets --rows 10000 100000 --public-tool
 
 constraints: setup ## Write constraints.txt anew from the packages in .venv
 	@{ echo "# Every package that an install of this project may bring, pinned. Remade with: make constraints"; \
