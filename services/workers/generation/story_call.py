@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
+from services.workers.metrics import UPSTREAM_CALLS
 from shared.llm.answers import LlmAnswer
 from shared.llm.client import LlmClient
 from shared.llm.failures import FailureClass, LlmError
@@ -39,13 +40,13 @@ async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCa
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
     except LlmError as error:
         _teach_slots(slots, error)
-        return CallResult(call, None, error)
+        return _count(run, CallResult(call, None, error))
     except asyncio.CancelledError:
-        return CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up"))
+        return _count(run, CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up")))
     finally:
         slots.release()
     slots.record_answer(time.monotonic() - begun)
-    return CallResult(call, answer, find_fault(answer))
+    return _count(run, CallResult(call, answer, find_fault(answer)))
 
 
 def find_fault(answer: LlmAnswer) -> LlmError | None:
@@ -57,6 +58,12 @@ def find_fault(answer: LlmAnswer) -> LlmError | None:
     message = f"the provider's answer has no story: {failure_class.value.replace('_', ' ')}"
     refusal = (answer.extra or {}).get("refusal")
     return LlmError(failure_class, f"{message}: {refusal}" if refusal else message, request_id=answer.request_id)
+
+
+def _count(run: Run, result: CallResult) -> CallResult:
+    outcome = result.error.failure_class.value if result.error else "succeeded"
+    UPSTREAM_CALLS.labels(run.target.provider.name, run.kind, outcome).inc()
+    return result
 
 
 def _teach_slots(slots: CallSlots, error: LlmError) -> None:

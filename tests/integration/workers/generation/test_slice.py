@@ -1,10 +1,15 @@
 """A slice of work, awaited in the test's own loop, on real stores and a scripted provider."""
 
+import asyncio
 from decimal import Decimal
+
+from sqlalchemy import text
 
 from services.workers.context import WorkerContext
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
+from tests.support.interactive import eventually_async
+from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_script import Script, bad_request, prompt_of, rate_limited, server_error, story_for
 from tests.support.volume import VolumeBench
@@ -176,3 +181,24 @@ async def test_a_run_of_an_unknown_price_says_that_its_cost_is_not_known(
     assert (run.cost_known, run.spent_usd) == (False, Decimal(0))
     assert {entry.cost_usd for entry in await bench.ledger(run_id)} == {None}
     assert all("no price" in (entry.price_note or "") for entry in await bench.ledger(run_id))
+
+
+async def test_a_slice_of_a_large_run_reads_no_whole_table_with_plans_made_for_a_small_one(
+    bench: VolumeBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    await work_generation(context, await bench.add(600))
+    run_id = await bench.add(15_000)
+    working = asyncio.create_task(work_generation(context, run_id))
+    await eventually(lambda: len(upstream.calls) > 2_600, what="the run to be under way")
+    await bench.set_status(run_id, "paused")
+    await working
+
+    read = text("select idx_scan, seq_tup_read from pg_stat_user_tables where relname = 'story'")
+
+    async def counted() -> bool:
+        async with bench.database.transaction() as session:
+            return (await session.execute(read)).one()[0] > 3_000  # Postgres publishes its counts now and then
+
+    await eventually_async(counted, what="the table's statistics")
+    async with bench.database.transaction() as session:
+        assert (await session.execute(read)).one()[1] < 100_000
