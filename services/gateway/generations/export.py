@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -22,6 +22,8 @@ MEDIA_TYPES: Final = {
     "parquet": "application/vnd.apache.parquet",
 }
 STORY: Final = "story"
+ROW_GROUP_STORIES: Final = 5_000
+"""The file's index grows with the number of groups, the memory with their size (10 MB for long stories)."""
 
 Chunks = AsyncGenerator[bytes, None]
 
@@ -80,15 +82,27 @@ async def write_batches(
 
 
 async def write_parquet(gateway: Gateway, run: Generation, version: RecipeVersion) -> Chunks:
-    """Yield a Parquet file, one row group per batch: the attributes' columns as text, `repeat`, `story`, …"""
+    """Yield a Parquet file, in row groups: the attributes' columns as text, `repeat`, `story`, …"""
     schema = parquet_schema(version.attribute_names)
     sink = AppendSink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        async for batch in iterate_succeeded(gateway.database.transaction, run.id):
-            columns = to_columns(batch, version.attribute_names)
+        async for group in gather_groups(iterate_succeeded(gateway.database.transaction, run.id)):
+            columns = to_columns(group, version.attribute_names)
             writer.write_table(pa.table(columns, schema=schema))
             yield sink.take()
     yield sink.take()
+
+
+async def gather_groups(batches: AsyncIterator[Sequence[Story]]) -> AsyncIterator[Sequence[Story]]:
+    """Yield batches put together to row groups of a size of their own, whatever the batches'."""
+    group: list[Story] = []
+    async for batch in batches:
+        group += batch
+        while len(group) >= ROW_GROUP_STORIES:
+            yield group[:ROW_GROUP_STORIES]
+            del group[:ROW_GROUP_STORIES]
+    if group:
+        yield group
 
 
 def parquet_schema(names: Sequence[str]) -> Any:
