@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= .storymill
 INSTALLED := $(VENV)/.installed
+TEST_PROCESSES ?= 2
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -27,7 +28,7 @@ up: setup ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/storymill up --state-dir $(STATE)
 
 test: setup ## Run every test, on real Postgres, Redis, workers and model
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
