@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 START_CALLS: Final = 16
+BATCH_SHARE: Final = 4
 SLOW_FACTOR: Final = 1.8
 """Latency may grow to so many times the best before we stop adding calls."""
 QUEUEING_FACTOR: Final = 4.0
@@ -36,7 +37,7 @@ class CallSlots:
         self.paused_until = 0.0
         """The provider asked for silence until then (`time.monotonic()`)."""
         self.changed = asyncio.Event()
-        """Set whenever a slot becomes free."""
+        """Set when so many slots are free that a claim is worth its transaction."""
         self._best_seconds: float | None = None
         self._round_seconds = 0.0
         self._round_calls = 0
@@ -57,12 +58,28 @@ class CallSlots:
     def release(self) -> None:
         """Give one slot back: the call is over."""
         self.in_flight -= 1
-        self.changed.set()
+        self._tell()
+
+    def give_up(self, calls: int) -> None:
+        """Give back slots that were taken for calls that are not made."""
+        self.in_flight -= calls
+        self.unsettled -= calls
+        self._tell()
 
     def settle(self) -> None:
         """Forget one call: its outcome is committed, or given up."""
         self.unsettled -= 1
-        self.changed.set()
+        self._tell()
+
+    @property
+    def batch(self) -> int:
+        """How many calls are worth a claim: a part of all, so that claims, calls and commits of several batches
+        overlap instead of moving in step."""
+        return max(1, self.limit // BATCH_SHARE)
+
+    def _tell(self) -> None:
+        if self.count_free(0) >= self.batch:
+            self.changed.set()
 
     def record_answer(self, seconds: float) -> None:
         """Learn from a call that was answered."""
@@ -90,6 +107,5 @@ class CallSlots:
             self.limit = max(min(self.limit, START_CALLS), int(self.limit * 0.9))
         elif seconds <= best * SLOW_FACTOR and self._was_full and time.monotonic() >= self._no_growth_until:
             self.limit = min(self.most, self.limit * 2)
-            self.changed.set()
         self._best_seconds = best
         self._round_seconds, self._round_calls, self._was_full = 0.0, 0, False

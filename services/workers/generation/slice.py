@@ -24,15 +24,15 @@ from shared.db.recordset import without_nul
 from shared.db.repositories.generation_progress import RunState, pause_generation
 from shared.db.repositories.story_claims import find_next_due_seconds
 from shared.llm.failures import FailureClass
+from shared.llm.limits import Grant
 from shared.observability.logs import get_logger
 from shared.queue.messages import GENERATION
 
 SLICE_SECONDS: Final = 30.0
 """Then the run goes to the back of the queue: other runs and other workers get their turn."""
-CLAIM_SHARE: Final = 4
-"""A claim takes at most this part of all slots, so that claims, calls and commits of several batches overlap
-instead of moving in step."""
 FEWEST_CLAIM_ROWS: Final = 16
+PARALLEL_TRANSACTIONS: Final = 2
+"""Claims, and commits of results, under way at once: while one waits for Postgres the next is made ready."""
 GATHER_SLOTS_SECONDS: Final = 0.02
 """Free slots are gathered for so long: one claim for many rows."""
 LONGEST_NAP_SECONDS: Final = 0.25
@@ -65,6 +65,9 @@ class GenerationSlice:
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._nothing_left = False
         self._settled = asyncio.Event()
+        self._gathering = asyncio.Lock()
+        self._occupied = 0
+        """Slots taken by this slice: for calls, and for claims under way."""
 
     @property
     def is_over(self) -> bool:
@@ -74,12 +77,12 @@ class GenerationSlice:
 
     async def work(self) -> None:
         """Claim and call until the slice is over, then wait for the calls and settle what they brought."""
-        writing = asyncio.create_task(self.writer.work())
+        writing = asyncio.gather(*(self.writer.work() for _ in range(PARALLEL_TRANSACTIONS)))
         self.slots.slices += 1
         try:
-            while not self.is_over:
-                await self._take_step()
-                await self._extend()
+            async with asyncio.TaskGroup() as claiming:
+                for _ in range(PARALLEL_TRANSACTIONS):
+                    claiming.create_task(self._claim_until_over())
             await self._wait_for_calls()
         finally:
             self.slots.slices -= 1
@@ -90,6 +93,11 @@ class GenerationSlice:
                 await writing
             finally:
                 self._forget_calls()
+
+    async def _claim_until_over(self) -> None:
+        while not self.is_over:
+            await self._take_step()
+            await self._extend()
 
     def _forget_calls(self) -> None:
         """Give up what could not be settled (Postgres stayed away): the reaper will find it."""
@@ -115,38 +123,56 @@ class GenerationSlice:
         if self.pause_reason is not None:
             await self._pause(self.pause_reason)
             return
-        free = await self._wait_for_slots()
-        if free == 0:
+        async with self._gathering:  # one at a time: two would share the free slots out into small claims
+            rows = await self._wait_for_slots()
+            self._occupy(rows)
+        if rows == 0:
             return
-        grant = await self.limits.reserve(min(free, max(FEWEST_CLAIM_ROWS, self.slots.limit // CLAIM_SHARE)))
+        claim, grant = Claim(), Grant(0)
+        try:
+            grant = await self.limits.reserve(rows)
+            if grant.rows > 0:
+                claim = await self._claim(grant.rows)
+        finally:
+            self._give_up(rows - len(claim.calls))
+        for call in claim.calls:
+            self._start_call(call)
+        await self._wait_after(claim, grant)
+
+    async def _wait_after(self, claim: Claim, grant: Grant) -> None:
+        """Return permits that were not used; wait for what was missing, if anything was."""
         if grant.rows == 0:
             cause = Cause(grant.limited_by) if grant.limited_by else Cause.REQUESTS_PER_MINUTE
             await self._nap(cause, grant.wait_seconds)
             return
-        claim = await self._claim(grant.rows)
         if len(claim.calls) < grant.rows and self.limits.active:
             await self.limits.give_back(grant.rows - len(claim.calls))
-        for call in claim.calls:
-            self._start_call(call)
         if claim.empty_because is not None:
             await self._wait_for_rows(claim.empty_because)
 
     async def _wait_for_slots(self) -> int:
-        """Return how many calls may start: at once if that is a good part of all slots, else after a short wait."""
+        """Return how many rows to claim: at once if that is a good part of all slots, else after a short wait."""
         silence = self.slots.paused_until - time.monotonic()
         if silence > 0:
             await self._nap(Cause.UPSTREAM_REFUSALS, silence)
             return 0
-        free = self.slots.count_free(len(self.calls))
-        if free * CLAIM_SHARE >= self.slots.limit:
-            return free
+        most = max(FEWEST_CLAIM_ROWS, self.slots.batch)
+        free = self.slots.count_free(self._occupied)
+        if free >= self.slots.batch:
+            return min(free, most)
         self.slots.changed.clear()
         is_at_most = self.slots.limit >= self.slots.most
         with self.bottleneck.waiting_for(Cause.CONCURRENCY if is_at_most else Cause.UPSTREAM_LATENCY):
-            await asyncio.sleep(GATHER_SLOTS_SECONDS)
-            if self.slots.count_free(len(self.calls)) == 0:
-                await self._wait(self.slots.changed.wait(), LONGEST_NAP_SECONDS)
-        return self.slots.count_free(len(self.calls))
+            await self._wait(self.slots.changed.wait(), GATHER_SLOTS_SECONDS)
+        return min(self.slots.count_free(self._occupied), most)
+
+    def _occupy(self, rows: int) -> None:
+        self._occupied += rows
+        self.slots.occupy(rows)
+
+    def _give_up(self, rows: int) -> None:
+        self._occupied -= rows
+        self.slots.give_up(rows)
 
     async def _claim(self, rows: int) -> Claim:
         has_budget = self.state.budget_usd is not None
@@ -157,7 +183,6 @@ class GenerationSlice:
             )
 
     def _start_call(self, call: StoryCall) -> None:
-        self.slots.occupy(1)
         self.held[call.attempt_id] = call
         task = asyncio.create_task(self._call(call))
         self.calls.add(task)
@@ -165,6 +190,7 @@ class GenerationSlice:
 
     async def _call(self, call: StoryCall) -> None:
         result = await make_call(self._context.llm, self.slots, self.run, call)
+        self._occupied -= 1
         self.limits.learn(result)
         self.writer.add(result)
         if result.error is not None and result.error.failure_class is FailureClass.QUOTA_EXHAUSTED:
@@ -183,7 +209,7 @@ class GenerationSlice:
             await self._pause(PAUSE_REASONS[why])
         elif why is Emptiness.BUDGET_RESERVED:
             await self._nap(Cause.BUDGET, LONGEST_NAP_SECONDS)
-        elif self.held:
+        elif self.held or self._occupied:
             self._settled.clear()
             with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
                 await self._wait(self._settled.wait(), LONGEST_NAP_SECONDS)
