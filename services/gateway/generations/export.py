@@ -1,8 +1,7 @@
 """A run's stories as a file, streamed in bounded memory, in the run's order: the same bytes whatever workers did."""
 
 import csv
-import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,6 +20,7 @@ MEDIA_TYPES: Final = {
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
+LINE_END: Final = "\r\n"
 STORY: Final = "story"
 ROW_GROUP_STORIES: Final = 5_000
 """The file's index grows with the number of groups, the memory with their size (10 MB for long stories)."""
@@ -33,17 +33,27 @@ def write_csv(gateway: Gateway, run: Generation, version: RecipeVersion, *, safe
     fields that a spreadsheet would run as formulas get a quote before them."""
     names = version.attribute_names
 
-    def encode(rows: Sequence[Sequence[Any]]) -> bytes:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(rows)
-        return buffer.getvalue().encode()
-
     def encode_batch(batch: Sequence[Story]) -> bytes:
         rows = [[*(story.attributes[name] for name in names), story.text] for story in batch]
-        return encode([[neutralise(value) for value in row] for row in rows] if safe_for_spreadsheets else rows)
+        return encode_csv([[neutralise(value) for value in row] for row in rows] if safe_for_spreadsheets else rows)
 
     mark = BYTE_ORDER_MARK if safe_for_spreadsheets else b""
-    return write_batches(gateway, run, encode_batch, header=mark + encode([[*names, STORY]]))
+    return write_batches(gateway, run, encode_batch, header=mark + encode_csv([[*names, STORY]]))
+
+
+def encode_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return rows as CSV whose lines end with "\\n". The writer quotes only the characters of its own line ends, so it
+    is given both: readers take a bare "\\r" for the end of a row, too."""
+    lines = _Lines()
+    csv.writer(lines, lineterminator=LINE_END).writerows(rows)
+    return "".join(lines).encode()
+
+
+class _Lines(list[str]):
+    """What a CSV writer writes to, line by line."""
+
+    def write(self, line: str) -> None:
+        self.append(f"{line.removesuffix(LINE_END)}\n")
 
 
 def write_jsonl(gateway: Gateway, run: Generation, version: RecipeVersion) -> Chunks:
