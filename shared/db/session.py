@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -26,6 +28,8 @@ class Database:
             max_overflow=MAX_OVERFLOW,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=True,
+            json_serializer=write_json,
+            json_deserializer=orjson.loads,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "storymill",
@@ -50,3 +54,9 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def write_json(value: Any) -> str:
+    """Return a JSON column's value as text. Read and written by orjson, as answers are: Postgres spells 1e20 as
+    100000000000000000000, which the standard library reads as an integer that no answer could carry."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,5 +1,6 @@
 """Recipes: versions, order, lists, projects."""
 
+import json
 from typing import Any
 
 import httpx2
@@ -61,6 +62,18 @@ async def test_what_was_read_can_be_recorded_again(gateway: Mill, client: httpx2
     fields = ("name", "template", "attributes", "repeats", "model", "parameters", "format")
     again = await client.post("/v1/recipes", json={name: made[name] for name in fields})
     assert (again.status_code, again.json()["version"]) == (200, 1)
+
+
+async def test_a_recipe_with_numbers_beyond_64_bits_can_be_read_and_listed(
+    gateway: Mill, client: httpx2.AsyncClient
+) -> None:
+    huge = recipe(attributes={"zebra": [2**70, 0.1], "ant": [2**64 - 1], "size": [1e308]}, parameters={"bias": 1e30})
+    response = await client.post("/v1/recipes", content=json.dumps(huge).encode(), headers=JSON)
+    assert response.status_code == 201, response.text
+    found = await client.get(f"/v1/recipes/{huge['name']}")
+    assert found.json() == response.json()
+    assert found.json()["attributes"] == huge["attributes"]
+    assert (await client.get("/v1/recipes")).status_code == 200
 
 
 async def test_lists_are_read_page_by_page_in_both_orders(gateway: Mill, client: httpx2.AsyncClient) -> None:
