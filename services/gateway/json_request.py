@@ -1,12 +1,15 @@
 """Request bodies read strictly: UTF-8 JSON without NUL characters, which no text column stores."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+DEEPEST_NESTING: Final = 100
+"""Lists and objects inside each other. Encoders on a body's way to the provider give up from 250 on."""
 
 
 class JsonRequest(Request):
@@ -20,6 +23,8 @@ class JsonRequest(Request):
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise HTTPException(400, f"We could not parse the JSON body of your request: {error}") from error
+        if is_too_deep(body, value):
+            raise HTTPException(400, f"The body is nested more than {DEEPEST_NESTING} levels deep.")
         if b"\\u0000" in body and holds_nul(value):
             raise HTTPException(400, "The body contains a NUL character (\\u0000), which cannot be stored.")
         return value
@@ -31,6 +36,23 @@ class JsonRequest(Request):
         content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json" and not content_type.endswith("+json"):
             raise HTTPException(400, "Send the body as JSON, with the header 'Content-Type: application/json'.")
+
+
+def is_too_deep(body: bytes, value: Any) -> bool:
+    """Say whether lists and objects stand inside each other beyond the limit; bodies with few brackets cannot."""
+    if body.count(b"[") + body.count(b"{") <= DEEPEST_NESTING:
+        return False
+    level = [value]
+    for _ in range(DEEPEST_NESTING + 1):
+        level = [part for item in level for part in read_parts(item) if isinstance(part, dict | list)]
+    return bool(level)
+
+
+def read_parts(item: Any) -> Iterable[Any]:
+    """Return what stands directly in a JSON value."""
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 def holds_nul(value: Any) -> bool:

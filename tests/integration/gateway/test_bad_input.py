@@ -159,6 +159,14 @@ RAW_BODIES: dict[str, tuple[bytes, str]] = {
     "not a number": (b'{"model": "m", "prompt": "x", "temperature": NaN}', "application/json"),
     "a number beyond all numbers": (b'{"model": "m", "prompt": "x", "temperature": 1e999}', "application/json"),
     "brackets without end": (b"[" * 200_000, "application/json"),
+    "brackets beyond all need": (
+        b'{"model": "m", "prompt": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}",
+        "application/json",
+    ),
+    "objects beyond all need": (
+        b'{"model": "m", "prompt": "x", "a": ' + b'{"a": ' * 300 + b"1" + b"}" * 301,
+        "application/json",
+    ),
     "another type": (b"model=m&prompt=x", "application/x-www-form-urlencoded"),
     "no body": (b"", "application/json"),
 }
