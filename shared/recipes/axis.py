@@ -9,7 +9,7 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import accumulate
 from typing import Any, Final
 
@@ -89,7 +89,11 @@ def _read_range(name: str, bounds: Any) -> Axis:
     step = exact[2] if len(exact) == 3 else 1
     if step == 0 or (stop - start) * step < 0:
         raise _error(name, "the range is empty: its step must lead from the first number to the second")
-    return Axis(name, int((stop - start) // step) + 1, RangeValues(start, step))
+    try:
+        steps = int((stop - start) // step)
+    except InvalidOperation as error:
+        raise _error(name, "the range has more values than can be counted") from error
+    return Axis(name, steps + 1, RangeValues(start, step))
 
 
 def _read_weighted(name: str, weights: Any) -> Axis:

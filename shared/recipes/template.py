@@ -90,6 +90,8 @@ def compile_template(text: str) -> PromptTemplate:
         raise TemplateError(f"template: line {error.lineno}: {error.message}") from error
     except (RecursionError, SyntaxError, MemoryError) as error:
         raise TemplateError("template: is nested too deeply.") from error
+    except ValueError as error:
+        raise TemplateError(f"template: cannot be read: {error}.") from error
 
 
 def _check_nodes(tree: nodes.Template) -> None:

@@ -75,6 +75,7 @@ def test_the_longest_cell_takes_the_longest_value_of_each_attribute() -> None:
         {"a": {"range": [1]}},
         {"a": {"range": [1, 2, 0]}},
         {"a": {"range": [2, 1]}},
+        {"a": {"range": [0, 1e308, 1e-300]}},
         {"a": {"range": ["1", 2]}},
         {"a": {"range": [True, 2]}},
         {"a": {"weighted": {}}},

@@ -50,6 +50,7 @@ def test_values_are_not_templates_and_not_escaped() -> None:
         ("{% if a %}", "line 1"),
         ("{{ a|nosuch }}", "nosuch"),
         ("{{ a is callable }}", "Test"),
+        ("{{ " + "9" * 5000 + " }}", "cannot be read"),
     ],
 )
 def test_a_template_that_does_more_than_fill_in_is_refused_with_the_reason(text: str, said: str) -> None:
