@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from services.gateway.chat.routes import router as chat
 from services.gateway.completions.routes import router as completions
+from services.gateway.datasets.routes import router as datasets
 from services.gateway.engines.routes import router as engines
 from services.gateway.error_handlers import install_error_handlers
 from services.gateway.files.routes import UPLOAD_PATH, uploads
@@ -26,7 +27,21 @@ from services.gateway.wiring import Gateway
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
 
-ROUTERS = (completions, chat, engines, models, streams, recipes, generations, stories, uploads, files, usage, health)
+ROUTERS = (
+    completions,
+    chat,
+    engines,
+    models,
+    streams,
+    recipes,
+    generations,
+    stories,
+    uploads,
+    files,
+    datasets,
+    usage,
+    health,
+)
 
 
 def build_api(settings: GatewaySettings) -> FastAPI:

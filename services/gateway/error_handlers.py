@@ -24,7 +24,9 @@ from shared.observability.logs import get_logger
 COMPLETION_SUFFIX = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
 STORE_RETRY_SECONDS = 2.0
-CHOICE_TAGS = frozenset({"str", "int", "float", "bool", "chat", "completion", "InlineRecipe"})
+CHOICE_TAGS = frozenset(
+    {"str", "int", "float", "bool", "chat", "completion", "InlineRecipe", "GenerationSource", "FileSource"}
+)
 
 log = get_logger(__name__)
 

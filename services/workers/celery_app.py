@@ -9,6 +9,7 @@ from celery import signals
 from pydantic import ValidationError
 
 from services.workers.context import Part
+from services.workers.datasets.task import prepare_dataset
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
@@ -20,13 +21,22 @@ from services.workers.runtime import JobBody, WorkerRuntime
 from shared.errors import StorymillError
 from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
-from shared.queue.messages import INTERACTIVE, ExpandGeneration, Message, ReapLapsed, RunCompletion, WorkGeneration
+from shared.queue.messages import (
+    INTERACTIVE,
+    ExpandGeneration,
+    Message,
+    PrepareDataset,
+    ReapLapsed,
+    RunCompletion,
+    WorkGeneration,
+)
 from shared.settings import load_settings
 
 JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
     (RunCompletion, run_completion),
     (ExpandGeneration, expand_generation),
     (WorkGeneration, work_generation),
+    (PrepareDataset, prepare_dataset),
     (ReapLapsed, reap),
 )
 PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}

@@ -15,6 +15,7 @@ from shared.db.session import Database
 from shared.llm.catalog import ModelCatalog
 from shared.llm.client import LlmClient
 from shared.llm.providers import Providers, load_providers
+from shared.objects.store import ObjectStore
 from shared.observability.logs import get_logger
 from shared.queue.celery_app import make_celery
 from shared.queue.sender import TaskSender
@@ -56,6 +57,7 @@ class WorkerContext:
     catalog: ModelCatalog
     stream_writer: StreamWriter
     sender: TaskSender
+    objects: ObjectStore
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
     _parts: dict[type[Part], Part] = field(default_factory=dict)
@@ -101,6 +103,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         catalog=ModelCatalog(providers, llm),
         stream_writer=writer,
         sender=TaskSender(make_celery(settings.redis_url)),
+        objects=ObjectStore(settings.object_store_dir),
     )
     log.info("worker_context_opened", worker=context.worker_id, host=socket.gethostname(), pid=os.getpid())
     return context

@@ -52,6 +52,15 @@ class WorkGeneration(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareDataset(Message):
+    """Claim one dataset and prepare it."""
+
+    task: ClassVar[str] = "storymill.datasets.prepare"
+    queue: ClassVar[str] = DATASETS
+    dataset_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReapLapsed(Message):
     """Enqueue again what was never delivered or whose lease has lapsed; heal unsent stream ends."""
 

@@ -42,7 +42,7 @@ async def gateway(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> A
 async def mill(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mill]:
     """A gateway with a real worker behind it."""
     folder = tmp_path_factory.mktemp("mill")
-    queues = "interactive,generation,maintenance"
+    queues = "interactive,generation,datasets,maintenance"
     async with open_mill(
         folder, database_url=stores.database_url, redis_url=stores.redis_url, queues=queues, keep_alive_seconds=1.0
     ) as opened:

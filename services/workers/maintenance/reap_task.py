@@ -5,8 +5,9 @@ from services.workers.context import WorkerContext
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.maintenance.stream_ends import publish_missing_ends
 from shared.db.repositories import reaping
+from shared.db.repositories.dataset_claims import requeue_undelivered_datasets
 from shared.observability.logs import get_logger
-from shared.queue.messages import ExpandGeneration, Message, RunCompletion, WorkGeneration
+from shared.queue.messages import ExpandGeneration, Message, PrepareDataset, RunCompletion, WorkGeneration
 
 IDEMPOTENCY_KEY_HOURS = 24
 
@@ -19,7 +20,10 @@ async def reap(context: WorkerContext) -> None:
         stories = await reaping.requeue_lapsed_stories(session)
     if stories:
         log.info("stories_requeued", count=stories)
-    await send_all(context, [*await requeue_completions(context), *await take_unheld_runs(context)])
+    await send_all(
+        context,
+        [*await requeue_completions(context), *await requeue_datasets(context), *await take_unheld_runs(context)],
+    )
     await settle_lost_attempts(context)
     await publish_missing_ends(context)
     async with context.database.transaction() as session:
@@ -34,6 +38,20 @@ async def requeue_completions(context: WorkerContext) -> list[Message]:
     if found:
         log.info("completions_requeued", count=len(found))
     return [RunCompletion(completion_id=completion_id) for completion_id in found]
+
+
+async def requeue_datasets(context: WorkerContext) -> list[Message]:
+    """Queue again the datasets that nobody took or holds; return their messages."""
+    async with context.database.transaction() as session:
+        found = await requeue_undelivered_datasets(
+            session,
+            row_limit=reaping.BATCH_ROWS,
+            delivery_seconds=reaping.DELIVERY_SECONDS,
+            redelivery_seconds=reaping.REDELIVERY_SECONDS,
+        )
+    if found:
+        log.info("datasets_requeued", count=len(found))
+    return [PrepareDataset(dataset_id=dataset_id) for dataset_id in found]
 
 
 async def take_unheld_runs(context: WorkerContext) -> list[Message]:

@@ -1,0 +1,1 @@
+"""Datasets: ordered, watched, read, exported. Workers prepare them."""

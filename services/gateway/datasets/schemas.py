@@ -1,0 +1,70 @@
+"""Bodies of the dataset routes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.dependencies import ID_PATTERN
+
+Status = Literal["queued", "running", "succeeded", "failed"]
+Side = Literal["train", "validation"]
+SourceId = Annotated[str, Field(pattern=ID_PATTERN)]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
+
+
+class GenerationSource(BaseModel):
+    """The finished stories of a run that no reviewer has rejected."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    generation: SourceId
+
+
+class FileSource(BaseModel):
+    """An uploaded file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    file: SourceId
+
+
+class DatasetRequest(BaseModel):
+    """The body of `POST /v1/datasets`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sources: list[GenerationSource | FileSource] = Field(min_length=1, max_length=32)
+    format: Literal["completion", "chat"] | None = Field(
+        None, description="As the sources are, unless given: chat if all of them are."
+    )
+    validation_share: float = Field(0.1, ge=0, le=0.5, description="Of the groups of equal or nearly equal rows.")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    stratify: str | None = Field(None, min_length=1, max_length=128, description="A column, or a recipe's attribute.")
+    model: str = Field("gpt-3.5-turbo", min_length=1, max_length=512, description="Whose tokens and limit count.")
+    prompt: Literal["attributes", "recipe"] = Field(
+        "attributes", description="Of a run's rows: its attributes' values alone, or the recipe's whole prompt."
+    )
+    attribute_separator: str = Field(",", max_length=16)
+    system: str | None = Field(None, min_length=1, max_length=32_768, description="For pairs that become chat.")
+    apply: list[Code] = Field(default_factory=list, max_length=100, description="Findings to fix too; 'all'.")
+    skip: list[Code] = Field(default_factory=list, max_length=100, description="Fixes to leave out.")
+
+
+class Dataset(BaseModel):
+    """A dataset: one preparation and what it made."""
+
+    id: str
+    object: Literal["dataset"] = "dataset"
+    version: str | None
+    status: Status
+    sources: list[dict[str, str]]
+    format: Literal["completion", "chat"] | None
+    options: dict[str, Any]
+    counts: dict[str, int] | None
+    findings: list[dict[str, Any]] | None
+    fixes: list[str] | None
+    template: dict[str, Any] | None
+    files: dict[str, str | None] | None
+    cost_usd: float | None
+    error: dict[str, Any] | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None

@@ -1,0 +1,117 @@
+"""Several sources as one set of rows, each row knowing its source and line."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from services.workers.datasets.errors import DatasetError, UnusableRowsError
+from services.workers.datasets.findings.finding import MarkBoard
+from services.workers.datasets.formats import TrainingFormat, to_chat, to_completion
+from services.workers.datasets.order import Order, SourceOrder
+from services.workers.datasets.parity.column_checks import check_column
+from services.workers.datasets.reading.corrected_copy import CorrectedCopy, write_corrected_copy
+from services.workers.datasets.reading.read_file import ReadFile, read_file
+from services.workers.datasets.rows import RowBatch, RowStore
+
+
+class BadSourceError(DatasetError):
+    """Lines of a source could not be read. The good rows and the bad pieces lie in `copy`."""
+
+    code = "bad_source"
+
+    def __init__(self, message: str, line: int, column: int, source: int, copy: CorrectedCopy) -> None:
+        super().__init__(message, line, column)
+        self.source = source
+        self.copy = copy
+
+
+@dataclass(slots=True)
+class GatheredRows:
+    """The rows of all sources; a row's id is its position. `sources` and `lines` have one entry per row."""
+
+    store: RowStore
+    target: TrainingFormat
+    is_chat: bool
+    board: MarkBoard = field(default_factory=MarkBoard)
+    sources: "array[int]" = field(default_factory=lambda: array("l"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def add(self, source: int, read: ReadFile, batches: Iterable[RowBatch], stratify: str | None) -> None:
+        """Add the rows of one source, with what reading noticed."""
+        noted = {note.row_id: 0 for note in read.notes}
+        for batch in batches:
+            start = self.store.row_count
+            for offset, row_id in enumerate(batch.ids):
+                if row_id in noted:
+                    noted[row_id] = start + offset
+            ids = list(range(start, start + len(batch)))
+            labels = batch.extras.get(stratify, [""] * len(batch)) if stratify else []
+            self.store.append(replace(batch, ids=ids, extras={stratify: labels} if stratify else {}))
+            self.sources.extend([source] * len(batch))
+            self.lines.extend(batch.lines)
+        for note in read.notes:
+            self.board.mark(note.code, [noted[note.row_id]])
+
+
+def gather_rows(order: Order, folder: Path) -> GatheredRows:
+    """Read every source into one store.
+
+    Raises:
+        BadSourceError: lines cannot be read; corrected copies are written into `folder`.
+        UnusableRowsError: a source lacks a column.
+        UnreadableFileError: a source is no file of a known kind.
+    """
+    reads: list[ReadFile] = []
+    try:
+        for index, source in enumerate(order.sources):
+            reads.append(read_source(source))
+            refuse_bad(index, source, reads[-1], folder)
+        return join_sources(order, reads)
+    finally:
+        for read in reads:
+            read.store.close()
+
+
+def read_source(source: SourceOrder) -> ReadFile:
+    """Read one source; errors name it as people do. Raises: DatasetError."""
+    try:
+        return read_file(Path(source.path))
+    except DatasetError as error:
+        error.message = error.message.replace(source.path, source.name)
+        error.args = (error.message,)
+        raise
+
+
+def refuse_bad(index: int, source: SourceOrder, read: ReadFile, folder: Path) -> None:
+    """Pass when every row was read and the columns are there. Raises: BadSourceError, UnusableRowsError."""
+    if read.problem_count:
+        first = read.problems[0]
+        raise BadSourceError(
+            f"{source.name}, line {first.line}, column {first.column}: {first.message} ({first.code}). "
+            f"{read.problem_count} pieces could not be read; mend the source or take the corrected copy.",
+            first.line,
+            first.column,
+            index,
+            write_corrected_copy(read.source, folder),
+        )
+    if not read.is_chat:
+        for name in ("prompt", "completion"):
+            outcome, _ = check_column(read.columns, name)
+            if outcome.error:
+                raise UnusableRowsError(f"{source.name}: {outcome.error}", outcome.name)
+
+
+def join_sources(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:
+    """Return one store of all rows: chat lines if the target is chat and any source is, else pairs."""
+    target = order.format or ("chat" if all(read.is_chat for read in reads) else "completion")
+    is_chat = target == "chat" and any(read.is_chat for read in reads)
+    gathered = GatheredRows(RowStore(), target, is_chat)
+    for index, read in enumerate(reads):
+        batches: Iterable[RowBatch] = read.store.batches()
+        if read.is_chat and not is_chat:
+            batches = to_completion(batches)
+        elif is_chat and not read.is_chat:
+            batches = to_chat(batches, order.system)
+        gathered.add(index, read, batches, order.stratify)
+    return gathered

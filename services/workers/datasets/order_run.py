@@ -1,0 +1,121 @@
+"""Carry out an order: from gathered rows to training files, report and the origin of every row. No database."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from services.workers.datasets.errors import UnusableRowsError
+from services.workers.datasets.fixes import Plan
+from services.workers.datasets.gathering import GatheredRows, gather_rows
+from services.workers.datasets.inspection import Inspection, inspect_rows
+from services.workers.datasets.model_view import ModelView, view_chat, view_pair
+from services.workers.datasets.order import (
+    PAGE_FILE,
+    RESULT_FILE,
+    ROWS_FILE,
+    TRAIN_FILE,
+    VALIDATION_FILE,
+    Order,
+)
+from services.workers.datasets.parity.checks import examine_rows
+from services.workers.datasets.preparation import (
+    build_rows,
+    choose_plan,
+    find_contract,
+    split_prepared,
+    write_files,
+)
+from services.workers.datasets.report.page import write_page
+from services.workers.datasets.report.summary import summarise
+from services.workers.datasets.rows import RowStore
+from services.workers.datasets.split import Split
+from services.workers.datasets.tokens import load_encoding
+
+SHOWN_VIEWS = 3
+
+
+def run_order(order: Order, folder: Path) -> None:
+    """Write training files, report, rows and the result into `folder`. Raises: DatasetError."""
+    gathered = gather_rows(order, folder)
+    with gathered.store as store:
+        if not store.row_count:
+            raise UnusableRowsError("The sources hold no rows.", "count")
+        inspection = inspect_rows(store, order.model, gathered.board)
+        plan = make_plan(order, gathered, inspection)
+        with build_rows(store, plan, gathered.target, gathered.is_chat, order.system) as final:
+            if not final.row_count:
+                raise UnusableRowsError("No row is left after the fixes; see the findings.", "count")
+            write_outcome(order, gathered, inspection, plan, final, folder)
+
+
+def make_plan(order: Order, gathered: GatheredRows, inspection: Inspection) -> Plan:
+    """Return the recommended and the chosen fixes, less those to be left out. Raises: UnusableRowsError."""
+    examination = None if gathered.is_chat else examine_rows(gathered.store, ["prompt", "completion"])
+    if examination is not None and examination.error is not None:
+        raise UnusableRowsError(str(examination.error.error), examination.error.name)
+    plan = choose_plan(examination, inspection, frozenset(order.apply), gathered.target)
+    for code in order.skip:
+        plan = plan.without(code)
+    return plan
+
+
+def write_outcome(
+    order: Order, gathered: GatheredRows, inspection: Inspection, plan: Plan, final: RowStore, folder: Path
+) -> None:
+    """Write everything that the worker stores."""
+    split = split_prepared(final, inspection, order.validation_share, order.seed, order.stratify)
+    held_out = split.validation_count
+    validation = folder / VALIDATION_FILE if held_out else None
+    write_files(final, gathered.target, folder / TRAIN_FILE, validation, split)
+    write_rows(gathered, final, split, folder)
+    contract = find_contract(final, gathered.target)
+    counts = {
+        "rows": gathered.store.row_count,
+        "kept": final.row_count,
+        "train": final.row_count - held_out,
+        "validation": held_out,
+    }
+    source = {"sources": ", ".join(source.name for source in order.sources), "fixes": ", ".join(plan.codes)}
+    views = view_first_rows(final, gathered.target == "chat", inspection)
+    summary = summarise(order.title, source, counts, inspection, contract, views)
+    write_page(summary, folder / PAGE_FILE)
+    result = {**summary.to_json(), "fixes": list(plan.codes)}
+    (folder / RESULT_FILE).write_bytes(orjson.dumps(result))
+
+
+def write_rows(gathered: GatheredRows, final: RowStore, split: Split, folder: Path) -> None:
+    """Write one line per finished row: its side, its stretch of that side's file, a hash of it, source and line."""
+    sides = {side: stretches(folder / name) for side, name in (("train", TRAIN_FILE), ("validation", VALIDATION_FILE))}
+    position = 0
+    with (folder / ROWS_FILE).open("wb") as out:
+        for batch in final.batches():
+            for row_id in batch.ids:
+                side = "validation" if split.is_validation[position] else "train"
+                start, line = next(sides[side])
+                digest = hashlib.sha256(line).hexdigest()
+                row = [position, side, start, len(line), digest, gathered.sources[row_id], gathered.lines[row_id]]
+                out.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+                position += 1
+
+
+def stretches(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of a file, without its end, and where it begins."""
+    start = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            yield start, line.rstrip(b"\n")
+            start += len(line)
+
+
+def view_first_rows(final: RowStore, is_chat: bool, inspection: Inspection) -> tuple[ModelView, ...]:
+    """Return a few rows as the model sees them."""
+    tokenizer: Any = load_encoding(inspection.model.encoding)
+    limit = inspection.model.limit
+    first = next(final.batches())
+    rows = list(zip(first.prompts, first.completions, first.records, strict=True))[:SHOWN_VIEWS]
+    if is_chat:
+        return tuple(view_chat(tokenizer, record, limit) for _, _, record in rows)
+    return tuple(view_pair(tokenizer, prompt, completion, limit) for prompt, completion, _ in rows)

@@ -1,0 +1,128 @@
+"""Workers that die, stop or freeze in the middle of a preparation: another one finishes it, once."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+from sqlalchemy import func, select
+
+from shared.db.models import Dataset, DatasetRow, DatasetVersion
+from shared.queue.celery_app import make_celery
+from shared.queue.sender import TaskSender
+from tests.support.dataset_mill import export, make_csv, order, upload, wait_for
+from tests.support.gateway import Mill
+from tests.support.interactive import eventually_async
+from tests.support.reaper_round import reaping
+from tests.support.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROWS = 30_000
+"""Some seconds of work: enough to die in the middle of."""
+
+
+def make_worker(mill: Mill, folder: Path, name: str) -> WorkerProcess:
+    """A worker that is not started yet."""
+    return WorkerProcess(
+        folder,
+        database_url=mill.database_url,
+        redis_url=mill.redis_url,
+        upstream_url=mill.upstream.url,
+        queues="datasets,maintenance",
+        name=name,
+        env={"STORYMILL_OBJECT_STORE_DIR": str(mill.objects_dir)},
+    )
+
+
+def find_preparing(worker: WorkerProcess) -> list[psutil.Process]:
+    """The processes in which the worker prepares."""
+    children = psutil.Process(worker.pid).children(recursive=True)
+    return [child for child in children if any("order_process" in part for part in child.cmdline())]
+
+
+async def wait_until_preparing(worker: WorkerProcess) -> psutil.Process:
+    """Wait until the worker is in the middle of it."""
+
+    async def is_preparing() -> bool:
+        return bool(find_preparing(worker))
+
+    await eventually_async(is_preparing, timeout_seconds=30, what="the preparation to begin")
+    return find_preparing(worker)[0]
+
+
+@asynccontextmanager
+async def reaper(mill: Mill) -> AsyncIterator[None]:
+    """The reaper's beat."""
+    sender = TaskSender(make_celery(mill.redis_url))
+    try:
+        async with reaping(sender):
+            yield
+    finally:
+        sender.close()
+
+
+async def assert_prepared_once(mill: Mill, client: httpx2.AsyncClient, dataset_id: str) -> None:
+    """One version, each row in it once."""
+    dataset = await wait_for(client, f"/v1/datasets/{dataset_id}", timeout_seconds=120)
+    assert dataset["status"] == "succeeded", dataset["error"]
+    async with mill.database.transaction() as session:
+        attempt = await session.scalar(select(Dataset.attempt).where(Dataset.id == dataset_id))
+        rows = await session.scalar(select(func.count()).where(DatasetRow.version_id == dataset["version"]))
+        query = select(func.count()).where(DatasetVersion.project_id == Dataset.project_id, Dataset.id == dataset_id)
+        versions = await session.scalar(query)
+    assert attempt is not None
+    assert attempt > 1
+    assert (rows, versions) == (ROWS, 1)
+    assert len(await export(client, dataset_id, "train")) == dataset["counts"]["train"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_worker_that_goes_does_not_lose_the_dataset(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path, number: signal.Signals
+) -> None:
+    dataset = await order(client, {"file": await upload(client, make_csv(ROWS), "many.csv")})
+    async with make_worker(gateway, tmp_path, "first") as first:
+        preparing = await wait_until_preparing(first)
+        first.send_signal(number)
+        await first.wait_for_exit()
+        await asyncio.to_thread(psutil.wait_procs, [preparing], timeout=10)
+        assert not preparing.is_running()
+    async with make_worker(gateway, tmp_path, "second"), reaper(gateway):
+        await assert_prepared_once(gateway, client, dataset["id"])
+
+
+async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    dataset = await order(client, {"file": await upload(client, make_csv(ROWS), "many.csv")})
+    async with make_worker(gateway, tmp_path, "first") as first:
+        preparing = await wait_until_preparing(first)
+        first.send_signal(signal.SIGSTOP)
+        async with make_worker(gateway, tmp_path, "second"), reaper(gateway):
+            await assert_prepared_once(gateway, client, dataset["id"])
+        before = await gateway.count_rows()
+        finished = (await client.get(f"/v1/datasets/{dataset['id']}")).json()
+        first.send_signal(signal.SIGCONT)
+
+        async def is_given_up() -> bool:
+            return "dataset_lost" in first.log
+
+        await eventually_async(is_given_up, timeout_seconds=60, what="the woken worker to give up")
+        await asyncio.to_thread(psutil.wait_procs, [preparing], timeout=20)
+        assert await gateway.count_rows() == before
+        assert (await client.get(f"/v1/datasets/{dataset['id']}")).json() == finished
+
+
+async def test_a_preparation_killed_for_its_memory_fails_with_a_reason(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    dataset = await order(client, {"file": await upload(client, make_csv(ROWS), "many.csv")})
+    async with make_worker(gateway, tmp_path, "worker") as worker:
+        (await wait_until_preparing(worker)).kill()
+        failed = await wait_for(client, f"/v1/datasets/{dataset['id']}")
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "preparation_crashed")
