@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ class ModelCard:
     created: int
     job_id: str | None
     kind: Literal["model", "checkpoint"]
+    template: dict[str, str] = field(default_factory=dict)
+    """`separator` and `stop` of the training data, if known: chats are then asked in that form."""
 
 
 def publish_adapter(model: TunableModel, folder: Path, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:

@@ -36,6 +36,8 @@ GEMMA_NOTICE = Path(__file__).parents[1] / "weights" / "NOTICE"
 LORA_SHAPE = LoraShape(rank=16, alpha=32)
 BATCH_SIZE = 2
 RESUME_POINT_SECONDS = 120.0
+# It was tuned on bare prompts, so a chat message is passed on as it is, without role labels.
+RAW_PROMPTS = {"separator": "", "stop": ""}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plan = TrainingPlan(stage.epochs, BATCH_SIZE, stage.learning_rate, options.seed + number - 1)
         loop = TrainingLoop(model, CompletionObjective(), items, plan)
         _train(loop, validation, resume_folder / f"stage-{number}")
-    card = ModelCard(STORYTELLER, BUILT_IN_MODEL, None, int(time.time()), None, "model")
+    card = ModelCard(STORYTELLER, BUILT_IN_MODEL, None, int(time.time()), None, "model", RAW_PROMPTS)
     publish_adapter(model, options.output, card, dtype=torch.bfloat16)
     write_whole(options.output / "NOTICE", GEMMA_NOTICE.read_bytes())
     drop_resume_points(resume_folder)
