@@ -33,7 +33,7 @@ class Story(BaseModel):
     attributes: dict[str, Any]
     repeat: int
     position: int
-    prompt: str
+    prompt: str | None
     text: str | None
     original_text: str | None
     status: StoryStatus

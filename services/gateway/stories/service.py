@@ -16,6 +16,7 @@ from shared.db.repositories import dataset_versions, generations, recipes, stori
 from shared.db.repositories.pages import Page
 from shared.db.repositories.stories import StoryFilter
 from shared.errors import ConflictError, NotFoundError
+from shared.recipes.errors import TemplateError
 from shared.recipes.template import compile_template
 
 Origin = tuple[Generation, RecipeVersion]
@@ -115,7 +116,7 @@ def shape_story(story: Story, version: RecipeVersion) -> Json:
         "attributes": attributes,
         "repeat": story.repeat,
         "position": story.position,
-        "prompt": compile_template(version.template).render(attributes),
+        "prompt": render_prompt(version, attributes),
         "text": story.text,
         "original_text": story.original_text,
         "status": story.status,
@@ -130,6 +131,15 @@ def shape_story(story: Story, version: RecipeVersion) -> Json:
         "created_at": unix_seconds(story.created_at),
         "finished_at": unix_seconds(story.finished_at) if story.finished_at else None,
     }
+
+
+def render_prompt(version: RecipeVersion, attributes: dict[str, Any]) -> str | None:
+    """Return a story's prompt; None where the template does not render, for which the story failed. A recipe is tried
+    on one cell only, and one bad cell must not hide the others."""
+    try:
+        return compile_template(version.template).render(attributes)
+    except TemplateError:
+        return None
 
 
 def order_attributes(story: Story, version: RecipeVersion) -> dict[str, Any]:

@@ -181,6 +181,20 @@ async def test_a_failed_story_says_why(mill: Mill, client: httpx2.AsyncClient) -
     assert_openai_error(await client.patch(f"/v1/stories/{failed[0]['id']}", json={"review": "accepted"}), 400)
 
 
+async def test_a_cell_whose_prompt_does_not_render_fails_alone_and_hides_no_other(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    template = "{% if dynasty == '唐' %}{{ power > 3 }}{% else %}写{{ dynasty }}的故事。{% endif %}"
+    attributes = {"dynasty": ["唐", "北宋"], "power": ["飞行"]}
+    made = await start(client, recipe=recipe(template=template, attributes=attributes, repeats=1))
+    await finish(client, made["id"])
+    bad, good = await list_all(client, generation_id=made["id"])
+    assert (bad["status"], bad["prompt"]) == ("failed", None)
+    assert "cannot be rendered" in bad["failure"]["message"]
+    assert (good["status"], good["prompt"]) == ("succeeded", "写北宋的故事。")
+    assert (await client.get(f"/v1/stories/{bad['id']}")).json() == bad
+
+
 async def test_stories_are_filtered_reviewed_and_traced(mill: Mill, client: httpx2.AsyncClient) -> None:
     made = await start(client)
     await finish(client, made["id"])
