@@ -17,7 +17,7 @@ class WorkerSettings(BaseSettings):
     drain_seconds: float = Field(2.0, ge=0)
     """After SIGTERM: how long running jobs may still finish before their rows are handed back."""
     patience_seconds: float = Field(120.0, ge=0)
-    """How long an interactive completion is tried again while its provider fails: a restarted engine is back by then."""
+    """How long an interactive completion is tried again while its provider fails: a restarted engine is back then."""
     redis_connections: int = Field(32, ge=4)
     stream_tick_seconds: float = Field(0.02, ge=0, le=0.1)
     """Tokens of a stream are gathered for so long before they are written."""
