@@ -2,7 +2,7 @@
 
 import typer
 
-from storymill.cli import demo, generations, keys, lifecycle, logs, models, recipes, stories, streams
+from storymill.cli import datasets, demo, generations, keys, lifecycle, logs, models, recipes, stories, streams
 from storymill.cli.explained_errors import ExplainingGroup
 
 app = typer.Typer(
@@ -18,5 +18,6 @@ keys.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)
 stories.add_commands(app)
+datasets.add_commands(app)
 streams.add_commands(app)
 models.add_commands(app)

@@ -72,3 +72,14 @@ def follow_generation(api: Api, generation_id: str, console: Console) -> dict[st
             if generation["status"] in FINAL_STATES or generation["status"] == "paused":
                 return generation
             time.sleep(POLL_SECONDS)
+
+
+def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any]:
+    """Show that a dataset is being prepared until it is over; returns its last state."""
+    with console.status(f"{dataset_id}: queued") as status:
+        while True:
+            dataset = api.get(f"/datasets/{dataset_id}")
+            if dataset["status"] in FINAL_STATES:
+                return dataset
+            status.update(f"{dataset_id}: {dataset['status']}")
+            time.sleep(POLL_SECONDS)

@@ -47,6 +47,15 @@ class Api:
         """Change a resource. Raises: ClientError."""
         return self._call("PATCH", path, json=body)
 
+    def upload(self, path: str, file: Path, **fields: str) -> dict[str, Any]:
+        """Send a file as a form, read while it is sent; not repeated. Raises: ClientError."""
+        with file.open("rb") as content:
+            response = self._send("POST", path, data=fields, files={"file": (file.name, content)})
+        if not response.is_success:
+            raise read_error(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
     def list_all(self, path: str, *, at_most: int | None = None, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, page by page, at most `at_most` of them."""
         after: str | None = None
@@ -78,10 +87,7 @@ class Api:
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         for last_try in (*[False] * (OVERLOAD_TRIES - 1), True):
-            try:
-                response = self._http.request(method, path, **options)
-            except httpx2.TransportError as error:
-                raise self._unreachable(error) from error
+            response = self._send(method, path, **options)
             if response.is_success:
                 answer: dict[str, Any] = response.json()
                 return answer
@@ -90,6 +96,12 @@ class Api:
                 raise failure
             time.sleep(min(failure.retry_after_seconds or 1.0, LONGEST_OVERLOAD_WAIT_SECONDS))
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
 
     def _unreachable(self, error: httpx2.TransportError) -> UnreachableError:
         return UnreachableError(
