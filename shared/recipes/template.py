@@ -15,6 +15,8 @@ from shared.recipes.errors import TemplateError
 
 MAX_TEMPLATE_BYTES: Final = 16 * 1024
 MAX_PROMPT_BYTES: Final = 64 * 1024
+MAX_JOINED_VALUES: Final = 256
+"""In all `~` of a template. The size of what they make is seen only once it is made: 1 MB, with the longest values."""
 COMPILED_TEMPLATES: Final = 128
 ALLOWED_FILTERS: Final = frozenset(
     {"upper", "lower", "title", "capitalize", "trim", "length", "default", "string", "int"}
@@ -95,6 +97,11 @@ def compile_template(text: str) -> PromptTemplate:
 
 
 def _check_nodes(tree: nodes.Template) -> None:
+    joined = sum(1 for concat in tree.find_all(nodes.Concat) for _ in concat.find_all(nodes.Name))
+    if joined > MAX_JOINED_VALUES:
+        raise TemplateError(
+            f"template: more than {MAX_JOINED_VALUES} values joined by '~'; write {{{{ a }}}}{{{{ b }}}}."
+        )
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, ALLOWED_NODES):
             what = REFUSED_WORDS.get(type(node), f"'{type(node).__name__}' expressions")
