@@ -147,9 +147,12 @@ def export_generation(api: Api, generation_id: str, target: Path) -> None:
 
 
 def export_format(target: Path | None) -> str | None:
-    """Return the format that a file name asks for. Raises: ClientError for an unknown one."""
+    """Return the format that a file name asks for. Raises: ClientError for an unknown one, and for a folder that is
+    not there: better before the run than after it."""
     if target is None:
         return None
+    if not target.absolute().parent.is_dir():
+        raise ClientError(f"{target}: there is no folder {target.parent}.")
     try:
         return EXPORT_FORMATS[target.suffix.lower()]
     except KeyError as error:

@@ -66,6 +66,8 @@ def read_recipe_file(file: Path) -> dict[str, Any]:
         recipe = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ClientError(f"There is no file {file}.") from error
+    except OSError as error:
+        raise ClientError(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ClientError(f"{file} is not UTF-8 (byte {error.start}).") from error
     except json.JSONDecodeError as error:
