@@ -64,6 +64,8 @@ def create(
     unknown = sorted(set(wanted) - set(ALL_SCOPES))
     if unknown:
         raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(ALL_SCOPES)}")
+    if not (wanted and name.strip() and project.strip()):
+        raise typer.BadParameter("name, project and scopes must not be empty")
     row, secret = run_with_database(
         lambda database: service.create_api_key(database, project=project, name=name, scopes=wanted)
     )

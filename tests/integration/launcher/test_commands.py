@@ -170,6 +170,9 @@ def test_keys_are_created_listed_and_revoked_in_the_database(tmp_path: Path, dat
     listed = json.loads(run_keys("list", "--json").stdout)
     assert (listed["id"], listed["revoked_at"]) == (created["id"], None)
     assert "notebook" in run_keys("list").stdout
+    for wrong in (("--name", " "), ("--name", "x", "--project", ""), ("--name", "x", "--scopes", "")):
+        assert run_keys("create", *wrong).returncode != 0
+    assert len(run_keys("list", "--json").stdout.splitlines()) == 1
     assert run_keys("revoke", created["id"]).returncode == 0
     assert json.loads(run_keys("list", "--json").stdout)["revoked_at"] is not None
     again = run_keys("revoke", created["id"])
