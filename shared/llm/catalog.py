@@ -13,7 +13,7 @@ from shared.observability.logs import get_logger
 
 TTL_SECONDS: Final = 10.0
 MISS_REFRESH_SECONDS: Final = 1.0
-"""A name that is not there makes us look again, but not more often than this."""
+"""A name that is not there makes us look again, but not more often than this; the asker waits for it."""
 LIST_TIMEOUT_SECONDS: Final = 3.0
 
 log = get_logger(__name__)
@@ -69,7 +69,9 @@ class ModelCatalog:
         if found is not None:
             self._refresh_behind()  # nobody waits for a list that is merely old
             return found
-        await self._refresh(min(MISS_REFRESH_SECONDS, self._ttl_seconds))
+        window_seconds = min(MISS_REFRESH_SECONDS, self._ttl_seconds)
+        await asyncio.sleep(self._seconds_until_older(window_seconds))  # a model may have been made a moment ago
+        await self._refresh(window_seconds)
         return self._find_listed(model) or self._find_on_trust(model)
 
     def find_known_target(self, model: str) -> Target | None:
@@ -93,6 +95,11 @@ class ModelCatalog:
             if found is not None:
                 return found
         return None
+
+    def _seconds_until_older(self, seconds: float) -> float:
+        """Return how long to wait until every list that a reachable provider gave is `seconds` old."""
+        asked = [listing.asked_at for listing in self._listings.values() if listing.reachable]
+        return max(0.0, max(asked, default=float("-inf")) + seconds - time.monotonic())
 
     def _find_on_trust(self, model: str) -> CatalogModel | None:
         for provider in self.providers.candidates(model):
