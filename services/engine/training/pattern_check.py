@@ -30,7 +30,7 @@ from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
 LONGEST_STORY_TOKENS = 600
-BATCH = 10
+BATCH = 25
 # Three times the same ten characters: no sample story does that.
 LOOP_LENGTH = 10
 LOOP_COUNT = 3
