@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
@@ -57,7 +57,9 @@ def generate(
 @generations_app.command("list")
 def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the newest runs."""
-    table = Table("id", "status", "done", "failed", "total", "tokens", "cost")
+    table = Table(
+        Column("id", no_wrap=True), "status", "done", "failed", "total", "tokens", "cost", box=None, pad_edge=False
+    )
     with connect(state_dir) as api:
         for generation in api.list_all("/generations", at_most=50):
             counts, usage = generation["counts"], generation["usage"]

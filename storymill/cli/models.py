@@ -19,7 +19,7 @@ def add_commands(app: typer.Typer) -> None:
 @models_app.command("list")
 def list_models(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every model that a request may name."""
-    table = Table("id", "owner", "created")
+    table = Table("id", "owner", "created", box=None, pad_edge=False)
     with connect(state_dir) as api:
         for model in api.get("/models")["data"]:
             created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""

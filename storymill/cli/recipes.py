@@ -33,13 +33,12 @@ def add(
 @recipes_app.command("list")
 def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every recipe and the size of its grid."""
-    table = Table("name", "id", "version", "grid", "repeats", "model")
+    table = Table("name", "version", "grid", "repeats", "model", box=None, pad_edge=False)
     with connect(state_dir) as api:
         for recipe in api.list_all("/recipes"):
             sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
             table.add_row(
                 recipe["name"],
-                recipe["id"],
                 str(recipe.get("version", 1)),
                 sizes,
                 str(recipe["repeats"]),

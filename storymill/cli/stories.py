@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
@@ -26,10 +26,18 @@ def list_stories(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Show stories, one a line."""
-    table = Table("id", "attributes", "status", "text")
+    """Show stories, one a line: those of a run in its order, else the newest first."""
+    table = Table(
+        Column("id", no_wrap=True),
+        Column("attributes", no_wrap=True),
+        "status",
+        Column("text", ratio=1, no_wrap=True),
+        box=None,
+        pad_edge=False,
+    )
+    order = "asc" if generation else "desc"
     with connect(state_dir) as api:
-        for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status):
+        for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
             text = (story["text"] or story.get("failure_message") or "").replace("\n", " ")
             table.add_row(story["id"], describe_attributes(story), story["status"], text[:TEASER_CHARACTERS])
     console.print(table)
