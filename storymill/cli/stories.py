@@ -10,6 +10,8 @@ from storymill.cli.connection import connect, console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 
 TEASER_CHARACTERS = 60
+STORY_ID_WIDTH = 38
+"""A whole id, to be copied: it may not be shortened."""
 
 stories_app = typer.Typer(help="Stories: list, read, review.", no_args_is_help=True)
 
@@ -27,7 +29,8 @@ def list_stories(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show stories, one a line: those of a run in its order, else the newest first."""
-    table = Table(
+    id_column, cell_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True), Column("attributes", min_width=18)
+    table = Table(id_column, cell_column, "status", Column("text", no_wrap=True), box=None, pad_edge=False)
         Column("id", no_wrap=True),
         Column("attributes", no_wrap=True),
         "status",
