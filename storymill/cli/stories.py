@@ -31,13 +31,6 @@ def list_stories(
     """Show stories, one a line: those of a run in its order, else the newest first."""
     id_column, cell_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True), Column("attributes", min_width=18)
     table = Table(id_column, cell_column, "status", Column("text", no_wrap=True), box=None, pad_edge=False)
-        Column("id", no_wrap=True),
-        Column("attributes", no_wrap=True),
-        "status",
-        Column("text", ratio=1, no_wrap=True),
-        box=None,
-        pad_edge=False,
-    )
     order = "asc" if generation else "desc"
     with connect(state_dir) as api:
         for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
