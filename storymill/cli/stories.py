@@ -29,13 +29,14 @@ def list_stories(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show stories, one a line: those of a run in its order, else the newest first."""
-    id_column, cell_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True), Column("attributes", min_width=18)
-    table = Table(id_column, cell_column, "status", Column("text", no_wrap=True), box=None, pad_edge=False)
+    id_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True)
+    table = Table(id_column, Column("status", min_width=9), Column("story", no_wrap=True), box=None, pad_edge=False)
     order = "asc" if generation else "desc"
     with connect(state_dir) as api:
         for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
             text = (story["text"] or story.get("failure_message") or "").replace("\n", " ")
-            table.add_row(story["id"], describe_attributes(story), story["status"], text[:TEASER_CHARACTERS])
+            teaser = f"{describe_attributes(story)}  {text[:TEASER_CHARACTERS]}"
+            table.add_row(story["id"], story["status"], teaser)
     console.print(table)
 
 
