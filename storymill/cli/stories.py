@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from storymill.cli.connection import connect, console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 
-TEASER_CHARACTERS = 60
+TEASER_CHARACTERS = 30
 STORY_ID_WIDTH = 38
 """A whole id, to be copied: it may not be shortened."""
 
@@ -30,7 +30,13 @@ def list_stories(
 ) -> None:
     """Show stories, one a line: those of a run in its order, else the newest first."""
     id_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True)
-    table = Table(id_column, Column("status", min_width=9), Column("story", no_wrap=True), box=None, pad_edge=False)
+    table = Table(
+        id_column,
+        Column("status", min_width=9, no_wrap=True),
+        Column("story", max_width=TEASER_CHARACTERS),
+        box=None,
+        pad_edge=False,
+    )
     order = "asc" if generation else "desc"
     with connect(state_dir) as api:
         for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
