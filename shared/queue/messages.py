@@ -61,6 +61,51 @@ class PrepareDataset(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class RunFineTuningJob(Message):
+    """Claim one fine-tuning job and take it as far as its provider lets it go."""
+
+    task: ClassVar[str] = "storymill.fine_tuning.run"
+    queue: ClassVar[str] = FINE_TUNING
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateModel(Message):
+    """Claim one evaluation and measure the model on the file."""
+
+    task: ClassVar[str] = "storymill.models.evaluate"
+    queue: ClassVar[str] = FINE_TUNING
+    evaluation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareModels(Message):
+    """Claim one comparison: let both models write, then let the judge vote."""
+
+    task: ClassVar[str] = "storymill.models.compare"
+    queue: ClassVar[str] = FINE_TUNING
+    comparison_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOutbox(Message):
+    """Send the webhooks that are due."""
+
+    task: ClassVar[str] = "storymill.deliveries.webhooks"
+    queue: ClassVar[str] = MAINTENANCE
+
+
+@dataclass(frozen=True, slots=True)
+class TellTracker(Message):
+    """Claim one tracker run and bring it up to date."""
+
+    task: ClassVar[str] = "storymill.deliveries.tracker"
+    queue: ClassVar[str] = FINE_TUNING
+    job_id: str
+    sink: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReapLapsed(Message):
     """Enqueue again what was never delivered or whose lease has lapsed; heal unsent stream ends."""
 

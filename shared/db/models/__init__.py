@@ -2,10 +2,26 @@
 
 from shared.db.models.base import Base
 from shared.db.models.dataset import Dataset, DatasetRow, DatasetVersion
-from shared.db.models.file import File
+from shared.db.models.delivery import Outbox, TrackerRun, WebhookEndpoint
+from shared.db.models.file import File, Upload, UploadPart
+from shared.db.models.fine_tuning import (
+    FineTuningChange,
+    FineTuningCheckpoint,
+    FineTuningEvent,
+    FineTuningJob,
+    FineTuningMetric,
+)
 from shared.db.models.generation import Attempt, Generation, LedgerEntry, Story
 from shared.db.models.idempotency import IdempotencyKey
 from shared.db.models.interactive import Completion
+from shared.db.models.model import (
+    ComparisonPair,
+    Model,
+    ModelAlias,
+    ModelAliasChange,
+    ModelComparison,
+    ModelEvaluation,
+)
 from shared.db.models.recipe import Recipe, RecipeVersion
 from shared.db.models.tenancy import ApiKey, Project
 
@@ -13,16 +29,32 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Base",
+    "ComparisonPair",
     "Completion",
     "Dataset",
     "DatasetRow",
     "DatasetVersion",
     "File",
+    "FineTuningChange",
+    "FineTuningCheckpoint",
+    "FineTuningEvent",
+    "FineTuningJob",
+    "FineTuningMetric",
     "Generation",
     "IdempotencyKey",
     "LedgerEntry",
+    "Model",
+    "ModelAlias",
+    "ModelAliasChange",
+    "ModelComparison",
+    "ModelEvaluation",
+    "Outbox",
     "Project",
     "Recipe",
     "RecipeVersion",
     "Story",
+    "TrackerRun",
+    "Upload",
+    "UploadPart",
+    "WebhookEndpoint",
 ]

@@ -109,7 +109,9 @@ class Attempt(Base):
     id: Mapped[IdKey]
     project_id: Mapped[Id]
     subject_id: Mapped[Id]
-    """The story or completion that the call was made for."""
+    """The story, completion, fine-tuning job, evaluation or comparison that the call was made for."""
+    kind: Mapped[str] = mapped_column(String(16), server_default=sql("'inference'"))
+    """inference · training. A training attempt is settled by its job alone."""
     generation_id: Mapped[Id | None]
     number: Mapped[int] = mapped_column(Integer)
     """The claim (`story.attempt`) that made the call."""
@@ -139,6 +141,9 @@ class LedgerEntry(Base):
     api_key_id: Mapped[Id]
     attempt_id: Mapped[Id] = mapped_column(unique=True)
     generation_id: Mapped[Id | None]
+    kind: Mapped[str] = mapped_column(String(16), server_default=sql("'inference'"))
+    """inference · training; tokens of a training entry are `prompt_tokens`."""
+    fine_tuning_job_id: Mapped[Id | None]
     provider: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(Text)
     prompt_tokens: Mapped[int | None] = mapped_column(Integer)
