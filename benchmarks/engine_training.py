@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from tests.support.engine_process import EngineProcess, wait_until
 
 BAR_STEP_RATIO = 1.15
 STREAMS = 4
+STREAM_ROUNDS = 3
 
 
 def main() -> None:
@@ -132,7 +132,10 @@ def measure_memory(model: str, kind: str) -> dict[str, int]:
     step = (our_stepper if kind == "ours" else bare_stepper)(tunable, sequences)
     for number in range(4):
         step(number)
-    return {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    # Not getrusage: that peak begins with the parent's, from which this process was forked.
+    status = Path("/proc/self/status").read_text()
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return {"peak_mib": int(peak) // 1024}
 
 
 def read_memory(model: str, kind: str) -> int:
@@ -159,26 +162,41 @@ async def measure_streams(model: str, seconds: float) -> dict[str, float]:
 async def compare_streams(engine: EngineProcess, model: str, seconds: float) -> dict[str, float]:
     """See `measure_streams`."""
     client = openai.OpenAI(base_url=engine.base_url, api_key="unused")
-    await stream_for(engine, model, 5.0)
-    alone = await stream_for(engine, model, seconds)
+    jobs = client.fine_tuning.jobs
     lines = [json.dumps({"prompt": "唐 ->", "completion": story.text}) for story in read_sample_stories()]
-    file = await asyncio.to_thread(
-        client.files.create, file=("stories.jsonl", "\n".join(lines).encode()), purpose="fine-tune"
-    )
-    job = await asyncio.to_thread(client.fine_tuning.jobs.create, model=model, training_file=file.id)
-    await asyncio.to_thread(
-        wait_until, lambda: client.fine_tuning.jobs.retrieve(job.id).trained_tokens, "first step", 300
-    )
-    before = client.fine_tuning.jobs.retrieve(job.id).trained_tokens or 0
-    beside = await stream_for(engine, model, seconds)
-    trained = (client.fine_tuning.jobs.retrieve(job.id).trained_tokens or 0) - before
-    client.fine_tuning.jobs.cancel(job.id)
+    file = client.files.create(file=("stories.jsonl", "\n".join(lines).encode()), purpose="fine-tune")
+    job = jobs.create(model=model, training_file=file.id)
+    await asyncio.to_thread(wait_for_training, client, job.id, 0)
+    rounds: list[tuple[float, float, float]] = []
+    await stream_for(engine, model, 5.0)
+    for _ in range(STREAM_ROUNDS):
+        jobs.pause(job.id)
+        await asyncio.to_thread(wait_until, lambda: engine.trainer_pid() is None, "the trainer is gone")
+        alone = await stream_for(engine, model, seconds)
+        before = jobs.retrieve(job.id).trained_tokens or 0
+        jobs.resume(job.id)
+        before = await asyncio.to_thread(wait_for_training, client, job.id, before)
+        beside = await stream_for(engine, model, seconds)
+        rounds.append((alone, beside, ((jobs.retrieve(job.id).trained_tokens or 0) - before) / seconds))
+    jobs.cancel(job.id)
+    print("rounds (alone, beside, trained), tokens per second:", [tuple(round(x, 1) for x in r) for r in rounds])
+    alone, beside, trained = (statistics.median(values) for values in zip(*rounds, strict=True))
     return {
         "streams_alone_tokens_per_second": alone,
         "streams_while_training_tokens_per_second": beside,
-        "streams_share_left": beside / alone,
-        "trained_tokens_per_second_beside_streams": trained / seconds,
+        "streams_share_left": statistics.median(beside / alone for alone, beside, _ in rounds),
+        "trained_tokens_per_second_beside_streams": trained,
     }
+
+
+def wait_for_training(client: openai.OpenAI, job_id: str, more_than: int) -> int:
+    """Wait until the job has taken a step past so many tokens; return its count."""
+
+    def read_count() -> int:
+        trained = client.fine_tuning.jobs.retrieve(job_id).trained_tokens or 0
+        return trained if trained > more_than else 0
+
+    return int(wait_until(read_count, "a training step", 300))
 
 
 async def stream_for(engine: EngineProcess, model: str, seconds: float) -> float:
