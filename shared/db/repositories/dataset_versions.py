@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.db.models import Dataset, DatasetRow, DatasetVersion
+from shared.db.models import Attempt, Dataset, DatasetRow, DatasetVersion, LedgerEntry
 from shared.db.recordset import encode_rows
 
 
@@ -86,3 +86,15 @@ async def list_datasets_of_story(session: AsyncSession, story_id: str) -> list[d
     )
     found = await session.execute(query)
     return [{"dataset_id": row[0], "version": row[1], "split": row[2], "position": row[3]} for row in found]
+
+
+async def find_price_note(session: AsyncSession, story_id: str) -> str | None:
+    """Return why a story's cost is not known, as the ledger has it; None when no call is on the books."""
+    query = (
+        select(LedgerEntry.price_note)
+        .join(Attempt, Attempt.id == LedgerEntry.attempt_id)
+        .where(Attempt.subject_id == story_id, LedgerEntry.cost_usd.is_(None))
+        .order_by(Attempt.number.desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).one_or_none()

@@ -90,7 +90,8 @@ FIND_LOST: Final = text("""
     left join story on story.id = attempt.subject_id
     left join generation on generation.id = attempt.generation_id
     left join completion on completion.id = attempt.subject_id
-    where attempt.outcome = 'sent' and attempt.kind = 'inference' and attempt.started_at < now() - make_interval(secs => :lease_seconds)
+    where attempt.outcome = 'sent' and attempt.kind = 'inference'
+      and attempt.started_at < now() - make_interval(secs => :lease_seconds)
       and ((story.id is not null and (story.status <> 'running' or story.attempt <> attempt.number))
         or (completion.id is not null and (completion.status <> 'running' or completion.attempt <> attempt.number)))
     order by attempt.id limit :row_limit for update of attempt skip locked
