@@ -79,6 +79,7 @@ async def open_mill(
         base_url = await stack.enter_async_context(serve_gateway(given))
         mill = Mill(base_url, database, database_url, redis_url, upstream, folder / "objects")
         if queues is not None:
+            prices = {"STORYMILL_PROVIDERS_FILE": str(given.providers_file)} if given.providers_file else {}
             mill.worker = await stack.enter_async_context(
                 WorkerProcess(
                     folder,
@@ -86,7 +87,7 @@ async def open_mill(
                     redis_url=redis_url,
                     upstream_url=upstream.url,
                     queues=queues,
-                    env={"STORYMILL_OBJECT_STORE_DIR": stores["object_store_dir"]},
+                    env={"STORYMILL_OBJECT_STORE_DIR": stores["object_store_dir"], **prices},
                 )
             )
         yield mill

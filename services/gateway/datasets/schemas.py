@@ -64,6 +64,7 @@ class Dataset(BaseModel):
     template: dict[str, Any] | None
     files: dict[str, str | None] | None
     cost_usd: float | None
+    cost_note: str | None
     error: dict[str, Any] | None
     created_at: int
     started_at: int | None

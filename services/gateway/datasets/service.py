@@ -89,6 +89,7 @@ def shape_dataset(dataset: Dataset, version: DatasetVersion | None) -> Json:
         "template": template,
         "files": shape_files(dataset, version) if version else None,
         "cost_usd": None if version is None or version.cost_usd is None else float(version.cost_usd),
+        "cost_note": ((dataset.report or {}).get("cost") or {}).get("note"),
         "error": dataset.error,
         "created_at": unix_seconds(dataset.created_at),
         "started_at": unix_seconds(dataset.started_at) if dataset.started_at else None,

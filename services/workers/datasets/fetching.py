@@ -1,4 +1,4 @@
-"""The sources of a dataset as local files, and the origin of every row in them."""
+"""The sources of a dataset as local files, beside them the origin of every row."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ import orjson
 
 from services.workers.context import WorkerContext
 from services.workers.datasets.errors import DatasetError
+from services.workers.datasets.findings.cut_off import REASON_COLUMN
 from services.workers.datasets.order import SourceOrder
-from shared.db.models import Generation, RecipeVersion, Story
+from services.workers.datasets.origins import SourceOrigins, write_story_origins
+from shared.db.models import RecipeVersion, Story
 from shared.db.repositories import files, generations, recipes
 from shared.db.repositories.dataset_claims import ClaimedDataset
-from shared.db.repositories.dataset_versions import RowOrigin
 from shared.db.repositories.stories import iterate_succeeded
 from shared.recipes.template import compile_template
 
@@ -28,15 +29,10 @@ class MissingSourceError(DatasetError):
 
 @dataclass(frozen=True, slots=True)
 class FetchedSource:
-    """A local file; `origins` has an entry per line for a run's stories, none for an uploaded file."""
+    """A local file, and where its rows come from."""
 
     order: SourceOrder
-    file_id: str | None = None
-    origins: tuple[RowOrigin, ...] = ()
-
-    def origin_of(self, line: int) -> RowOrigin:
-        """Return where the row of a line (from 1) came from."""
-        return self.origins[line - 1] if self.file_id is None else RowOrigin(file_id=self.file_id, line=line)
+    origins: SourceOrigins
 
 
 async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder: Path) -> list[FetchedSource]:
@@ -63,7 +59,7 @@ async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: s
         await asyncio.to_thread(context.objects.fetch, file.sha256, target)
     except FileNotFoundError as error:
         raise MissingSourceError(f"The bytes of '{file_id}' are not in the object store.") from error
-    return FetchedSource(SourceOrder(str(target), file.filename), file_id=file_id)
+    return FetchedSource(SourceOrder(str(target), file.filename), SourceOrigins(file_id=file_id))
 
 
 async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
@@ -73,28 +69,28 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
         if run is None:
             raise MissingSourceError(f"The generation '{run_id}' is gone.")
         _, version = await recipes.get_version(session, run.recipe_version_id)
-    writer = StoryWriter(claimed.request, run, version)
-    origins: list[RowOrigin] = []
-    with path.open("wb") as out:
+    writer = StoryWriter(claimed.request, version)
+    told, count = path.with_suffix(".origins"), 0
+    with path.open("wb") as out, told.open("wb") as origins:
         async for batch in iterate_succeeded(context.database.transaction, run_id):
             usable = [story for story in batch if story.review != "rejected" and story.text]
             out.writelines(writer.write(story) for story in usable)
-            origins += [writer.origin_of(story) for story in usable]
-    if not origins:
+            write_story_origins(origins, run, usable)
+            count += len(usable)
+    if not count:
         raise MissingSourceError(f"The generation '{run_id}' has no finished story that was not rejected.")
-    return FetchedSource(SourceOrder(str(path), run_id), origins=tuple(origins))
+    return FetchedSource(SourceOrder(str(path), run_id), SourceOrigins(path=told))
 
 
 class StoryWriter:
     """Turns stories of one run into lines of prompt and completion."""
 
-    def __init__(self, request: dict[str, Any], run: Generation, version: RecipeVersion) -> None:
+    def __init__(self, request: dict[str, Any], version: RecipeVersion) -> None:
         self._short = request["prompt"] == "attributes"
         self._separator: str = request["attribute_separator"]
         self._stratify: str | None = request["stratify"]
         self._names = version.attribute_names
         self._template = compile_template(version.template)
-        self._run = run
 
     def write(self, story: Story) -> bytes:
         """Return a story's line."""
@@ -104,15 +100,7 @@ class StoryWriter:
             prompt = self._separator.join(str(value) for value in attributes.values())
         else:
             prompt = self._template.render(attributes)
-        row = {**label, "prompt": prompt, "completion": story.text}
+        # A text that a reviewer mended is not cut off any more.
+        reason = story.finish_reason if story.original_text is None else None
+        row = {**label, REASON_COLUMN: reason, "prompt": prompt, "completion": story.text}
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-
-    def origin_of(self, story: Story) -> RowOrigin:
-        """Return where a story's row comes from."""
-        return RowOrigin(
-            story_id=story.id,
-            generation_id=story.generation_id,
-            recipe_version_id=self._run.recipe_version_id,
-            model=story.model or self._run.model,
-            cost_usd=story.cost_usd,
-        )

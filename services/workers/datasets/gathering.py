@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.workers.datasets.errors import DatasetError, UnusableRowsError
+from services.workers.datasets.findings.cut_off import REASON_COLUMN
 from services.workers.datasets.findings.finding import MarkBoard
 from services.workers.datasets.formats import TrainingFormat, to_chat, to_completion
 from services.workers.datasets.order import Order, SourceOrder
@@ -46,12 +47,17 @@ class GatheredRows:
                 if row_id in noted:
                     noted[row_id] = start + offset
             ids = list(range(start, start + len(batch)))
-            labels = batch.extras.get(stratify, [""] * len(batch)) if stratify else []
-            self.store.append(replace(batch, ids=ids, extras={stratify: labels} if stratify else {}))
+            self.store.append(replace(batch, ids=ids, extras=keep_extras(batch, stratify)))
             self.sources.extend([source] * len(batch))
             self.lines.extend(batch.lines)
         for note in read.notes:
             self.board.mark(note.code, [noted[note.row_id]])
+
+
+def keep_extras(batch: RowBatch, stratify: str | None) -> dict[str, list[str]]:
+    """Return the columns that matter beside the texts; every batch gets the same ones, whatever its source has."""
+    names = [REASON_COLUMN, *([stratify] if stratify else [])]
+    return {name: batch.extras.get(name, [""] * len(batch)) for name in names}
 
 
 def gather_rows(order: Order, folder: Path) -> GatheredRows:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.workers.datasets.findings.chat_findings import ChatWatch
 from services.workers.datasets.findings.class_findings import ClassWatch
+from services.workers.datasets.findings.cut_off import mark_cut_off
 from services.workers.datasets.findings.examples import add_examples
 from services.workers.datasets.findings.finding import Finding, MarkBoard
 from services.workers.datasets.findings.marker_findings import MarkerWatch
@@ -79,6 +80,7 @@ def _walk(
     for batch in store.batches():
         mark_patterns(batch, board)
         mark_texts(batch, board)
+        mark_cut_off(batch, board)
         markers.observe(batch)
         chat.observe(batch)
         if task_type == "classification":

@@ -1,8 +1,8 @@
 """The outcome of a preparation, in one transaction: files, version, rows, and the dataset's own state."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,11 @@ from services.workers.context import WorkerContext
 from services.workers.datasets.fetching import FetchedSource
 from services.workers.datasets.object_rows import Stored, write_with_objects
 from services.workers.datasets.order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
-from services.workers.datasets.version_identity import identify_version, make_row, read_rows
+from services.workers.datasets.version_identity import StoriesCost, identify_version, make_row, read_rows
 from shared.db.models import DatasetVersion, File
 from shared.db.repositories import files
 from shared.db.repositories.dataset_claims import ClaimedDataset, fail_dataset, finish_dataset
-from shared.db.repositories.dataset_versions import add_rows, lock_version
+from shared.db.repositories.dataset_versions import NewRow, add_rows, find_price_note, lock_version
 from shared.objects.store import StoredObject
 from shared.observability.logs import get_logger
 
@@ -42,7 +42,7 @@ class Outcome:
     folder: Path
     result: dict[str, Any]
     version_id: str
-    cost_usd: Decimal | None
+    cost: StoriesCost
 
     async def write(self, session: AsyncSession, stored: Stored) -> None:
         """Write everything; equal rows of equal origin are one version. Raises: LostDatasetError."""
@@ -50,8 +50,9 @@ class Outcome:
             await self._add_version(session, stored)
         name = f"{self.claimed.id}_report.html"
         page = await add_file(session, self.claimed, name, REPORT, stored[PAGE_FILE])
+        report = {**self.result, "cost": await describe_cost(session, self.cost)}
         if not await finish_dataset(
-            session, self.claimed, version_id=self.version_id, report=self.result, report_file_id=page.id
+            session, self.claimed, version_id=self.version_id, report=report, report_file_id=page.id
         ):
             raise LostDatasetError
 
@@ -66,18 +67,42 @@ class Outcome:
                 template=self.result["template"],
                 train_rows=self.result["counts"]["train"],
                 validation_rows=self.result["counts"]["validation"],
-                cost_usd=self.cost_usd,
+                cost_usd=self.cost.usd,
                 train_file_id=train.id,
                 validation_file_id=validation.id if validation else None,
             )
         )
         await session.flush()
-        rows = read_rows(self.folder)
-        while batch := [make_row(value, self.sources) for value in islice(rows, ROWS_AT_ONCE)]:
+        async for batch in batch_rows(self.folder, self.sources):
             await add_rows(session, self.version_id, batch)
 
     async def _add_side(self, session: AsyncSession, side: str, stored: StoredObject) -> File:
         return await add_file(session, self.claimed, f"{self.version_id}_{side}.jsonl", TRAINING, stored)
+
+
+async def batch_rows(folder: Path, sources: list[FetchedSource]) -> AsyncIterator[list[NewRow]]:
+    """Yield the rows, so many at once that neither memory nor a statement grows with their number."""
+    rows = read_rows(folder, sources)
+
+    def make_batch() -> list[NewRow]:
+        return [make_row(value, origin) for value, origin in islice(rows, ROWS_AT_ONCE)]
+
+    while batch := await asyncio.to_thread(make_batch):
+        yield batch
+
+
+async def describe_cost(session: AsyncSession, cost: StoriesCost) -> dict[str, Any]:
+    """Return what the version's stories cost, or why that is not known."""
+    note = None
+    if cost.unpriced_story_id is not None:
+        reason = await find_price_note(session, cost.unpriced_story_id) or "no call of it is on the books"
+        note = f"{cost.unpriced_count} of {cost.story_count} stories have no known price: {reason}"
+    return {
+        "known_usd": str(cost.known_usd),
+        "stories": cost.story_count,
+        "unpriced_stories": cost.unpriced_count,
+        "note": note,
+    }
 
 
 async def record_outcome(

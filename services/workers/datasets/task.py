@@ -110,5 +110,5 @@ def read_error(folder: Path, sources: list[FetchedSource]) -> tuple[dict[str, An
     error: dict[str, Any] = orjson.loads((folder / ERROR_FILE).read_bytes())
     copies: dict[str, Path] = {name: Path(error.pop(name)) for name in COPIES if name in error}
     if "source" in error:
-        error["file"] = sources[error.pop("source")].file_id
+        error["file"] = sources[error.pop("source")].origins.file_id
     return error, copies

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -11,36 +12,62 @@ import orjson
 from services.workers.datasets.fetching import FetchedSource
 from services.workers.datasets.order import ROWS_FILE
 from shared import ids
-from shared.db.repositories.dataset_versions import NewRow
+from shared.db.repositories.dataset_versions import NewRow, RowOrigin
 
 ID_DIGITS: Final = 40
 
 
+@dataclass(slots=True)
+class StoriesCost:
+    """What the stories of a version cost, and how many of them have no known price."""
+
+    known_usd: Decimal = Decimal(0)
+    story_count: int = 0
+    unpriced_count: int = 0
+    unpriced_story_id: str | None = None
+    """One of them, whose ledger entry says why."""
+
+    @property
+    def usd(self) -> Decimal | None:
+        """The sum; None when a part of it is unknown."""
+        return None if self.unpriced_count else self.known_usd
+
+    def add(self, origin: RowOrigin) -> None:
+        """Count a row's story."""
+        if origin.story_id is None:
+            return
+        self.story_count += 1
+        if origin.cost_usd is not None:
+            self.known_usd += origin.cost_usd
+            return
+        self.unpriced_count += 1
+        self.unpriced_story_id = self.unpriced_story_id or origin.story_id
+
+
 def identify_version(
     project_id: str, sources: list[FetchedSource], folder: Path, template: dict[str, Any]
-) -> tuple[str, Decimal | None]:
-    """Return the version's id, and what the stories in it cost (None when one of them has no price)."""
+) -> tuple[str, StoriesCost]:
+    """Return the version's id, and what the stories in it cost."""
     digest = hashlib.sha256(project_id.encode() + orjson.dumps(template, option=orjson.OPT_SORT_KEYS))
-    cost: Decimal | None = Decimal(0)
-    for _, side, _, _, row_hash, source, line in read_rows(folder):
-        origin = sources[source].origin_of(line)
+    cost = StoriesCost()
+    for (_, side, _, _, row_hash, _, line), origin in read_rows(folder, sources):
         digest.update(f"{side} {row_hash} {origin.story_id or f'{origin.file_id}:{line}'}\n".encode())
-        if origin.story_id is not None:
-            cost = None if cost is None or origin.cost_usd is None else cost + origin.cost_usd
+        cost.add(origin)
     return ids.DATASET_VERSION + digest.hexdigest()[:ID_DIGITS], cost
 
 
-def read_rows(folder: Path) -> Iterator[list[Any]]:
-    """Yield what the process wrote of each row: position, side, start, bytes, hash, source, line."""
+def read_rows(folder: Path, sources: list[FetchedSource]) -> Iterator[tuple[list[Any], RowOrigin]]:
+    """Yield what the process wrote of each row (position, side, start, bytes, hash, source, line), and its origin."""
+    origins = [source.origins.open() for source in sources]
     with (folder / ROWS_FILE).open("rb") as lines:
         for line in lines:
-            yield orjson.loads(line)
+            value = orjson.loads(line)
+            yield value, origins[value[5]].origin_of(value[6])
 
 
-def make_row(value: list[Any], sources: list[FetchedSource]) -> NewRow:
+def make_row(value: list[Any], origin: RowOrigin) -> NewRow:
     """Return a row with its origin."""
-    position, side, start, size, _, source, line = value
-    origin = sources[source].origin_of(line)
+    position, side, start, size, *_ = value
     return NewRow(
         story_id=origin.story_id,
         generation_id=origin.generation_id,

@@ -62,7 +62,7 @@ CATALOG: dict[str, CatalogEntry] = {
     "special_token": _warning("a string that chat templates use as a control token"),
     "placeholder": _error("a template variable that was never filled in", "drop"),
     # generations
-    "truncated": _warning("the completion stops in the middle of a sentence", "drop"),
+    "truncated": _warning("the completion stops in the middle: of a sentence, or at the token limit", "drop"),
     "refusal": _error("the generator refused; the model would learn to refuse", "drop"),
     "repeated_text": _warning("the text goes round in circles", "drop"),
     "prompt_echo": _warning("the completion begins with the whole prompt"),
