@@ -194,6 +194,8 @@ def upgrade() -> None:
         ),
         sa.Column("replay", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("is_legacy", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("legacy_deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("overlap_allowed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("status", sa.String(length=24), nullable=False),
         sa.Column("step", sa.String(length=16), nullable=False),
         sa.Column("wanted", sa.String(length=16), nullable=True),

@@ -47,6 +47,10 @@ class FineTuningJob(Base):
     """`{"share": 0.2}`: so much of the ancestors' rows is mixed into the training file, and which file that made."""
     is_legacy: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
     """Made over /v1/fine-tunes; its tuned model gets a name of that time."""
+    legacy_deleted_at: Mapped[Moment | None]
+    """Deleted over /v1/fine-tunes: those routes show it no more. Its books and its model stay."""
+    overlap_allowed: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
+    """The client forces a validation file that holds training rows."""
     status: Mapped[str] = mapped_column(String(24))
     """validating_files · queued · running · paused · succeeded · failed · cancelled."""
     step: Mapped[str] = mapped_column(String(16))
