@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from services.engine.batching.sampling import choose_tokens
+from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
 from services.engine.model.runner import ModelRunner
 
@@ -38,21 +39,30 @@ class Batch:
     def __len__(self) -> int:
         return len(self.writing) + len(self.reading)
 
+    @property
+    def scores(self) -> bool:
+        """Whether a prompt is being scored; admit no other then, for they are scored one at a time anyway."""
+        return any(sequence.scores for sequence in self.reading)
+
     def join(self, sequence: RunningSequence) -> None:
-        """Give the sequence the next slot; it reads its prompt from the next step on."""
-        self.reading.append(sequence)
+        """Give the sequence a slot; it reads its prompt from the next step on, before one that is being scored."""
+        slot = len(self)
+        if self.reading and self.reading[-1].scores and not sequence.scores:
+            self._move(slot - 1, slot, self.reading[-1])
+            self.reading.insert(-1, sequence)
+        else:
+            self.reading.append(sequence)
 
     def step(self) -> None:
-        """Read a bounded piece of prompts, then write one token of every sequence that writes.
+        """Write one token of every sequence that writes, then read a bounded piece of prompts.
 
         Who has just read its prompt has its first token from that and joins the writers at the next step.
         """
-        if self.reading:
-            self._read_prompts()
-            self.drop_gone()
         if self.writing:
             chunks = [sequence.tokens[-1:] for sequence in self.writing]
             self._write(self.writing, self._run(0, self.writing, chunks))
+        if self.reading:
+            self._read_prompts()
 
     def drop_gone(self) -> list[RunningSequence]:
         """Remove sequences that have finished or were cancelled, and close the gaps in the cache."""
@@ -92,15 +102,38 @@ class Batch:
             self.runner.cache.copy_slot(source, target, sequence.cached)
 
     def _read_prompts(self) -> None:
+        if self.reading[0].scores:
+            self._score_piece(self.reading[0])
+            return
         group = self._choose_readers()
         room = max(1, self._budget() // len(group))
         chunks = [one.tokens[one.cached : one.cached + room] for one in group]
         logits = self._run(len(self.writing), group, chunks)
         if group[0].waiting_tokens:
             return  # a long prompt, alone in its group, with more to read
+        self._end_prompts(group, logits)
+
+    def _score_piece(self, sequence: RunningSequence) -> None:
+        start = sequence.cached
+        piece = sequence.tokens[start : start + PIECE_TOKENS]
+        logits = self.runner.run_one(len(self.writing), piece, start, sequence.request.adapter)
+        sequence.cached += len(piece)
+        scored = sequence.tokens[start + 1 : sequence.cached + 1]
+        top_count = sequence.request.sampling.top_logprobs or 0
+        sequence.note_scores(score_tokens(logits[: len(scored)], scored, top_count))
+        if not sequence.waiting_tokens:
+            self._end_prompts([sequence], logits[-1:])
+
+    def _end_prompts(self, group: list[RunningSequence], logits: Tensor) -> None:
+        """Let the first readers write their first token, from the logits after their prompts."""
         self.reading = self.reading[len(group) :]
         self.writing += group
-        self._write(group, logits)
+        for sequence in group:
+            if delta := sequence.end_prompt():
+                self._tell(sequence, delta)
+        rows = [row for row, sequence in enumerate(group) if not sequence.finished]
+        if rows:
+            self._write([group[row] for row in rows], logits[rows])
 
     def _run(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
         starts = [one.cached for one in sequences]
@@ -120,6 +153,8 @@ class Batch:
         group: list[RunningSequence] = []
         width = 0
         for place, sequence in enumerate(self.reading):
+            if sequence.scores:
+                break
             self._share_prefix(len(self.writing) + place, sequence)
             wider = max(width, sequence.waiting_tokens)
             repeats = any(_count_shared(sequence, other) - sequence.cached >= SHORTEST_SHARED_PREFIX for other in group)

@@ -142,7 +142,7 @@ class EngineThread:
 
     def _admit(self) -> None:
         while len(self._batch) < self._batch_size:
-            sequence = self._line.take(len(self._batch))
+            sequence = self._line.take(len(self._batch), may_score=not self._batch.scores)
             if sequence is None:
                 return
             self._batch.join(sequence)

@@ -29,18 +29,23 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class SequenceRequest:
-    """One text to write: a prompt in tokens, the adapter to write it with, and when to end."""
+    """One text to write: a prompt in tokens, the adapter to write it with, and when to end.
+
+    With `max_tokens` 0 the prompt is read and nothing is written. `score_prompt` asks how likely each token of the
+    prompt is, with as many alternatives as `sampling` says.
+    """
 
     prompt: list[int]
     max_tokens: int
     sampling: SamplingOptions
     stops: tuple[str, ...] = ()
     adapter: Adapter | None = None
+    score_prompt: bool = False
 
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A chosen token, its logarithmic probability, and the most likely tokens at its place."""
+    """A token of a text, its logarithmic probability, and the most likely tokens at its place."""
 
     token: int
     logprob: float
@@ -49,10 +54,14 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Delta:
-    """New text of one sequence. The last delta of a sequence carries `finish_reason`."""
+    """New text of one sequence. The last delta of a sequence carries `finish_reason`.
+
+    The first delta of a scored prompt carries `prompt_logprobs`, from the prompt's second token on.
+    """
 
     index: int
     text: str
     tokens: int
     logprobs: list[TokenLogprob]
     finish_reason: str | None = None
+    prompt_logprobs: list[TokenLogprob] | None = None

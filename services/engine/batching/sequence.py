@@ -24,6 +24,7 @@ class RunningSequence:
         self._text = TextStream(tokenizer, request.prompt)
         self._stops = StopScanner(request.stops)
         self._logprobs: list[TokenLogprob] = []
+        self._prompt_logprobs: list[TokenLogprob] = []
         self._untold = 0
 
     @property
@@ -35,6 +36,23 @@ class RunningSequence:
     def cancelled(self) -> bool:
         """Whether nobody waits for the text any more."""
         return self.generation.cancelled
+
+    @property
+    def scores(self) -> bool:
+        """Whether the prompt is being read to say how likely its tokens are."""
+        return self.request.score_prompt and self.cached < len(self.request.prompt)
+
+    def note_scores(self, logprobs: list[TokenLogprob]) -> None:
+        """Keep the scores of the next tokens of the prompt."""
+        self._prompt_logprobs += logprobs
+
+    def end_prompt(self) -> Delta | None:
+        """Note that the prompt has been read; return what there is to tell already: scores, or the end."""
+        self.finished = self.request.max_tokens == 0
+        if not self.finished and not self.request.score_prompt:
+            return None
+        scores = self._prompt_logprobs if self.request.score_prompt else None
+        return Delta(self.index, "", 0, [], "length" if self.finished else None, scores)
 
     def accept(self, token: int, logprob: TokenLogprob | None, end_tokens: SequenceOf[int]) -> Delta | None:
         """Take the chosen token; return what to tell the client, None if nothing new can be shown."""

@@ -33,6 +33,7 @@ class Choice:
     text: str = ""
     tokens: int = 0
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprob] | None = None
     finish_reason: str | None = None
 
     def add(self, delta: Delta) -> None:
@@ -40,6 +41,8 @@ class Choice:
         self.text += delta.text
         self.tokens += delta.tokens
         self.logprobs += delta.logprobs
+        if delta.prompt_logprobs is not None:
+            self.prompt_logprobs = delta.prompt_logprobs
         self.finish_reason = delta.finish_reason
 
 

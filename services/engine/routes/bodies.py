@@ -67,13 +67,19 @@ class CommonBody(BaseModel):
 
 
 class CompletionBody(CommonBody):
-    """POST /v1/completions."""
+    """POST /v1/completions. With `echo`, `max_tokens` may be 0: nothing is written."""
 
+    max_tokens: Annotated[StrictInt, Field(ge=0)] | None = None
     prompt: str | list[StrictInt] | list[str] | list[list[StrictInt]] | None = None
     echo: bool | None = None
     logprobs: Annotated[StrictInt, Field(ge=0, le=5)] | None = None
     best_of: Annotated[StrictInt, Field(ge=1)] | None = None
     suffix: str | None = None
+
+    @property
+    def scores_prompt(self) -> bool:
+        """Whether the answer says how likely the prompt's tokens are."""
+        return bool(self.echo) and self.logprobs is not None
 
 
 class ChatMessage(BaseModel):

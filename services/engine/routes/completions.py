@@ -1,5 +1,6 @@
 """POST /v1/completions and its legacy form under /v1/engines."""
 
+import asyncio
 import time
 import uuid
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from services.engine.routes.answers import (
     stream_answer,
 )
 from services.engine.routes.bodies import CompletionBody
+from services.engine.routes.completion_logprobs import Described, LogprobDescriber, join_described
 from services.engine.routes.requests import Target, encode_text, find_target, get_serving, settle_max_tokens, submit
 from services.engine.serving import LoadedModel, Serving
 
@@ -60,7 +62,10 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
         usage = answer.usage_chunk if answer.include_usage else None
         return stream_answer(serving, generation, answer.echo_chunks(), answer.shape, usage)
     texts = await gather_choices(serving, generation, request)
-    return gone() if texts is None else answer_whole(answer.whole(texts))
+    if texts is None:
+        return gone()
+    # In a thread: naming the tokens of long prompts takes a while.
+    return answer_whole(await asyncio.to_thread(answer.whole, texts))
 
 
 def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
@@ -89,8 +94,8 @@ def _check_supported(body: CompletionBody) -> None:
         raise InvalidRequestError("Inserting text before a suffix is not supported.", param="suffix")
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise InvalidRequestError("best_of other than n is not supported.", param="best_of")
-    if body.echo and body.logprobs is not None:
-        raise InvalidRequestError("logprobs of an echoed prompt are not supported.", param="logprobs")
+    if body.max_tokens == 0 and not body.echo:
+        raise InvalidRequestError("max_tokens 0 needs echo: there would be nothing to answer.", param="max_tokens")
 
 
 def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], choice: int) -> SequenceRequest:
@@ -101,6 +106,7 @@ def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], cho
         sampling=body.read_sampling(runner.vocabulary_size, choice, body.logprobs),
         stops=body.read_stops(),
         adapter=target.adapter,
+        score_prompt=body.scores_prompt,
     )
 
 
@@ -111,10 +117,10 @@ class CompletionAnswer:
         self.include_usage = bool(body.stream_options and body.stream_options.include_usage)
         self._prompts = prompts
         self._choices = choices
-        self._tokenizer = target.loaded.tokenizer
+        self._describer = LogprobDescriber(target.loaded.tokenizer)
         self._with_logprobs = body.logprobs is not None
+        self._scores_prompt = body.scores_prompt
         self._echo = [self._decode_prompt(body, place) for place in range(len(prompts))] if body.echo else []
-        self._offsets: dict[int, int] = {}
         self._head = {
             "id": f"cmpl-{uuid.uuid4().hex}",
             "object": "text_completion",
@@ -128,7 +134,7 @@ class CompletionAnswer:
             {
                 "text": self._echo_of(index) + choice.text,
                 "index": index,
-                "logprobs": self._logprobs(index, choice.logprobs),
+                "logprobs": self._logprobs(index, choice.logprobs, choice.prompt_logprobs),
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(texts)
@@ -136,15 +142,18 @@ class CompletionAnswer:
         return {**self._head, "choices": choices, "usage": self._usage(sum(choice.tokens for choice in texts))}
 
     def echo_chunks(self) -> list[Chunk]:
-        """The prompts, when they are to be echoed."""
-        count = len(self._prompts) * self._choices if self._echo else 0
+        """The prompts, when they are to be echoed; those that are scored come with their scores, in `shape`."""
+        count = len(self._prompts) * self._choices if self._echo and not self._scores_prompt else 0
         return [self._chunk(index, self._echo_of(index), None, None) for index in range(count)]
 
     def shape(self, delta: Delta) -> list[Chunk]:
         """The chunks of a delta; the end comes in one of its own, as OpenAI sends it."""
         chunks = []
+        if delta.prompt_logprobs is not None:
+            logprobs = self._logprobs(delta.index, [], delta.prompt_logprobs)
+            chunks.append(self._chunk(delta.index, self._echo_of(delta.index), logprobs, None))
         if delta.text or delta.logprobs:
-            logprobs = self._logprobs(delta.index, delta.logprobs)
+            logprobs = self._logprobs(delta.index, delta.logprobs, None)
             chunks.append(self._chunk(delta.index, delta.text, logprobs, None))
         if delta.finish_reason is not None:
             chunks.append(self._chunk(delta.index, "", None, delta.finish_reason))
@@ -169,25 +178,13 @@ class CompletionAnswer:
         if isinstance(body.prompt, str):
             return body.prompt
         one = body.prompt[place] if body.prompt else ""
-        return one if isinstance(one, str) else self._decode(self._prompts[place])
+        return one if isinstance(one, str) else self._describer.decode(self._prompts[place])
 
-    def _decode(self, tokens: list[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return text
-
-    def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> dict[str, Any] | None:
+    def _logprobs(self, index: int, tokens: list[TokenLogprob], scores: list[TokenLogprob] | None) -> Described | None:
         if not self._with_logprobs:
             return None
-        texts = [self._decode([one.token]) for one in tokens]
-        offset = self._offsets.get(index, len(self._echo_of(index)))
-        offsets = []
-        for text in texts:
-            offsets.append(offset)
-            offset += len(text)
-        self._offsets[index] = offset
-        return {
-            "tokens": texts,
-            "token_logprobs": [one.logprob for one in tokens],
-            "top_logprobs": [{self._decode([token]): value for token, value in one.top} for one in tokens],
-            "text_offset": offsets,
-        }
+        answer = self._describer.describe_answer(index, tokens, len(self._echo_of(index)))
+        if scores is None:
+            return answer
+        prompt = self._prompts[index // self._choices]
+        return join_described(self._describer.describe_prompt(prompt, scores), answer)

@@ -55,9 +55,9 @@ def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
 def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], limit: int, param: str) -> int:
     """Return how many tokens may be written. Raises ContextLengthExceededError if they do not fit."""
     room = limit - len(prompt)
-    wanted = body.max_completion_tokens or body.max_tokens
-    answer = wanted or min(default or room, max(room, 1))
-    if room < 1 or answer > room:
+    wanted = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
+    answer = max(1, min(default or room, room)) if wanted is None else wanted
+    if answer > room:
         raise ContextLengthExceededError(limit, len(prompt), answer, param)
     return answer
 

@@ -25,7 +25,6 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (COMPLETIONS, {"stop": 5}, "stop"),
     (COMPLETIONS, {"seed": "x"}, "seed"),
     (COMPLETIONS, {"logprobs": 6}, "logprobs"),
-    (COMPLETIONS, {"logprobs": 1, "echo": True}, "logprobs"),
     (COMPLETIONS, {"best_of": 3}, "best_of"),
     (COMPLETIONS, {"suffix": "end"}, "suffix"),
     (COMPLETIONS, {"logit_bias": {"word": 1}}, "logit_bias"),
@@ -43,6 +42,7 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"messages": None}, "messages"),
     (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
     (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
+    (CHAT, {"max_tokens": 0}, "max_tokens"),
     (CHAT, {"top_logprobs": 3}, "top_logprobs"),
     (CHAT, {"response_format": {"type": "json_object"}}, "response_format"),
 ]

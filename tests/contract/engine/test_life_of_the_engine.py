@@ -94,6 +94,13 @@ def test_interactive_overtakes_volume_and_a_full_queue_answers_429(narrow_engine
     assert int(refused.headers["retry-after"]) > 0
 
 
+def test_texts_of_one_token_leave_the_queue_as_others_do(narrow_engine: LiveEngine) -> None:
+    narrow_engine.wait_until_ready()
+    body = {**LONG, "max_tokens": 1, "stream": False}
+    answers = [httpx2.post(f"{narrow_engine.url}/v1/completions", json=body, timeout=60) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
 def test_sigterm_lets_short_texts_end_and_cuts_long_ones_with_an_error(start_engine: StartEngine) -> None:
     engine = start_engine(drain_seconds=0.5, context_length=100_000, max_batch_size=2)
     engine.wait_until_ready()

@@ -12,8 +12,8 @@ from services.engine.batching.waiting_line import WaitingLine
 
 @pytest.fixture
 def make_sequence(tokenizer: Any) -> Any:
-    def make(priority: Priority) -> RunningSequence:
-        request = SequenceRequest([1, 2], 5, SamplingOptions())
+    def make(priority: Priority, *, score_prompt: bool = False) -> RunningSequence:
+        request = SequenceRequest([1, 2], 5, SamplingOptions(), score_prompt=score_prompt)
         return RunningSequence(Generation([request], priority), 0, request, tokenizer)
 
     return make
@@ -32,6 +32,17 @@ async def test_volume_leaves_a_quarter_of_the_batch_to_interactive(make_sequence
     line.add(make_sequence(Priority.VOLUME))
     assert line.take(3) is None
     assert line.take(2) is not None
+
+
+async def test_a_prompt_to_be_scored_lets_others_pass_while_one_is_scored(make_sequence: Any) -> None:
+    line = WaitingLine(batch_size=4)
+    scored = make_sequence(Priority.INTERACTIVE, score_prompt=True)
+    interactive, volume = make_sequence(Priority.INTERACTIVE), make_sequence(Priority.VOLUME)
+    for one in (scored, interactive, volume):
+        line.add(one)
+    assert [line.take(0, may_score=False) for _ in range(3)] == [interactive, volume, None]
+    line.add(interactive)
+    assert [line.take(0), line.take(1)] == [scored, interactive]  # first come first served
 
 
 async def test_cancelled_sequences_leave_the_line(make_sequence: Any) -> None:
