@@ -22,6 +22,9 @@ from services.gateway.recipes.routes import router as recipes
 from services.gateway.settings import GatewaySettings
 from services.gateway.stories.routes import router as stories
 from services.gateway.streams.routes import router as streams
+from services.gateway.uploads.routes import MAX_PART_BYTES, PART_PATHS
+from services.gateway.uploads.routes import parts as upload_parts
+from services.gateway.uploads.routes import router as uploads_in_parts
 from services.gateway.usage.routes import router as usage
 from services.gateway.wiring import Gateway
 from shared.observability.http import RequestObserver
@@ -38,6 +41,8 @@ ROUTERS = (
     stories,
     uploads,
     files,
+    uploads_in_parts,
+    upload_parts,
     datasets,
     usage,
     health,
@@ -73,5 +78,5 @@ def build_api(settings: GatewaySettings) -> FastAPI:
 
 def create_app(settings: GatewaySettings) -> ASGIApp:
     """Return the whole application, as uvicorn runs it."""
-    own_limits = {UPLOAD_PATH: settings.max_file_bytes}
+    own_limits = {UPLOAD_PATH: settings.max_file_bytes, PART_PATHS: MAX_PART_BYTES}
     return RequestObserver(RequestLimits(build_api(settings), settings.max_body_bytes, own_limits))

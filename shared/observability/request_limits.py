@@ -1,6 +1,7 @@
 """Requests refused before a route sees them, as pure ASGI: bodies over the limit, NUL characters in the URL."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Final
 
 import orjson
@@ -15,8 +16,8 @@ DRAINED_BYTES: Final = 64 * 1024 * 1024
 
 
 class RequestLimits:
-    """Answers 413 to bodies over `max_body_bytes` (or what `own_limits` says for a path) and 400 to a NUL in path or
-    query, which no text column stores."""
+    """Answers 413 to bodies over `max_body_bytes` (or what `own_limits` says for paths of a shell pattern) and 400 to
+    a NUL in path or query, which no text column stores."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, own_limits: Mapping[str, int] | None = None) -> None:
         self._app = app
@@ -30,12 +31,16 @@ class RequestLimits:
         if "\x00" in scope["path"] or b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
             await send_error(send, InvalidRequestError("The URL contains a NUL character."))
             return
-        limit = self._own_limits.get(scope["path"], self._max_body_bytes)
+        limit = self._find_limit(scope["path"])
         if declared_length(scope) > limit:
             await drain(receive)
             await send_error(send, too_large(limit))
         else:
             await self._app(scope, count_body(receive, limit), send)
+
+    def _find_limit(self, path: str) -> int:
+        own = (limit for pattern, limit in self._own_limits.items() if fnmatchcase(path, pattern))
+        return next(own, self._max_body_bytes)
 
 
 def count_body(receive: Receive, limit: int) -> Receive:

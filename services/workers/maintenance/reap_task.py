@@ -3,6 +3,7 @@ reapers run at once."""
 
 from services.workers.context import WorkerContext
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
+from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.stream_ends import publish_missing_ends
 from shared.db.repositories import reaping
 from shared.db.repositories.dataset_claims import requeue_undelivered_datasets
@@ -26,6 +27,7 @@ async def reap(context: WorkerContext) -> None:
     )
     await settle_lost_attempts(context)
     await publish_missing_ends(context)
+    await end_overdue_uploads(context)
     async with context.database.transaction() as session:
         await reaping.cancel_stories_of_cancelled_runs(session)
         await reaping.delete_old_idempotency_keys(session, older_than_hours=IDEMPOTENCY_KEY_HOURS)

@@ -20,7 +20,7 @@ class File(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     """The object's key in the store."""
     status: Mapped[str] = mapped_column(String(16))
-    """OpenAI's: uploaded · processed · error."""
+    """OpenAI's: uploaded · processed · error · deleted (the row stays, for whoever names it)."""
     created_at: Mapped[Created]
 
 

@@ -1,0 +1,1 @@
+"""OpenAI's uploads: a file that comes in parts."""
