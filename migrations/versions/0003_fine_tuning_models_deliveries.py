@@ -348,6 +348,7 @@ def upgrade() -> None:
         sa.Column("shutdown_date", sa.String(length=10), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removal_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["dataset_version_id"], ["dataset_version.id"], name=op.f("fk_model_dataset_version_id_dataset_version")
         ),

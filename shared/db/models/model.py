@@ -41,6 +41,8 @@ class Model(Base):
     shutdown_date: Mapped[str | None] = mapped_column(String(10))
     created_at: Mapped[Created]
     deleted_at: Mapped[Moment | None]
+    removal_due_at: Mapped[Moment | None]
+    """When a worker may next try to delete it at its provider; null when nothing is owed."""
 
 
 class ModelAlias(Base):
