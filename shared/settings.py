@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible server that takes the engine's place as default provider."""
     providers_file: Path | None = None
     """A `providers.toml` that adds to or replaces the built-in providers."""
+    prices_dir: Path | None = None
+    """A folder of price files (`*.toml`, as in `data/prices`) that go before the built-in ones."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
     object_store_dir: str = ".storymill/objects"
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     log_format: str = "json"
     """`json` for machines, `console` for people."""
 
-    @field_validator("engine_url", "upstream_url", "providers_file", mode="before")
+    @field_validator("engine_url", "upstream_url", "providers_file", "prices_dir", mode="before")
     @classmethod
     def _blank_is_none(cls, value: object) -> object:
         return None if value == "" else value

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import StorymillError
 from shared.settings import Settings
@@ -42,6 +42,25 @@ class TokenPrice:
 
     input_usd_per_million: Decimal
     output_usd_per_million: Decimal
+    cached_input_usd_per_million: Decimal | None = None
+    """Of prompt tokens that the provider had in its cache; None where it makes no difference."""
+    long_from: int | None = None
+    """Prompts of more tokens than this cost `long`, all of them."""
+    long: "TokenPrice | None" = None
+
+    def at(self, prompt_tokens: int) -> "TokenPrice":
+        """Return the price of a call with such a prompt."""
+        is_long = self.long_from is not None and prompt_tokens > self.long_from
+        return self.long if is_long and self.long is not None else self
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityPrice:
+    """US dollars of what is not a call: training by tokens or by the hour, a tuned model kept ready by the hour."""
+
+    training_usd_per_million: Decimal | None = None
+    training_usd_per_hour: Decimal | None = None
+    hosting_usd_per_hour: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,10 @@ class Provider:
     """Longest silence inside a stream."""
     prices: tuple[tuple[str, TokenPrice], ...] = ()
     """Shell pattern of the model name → price; the first match counts."""
+    capacity_prices: tuple[tuple[str, CapacityPrice], ...] = ()
+    """The same for training and hosting."""
+    prices_dir: Path | None = field(default=None, repr=False, compare=False)
+    """The installation's own price files, which go before the built-in ones."""
 
     def claims(self, model: str) -> bool:
         """Say whether one of the configured patterns matches `model`."""
@@ -106,8 +129,31 @@ class PriceEntry(BaseModel):
     """`[providers.NAME.prices."MODEL PATTERN"]`."""
 
     model_config = ConfigDict(extra="forbid")
-    input_usd_per_million: Decimal = Field(ge=0)
-    output_usd_per_million: Decimal = Field(ge=0)
+    input_usd_per_million: Decimal | None = Field(None, ge=0)
+    output_usd_per_million: Decimal | None = Field(None, ge=0)
+    cached_input_usd_per_million: Decimal | None = Field(None, ge=0)
+    training_usd_per_million: Decimal | None = Field(None, ge=0)
+    training_usd_per_hour: Decimal | None = Field(None, ge=0)
+    hosting_usd_per_hour: Decimal | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.input_usd_per_million is None) != (self.output_usd_per_million is None):
+            raise ValueError("input_usd_per_million and output_usd_per_million belong together")
+        if not self.model_fields_set:
+            raise ValueError("give at least one price")
+        return self
+
+    def token_price(self) -> TokenPrice | None:
+        """Return what a call costs, if that is given."""
+        if self.input_usd_per_million is None or self.output_usd_per_million is None:
+            return None
+        return TokenPrice(self.input_usd_per_million, self.output_usd_per_million, self.cached_input_usd_per_million)
+
+    def capacity_price(self) -> CapacityPrice | None:
+        """Return what training and hosting cost, if either is given."""
+        price = CapacityPrice(self.training_usd_per_million, self.training_usd_per_hour, self.hosting_usd_per_hour)
+        return price if price != CapacityPrice() else None
 
 
 class ProviderEntry(BaseModel):
@@ -146,7 +192,8 @@ def load_providers(settings: Settings) -> Providers:
     for name, entry in entries.items():
         found[name] = apply_entry(found.get(name), name, entry, settings.providers_file)
     preferred = [name for name, entry in entries.items() if entry.default]
-    return Providers(tuple(sorted(found.values(), key=lambda provider: provider.name not in preferred)))
+    own = [replace(provider, prices_dir=settings.prices_dir) for provider in found.values()]
+    return Providers(tuple(sorted(own, key=lambda provider: provider.name not in preferred)))
 
 
 def list_builtin(settings: Settings) -> list[Provider]:
@@ -192,11 +239,18 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
     if entry.models is not None:
         changes["models"] = tuple(entry.models)
     if entry.prices is not None:
-        changes["prices"] = tuple(
-            (pattern, TokenPrice(price.input_usd_per_million, price.output_usd_per_million))
-            for pattern, price in entry.prices.items()
-        )
+        changes |= read_prices(entry.prices)
     return replace(known or Provider(name, ""), **changes)
+
+
+def read_prices(entries: dict[str, PriceEntry]) -> dict[str, Any]:
+    """Return the provider's fields of prices."""
+    calls = ((pattern, entry.token_price()) for pattern, entry in entries.items())
+    capacity = ((pattern, entry.capacity_price()) for pattern, entry in entries.items())
+    return {
+        "prices": tuple((pattern, price) for pattern, price in calls if price is not None),
+        "capacity_prices": tuple((pattern, price) for pattern, price in capacity if price is not None),
+    }
 
 
 def read_key(name: str, variable: str, path: Path | None) -> str:

@@ -16,8 +16,8 @@ from shared.db.repositories import recipes
 from shared.db.repositories.recipes import RecipeContent
 from shared.errors import InvalidRequestError
 from shared.llm.answers import Kind
-from shared.llm.prices import PriceQuote, find_price
-from shared.llm.worst_case import find_max_tokens
+from shared.prices.inference import PriceQuote, find_price
+from shared.prices.worst_case import find_max_tokens
 from shared.recipes.grid import Grid, read_grid
 
 

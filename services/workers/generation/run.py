@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from shared.db.repositories.generation_progress import WorkOrder
 from shared.llm.answers import Kind
-from shared.llm.prices import PriceQuote, find_price
+from shared.prices.inference import PriceQuote, find_price
 from shared.llm.providers import Target
-from shared.llm.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
+from shared.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
 from shared.recipes.template import PromptTemplate, compile_template
 
 NOT_FOR_ROWS: Final = frozenset({"n", "best_of", "stream", "stream_options", "model", "prompt", "messages"})

@@ -10,7 +10,7 @@ from shared.db.repositories.completion_claims import ClaimedCompletion
 from shared.db.repositories.ledger import LedgerLine
 from shared.llm.answers import Usage
 from shared.llm.failures import FailureClass, LlmError
-from shared.llm.prices import PriceQuote, find_price
+from shared.prices.inference import PriceQuote, find_price
 from shared.llm.providers import Target
 
 DEFAULT_OUTPUT_TOKENS: Final = 4096

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.llm.prices import find_price
+from shared.prices.inference import find_price
 from shared.llm.providers import Provider, ProvidersFileError, load_providers
 from shared.settings import Settings
 

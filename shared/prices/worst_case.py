@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.llm.answers import Kind
-from shared.llm.prices import PriceQuote
+from shared.prices.inference import PriceQuote
 
 MESSAGE_OVERHEAD_TOKENS: Final = 16
 """Role and frame tokens of a one-message chat, generously."""
