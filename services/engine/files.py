@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.engine.idempotency import IdempotencyKey, find_made, remember_made
 from services.engine.store import Store
 
 Order = Literal["asc", "desc"]
@@ -52,13 +53,28 @@ class FileStore:
         """Name a new place to write bytes to, on the same disk as the files."""
         return self._folder / f"{UPLOAD_PREFIX}{secrets.token_hex(12)}"
 
-    def add(self, upload: Path, filename: str, purpose: str, lifetime_seconds: int | None = None) -> StoredFile:
-        """Turn a finished upload into a file. The filename's folders are dropped; it is never used as a path."""
+    def add(
+        self,
+        upload: Path,
+        filename: str,
+        purpose: str,
+        lifetime_seconds: int | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> StoredFile:
+        """Turn a finished upload into a file. The filename's folders are dropped; it is never used as a path.
+
+        With a key that was used before, return the file made then, if it is still there. Raises InvalidRequestError.
+        """
         now = int(time.time())
         expires_at = None if lifetime_seconds is None else now + lifetime_seconds
         stored = StoredFile(new_file_id(), upload.stat().st_size, now, clean_filename(filename), purpose, expires_at)
-        upload.replace(self.path_of(stored.id))
         with self._store.write() as connection:
+            if key is not None:
+                made_id = find_made(connection, key)
+                if made_id is not None and (made := self.find(made_id)) is not None:
+                    return made
+                remember_made(connection, key, stored.id)
+            upload.replace(self.path_of(stored.id))
             insert_file(connection, stored)
         return stored
 

@@ -39,6 +39,12 @@ MIGRATIONS = (
         created_at INTEGER NOT NULL, model TEXT NOT NULL, metrics TEXT NOT NULL, UNIQUE (job_id, step)
     );
     """,
+    """
+    CREATE TABLE idempotency_keys (
+        kind TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, made_id TEXT NOT NULL,
+        created_at INTEGER NOT NULL, PRIMARY KEY (kind, key)
+    ) WITHOUT ROWID
+    """,
 )
 
 

@@ -1,4 +1,4 @@
-"""Describes how likely tokens are, in the words of /v1/completions: parallel lists with each token's place in the text."""
+"""Describes how likely tokens are in the words of /v1/completions: parallel lists, with the place of each token."""
 
 from collections.abc import Sequence
 from typing import Any

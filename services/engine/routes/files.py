@@ -1,7 +1,10 @@
 """/v1/files: upload, list, describe, download, delete."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -9,8 +12,9 @@ from fastapi.responses import FileResponse
 
 from services.engine.errors import InvalidRequestError, NotFoundError, PayloadTooLargeError
 from services.engine.files import StoredFile
+from services.engine.idempotency import HEADER, IdempotencyKey, read_key
 from services.engine.routes.pages import describe_page
-from services.engine.routes.upload import UploadReader
+from services.engine.routes.upload import Upload, UploadReader
 from services.engine.training.service import TrainingService
 
 router = APIRouter()
@@ -34,7 +38,10 @@ TrainingDependency = Annotated[TrainingService, Depends(get_training)]
 
 @router.post("/v1/files")
 async def upload_file(request: Request, training: TrainingDependency) -> dict[str, Any]:
-    """Store a file. Its bytes go to disk as they come; `purpose` may come before or after them."""
+    """Store a file. Its bytes go to disk as they come; `purpose` may come before or after them.
+
+    Sent again with the same Idempotency-Key it is read again, and the answer is the first file.
+    """
     limit = training.settings.file_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit + FORM_BYTES:
@@ -46,7 +53,8 @@ async def upload_file(request: Request, training: TrainingDependency) -> dict[st
         if upload.filename is None:
             raise InvalidRequestError("'file' is a required property.", param="file")
         purpose, lifetime = _read_purpose(upload.fields), _read_lifetime(upload.fields)
-        stored = await asyncio.to_thread(training.files.add, target, upload.filename, purpose, lifetime)
+        key = await asyncio.to_thread(_read_key, request, target, upload)
+        stored = await asyncio.to_thread(training.files.add, target, upload.filename, purpose, lifetime, key)
     finally:
         target.unlink(missing_ok=True)
     return stored.to_json()
@@ -94,6 +102,15 @@ def _get(training: TrainingService, file_id: str) -> StoredFile:
     if stored is None:
         raise _not_found(file_id)
     return stored
+
+
+def _read_key(request: Request, target: Path, upload: Upload) -> IdempotencyKey | None:
+    if HEADER not in request.headers:
+        return None
+    with target.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    asked_for = json.dumps([content, upload.filename, upload.fields], sort_keys=True)
+    return read_key(request.headers, "file", asked_for.encode())
 
 
 def _not_found(file_id: str) -> NotFoundError:

@@ -1,12 +1,14 @@
 """/v1/fine_tuning/jobs: create, list, describe, cancel, pause, resume, events, checkpoints."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
 from services.engine.errors import InvalidRequestError
+from services.engine.idempotency import read_key
 from services.engine.routes.files import TrainingDependency
 from services.engine.routes.pages import describe_page
 from services.engine.training.event_rows import Event
@@ -21,13 +23,15 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.post("")
 async def create_job(request: Request, training: TrainingDependency) -> dict[str, Any]:
-    """Create a job; its files are validated right after."""
+    """Create a job; its files are validated right after. Asked again with the same Idempotency-Key, it is that job."""
     try:
         body = await request.json()
     except ValueError as error:  # broken JSON, or not UTF-8
         raise InvalidRequestError("We could not parse the JSON body of your request.") from error
     wanted = parse_job_request(body)
-    job = await asyncio.to_thread(training.create_job, wanted)
+    asked_for = json.dumps(body, sort_keys=True).encode()
+    key = read_key(request.headers, "job", asked_for)
+    job = await asyncio.to_thread(training.create_job, wanted, key)
     training.supervisor.wake()
     return describe_job(job, training)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.engine.idempotency import IdempotencyKey, find_made, remember_made
 from services.engine.store import Store
 from services.engine.training import event_rows
 
@@ -77,7 +78,13 @@ class JobStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def create(self, request: dict[str, Any], source: dict[str, Any], hyperparameters: dict[str, Any]) -> Job:
+    def create(
+        self,
+        request: dict[str, Any],
+        source: dict[str, Any],
+        hyperparameters: dict[str, Any],
+        key: IdempotencyKey | None = None,
+    ) -> Job:
         """Record a job, with its first events. The supervisor passes it over until `release`."""
         job_id = f"ftjob-{secrets.token_hex(12)}"
         with self._store.write() as connection:
@@ -91,7 +98,15 @@ class JobStore:
             event_rows.insert(connection, job_id, "created", f"Created fine-tuning job: {job_id}")
             name = request["training_file"]
             event_rows.insert(connection, job_id, "validating", f"Validating training file: {name}")
+            if key is not None:
+                remember_made(connection, key, job_id)
             return _get(connection, job_id)
+
+    def find_made(self, key: IdempotencyKey) -> Job | None:
+        """Return the job that a request with this key made before, or None. Raises InvalidRequestError."""
+        with self._store.read() as connection:
+            job_id = find_made(connection, key)
+        return None if job_id is None else self.find(job_id)
 
     def release(self, job_id: str) -> Job:
         """Let the supervisor see a job whose folder is filled."""

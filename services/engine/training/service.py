@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import structlog
 
 from services.engine.errors import InvalidRequestError, NotFoundError, OverloadedError
 from services.engine.files import FileStore, StoredFile
+from services.engine.idempotency import IdempotencyKey
 from services.engine.registry import ModelEntry, ModelRegistry
 from services.engine.settings import EngineSettings
 from services.engine.store import open_store
@@ -41,6 +43,7 @@ class TrainingService:
         self.jobs = JobStore(store)
         self.supervisor = Supervisor(self._state_dir, self.jobs, self.settings)
         self._registry = registry
+        self._creating = threading.Lock()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -54,8 +57,16 @@ class TrainingService:
             self._sweeper.cancel()
         await self.supervisor.stop()
 
-    def create_job(self, request: JobRequest) -> Job:
-        """Record a job and link what it needs. Raises ApiError for a model or file that is not there."""
+    def create_job(self, request: JobRequest, key: IdempotencyKey | None = None) -> Job:
+        """Record a job and link what it needs, or return the one that was made with this key before.
+
+        Raises ApiError for a model or file that is not there.
+        """
+        with self._creating:  # so that two requests with one key do not both find nothing
+            made = None if key is None else self.jobs.find_made(key)
+            return self._create_job(request, key) if made is None else made
+
+    def _create_job(self, request: JobRequest, key: IdempotencyKey | None) -> Job:
         if self.jobs.count_open() >= self.settings.maximum_open_jobs:
             raise OverloadedError(
                 f"There are already {self.settings.maximum_open_jobs} unfinished fine-tuning jobs.",
@@ -67,7 +78,8 @@ class TrainingService:
         validation = None
         if request.validation_file is not None:
             validation = self._get_data_file(request.validation_file, "validation_file")
-        job = self.jobs.create(self._request_row(request), self._source_row(model), request.hyperparameters.to_json())
+        row = self._request_row(request)
+        job = self.jobs.create(row, self._source_row(model), request.hyperparameters.to_json(), key)
         self._fill_folder(job, training, validation, model)
         return self.jobs.release(job.id)
 

@@ -59,6 +59,23 @@ def test_fields_may_come_in_any_order(engine: EngineProcess, parts: tuple[tuple[
     assert answer.headers["x-request-id"]
 
 
+def test_a_repeated_upload_is_answered_with_the_first_file(client: openai.OpenAI, engine: EngineProcess) -> None:
+    def send(content: bytes, key: str = "first") -> openai.types.FileObject:
+        headers = {"Idempotency-Key": key}
+        return client.files.create(file=("a.jsonl", content), purpose="fine-tune", extra_headers=headers)
+
+    first = send(b"{}")
+    stored = sorted((engine.state_dir / "files").iterdir())
+    assert send(b"{}") == first
+    assert sorted((engine.state_dir / "files").iterdir()) == stored
+    assert send(b"{}", key="second").id != first.id
+    with pytest.raises(openai.BadRequestError) as caught:
+        send(b"[]")
+    assert caught.value.code == "idempotency_key_reused"
+    client.files.delete(first.id)
+    assert send(b"{}").id != first.id
+
+
 def test_bytes_come_back_as_they_were_sent(client: openai.OpenAI) -> None:
     content = bytes(range(256)) * 700
     file = client.files.create(file=("x.bin", content), purpose="user_data")

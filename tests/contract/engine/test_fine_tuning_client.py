@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -253,6 +254,25 @@ def test_unknown_models_jobs_and_broken_bodies_get_openais_error(client: openai.
                 content=content,
                 options={"headers": {"content-type": "application/json"}},
             )
+
+
+def test_a_repeated_creation_is_answered_with_the_first_job(client: openai.OpenAI) -> None:
+    file = upload(client, b"not a training file")
+
+    def create(key: str, **changes: Any) -> Any:
+        arguments = {"model": "curie", "training_file": file, "metadata": {"batch": key}, **changes}
+        return client.fine_tuning.jobs.create(**arguments, extra_headers={"Idempotency-Key": key})
+
+    with ThreadPoolExecutor() as pool:
+        made = {job.id for job in pool.map(create, ["one"] * 4)}
+    assert len(made) == 1
+    assert wait_for_end(client, made.pop()).model == "curie"
+    client.files.delete(file)
+    again = create("one")
+    assert [job.id for job in client.fine_tuning.jobs.list(metadata={"batch": "one"})] == [again.id]
+    with pytest.raises(openai.BadRequestError) as caught:
+        create("one", suffix="other")
+    assert caught.value.code == "idempotency_key_reused"
 
 
 def test_jobs_are_listed_newest_first_by_page_and_by_metadata(client: openai.OpenAI) -> None:
