@@ -17,4 +17,4 @@ def hint_learning_rate(new_rows: int, earlier_rows: int | None) -> float:
     if not earlier_rows or new_rows >= earlier_rows or new_rows <= 0:
         return LOWEST
     way = min(1.0, math.log(new_rows / earlier_rows) / math.log(SMALL_RATIO))
-    return round(LOWEST * (HIGHEST / LOWEST) ** way, 3)
+    return round(LOWEST * math.pow(HIGHEST / LOWEST, way), 3)
