@@ -1,0 +1,1 @@
+"""Counting tokens without a network, with the encodings that OpenAI published. Knows no model's own tokenizer."""
