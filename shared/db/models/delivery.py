@@ -23,7 +23,11 @@ class WebhookEndpoint(Base):
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     signing_secret: Mapped[str] = mapped_column(Text)
     """`whsec_…`; needed in clear for signing, shown to clients once."""
+    previous_secret: Mapped[str | None] = mapped_column(Text)
+    """After a rotation that asked for it: signs beside the new one until `previous_secret_until`."""
+    previous_secret_until: Mapped[Moment | None]
     created_at: Mapped[Created]
+    updated_at: Mapped[Created]
     deleted_at: Mapped[Moment | None]
 
 
