@@ -67,17 +67,21 @@ class LlmClient:
 
     async def list_models(self, provider: Provider, timeout_seconds: float) -> list[dict[str, Any]]:
         """Return the objects of the provider's `/models`. Raises: LlmError."""
+        return read_model_list(await self.fetch(provider, "/models", timeout_seconds))
+
+    async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
+        """Return what lies at `path` below the provider's base URL. Raises: LlmError, also for any status but 200."""
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
                 self._open_session().get(
-                    f"{provider.base_url}/models", headers=build_headers(provider), allow_redirects=False
+                    f"{provider.base_url}{path}", headers=build_headers(provider), allow_redirects=False
                 ) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
             raise error_from_response(response.status, raw, response.headers)
-        return read_model_list(raw)
+        return raw
 
     async def close(self) -> None:
         """Close every connection."""

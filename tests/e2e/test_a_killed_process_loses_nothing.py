@@ -1,15 +1,19 @@
-"""Kill each process of the mill in turn while a generation and three streams run: every row ends, every stream ends
-with the text of its row, and no story is written twice."""
+"""The whole product on a tiny model: a file is prepared; then each process is killed in turn while a generation and
+three streams run: every row ends, every stream ends with the text of its row, and no story is written twice."""
 
+import csv
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storymill.client.errors import ApiError, UnreachableError
 from storymill.client.rest import Api
+from tests.support.dataset_mill import make_csv
 from tests.support.stack import wait_until
-from tests.support.tiny_model import build_tiny_model
+from tests.support.tiny_model import build_tiny_model, build_tiny_tokenizer
 from tests.support.whole_mill import Watcher, WholeMill
 
 CONTEXT_TOKENS = 16_384
@@ -78,6 +82,28 @@ def find_ended(api: Api, path: str) -> dict[str, Any] | None:
     except (UnreachableError, ApiError):
         return None
     return resource if resource["status"] in {"succeeded", "failed", "cancelled"} else None
+
+
+def test_a_file_is_prepared_by_the_mill_and_counted_with_the_engines_own_tokenizer(
+    mill: WholeMill, tmp_path: Path
+) -> None:
+    source = tmp_path / "stories.csv"
+    source.write_bytes(make_csv(40))
+    prepared = mill.run("datasets", "prepare", str(source), "--model", "tiny", "--validation-share", "0.2")
+    assert prepared.returncode == 0, prepared.stdout + prepared.stderr
+    written = [tmp_path / f"stories_prepared_{side}.jsonl" for side in ("train", "valid")]
+    rows = [json.loads(line) for path in written for line in path.read_text().splitlines()]
+    assert {prompt.removesuffix(" ->") for prompt in (row["prompt"] for row in rows)} == {
+        row["prompt"] for row in csv.DictReader(source.read_text().splitlines())
+    }
+    with mill.api() as api:
+        (dataset,) = api.list_all("/datasets")
+        tokens = api.get(f"/datasets/{dataset['id']}/report")["tokens"]
+    tokenizer = build_tiny_tokenizer()
+    texts = [row[name] for row in csv.DictReader(source.read_text().splitlines()) for name in ("prompt", "completion")]
+    # Beginning and end of text beside the characters, each of which is a token here.
+    assert tokens["total"] == sum(len(tokenizer(text, add_special_tokens=False).input_ids) + 1 for text in texts)
+    assert (tokens["exact"], tokens["encoding"]) == (True, "tokenizer of tiny")
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -1,5 +1,6 @@
 """All findings about a set of rows, and the numbers behind the report."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,11 +17,14 @@ from services.workers.datasets.findings.pattern_checks import mark_patterns
 from services.workers.datasets.findings.row_findings import mark_rows
 from services.workers.datasets.findings.survey import Survey, survey_rows
 from services.workers.datasets.findings.text_findings import mark_texts
+from services.workers.datasets.model_view import RowTokenizer
 from services.workers.datasets.near_duplicates.index import group_near_duplicates
+from services.workers.datasets.order import OwnTokenizerOrder
 from services.workers.datasets.parity.column_profile import PairProfile, TaskType, profile_pairs
+from services.workers.datasets.public_tokenizer import PublicTokenizer
 from services.workers.datasets.reading.read_file import ReadFile
 from services.workers.datasets.rows import RowBatch, RowStore
-from services.workers.datasets.tokens import ModelTokens, count_chat, count_pair, load_encoding, tokens_of_model
+from services.workers.datasets.tokens import ModelTokens
 
 # Completions shorter than this on average say too little by themselves: the prompt is compared as well.
 SHORT_COMPLETION_CHARACTERS = 40
@@ -34,8 +38,13 @@ class Inspection:
     survey: Survey
     tokens: NDArray[np.int64]
     near: NDArray[np.int64]
-    model: ModelTokens
+    tokenizer: RowTokenizer
     task_type: TaskType
+
+    @property
+    def model(self) -> ModelTokens:
+        """Whose tokens were counted."""
+        return self.tokenizer.tokens
 
     def finding(self, code: str) -> Finding | None:
         """The finding of this code."""
@@ -53,30 +62,32 @@ def inspect_file(read: ReadFile, model: str) -> Inspection:
     return inspect_rows(read.store, model, board)
 
 
-def inspect_rows(store: RowStore, model: str, board: MarkBoard | None = None) -> Inspection:
-    """Run every check over the rows. Nothing is changed."""
+def inspect_rows(
+    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerOrder | None = None
+) -> Inspection:
+    """Run every check over the rows. Nothing is changed. `own`: the model's tokenizer, where it is at hand."""
     board = board or MarkBoard()
+    tokenizer = open_tokenizer(model, own)
     survey = survey_rows(store)
     profile = profile_pairs(store.batches())
     task_type = profile.task_type
     mark_rows(survey, task_type, board)
-    counted = tokens_of_model(model)
-    tokens = _walk(store, profile, task_type, counted, board)
+    tokens = _walk(store, profile, task_type, tokenizer, board)
     near = group_near_duplicates(_compared_texts(store, survey, task_type))
     _mark_near(survey, near, board)
     findings = add_examples(store, board.findings())
-    return Inspection(tuple(findings), survey, tokens, near, counted, task_type)
+    return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)
 
 
 def _walk(
-    store: RowStore, profile: PairProfile, task_type: TaskType, model: ModelTokens, board: MarkBoard
+    store: RowStore, profile: PairProfile, task_type: TaskType, tokenizer: RowTokenizer, board: MarkBoard
 ) -> NDArray[np.int64]:
     """The one walk that looks at the texts themselves; returns the tokens per row."""
     is_generation = task_type == "conditional generation"
     markers = MarkerWatch(profile.prompts.common_suffix, profile.completions.common_suffix if is_generation else "")
     classes, chat = ClassWatch(), ChatWatch(board)
-    tokenizer = load_encoding(model.encoding)
-    tokens: list[int] = []
+    model = tokenizer.tokens
+    tokens = array("q")
     for batch in store.batches():
         mark_patterns(batch, board)
         mark_texts(batch, board)
@@ -95,12 +106,22 @@ def _walk(
         classes.conclude(board)
     if "too_long_for_model" in board.rows:
         board.details["too_long_for_model"] = f"{model.model} takes {model.limit} tokens"
-    return np.array(tokens, np.int64)
+    return np.frombuffer(tokens, np.int64) if tokens else np.zeros(0, np.int64)
 
 
-def _count(tokenizer: object, batch: RowBatch) -> list[int]:
+def _count(tokenizer: RowTokenizer, batch: RowBatch) -> list[int]:
     rows = zip(batch.prompts, batch.completions, batch.records, strict=True)
-    return [count_chat(tokenizer, r) if r else count_pair(tokenizer, p, c) for p, c, r in rows]  # type: ignore[arg-type]
+    return [tokenizer.count_chat(r) if r else tokenizer.count_pair(p, c) for p, c, r in rows]
+
+
+def open_tokenizer(model: str, own: OwnTokenizerOrder | None) -> RowTokenizer:
+    """Return the model's own tokenizer, else the published one that comes nearest."""
+    if own is None:
+        return PublicTokenizer(model)
+    # Deferred: only models of the engine need it, and files are prepared without its library too.
+    from services.workers.datasets.own_tokenizer import OwnTokenizer  # noqa: PLC0415
+
+    return OwnTokenizer(own, model)
 
 
 def _compared_texts(store: RowStore, survey: Survey, task_type: TaskType) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ from services.workers.datasets.findings.finding import Finding
 from services.workers.datasets.fixes import Plan
 from services.workers.datasets.formats import TrainingFormat, to_completion
 from services.workers.datasets.inspection import Inspection, inspect_file
-from services.workers.datasets.model_view import ModelView, view_chat, view_pair
+from services.workers.datasets.model_view import view_first_rows
 from services.workers.datasets.parity.checks import examine_rows
 from services.workers.datasets.parity.column_profile import profile_pairs
 from services.workers.datasets.parity.conversation import Streams, ask_for_fixes
@@ -31,7 +31,6 @@ from services.workers.datasets.report.page import write_page
 from services.workers.datasets.report.summary import Summary, summarise
 from services.workers.datasets.report.terminal import print_summary
 from services.workers.datasets.rows import RowStore
-from services.workers.datasets.tokens import load_encoding
 
 SHOWN_PROBLEMS = 20
 SHOWN_VIEWS = 3
@@ -156,7 +155,7 @@ class LocalRun:
         contract = find_contract(final, target)
         counts = {"rows read": read.store.row_count, "rows kept": final.row_count}
         source = {"format": read.source.format, "encoding": read.source.encoding, "columns": ", ".join(read.columns)}
-        views = self._views(final, target, inspection)
+        views = view_first_rows(final, inspection.tokenizer, is_chat=target == "chat", at_most=SHOWN_VIEWS)
         self.summary = summarise(self._path.name, source, counts, inspection, contract, views)
         self._streams.output.write("\n")
         print_summary(self._console, self.summary)
@@ -178,13 +177,3 @@ class LocalRun:
         self._streams.output.write(f"\nWrote {files.train_count} rows to {files.train}\n")
         if files.validation:
             self._streams.output.write(f"Wrote {files.validation_count} rows to {files.validation}\n")
-
-    def _views(self, final: RowStore, target: TrainingFormat, inspection: Inspection) -> tuple[ModelView, ...]:
-        tokenizer, limit = load_encoding(inspection.model.encoding), inspection.model.limit
-        first = next(final.batches(), None)
-        if first is None:
-            return ()
-        rows = list(zip(first.prompts, first.completions, first.records, strict=True))[:SHOWN_VIEWS]
-        if target == "chat":
-            return tuple(view_chat(tokenizer, record, limit) for _, _, record in rows)
-        return tuple(view_pair(tokenizer, prompt, completion, limit) for prompt, completion, _ in rows)

@@ -1,11 +1,14 @@
 """A row as the model sees it: its tokens in order, and which of them it learns to write."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from services.workers.datasets.chat_text import message_text
+from services.workers.datasets.rows import RowStore
+from services.workers.datasets.tokens import ModelTokens
 
 REPLACEMENT = "\ufffd"
 
@@ -31,7 +34,7 @@ class ModelView:
 
 def view_pair(tokenizer: Any, prompt: str, completion: str, limit: int | None = None) -> ModelView:
     """A prompt-completion row: the prompt is context, the completion is learnt."""
-    return _view([*_pieces(tokenizer, prompt, False), *_pieces(tokenizer, completion, True)], limit)
+    return make_view([*_pieces(tokenizer, prompt, False), *_pieces(tokenizer, completion, True)], limit)
 
 
 def view_chat(tokenizer: Any, record: str, limit: int | None = None) -> ModelView:
@@ -42,21 +45,27 @@ def view_chat(tokenizer: Any, record: str, limit: int | None = None) -> ModelVie
         pieces.append(TokenPiece(f"<|im_start|>{message.get('role', '')}\n", (-1, -1, -1), False))
         pieces.extend(_pieces(tokenizer, message_text(message), is_trained))
         pieces.append(TokenPiece("<|im_end|>\n", (), is_trained))
-    return _view(pieces, limit)
+    return make_view(pieces, limit)
 
 
-def _view(pieces: list[TokenPiece], limit: int | None) -> ModelView:
+def make_view(pieces: list[TokenPiece], limit: int | None) -> ModelView:
+    """Count the pieces; no more than `limit` of them are billed."""
     count = sum(len(piece.ids) for piece in pieces)
     trained = sum(len(piece.ids) for piece in pieces if piece.is_trained)
     return ModelView(tuple(pieces), count, trained, min(count, limit) if limit else count)
 
 
 def _pieces(tokenizer: Any, text: str, is_trained: bool) -> list[TokenPiece]:
+    return split_pieces(tokenizer.decode, tokenizer.encode(text), is_trained)
+
+
+def split_pieces(decode: Callable[[list[int]], str], tokens: Iterable[int], is_trained: bool) -> list[TokenPiece]:
+    """Group tokens so that each piece is whole characters."""
     pieces: list[TokenPiece] = []
     waiting: list[int] = []
-    for token in tokenizer.encode(text):
+    for token in tokens:
         waiting.append(token)
-        shown = _decode(tokenizer, waiting)
+        shown = _decode(decode, waiting)
         if shown is not None:
             pieces.append(TokenPiece(shown, tuple(waiting), is_trained))
             waiting = []
@@ -65,10 +74,39 @@ def _pieces(tokenizer: Any, text: str, is_trained: bool) -> list[TokenPiece]:
     return pieces
 
 
-def _decode(tokenizer: Any, ids: list[int]) -> str | None:
+def _decode(decode: Callable[[list[int]], str], ids: list[int]) -> str | None:
     """The text of the tokens, or None while they end inside a character."""
     try:
-        text = str(tokenizer.decode(ids))
+        text = str(decode(ids))
     except (ValueError, UnicodeError):
         return None
     return None if REPLACEMENT in text else text
+
+
+class RowTokenizer(Protocol):
+    """Whatever counts and shows rows as one model sees them."""
+
+    tokens: ModelTokens
+
+    def count_pair(self, prompt: str, completion: str) -> int:
+        """Tokens of a prompt-completion row."""
+
+    def count_chat(self, record: str) -> int:
+        """Tokens of a chat line."""
+
+    def view_pair(self, prompt: str, completion: str) -> ModelView:
+        """A prompt-completion row, token by token."""
+
+    def view_chat(self, record: str) -> ModelView:
+        """A chat line, token by token."""
+
+
+def view_first_rows(final: RowStore, tokenizer: RowTokenizer, *, is_chat: bool, at_most: int) -> tuple[ModelView, ...]:
+    """Return a few rows as the model sees them."""
+    first = next(final.batches(), None)
+    if first is None:
+        return ()
+    rows = list(zip(first.prompts, first.completions, first.records, strict=True))[:at_most]
+    if is_chat:
+        return tuple(tokenizer.view_chat(record) for _, _, record in rows)
+    return tuple(tokenizer.view_pair(prompt, completion) for prompt, completion, _ in rows)

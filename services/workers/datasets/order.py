@@ -26,6 +26,20 @@ class SourceOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTokenizerOrder:
+    """What describes a model's own tokenizer. `path` is a `tokenizer.json`."""
+
+    path: str
+    name: str
+    """The model that it belongs to: the base of a tuned one."""
+    chat_template: str
+    bos_token: str | None
+    eos_token: str | None
+    limit: int | None
+    """Most tokens of a training example."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One preparation. `format` None: chat if every source is chat, else completion."""
 
@@ -41,6 +55,8 @@ class Order:
     """Codes of findings whose fixes are applied beside the recommended ones; `all` for every one."""
     skip: tuple[str, ...] = field(default=())
     """Codes whose fixes are left out."""
+    tokenizer: OwnTokenizerOrder | None = None
+    """The model's own; without it a published encoding counts."""
 
     def write(self, folder: Path) -> None:
         """Leave the order where the process finds it."""
@@ -51,4 +67,6 @@ def read_order(folder: Path) -> Order:
     """Return the order that was left in a folder."""
     value: dict[str, Any] = orjson.loads((folder / ORDER_FILE).read_bytes())
     sources = tuple(SourceOrder(**source) for source in value.pop("sources"))
-    return Order(**{**value, "sources": sources, "apply": tuple(value["apply"]), "skip": tuple(value["skip"])})
+    own = value.pop("tokenizer")
+    value |= {"sources": sources, "tokenizer": OwnTokenizerOrder(**own) if own else None}
+    return Order(**{**value, "apply": tuple(value["apply"]), "skip": tuple(value["skip"])})

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -11,7 +10,7 @@ from services.workers.datasets.errors import UnusableRowsError
 from services.workers.datasets.fixes import Plan
 from services.workers.datasets.gathering import GatheredRows, gather_rows
 from services.workers.datasets.inspection import Inspection, inspect_rows
-from services.workers.datasets.model_view import ModelView, view_chat, view_pair
+from services.workers.datasets.model_view import view_first_rows
 from services.workers.datasets.order import (
     PAGE_FILE,
     RESULT_FILE,
@@ -32,7 +31,6 @@ from services.workers.datasets.report.page import write_page
 from services.workers.datasets.report.summary import summarise
 from services.workers.datasets.rows import RowStore
 from services.workers.datasets.split import Split
-from services.workers.datasets.tokens import load_encoding
 
 SHOWN_VIEWS = 3
 
@@ -43,7 +41,7 @@ def run_order(order: Order, folder: Path) -> None:
     with gathered.store as store:
         if not store.row_count:
             raise UnusableRowsError("The sources hold no rows.", "count")
-        inspection = inspect_rows(store, order.model, gathered.board)
+        inspection = inspect_rows(store, order.model, gathered.board, order.tokenizer)
         plan = make_plan(order, gathered, inspection)
         with build_rows(store, plan, gathered.target, gathered.is_chat, order.system) as final:
             if not final.row_count:
@@ -79,7 +77,7 @@ def write_outcome(
         "validation": held_out,
     }
     source = {"sources": ", ".join(source.name for source in order.sources), "fixes": ", ".join(plan.codes)}
-    views = view_first_rows(final, gathered.target == "chat", inspection)
+    views = view_first_rows(final, inspection.tokenizer, is_chat=gathered.target == "chat", at_most=SHOWN_VIEWS)
     summary = summarise(order.title, source, counts, inspection, contract, views)
     write_page(summary, folder / PAGE_FILE)
     result = {**summary.to_json(), "fixes": list(plan.codes)}
@@ -108,14 +106,3 @@ def stretches(path: Path) -> Iterator[tuple[int, bytes]]:
         for line in lines:
             yield start, line.rstrip(b"\n")
             start += len(line)
-
-
-def view_first_rows(final: RowStore, is_chat: bool, inspection: Inspection) -> tuple[ModelView, ...]:
-    """Return a few rows as the model sees them."""
-    tokenizer: Any = load_encoding(inspection.model.encoding)
-    limit = inspection.model.limit
-    first = next(final.batches())
-    rows = list(zip(first.prompts, first.completions, first.records, strict=True))[:SHOWN_VIEWS]
-    if is_chat:
-        return tuple(view_chat(tokenizer, record, limit) for _, _, record in rows)
-    return tuple(view_pair(tokenizer, prompt, completion, limit) for prompt, completion, _ in rows)

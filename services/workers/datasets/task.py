@@ -11,8 +11,9 @@ import orjson
 from services.workers.context import WorkerContext
 from services.workers.datasets.errors import DatasetError
 from services.workers.datasets.fetching import FetchedSource, fetch_sources
+from services.workers.datasets.fetching_tokenizer import fetch_tokenizer
 from services.workers.datasets.holding import work_while_held
-from services.workers.datasets.order import ERROR_FILE, RESULT_FILE, Order
+from services.workers.datasets.order import ERROR_FILE, RESULT_FILE, Order, OwnTokenizerOrder
 from services.workers.datasets.recording import record_failure, record_outcome
 from shared.db.repositories.dataset_claims import ClaimedDataset, claim_dataset
 from shared.observability.logs import get_logger
@@ -51,7 +52,8 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
                     f"Given up after {MOST_ATTEMPTS} attempts that all ended with the worker."
                 )
             sources = await fetch_sources(context, claimed, folder)
-            make_order(claimed, sources).write(folder)
+            tokenizer = await fetch_tokenizer(context, claimed.request["model"], folder)
+            make_order(claimed, sources, tokenizer).write(folder)
             await run_process(folder)
         except DatasetError as error:
             await record_failure(context, claimed, describe(error), {})
@@ -67,7 +69,9 @@ def describe(error: DatasetError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "line": error.line, "column": error.column}
 
 
-def make_order(claimed: ClaimedDataset, sources: list[FetchedSource]) -> Order:
+def make_order(
+    claimed: ClaimedDataset, sources: list[FetchedSource], tokenizer: OwnTokenizerOrder | None = None
+) -> Order:
     """Return the order of a dataset's request. Whole prompts that were asked for keep the words that all share."""
     request: dict[str, Any] = claimed.request
     kept = () if request["prompt"] == "attributes" else (SHARED_WORDS,)
@@ -82,6 +86,7 @@ def make_order(claimed: ClaimedDataset, sources: list[FetchedSource]) -> Order:
         system=request["system"],
         apply=tuple(request["apply"]),
         skip=(*request["skip"], *kept),
+        tokenizer=tokenizer,
     )
 
 

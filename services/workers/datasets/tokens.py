@@ -42,7 +42,7 @@ TOKENS_PER_REPLY = 3
 
 
 class Tokenizer(Protocol):
-    """What counting needs; engine models bring their own."""
+    """What counting with a published encoding needs."""
 
     def count(self, text: str) -> int:
         """The number of tokens."""
