@@ -124,6 +124,8 @@ def test_jobs_run_in_order_one_at_a_time_and_cancel_takes_one_step(engine: Engin
     wait_for_steps(client, first, 1)
     assert client.fine_tuning.jobs.retrieve(second).status == "queued"
     assert client.fine_tuning.jobs.retrieve(first).estimated_finish
+    assert client.completions.create(model=BASE, prompt="唐", max_tokens=8).choices  # texts are written meanwhile
+    assert client.fine_tuning.jobs.retrieve(first).status == "running"
     cancelled = client.fine_tuning.jobs.cancel(first)
     assert cancelled.status == "cancelled"
     assert cancelled.finished_at
