@@ -20,7 +20,13 @@ from shared.errors import DeadlineError, InvalidRequestError, RateLimitedError
 from shared.observability.http import CLIENT_GONE
 
 LONGEST_KEY: Final = 255
-KEPT_HEADERS: Final = ("content-type", "location", "x-storymill-stream-id")
+KEPT_HEADERS: Final = (
+    "content-type",
+    "location",
+    "x-storymill-stream-id",
+    "x-storymill-model",
+    "x-storymill-warning",
+)
 REPLAYED_HEADER: Final = "idempotent-replayed"
 
 

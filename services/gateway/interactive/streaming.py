@@ -15,7 +15,7 @@ from services.gateway.idempotency import Claim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
-from services.gateway.interactive.waiting import STREAM_ID_HEADER, leave_texts
+from services.gateway.interactive.waiting import leave_texts
 from services.gateway.wiring import Gateway
 from shared.stream.frames import End
 
@@ -66,7 +66,7 @@ async def answer_as_it_comes(
     return EventStream(
         write_chunks(first, events, claim, shape, include_usage=include_usage),
         keep_alive_seconds=gateway.settings.keep_alive_seconds,
-        headers={STREAM_ID_HEADER: texts.stream_ids[0]},
+        headers=texts.headers,
         on_disconnect=lambda: leave_texts(gateway, claim, texts),
     )
 

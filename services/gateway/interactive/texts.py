@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from redis.exceptions import RedisError
 
 from services.gateway.idempotency import Claim
+from services.gateway.models.naming import model_not_found as model_not_found
+from services.gateway.models.naming import name_model
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
@@ -16,13 +19,18 @@ from shared.clock import utc_now
 from shared.db.models import Completion
 from shared.db.repositories import completions
 from shared.db.repositories.completions import NewCompletion
-from shared.errors import InvalidRequestError, NotFoundError, RateLimitedError
+from shared.errors import InvalidRequestError, RateLimitedError
 from shared.llm.answers import Kind
+from shared.llm.template_contract import keep_contract
 from shared.observability.logs import get_logger
 from shared.queue.messages import RunCompletion
 from shared.stream.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
+STREAM_ID_HEADER = "x-storymill-stream-id"
+MODEL_HEADER = "x-storymill-model"
+"""The provider's name of the model: what an alias or an old name led to."""
+WARNING_HEADER = "x-storymill-warning"
 
 log = get_logger(__name__)
 
@@ -36,6 +44,16 @@ class OpenTexts:
     model: str
     created_at: datetime
     stream_ids: tuple[str, ...]
+    served_model: str
+    """The provider's name of the model."""
+    warning: str | None = field(default=None)
+    """What had to be changed in a prompt to keep the model's template contract."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside its body."""
+        warning = {WARNING_HEADER: self.warning} if self.warning else {}
+        return {STREAM_ID_HEADER: self.stream_ids[0], MODEL_HEADER: quote(self.served_model, safe=":/@ "), **warning}
 
     @property
     def unique_part(self) -> str:
@@ -58,18 +76,26 @@ async def open_texts(
     """
     if claim.subject_id is not None:
         return await find_texts(gateway, claim.subject_id)
-    checked = await check_model(gateway, model)
+    named = await name_model(gateway, principal, model)
     if len(bodies) > gateway.settings.max_choices:
         raise InvalidRequestError(
             f"The request asks for {len(bodies)} texts (prompts × n); the most is {gateway.settings.max_choices}.",
             param="n",
         )
     request_id = ids.new_id(ids.REQUEST)
+    kept = [keep_contract(named.contract, kind, body) for body in bodies]
     rows = [
         NewCompletion(
-            ids.new_id(ids.STREAM), principal.project_id, principal.api_key_id, request_id, index, kind, checked, body
+            ids.new_id(ids.STREAM),
+            principal.project_id,
+            principal.api_key_id,
+            request_id,
+            index,
+            kind,
+            named.asked,
+            {**text.body, "model": named.name},
         )
-        for index, body in enumerate(bodies)
+        for index, text in enumerate(kept)
     ]
     async with gateway.database.transaction() as session:
         limit = gateway.settings.max_open_completions
@@ -81,25 +107,8 @@ async def open_texts(
         await completions.add_completions(session, rows)
         await claim.bind(session, request_id)
     await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
-    return OpenTexts(request_id, kind, checked, utc_now(), tuple(row.id for row in rows))
-
-
-async def check_model(gateway: Gateway, model: str | None) -> str:
-    """Return the model's name if it may be asked for. Raises: InvalidRequestError, NotFoundError."""
-    if not model:
-        raise InvalidRequestError("you must provide a model parameter", param="model")
-    if await gateway.catalog.find(model) is None:
-        raise model_not_found(model)
-    return model
-
-
-def model_not_found(model: str) -> NotFoundError:
-    """Return the error for a model that nobody serves, in OpenAI's words."""
-    return NotFoundError(
-        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists the models.",
-        param="model",
-        code="model_not_found",
-    )
+    warning = next((text.warning for text in kept if text.warning), None)
+    return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 
 
 async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:
@@ -107,7 +116,8 @@ async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:
     rows = await read_rows(gateway, request_id)
     first = rows[0]
     kind: Kind = "chat" if first.kind == "chat" else "completion"
-    return OpenTexts(request_id, kind, first.model, first.created_at, tuple(row.id for row in rows))
+    served = first.request.get("model") or first.model
+    return OpenTexts(request_id, kind, first.model, first.created_at, tuple(row.id for row in rows), served)
 
 
 async def read_rows(gateway: Gateway, request_id: str) -> Sequence[Completion]:

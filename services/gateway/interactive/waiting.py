@@ -17,8 +17,6 @@ from shared.db.models import Completion
 from shared.errors import DeadlineError
 from shared.observability.http import CLIENT_GONE
 
-STREAM_ID_HEADER = "x-storymill-stream-id"
-
 
 async def answer_when_done(
     gateway: Gateway,
@@ -31,7 +29,6 @@ async def answer_when_done(
 
     Raises: DeadlineError.
     """
-    headers = {STREAM_ID_HEADER: texts.stream_ids[0]}
     done = asyncio.create_task(wait_for_ends(gateway.hub, texts.stream_ids))
     gone = asyncio.create_task(wait_for_disconnect(request.receive))
     try:
@@ -52,7 +49,7 @@ async def answer_when_done(
         gone.cancel()
     rows = await read_rows(gateway, texts.request_id)
     failed = next((row for row in rows if row.status != "succeeded"), None)
-    return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=headers)
+    return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=texts.headers)
 
 
 async def leave_texts(gateway: Gateway, claim: Claim, texts: OpenTexts) -> None:

@@ -13,8 +13,8 @@ router = keyed_router("streams")
 @router.post("/streams", summary="Start a stream", status_code=202, response_model=Stream)
 async def create_stream(body: StreamRequest, gateway: GatewayDep, caller: Caller, claim: ClaimDep) -> JsonAnswer:
     """Start one text and return at once; watch it on the streaming service at `ws_url` or `sse_url`."""
-    row = await start_stream(gateway, caller, claim, body)
-    headers = {"location": f"/v1/streams/{row.id}", "x-storymill-stream-id": row.id}
+    row, texts = await start_stream(gateway, caller, claim, body)
+    headers = {"location": f"/v1/streams/{row.id}", **texts.headers}
     return JsonAnswer(shape_stream(row, gateway.settings.streaming_url), 202, headers)
 
 

@@ -6,7 +6,7 @@ from services.gateway.chat.service import split_request as split_chat
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import split_request as split_completion
 from services.gateway.idempotency import Claim
-from services.gateway.interactive.texts import cancel_texts, open_texts
+from services.gateway.interactive.texts import OpenTexts, cancel_texts, open_texts
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
@@ -18,14 +18,15 @@ from shared.llm.answers import Kind
 
 async def start_stream(
     gateway: Gateway, caller: Principal, claim: Claim, body: ChatRequest | CompletionRequest
-) -> Completion:
-    """Open one text and return its row. Raises: InvalidRequestError for more than one text."""
+) -> tuple[Completion, OpenTexts]:
+    """Open one text and return its row, and what its answer's headers say. Raises: InvalidRequestError for more than
+    one text."""
     bodies = split_chat(body) if isinstance(body, ChatRequest) else split_completion(body)
     if len(bodies) != 1:
         raise InvalidRequestError("A stream is one text: give one prompt, and n = 1 or none.", param="n")
     kind: Kind = "chat" if isinstance(body, ChatRequest) else "completion"
     texts = await open_texts(gateway, caller, claim, kind, body.model, bodies)
-    return await get_stream(gateway, caller, texts.stream_ids[0])
+    return await get_stream(gateway, caller, texts.stream_ids[0]), texts
 
 
 async def get_stream(gateway: Gateway, caller: Principal, stream_id: str) -> Completion:

@@ -10,8 +10,8 @@ from shared.db.repositories.completion_claims import ClaimedCompletion
 from shared.db.repositories.ledger import LedgerLine
 from shared.llm.answers import Usage
 from shared.llm.failures import FailureClass, LlmError
-from shared.prices.inference import PriceQuote, find_price
 from shared.llm.providers import Target
+from shared.prices.inference import PriceQuote, find_price
 
 DEFAULT_OUTPUT_TOKENS: Final = 4096
 """Taken as the worst case when a request sets no limit."""

@@ -16,13 +16,13 @@ async def claim(context: WorkerContext, completion_id: str) -> tuple[ClaimedComp
         claimed = await claim_completion(session, completion_id, context.worker_id)
         if claimed is None:
             return None
-        target = None if claimed.cancel_requested else context.catalog.find_known_target(claimed.model)
+        target = None if claimed.cancel_requested else context.catalog.find_known_target(claimed.served_model)
         return claimed, await book_call(context, session, plan_call(claimed, target)) if target else None
 
 
 async def find_call(context: WorkerContext, claimed: ClaimedCompletion) -> Call | None:
     """Ask the providers who serves the claimed row's model; None when nobody does."""
-    target = await context.catalog.find_target(claimed.model)
+    target = await context.catalog.find_target(claimed.served_model)
     if target is None:
         return None
     async with context.database.transaction() as session:

@@ -33,6 +33,11 @@ class ClaimedCompletion:
     """What earlier attempts wrote, at their last checkpoint."""
     cancel_requested: bool
 
+    @property
+    def served_model(self) -> str:
+        """The provider's name of the model; `model` is the name that the client asked for."""
+        return str(self.request.get("model") or self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

@@ -1,0 +1,54 @@
+"""What a model's name in a request means: an alias, a legacy name, a tuned model of the project, or a provider's."""
+
+import random
+from dataclasses import dataclass
+
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.db.models import Model
+from shared.db.repositories import registry
+from shared.errors import InvalidRequestError, NotFoundError
+from shared.llm.catalog import CatalogModel
+from shared.llm.template_contract import TemplateContract, read_contract
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModel:
+    """A model that may be asked, under the name that the client used."""
+
+    asked: str
+    name: str
+    """The provider's."""
+    row: Model | None
+    """The project's own tuned model, if it is one."""
+    listed: CatalogModel
+
+    @property
+    def contract(self) -> TemplateContract | None:
+        """What prompts must end in and texts stop at."""
+        return read_contract(self.row.template) if self.row else None
+
+
+async def name_model(gateway: Gateway, caller: Principal, asked: str | None) -> NamedModel:
+    """Return what a name means now; an alias with a canary is decided anew by each call.
+
+    Raises: InvalidRequestError without a name; NotFoundError when nobody serves it, or not to this project.
+    """
+    if not asked:
+        raise InvalidRequestError("you must provide a model parameter", param="model")
+    async with gateway.database.transaction() as session:
+        resolved = await registry.resolve_name(session, caller.project_id, asked, random.random())  # noqa: S311
+        hidden = resolved.row is None and await registry.is_foreign(session, caller.project_id, resolved.model_name)
+    listed = None if hidden else await gateway.catalog.find(resolved.model_name)
+    if listed is None:
+        raise model_not_found(asked)
+    return NamedModel(asked, resolved.model_name, resolved.row, listed)
+
+
+def model_not_found(model: str) -> NotFoundError:
+    """Return the error for a model that nobody serves, in OpenAI's words."""
+    return NotFoundError(
+        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists the models.",
+        param="model",
+        code="model_not_found",
+    )
