@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.generations.schemas import GenerationRequest
-from services.gateway.interactive.texts import model_not_found
+from services.gateway.models.naming import model_headers, name_model
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import InlineRecipe
 from services.gateway.recipes.service import get_recipe
@@ -16,9 +16,11 @@ from shared.db.repositories import recipes
 from shared.db.repositories.recipes import RecipeContent
 from shared.errors import InvalidRequestError
 from shared.llm.answers import Kind
+from shared.llm.template_contract import TemplateContract, keep_contract
 from shared.prices.inference import PriceQuote, find_price
 from shared.prices.worst_case import find_max_tokens
 from shared.recipes.grid import Grid, read_grid
+from shared.recipes.template import compile_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,18 @@ class RunPlan:
     """None for an inline recipe, which is recorded with the run."""
     grid: Grid
     model: str
+    """The provider's name: a run keeps the model that an alias led to when it was made."""
     repeats: int
     total: int
     quote: PriceQuote
+    contract: TemplateContract | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer to a new run says beside its body, by the prompt of the first cell."""
+        prompt = compile_template(self.content.template).render(self.grid.cell(0))
+        body = {**self.content.parameters, "prompt": prompt}
+        return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
 
     @property
     def kind(self) -> Kind:
@@ -55,12 +66,11 @@ async def plan_run(gateway: Gateway, caller: Principal, request: GenerationReque
     total = min(grid.cell_count * repeats, request.limit or grid.cell_count * repeats)
     check_size(grid, repeats, total, gateway.settings.max_generation_rows)
     model = request.model or content.model
-    target = await gateway.catalog.find_target(model)
-    if target is None:
-        raise model_not_found(model)
-    plan = RunPlan(
-        request, content, name, version_id, grid, model, repeats, total, find_price(target.provider, target.model)
-    )
+    named = await name_model(gateway, caller, model)
+    provider = gateway.catalog.providers.find(named.listed.provider)
+    assert provider is not None
+    quote = find_price(provider, named.name)
+    plan = RunPlan(request, content, name, version_id, grid, named.name, repeats, total, quote, named.contract)
     check_budget(plan, request.budget())
     return plan
 

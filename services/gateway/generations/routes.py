@@ -34,10 +34,11 @@ async def create_generation(
 ) -> JsonAnswer:
     """Record a run and return at once; workers write its stories."""
     if claim.subject_id is not None:
-        run = await get_run(gateway, caller, claim.subject_id)
+        run, headers = await get_run(gateway, caller, claim.subject_id), {}
     else:
-        run = await create_run(gateway, caller, claim, await plan_run(gateway, caller, body))
-    return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}"})
+        plan = await plan_run(gateway, caller, body)
+        run, headers = await create_run(gateway, caller, claim, plan), plan.headers
+    return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}", **headers})
 
 
 @router.post("/generations/estimate", summary="Estimate a run", response_model=Estimate, openapi_extra=NEEDS_READ)

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from redis.exceptions import RedisError
 
 from services.gateway.idempotency import Claim
+from services.gateway.models.naming import model_headers, name_model
 from services.gateway.models.naming import model_not_found as model_not_found
-from services.gateway.models.naming import name_model
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
@@ -28,9 +27,6 @@ from shared.stream.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
 STREAM_ID_HEADER = "x-storymill-stream-id"
-MODEL_HEADER = "x-storymill-model"
-"""The provider's name of the model: what an alias or an old name led to."""
-WARNING_HEADER = "x-storymill-warning"
 
 log = get_logger(__name__)
 
@@ -52,8 +48,7 @@ class OpenTexts:
     @property
     def headers(self) -> dict[str, str]:
         """What the answer says beside its body."""
-        warning = {WARNING_HEADER: self.warning} if self.warning else {}
-        return {STREAM_ID_HEADER: self.stream_ids[0], MODEL_HEADER: quote(self.served_model, safe=":/@ "), **warning}
+        return {STREAM_ID_HEADER: self.stream_ids[0], **model_headers(self.served_model, self.warning)}
 
     @property
     def unique_part(self) -> str:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -10,6 +11,10 @@ from shared.db.repositories import registry
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.llm.catalog import CatalogModel
 from shared.llm.template_contract import TemplateContract, read_contract
+
+MODEL_HEADER = "x-storymill-model"
+"""The provider's name of the model: what an alias or an old name led to."""
+WARNING_HEADER = "x-storymill-warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,13 @@ async def name_model(gateway: Gateway, caller: Principal, asked: str | None) -> 
     if listed is None:
         raise model_not_found(asked)
     return NamedModel(asked, resolved.model_name, resolved.row, listed)
+
+
+def model_headers(served_model: str, warning: str | None) -> dict[str, str]:
+    """Return what an answer says of the model beside its body: its name at the provider, and what had to be changed in
+    a prompt to keep its template contract."""
+    told = {WARNING_HEADER: warning} if warning else {}
+    return {MODEL_HEADER: quote(served_model, safe=":/@ "), **told}
 
 
 def model_not_found(model: str) -> NotFoundError:

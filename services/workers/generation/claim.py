@@ -60,7 +60,7 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
     claim = Claim(empty_because=None if stories else Emptiness.NO_ROW_DUE)
     for story in stories:
         try:
-            prompt = run.template.render(story.attributes)
+            prompt = run.render_prompt(story.attributes)
         except TemplateError as error:
             claim.unsendable.append(_describe_unsendable(story, error))
             continue

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from shared.db.repositories.generation_progress import WorkOrder
 from shared.llm.answers import Kind
-from shared.prices.inference import PriceQuote, find_price
 from shared.llm.providers import Target
+from shared.llm.template_contract import TemplateContract
+from shared.prices.inference import PriceQuote, find_price
 from shared.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
 from shared.recipes.template import PromptTemplate, compile_template
 
@@ -27,6 +28,13 @@ class Run:
     template: PromptTemplate
     parameters: Mapping[str, Any]
     max_tokens: int | None = field(default=None)
+    contract: TemplateContract | None = None
+    """What the prompts of a tuned model must end in."""
+
+    def render_prompt(self, attributes: Mapping[str, Any]) -> str:
+        """Return a cell's prompt as it is sent. Raises: TemplateError."""
+        prompt = self.template.render(attributes)
+        return self.contract.mend_prompt(prompt) if self.contract and self.kind == "completion" else prompt
 
     def build_body(self, prompt: str) -> dict[str, Any]:
         """Return the request for one story."""
@@ -43,10 +51,13 @@ class Run:
         return bound_prompt_tokens(prompt) // 2 + (self.max_tokens or 0)
 
 
-def prepare_run(order: WorkOrder, target: Target) -> Run:
-    """Compile the template and look up the price. Raises: TemplateError."""
+def prepare_run(order: WorkOrder, target: Target, contract: TemplateContract | None = None) -> Run:
+    """Compile the template and look up the price; a tuned model's texts stop where its contract says, unless the
+    recipe says otherwise. Raises: TemplateError."""
     kind: Kind = "chat" if order.format == "chat" else "completion"
     parameters = {name: value for name, value in order.parameters.items() if name not in NOT_FOR_ROWS}
+    if contract and contract.stop and parameters.get("stop") is None:
+        parameters["stop"] = [contract.stop]
     return Run(
         order=order,
         target=target,
@@ -55,4 +66,5 @@ def prepare_run(order: WorkOrder, target: Target) -> Run:
         template=compile_template(order.template),
         parameters=parameters,
         max_tokens=find_max_tokens(kind, parameters),
+        contract=contract,
     )

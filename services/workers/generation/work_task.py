@@ -15,6 +15,8 @@ from shared.db.repositories.generation_progress import (
     hold_generation,
     pause_generation,
 )
+from shared.db.repositories.registry import find_model
+from shared.llm.template_contract import read_contract
 from shared.observability.logs import get_logger
 from shared.queue.messages import WorkGeneration
 from shared.recipes.errors import TemplateError
@@ -63,12 +65,13 @@ async def load_run(context: WorkerContext, generation_id: str) -> Run | None:
     """Return what the calls have in common; None, with the run paused, when no provider serves its model."""
     async with context.database.transaction() as session:
         order = await find_work_order(session, generation_id)
+        model = await find_model(session, order.project_id, order.model) if order else None
     if order is None:
         return None
     target = await context.catalog.find_target(order.model)
     try:
         if target is not None:
-            return prepare_run(order, target)
+            return prepare_run(order, target, read_contract(model.template) if model else None)
         reason = f"no provider serves the model {order.model!r}"
     except TemplateError as error:
         reason = error.message
