@@ -42,8 +42,8 @@ class RunPlan:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the answer to a new run says beside its body, by the prompt of the first cell."""
-        prompt = compile_template(self.content.template).render(self.grid.cell(0))
+        """What the answer to a new run says beside its body, by the prompt of the longest cell."""
+        prompt = compile_template(self.content.template).render(self.grid.longest_cell())
         body = {**self.content.parameters, "prompt": prompt}
         return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
 
