@@ -2,7 +2,20 @@
 
 import typer
 
-from storymill.cli import datasets, demo, generations, keys, lifecycle, logs, models, recipes, stories, streams
+from storymill.cli import (
+    datasets,
+    demo,
+    fine_tune,
+    fine_tunes,
+    generations,
+    keys,
+    lifecycle,
+    logs,
+    models,
+    recipes,
+    stories,
+    streams,
+)
 from storymill.cli.explained_errors import ExplainingGroup
 
 app = typer.Typer(
@@ -19,5 +32,7 @@ recipes.add_commands(app)
 generations.add_commands(app)
 stories.add_commands(app)
 datasets.add_commands(app)
+fine_tune.add_commands(app)
+fine_tunes.add_commands(app)
 streams.add_commands(app)
 models.add_commands(app)

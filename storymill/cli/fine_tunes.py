@@ -1,0 +1,240 @@
+"""`storymill fine-tunes`: the jobs, what they told and measured, and how to steer them."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from storymill.cli.connection import connect, console
+from storymill.cli.fine_tune import build_request, describe_method
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.tuning_curve import draw_curve
+from storymill.cli.tuning_picture import draw_picture
+from storymill.cli.tuning_series import collect_series
+from storymill.cli.tuning_view import CURVE_HEIGHT, WIDEST_CURVE, describe_cost, render_event
+from storymill.cli.tuning_watch import POLL_SECONDS, watch_job
+from storymill.client.errors import ClientError
+from storymill.client.rest import Api
+from storymill.client.tuning import JobFollower
+
+Json = dict[str, Any]
+
+JOBS = "/fine_tuning/jobs"
+MOST_LISTED = 50
+SHOWN_FIELDS = (
+    *("status", "status_reason", "step", "model", "base_model", "parent_model", "fine_tuned_model", "provider"),
+    *("training_file", "validation_file", "dataset_version", "hyperparameters", "seed", "replay", "metadata"),
+    *("trained_tokens", "estimate", "budget_usd", "cost_usd", "result_files", "error"),
+)
+
+fine_tunes_app = typer.Typer(help="Fine-tuning jobs: list, show, watch, results, steer.", no_args_is_help=True)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.add_typer(fine_tunes_app, name="fine-tunes")
+
+
+@fine_tunes_app.command("list")
+def list_jobs(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show the newest jobs, each with its model."""
+    table = Table(Column("id", no_wrap=True), "status", "from", "model", "tokens", "cost", box=None, pad_edge=False)
+    with connect(state_dir) as api:
+        for job in api.list_all(JOBS, at_most=MOST_LISTED):
+            tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
+            table.add_row(
+                *(job["id"], job["status"], job["model"], job["fine_tuned_model"] or ""), tokens, describe_cost(job)
+            )
+    console.print(table)
+
+
+@fine_tunes_app.command("show")
+def show(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Print what a job is, its checkpoints, and who changed its status and why."""
+    with connect(state_dir) as api:
+        print_job(api.get(f"{JOBS}/{job_id}"))
+        print_checkpoints(api.get(f"{JOBS}/{job_id}/checkpoints")["data"])
+        print_changes(api.get(f"{JOBS}/{job_id}/changes")["data"])
+
+
+@fine_tunes_app.command("events")
+def events(
+    job_id: str,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Print what a job told, oldest first."""
+    with connect(state_dir) as api:
+        follower = JobFollower(api, job_id)
+        while True:
+            for event in follower.refresh():
+                console.print(render_event(event), soft_wrap=True)
+            if follower.is_over or not follow:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+@fine_tunes_app.command("results")
+def results(
+    job_id: str,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the curves here.")] = False,
+    png: Annotated[Path | None, typer.Option(help="Draw them into a picture.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the table to a .csv file.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Print the table of every step as CSV, or draw it. Curves can be drawn while the job runs, too."""
+    with connect(state_dir) as api:
+        if plot or png is not None:
+            draw_results(api, job_id, plot=plot, png=png)
+        if output is not None:
+            console.print(f"wrote {output} ({save_results(api, job_id, output):,} bytes)", markup=False)
+        if not plot and png is None and output is None:
+            print_results(api, job_id)
+
+
+@fine_tunes_app.command("watch")
+def watch(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show a job live, to its end. Ctrl-C leaves it running."""
+    with connect(state_dir) as api:
+        watch_job(api, job_id)
+
+
+@fine_tunes_app.command("cancel")
+def cancel(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """End a job; its checkpoints are kept."""
+    steer(state_dir, job_id, "cancel")
+
+
+@fine_tunes_app.command("pause")
+def pause(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Stop training until `resume`."""
+    steer(state_dir, job_id, "pause")
+
+
+@fine_tunes_app.command("resume")
+def resume(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Go on where a paused job stood."""
+    steer(state_dir, job_id, "resume")
+
+
+@fine_tunes_app.command("retry")
+def retry(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Run a failed or cancelled job again, as a new one."""
+    with connect(state_dir) as api:
+        tell_new(api.post(f"{JOBS}/{job_id}/retry"))
+
+
+@fine_tunes_app.command("clone")
+def clone(
+    job_id: str,
+    model: Annotated[str | None, typer.Option(help="Another model to start from.")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Another suffix.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate_multiplier: Annotated[float | None, typer.Option(min=0)] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Start a job like another one, with what is given here changed."""
+    hyperparameters = {
+        "n_epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate_multiplier": learning_rate_multiplier,
+    }
+    changed = build_request(model=model, suffix=suffix, seed=seed, method=describe_method(hyperparameters))
+    with connect(state_dir) as api:
+        tell_new(api.post(f"{JOBS}/{job_id}/clone", changed))
+
+
+def steer(state_dir: Path, job_id: str, verb: str) -> None:
+    """Send one control verb and show the state after it."""
+    with connect(state_dir) as api:
+        job = api.post(f"{JOBS}/{job_id}/{verb}")
+        console.print(f"{job_id}: {job['status']}", highlight=False)
+
+
+def tell_new(job: Json) -> None:
+    """Say which job was made."""
+    console.print(f"job {job['id']}. Watch it: storymill fine-tunes watch {job['id']}", soft_wrap=True)
+
+
+def print_job(job: Json) -> None:
+    """Print the fields that say something."""
+    table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
+    table.add_row("id", job["id"])
+    for name in SHOWN_FIELDS:
+        if job.get(name) not in (None, [], {}):
+            table.add_row(name.replace("_", " "), Text(describe_field(job[name])))
+    for name in ("created_at", "estimated_finish", "finished_at"):
+        if job.get(name) is not None:
+            table.add_row(name.removesuffix("_at").replace("_", " "), describe_moment(job[name]))
+    console.print(table)
+
+
+def describe_field(value: object) -> str:
+    """Return a value as a person reads it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {describe_field(inner)}" for name, inner in value.items() if inner is not None)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def describe_moment(seconds: float) -> str:
+    """Return a moment in local time."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def print_checkpoints(checkpoints: list[Json]) -> None:
+    """Print the models of single steps, each usable by name."""
+    if not checkpoints:
+        return
+    table = Table("step", Column("checkpoint", no_wrap=True), "training loss", "validation loss", box=None)
+    for checkpoint in sorted(checkpoints, key=lambda one: int(one["step_number"])):
+        metrics = checkpoint["metrics"]
+        losses = [metrics.get("train_loss"), metrics.get("full_valid_loss") or metrics.get("valid_loss")]
+        texts = ["" if loss is None else f"{loss:.4f}" for loss in losses]
+        table.add_row(str(checkpoint["step_number"]), checkpoint["fine_tuned_model_checkpoint"], *texts)
+    console.print(table)
+
+
+def print_changes(changes: list[Json]) -> None:
+    """Print each change of the status with who and why."""
+    table = Table("when", "status", "by", "why", box=None)
+    for change in changes:
+        table.add_row(
+            describe_moment(change["created_at"]), change["to_status"], change["changed_by"], change["reason"]
+        )
+    console.print(table)
+
+
+def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None:
+    """Draw the curves here, into a picture, or both. Raises: ClientError."""
+    follower = JobFollower(api, job_id)
+    follower.refresh()
+    series = collect_series(follower.metrics)
+    if plot:
+        console.print(draw_curve(series, min(WIDEST_CURVE, console.width), CURVE_HEIGHT))
+    if png is not None:
+        draw_picture(series, follower.job["fine_tuned_model"] or job_id, png)
+        console.print(f"wrote {png} ({png.stat().st_size:,} bytes)", markup=False)
+
+
+def save_results(api: Api, job_id: str, target: Path) -> int:
+    """Write the result table to `target`; returns its bytes. Raises: ClientError while there is none."""
+    files = api.get(f"{JOBS}/{job_id}")["result_files"]
+    if not files:
+        raise ClientError(f"{job_id} has no results yet; --plot shows what was measured so far.")
+    return api.download(f"/files/{files[0]}/content", target)
+
+
+def print_results(api: Api, job_id: str) -> None:
+    """Write the result table to standard output, as it is."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "results.csv"
+        save_results(api, job_id, target)
+        sys.stdout.write(target.read_text(encoding="utf-8"))

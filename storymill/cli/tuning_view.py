@@ -1,0 +1,154 @@
+"""Show a fine-tuning job as it goes: bar, time left, cost, curves and last events on a terminal, plain lines
+elsewhere."""
+
+import time
+from collections import deque
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from storymill.cli.tuning_curve import draw_curve
+from storymill.cli.tuning_series import collect_series
+from storymill.client.tuning import JobFollower
+
+Json = dict[str, Any]
+
+BAR_WIDTH = 30
+CURVE_HEIGHT = 14
+WIDEST_CURVE = 100
+EVENTS_SHOWN = 4
+LINES_PER_JOB = 10
+"""Without a terminal, so many lines tell the progress of a whole job."""
+LEVEL_STYLES = {"warn": "yellow", "error": "red"}
+STATUS_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "paused": "yellow"}
+
+
+class TuningView:
+    """Feed it a follower after each refresh, with the new events. Use it as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._events: deque[Json] = deque(maxlen=EVENTS_SHOWN)
+        self._told_step = 0
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, follower: JobFollower, events: list[Json]) -> None:
+        """Show where the job stands."""
+        told = [event for event in events if event["type"] == "message"]
+        self._events.extend(told)
+        if self._live is not None:
+            width = min(WIDEST_CURVE, self._console.width)
+            self._live.update(render_job(follower, list(self._events), width), refresh=True)
+            return
+        for event in told:
+            self._console.print(render_event(event))
+        self._tell_step(follower)
+
+    def _tell_step(self, follower: JobFollower) -> None:
+        total = follower.total_steps or 0
+        if follower.step - self._told_step >= max(1, total // LINES_PER_JOB):
+            self._told_step = follower.step
+            self._console.print(f"{describe_progress(follower)}  {describe_last_step(follower)}", highlight=False)
+
+
+def render_job(follower: JobFollower, events: list[Json], width: int) -> RenderableType:
+    """Draw the whole view."""
+    lines = [render_event(event) for event in events]
+    curve = draw_curve(collect_series(follower.metrics), width, CURVE_HEIGHT)
+    return Group(render_title(follower.job), render_bar(follower), curve, *lines)
+
+
+def render_title(job: Json) -> Text:
+    """Return which job this is and what it is doing."""
+    status = job["status"]
+    title = Text(f"{job['id']}  {job.get('model', '')}", style="bold", no_wrap=True, overflow="ellipsis")
+    title.append(f"  {status}", style=STATUS_STYLES.get(status, "cyan"))
+    if status == "running" and job.get("step") not in {None, "follow", "done"}:
+        title.append(f" ({job['step']})", style="dim")
+    if status == "paused" and job.get("status_reason"):
+        title.append(f" ({job['status_reason']})", style="dim")
+    return title
+
+
+def render_bar(follower: JobFollower) -> RenderableType:
+    """Draw how far it is."""
+    line = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=follower.total_steps or 1, completed=follower.step, width=BAR_WIDTH)
+    line.add_row(bar, Text(describe_progress(follower), no_wrap=True, overflow="ellipsis"))
+    return line
+
+
+def describe_progress(follower: JobFollower) -> str:
+    """Return step, elapsed time, time left and cost as one short line."""
+    job = follower.job
+    total = follower.total_steps
+    parts = [f"step {follower.step}/{total}" if total else f"step {follower.step}"]
+    parts.append(f"{format_seconds(read_elapsed_seconds(job))} elapsed")
+    left_seconds = estimate_seconds_left(job)
+    if left_seconds is not None:
+        parts.append(f"ETA {format_seconds(left_seconds)}")
+    parts.append(describe_cost(job))
+    return " · ".join(parts)
+
+
+def describe_last_step(follower: JobFollower) -> str:
+    """Return the newest values of the curves."""
+    series = collect_series(follower.metrics)
+    return ", ".join(f"{one.name} {one.smooth().values[-1]:.3f}" for one in series)
+
+
+def describe_cost(job: Json) -> str:
+    """Return what the job cost so far, what it may cost, or that nobody knows."""
+    cost, estimate = job.get("cost_usd"), (job.get("estimate") or {}).get("usd")
+    if cost is not None:
+        return f"${float(cost):.4f}"
+    if estimate is not None:
+        return f"about ${float(estimate):.4f} in all"
+    return "cost unknown"
+
+
+def read_elapsed_seconds(job: Json) -> float:
+    """Return how long ago the job was made, or how long it took."""
+    created_at = job.get("created_at")
+    if created_at is None:
+        return 0.0
+    return max(0.0, float(job.get("finished_at") or time.time()) - float(created_at))
+
+
+def estimate_seconds_left(job: Json) -> float | None:
+    """Return the time to the estimated end, None where there is none."""
+    finish = job.get("estimated_finish")
+    if finish is None or job["status"] != "running":
+        return None
+    return max(0.0, float(finish) - time.time())
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `1:05`, or `1:01:05` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def render_event(event: Json) -> Text:
+    """Return an event as `[2023-04-04 10:51:51] Created fine-tune`, in local time as the legacy client did."""
+    moment = datetime.fromtimestamp(event["created_at"], UTC).astimezone()
+    line = Text(f"[{moment:%Y-%m-%d %H:%M:%S}] ", style="dim")
+    return line.append(event["message"], style=LEVEL_STYLES.get(event["level"], "default"))

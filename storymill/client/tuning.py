@@ -1,0 +1,64 @@
+"""Follow a fine-tuning job over REST: its state, what each step measured, and its events, each read once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from storymill.client.rest import Api
+
+PAGE_SIZE = 100
+OVER = frozenset({"succeeded", "failed", "cancelled"})
+
+Json = dict[str, Any]
+
+
+class JobFollower:
+    """What is known of one job. `refresh` brings it up to date and returns the events that are new."""
+
+    def __init__(self, api: Api, job_id: str) -> None:
+        self._api = api
+        self._path = f"/fine_tuning/jobs/{job_id}"
+        self._last_event_id: str | None = None
+        self.job: Json = {"id": job_id, "status": "unknown"}
+        self.metrics: list[Json] = []
+        self.total_steps: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.job["status"] in OVER
+
+    @property
+    def step(self) -> int:
+        """The last step that was measured, 0 before the first."""
+        return int(self.metrics[-1]["step"]) if self.metrics else 0
+
+    def refresh(self) -> list[Json]:
+        """Read what changed. Raises: ClientError."""
+        # The job first: when it is over, the events and metrics read after it are complete.
+        self.job = self._api.get(self._path)
+        self._read_metrics()
+        events = list(self._read_events())
+        for event in events:
+            self._note_total(event)
+        return events
+
+    def _read_metrics(self) -> None:
+        while True:
+            page = self._api.get(f"{self._path}/metrics", after_step=self.step, limit=PAGE_SIZE)
+            self.metrics += page["data"]
+            if not page["has_more"] or not page["data"]:
+                return
+
+    def _read_events(self) -> Iterator[Json]:
+        while True:
+            page = self._api.get(f"{self._path}/events", order="asc", after=self._last_event_id, limit=PAGE_SIZE)
+            yield from page["data"]
+            if page["data"]:
+                self._last_event_id = page["data"][-1]["id"]
+            if not page["has_more"] or not page["data"]:
+                return
+
+    def _note_total(self, event: Json) -> None:
+        total = (event.get("data") or {}).get("total_steps")
+        if total:
+            self.total_steps = int(total)
