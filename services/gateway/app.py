@@ -13,12 +13,15 @@ from services.gateway.completions.routes import router as completions
 from services.gateway.datasets.routes import router as datasets
 from services.gateway.engines.routes import router as engines
 from services.gateway.error_handlers import install_error_handlers
+from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
 from services.gateway.files.routes import router as files
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
 from services.gateway.models.routes import router as models
+from services.gateway.prices.routes import router as prices
 from services.gateway.recipes.routes import router as recipes
+from services.gateway.roi.routes import router as roi
 from services.gateway.settings import GatewaySettings
 from services.gateway.stories.routes import router as stories
 from services.gateway.streams.routes import router as streams
@@ -44,7 +47,10 @@ ROUTERS = (
     uploads_in_parts,
     upload_parts,
     datasets,
+    estimates,
     usage,
+    prices,
+    roi,
     health,
 )
 

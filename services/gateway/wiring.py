@@ -13,6 +13,7 @@ from shared.llm.catalog import ModelCatalog
 from shared.llm.client import LlmClient
 from shared.llm.providers import load_providers
 from shared.objects.store import ObjectStore
+from shared.prices.book import load_price_book
 from shared.queue.celery_app import make_celery
 from shared.queue.sender import TaskSender
 from shared.stream.hub import StreamHub
@@ -39,7 +40,8 @@ class Gateway:
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:
-        """Wire a gateway; nothing is connected yet."""
+        """Wire a gateway; nothing is connected yet. Raises: ProvidersFileError, PriceFileError."""
+        load_price_book(settings.prices_dir)
         database = Database(settings)
         client = LlmClient()
 

@@ -17,6 +17,7 @@ from shared.llm.client import LlmClient
 from shared.llm.providers import Providers, load_providers
 from shared.objects.store import ObjectStore
 from shared.observability.logs import get_logger
+from shared.prices.book import load_price_book
 from shared.queue.celery_app import make_celery
 from shared.queue.sender import TaskSender
 from shared.settings import Settings
@@ -86,8 +87,9 @@ class WorkerContext:
 async def open_context(settings: Settings, worker_settings: WorkerSettings) -> WorkerContext:
     """Build the context on the running loop. Opens no connection yet.
 
-    Raises: ProvidersFileError."""
+    Raises: ProvidersFileError, PriceFileError."""
     providers = load_providers(settings)
+    load_price_book(settings.prices_dir)
     redis = open_redis(settings.redis_url, max_connections=worker_settings.redis_connections)
     llm = LlmClient()
     writer = StreamWriter(redis, tick_seconds=worker_settings.stream_tick_seconds)

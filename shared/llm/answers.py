@@ -20,6 +20,8 @@ class Usage:
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt, those that the provider had in its cache and may charge less for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class LlmAnswer:
     headers: Mapping[str, str] = field(repr=False)
     extra: dict[str, Any] | None = None
     """Tool calls, refusal, log probabilities: the message's fields beside role and content, plus `logprobs`."""
+    cached_tokens: int = 0
 
     def failure_class(self) -> FailureClass | None:
         """Say why the text is no good as a story, if so. Interactive callers pass it on all the same."""
@@ -90,6 +93,7 @@ def parse_answer(kind: Kind, raw: bytes, headers: Mapping[str, str]) -> LlmAnswe
         request_id(headers),
         headers,
         extra,
+        usage.cached_tokens if usage else 0,
     )
 
 
@@ -131,8 +135,15 @@ def parse_usage(value: object) -> Usage | None:
         return None
     prompt, completion = value.get("prompt_tokens"), value.get("completion_tokens", 0)
     if isinstance(prompt, int) and isinstance(completion, int) and prompt >= 0 and completion >= 0:
-        return Usage(prompt, completion)
+        return Usage(prompt, completion, min(read_cached_tokens(value), prompt))
     return None
+
+
+def read_cached_tokens(usage: dict[str, Any]) -> int:
+    """Return the prompt's cached tokens, 0 where the provider does not say."""
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return cached if isinstance(cached, int) and cached > 0 else 0
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -108,17 +108,22 @@ class PriceBook:
         return sorted(found, key=lambda price: (price.provider, price.pattern, price.valid_from))
 
     def _about(self, provider: Provider | str, name: str) -> list[BookedPrice]:
-        return [price for price in self.prices if belongs_to(price, provider) and fnmatchcase(name, price.pattern)]
+        called, host = identify(provider)
+        return [price for price in self.prices if fnmatchcase(name, price.pattern) and belongs_to(price, called, host)]
 
 
-def belongs_to(price: BookedPrice, provider: Provider | str) -> bool:
-    """Say whether a price is this provider's: by the host of its address, else by name."""
+def identify(provider: Provider | str) -> tuple[str, str | None]:
+    """Return a provider's name and the host it is at; no host for one that is known by name alone."""
     if isinstance(provider, str):
-        return price.provider == provider
-    if price.hosts:
-        host = urlsplit(provider.base_url).hostname or ""
-        return any(fnmatchcase(host, pattern) for pattern in price.hosts)
-    return price.provider == provider.name
+        return provider, None
+    return provider.name, urlsplit(provider.base_url).hostname or ""
+
+
+def belongs_to(price: BookedPrice, called: str, host: str | None) -> bool:
+    """Say whether a price is this provider's: by the host of its address, else by name."""
+    if host is None or not price.hosts:
+        return price.provider == called
+    return any(fnmatchcase(host, pattern) for pattern in price.hosts)
 
 
 def read_folder(folder: Path, *, is_own: bool) -> Iterable[BookedPrice]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.clock import utc_now
 from shared.llm.providers import ENGINE, Provider, TokenPrice
-from shared.prices.book import USAGE, BookedPrice, load_price_book
+from shared.prices.book import USAGE, load_price_book
 from shared.prices.money import NOTHING, price_tokens, round_up
 from shared.prices.public import find_public_price
 
@@ -50,8 +50,8 @@ def find_price(provider: Provider, model: str, on: date | None = None) -> PriceQ
     day = on or utc_now().date()
     return (
         quote_configured(provider, model)
-        or quote_booked(provider, model, day)
         or quote_engine(provider)
+        or quote_booked(provider, model, day)
         or quote_shut_down(provider, model, day)
         or quote_public(provider, model, day)
         or PriceQuote(None, explain_unknown(provider, model, day))
@@ -67,10 +67,9 @@ def quote_configured(provider: Provider, model: str) -> PriceQuote | None:
     return None
 
 
-def quote_booked(provider: Provider | str, model: str, on: date, own: BookedPrice | None = None) -> PriceQuote | None:
+def quote_booked(provider: Provider, model: str, on: date) -> PriceQuote | None:
     """Return the price that the book gives."""
-    folder = provider.prices_dir if isinstance(provider, Provider) else None
-    booked = own or load_price_book(folder).find(provider, model, USAGE, on)
+    booked = load_price_book(provider.prices_dir).find(provider, model, USAGE, on)
     if booked is None:
         return None
     entry = booked.entry

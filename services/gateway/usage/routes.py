@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from services.gateway.answers import Json, JsonAnswer
 from services.gateway.dependencies import Caller, GatewayDep
 from services.gateway.route import keyed_router
 from shared.clock import unix_seconds, utc_now
-from shared.db.repositories.usage import GROUPS, sum_ledger
+from shared.db.repositories.usage import FILTERS, GROUPS, sum_ledger
 from shared.errors import InvalidRequestError
 
 router = keyed_router("usage")
@@ -18,6 +18,20 @@ DEFAULT_DAYS = 30
 LATEST_SECOND = 4_102_444_800
 """The year 2100."""
 Second = Annotated[int | None, Query(ge=0, le=LATEST_SECOND, description="Unix seconds.")]
+Wanted = Annotated[str | None, Query(min_length=1, max_length=512)]
+
+
+def read_filters(
+    model: Wanted = None,
+    provider: Wanted = None,
+    api_key_id: Wanted = None,
+    generation_id: Wanted = None,
+    fine_tuning_job_id: Wanted = None,
+    kind: Annotated[str | None, Query(pattern="^(inference|training)$")] = None,
+) -> dict[str, str]:
+    """Return the filters that a client gives."""
+    given = (model, provider, api_key_id, generation_id, fine_tuning_job_id, kind)
+    return {name: value for name, value in zip(FILTERS, given, strict=True) if value is not None}
 
 
 @router.get("/usage", summary="Sum tokens and cost")
@@ -27,13 +41,15 @@ async def read_usage(
     group_by: Annotated[str, Query(description=f"Comma-separated: {', '.join(GROUPS)}.")] = "day,model",
     start_time: Second = None,
     end_time: Second = None,
+    only: Annotated[dict[str, str], Depends(read_filters)] = {},  # noqa: B006 FastAPI gives every request its own
 ) -> JsonAnswer:
-    """Return sums over the project's ledger, of the last 30 days unless times are given."""
+    """Return sums over the project's ledger, of the last 30 days unless times are given. A training's tokens are
+    `prompt_tokens`."""
     groups = read_groups(group_by)
     end = from_seconds(end_time) if end_time is not None else utc_now() + timedelta(seconds=1)
     start = from_seconds(start_time) if start_time is not None else end - timedelta(days=DEFAULT_DAYS)
     async with gateway.database.transaction() as session:
-        rows = await sum_ledger(session, caller.project_id, groups, start, end)
+        rows = await sum_ledger(session, caller.project_id, groups, start, end, only)
     data = [shape_sum(row._asdict()) for row in rows]
     period = {"start_time": unix_seconds(start), "end_time": unix_seconds(end)}
     return JsonAnswer({"object": "list", "data": data, "has_more": False, **period})

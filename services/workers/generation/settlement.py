@@ -98,7 +98,8 @@ def find_cost(run: Run, result: CallResult) -> Decimal | None:
     if result.answer is None:
         is_free = result.error is not None and not result.error.failure_class.may_be_charged
         return ZERO_USD if is_free else result.call.reserved_usd
-    cost = run.quote.cost(clamp(result.answer.prompt_tokens), clamp(result.answer.completion_tokens))
+    answer = result.answer
+    cost = run.quote.cost(clamp(answer.prompt_tokens), clamp(answer.completion_tokens), answer.cached_tokens)
     return result.call.reserved_usd if cost is None else cost
 
 

@@ -75,7 +75,8 @@ class Call:
 
     def _find_cost(self) -> tuple[Decimal | None, str]:
         if self.usage is not None:
-            return self.quote.cost(self.usage.prompt_tokens, self.usage.completion_tokens), self.quote.note
+            used = self.usage
+            return self.quote.cost(used.prompt_tokens, used.completion_tokens, used.cached_tokens), self.quote.note
         guess = self.quote.cost(count_prompt_bytes(self.claimed.request), self.deltas)
         return guess, f"{self.quote.note}; the provider told no usage: prompt bytes and chunks seen are charged"
 

@@ -1,0 +1,1 @@
+"""What a fine-tuning job will take, before it is made."""

@@ -1,0 +1,15 @@
+"""`POST /v1/fine_tuning/estimate`."""
+
+from services.gateway.answers import JsonAnswer
+from services.gateway.dependencies import Caller, GatewayDep
+from services.gateway.estimates.service import estimate_job
+from services.gateway.fine_tuning.schemas import JobRequest
+from services.gateway.route import NEEDS_READ, keyed_router
+
+router = keyed_router("fine-tuning")
+
+
+@router.post("/fine_tuning/estimate", summary="Estimate a fine-tuning job", openapi_extra=NEEDS_READ)
+async def create_estimate(body: JobRequest, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Return what a job would take: tokens, epochs, dollars with the source of the price, seconds."""
+    return JsonAnswer(await estimate_job(gateway, caller, body))

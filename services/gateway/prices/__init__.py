@@ -1,0 +1,1 @@
+"""What models cost: the price book over HTTP."""

@@ -1,0 +1,60 @@
+"""`GET /v1/prices…`."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query
+
+from services.gateway.answers import JsonAnswer
+from services.gateway.dependencies import Caller, GatewayDep
+from services.gateway.prices.service import compare_prices, find_prices, get_provider, shape_entry, shape_prices
+from services.gateway.route import keyed_router
+from shared.clock import utc_now
+from shared.prices.book import load_price_book
+
+router = keyed_router("usage")
+
+ModelName = Annotated[str, Query(min_length=1, max_length=512)]
+ProviderName = Annotated[str | None, Query(min_length=1, max_length=64)]
+Day = Annotated[date | None, Query(description="Today, unless given: prices of that day.")]
+
+
+@router.get("/prices", summary="List prices")
+async def list_prices(
+    gateway: GatewayDep,
+    caller: Caller,
+    model: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
+    provider: ProviderName = None,
+    on: Day = None,
+) -> JsonAnswer:
+    """Return the entries of the price book, of every time unless a day is given."""
+    if provider is not None:
+        get_provider(gateway, provider)
+    book = load_price_book(gateway.settings.prices_dir)
+    entries = [shape_entry(price) for price in book.list_prices(provider, model, on)]
+    return JsonAnswer({"object": "list", "data": entries, "has_more": False})
+
+
+@router.get("/prices/compare", summary="Compare two models' prices")
+async def read_comparison(
+    gateway: GatewayDep,
+    caller: Caller,
+    model: ModelName,
+    against: ModelName,
+    provider: ProviderName = None,
+    on: Day = None,
+) -> JsonAnswer:
+    """Return how many times as much one model costs as another."""
+    day = on or utc_now().date()
+    left = await find_prices(gateway, caller.project_id, model, provider, day)
+    right = await find_prices(gateway, caller.project_id, against, provider, day)
+    return JsonAnswer(compare_prices(left, right))
+
+
+@router.get("/prices/show", summary="Show what a model costs")
+async def read_prices(
+    gateway: GatewayDep, caller: Caller, model: ModelName, provider: ProviderName = None, on: Day = None
+) -> JsonAnswer:
+    """Return what a model costs on a day, each price with its source, or the reason why it is unknown."""
+    prices = await find_prices(gateway, caller.project_id, model, provider, on or utc_now().date())
+    return JsonAnswer(shape_prices(prices))
