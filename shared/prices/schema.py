@@ -93,6 +93,6 @@ def read_price_file(path: Path) -> PriceFile:
 def describe_problem(problem: Any) -> str:
     """Return pydantic's finding with its place: `price 3, input: …`."""
     place = [f"price {part + 1}" if isinstance(part, int) else str(part) for part in problem["loc"]]
-    where = ", ".join(part for part in place if part != "price")
+    where = ", ".join(part for part in place if part != "price" or len(place) == 1)
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
