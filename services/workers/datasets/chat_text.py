@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from shared.tokens.encodings import message_text
+
 
 def chat_texts(value: dict[str, Any]) -> tuple[str, str]:
     """(everything before the last assistant turn, that turn's text); texts are "" where the line has none."""
@@ -11,14 +13,3 @@ def chat_texts(value: dict[str, Any]) -> tuple[str, str]:
     before = turns if last is None else turns[:last]
     completion = "" if last is None else message_text(turns[last])
     return "\n".join(message_text(turn) for turn in before), completion
-
-
-def message_text(message: dict[str, Any]) -> str:
-    """The text of one message: its content, or the text parts of it."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.workers.context import WorkerContext
 from services.workers.datasets.order import OwnTokenizerOrder
-from services.workers.datasets.tokens import tokens_of_model
 from shared.llm.failures import LlmError
 from shared.llm.providers import ENGINE, Target
 from shared.observability.logs import get_logger
+from shared.tokens.encodings import tokens_of_model
 
 CARD_TIMEOUT_SECONDS: Final = 10.0
 """The engine writes the file at the first question, which takes a second or two."""

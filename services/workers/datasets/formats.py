@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import orjson
 
-from services.workers.datasets.chat_text import message_text
 from services.workers.datasets.rows import RowBatch
+from shared.tokens.encodings import message_text
 
 TrainingFormat = Literal["completion", "chat"]
 

@@ -24,7 +24,7 @@ from services.workers.datasets.parity.column_profile import PairProfile, TaskTyp
 from services.workers.datasets.public_tokenizer import PublicTokenizer
 from services.workers.datasets.reading.read_file import ReadFile
 from services.workers.datasets.rows import RowBatch, RowStore
-from services.workers.datasets.tokens import ModelTokens
+from shared.tokens.encodings import ModelTokens
 
 # Completions shorter than this on average say too little by themselves: the prompt is compared as well.
 SHORT_COMPLETION_CHARACTERS = 40

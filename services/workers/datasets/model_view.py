@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from services.workers.datasets.chat_text import message_text
 from services.workers.datasets.rows import RowStore
-from services.workers.datasets.tokens import ModelTokens
+from shared.tokens.encodings import ModelTokens, message_text
 
 REPLACEMENT = "\ufffd"
 

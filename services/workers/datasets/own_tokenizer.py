@@ -11,10 +11,9 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from services.workers.datasets.chat_text import message_text
 from services.workers.datasets.model_view import ModelView, TokenPiece, make_view, split_pieces
 from services.workers.datasets.order import OwnTokenizerOrder
-from services.workers.datasets.tokens import ModelTokens
+from shared.tokens.encodings import ModelTokens, message_text
 
 UNNAMED_ROLE: Final = "user"
 

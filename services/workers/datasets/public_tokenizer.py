@@ -1,7 +1,7 @@
 """Counts and shows rows with the published encodings of OpenAI's models."""
 
 from services.workers.datasets.model_view import ModelView, view_chat, view_pair
-from services.workers.datasets.tokens import count_chat, count_pair, load_encoding, tokens_of_model
+from shared.tokens.encodings import count_chat, count_pair, load_encoding, tokens_of_model
 
 
 class PublicTokenizer:

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from services.workers.datasets.chat_text import message_text
 from services.workers.datasets.findings.chat_tools import tool_problems
 from services.workers.datasets.findings.finding import MarkBoard
 from services.workers.datasets.rows import RowBatch
+from shared.tokens.encodings import message_text
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 MESSAGE_KEYS = frozenset(

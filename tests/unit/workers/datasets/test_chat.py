@@ -10,7 +10,7 @@ from services.workers.datasets.findings.chat_findings import line_problems
 from services.workers.datasets.formats import pairs_of_line, preference_line, to_chat, to_completion
 from services.workers.datasets.model_view import view_chat, view_pair
 from services.workers.datasets.rows import RowBatch
-from services.workers.datasets.tokens import count_chat, count_pair, load_encoding, tokens_of_model
+from shared.tokens.encodings import count_chat, count_pair, load_encoding, tokens_of_model
 
 USER = {"role": "user", "content": "讲个故事"}
 ANSWER = {"role": "assistant", "content": "从前有座山。"}
