@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 from operator import add
 from typing import IO, overload
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 
 
 class DecodedChunks:
@@ -73,10 +73,10 @@ class RegularTable:
             columns = self._all_quoted(pieces) or self._some_quoted(pieces)
             if columns is None:
                 return
-            consumed = text[: len(text) - len(rest)]
-            has_returns = consumed.count("\r") > (len(columns[0]) if self._end == "\r\n" else 0)
+            end = len(text) - len(rest)
+            has_returns = text.count("\r", 0, end) > (len(columns[0]) if self._end == "\r\n" else 0)
             lines = RecordLines(self.next_line, columns, has_returns)
-            self.next_line += count_breaks(consumed, "\r" in consumed)
+            self.next_line += count_breaks(text[:end], has_returns) if has_returns else text.count("\n", 0, end)
             yield columns, lines
         self.is_finished = not rest
 
