@@ -16,6 +16,9 @@ from services.gateway.error_handlers import install_error_handlers
 from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
 from services.gateway.files.routes import router as files
+from services.gateway.fine_tunes.routes import router as fine_tunes
+from services.gateway.fine_tuning.permissions import router as checkpoint_permissions
+from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
 from services.gateway.models.routes import router as models
@@ -29,6 +32,7 @@ from services.gateway.uploads.routes import MAX_PART_BYTES, PART_PATHS
 from services.gateway.uploads.routes import parts as upload_parts
 from services.gateway.uploads.routes import router as uploads_in_parts
 from services.gateway.usage.routes import router as usage
+from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.wiring import Gateway
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
@@ -46,9 +50,13 @@ ROUTERS = (
     files,
     uploads_in_parts,
     upload_parts,
+    fine_tuning,
+    checkpoint_permissions,
+    fine_tunes,
     datasets,
     estimates,
     usage,
+    webhooks,
     prices,
     roi,
     health,

@@ -5,6 +5,7 @@ from typing import Self
 
 from redis.asyncio import BlockingConnectionPool, Redis
 
+from services.gateway.fine_tuning.watch import JobWatch
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
 from shared.db.repositories.completions import find_stored_text
@@ -37,6 +38,7 @@ class Gateway:
     catalog: ModelCatalog
     authenticator: Authenticator
     objects: ObjectStore
+    job_watch: JobWatch
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:
@@ -59,6 +61,7 @@ class Gateway:
             catalog=ModelCatalog(load_providers(settings), client),
             authenticator=Authenticator(database),
             objects=ObjectStore(settings.object_store_dir),
+            job_watch=JobWatch(database, settings.job_watch_interval_seconds),
         )
 
     async def start(self) -> None:
@@ -68,6 +71,7 @@ class Gateway:
     async def stop(self) -> None:
         """Close every connection."""
         await self.hub.stop()
+        await self.job_watch.stop()
         await self.llm_client.close()
         self.sender.close()
         await self.redis.aclose()

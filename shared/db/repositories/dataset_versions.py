@@ -63,6 +63,17 @@ async def list_versions(session: AsyncSession, version_ids: Collection[str]) -> 
     return {version.id: version for version in found}
 
 
+async def find_version_of_file(session: AsyncSession, project_id: str, file_id: str) -> str | None:
+    """Return the newest version of the project whose training rows are this file."""
+    query = (
+        select(DatasetVersion.id)
+        .where(DatasetVersion.train_file_id == file_id, DatasetVersion.project_id == project_id)
+        .order_by(DatasetVersion.created_at.desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
 async def list_rows(
     session: AsyncSession, version_id: str, *, limit: int, after: int | None = None, split: str | None = None
 ) -> tuple[Sequence[DatasetRow], bool]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +39,32 @@ async def claim_key(session: AsyncSession, project_id: str, key: str, request_ha
         .returning(IdempotencyKey.key)
     )
     return (await session.scalar(taken)) is not None
+
+
+async def put_key(
+    session: AsyncSession,
+    project_id: str,
+    key: str,
+    request_hash: str,
+    subject_id: str | None,
+    *,
+    keep_hash: bool = False,
+) -> None:
+    """Write a key as of now, over whatever it was; with `keep_hash` the hash of the first writer stands."""
+    values = {"request_hash": request_hash, "subject_id": subject_id, "created_at": func.now()}
+    put = insert(IdempotencyKey).values(project_id=project_id, key=key, **values)
+    changed = {name: value for name, value in values.items() if not (keep_hash and name == "request_hash")}
+    await session.execute(put.on_conflict_do_update(index_elements=["project_id", "key"], set_=changed))
+
+
+async def lock_young_key(session: AsyncSession, project_id: str, key: str) -> IdempotencyKey | None:
+    """Return a key that is younger than a minute; all who ask for it take turns by transaction."""
+    turn = text("select pg_advisory_xact_lock(hashtextextended(:key, 2))")
+    await session.execute(turn, {"key": f"{project_id} {key}"})
+    query = select(IdempotencyKey).where(
+        *_is(project_id, key), IdempotencyKey.created_at > func.now() - ABANDONED_AFTER
+    )
+    return (await session.scalars(query)).one_or_none()
 
 
 async def find_key(session: AsyncSession, project_id: str, key: str) -> IdempotencyKey | None:

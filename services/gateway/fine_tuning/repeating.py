@@ -1,0 +1,65 @@
+"""Another job like one that there was: a clone with changes, or another try."""
+
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from services.gateway.answers import Json
+from services.gateway.fine_tuning.schemas import JobRequest
+from services.gateway.fine_tuning.service import describe_request, get_row
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_jobs import WrongStatusError
+
+RETRIED_FROM = "retried_from"
+MAY_BE_RETRIED = frozenset({"failed", "cancelled"})
+
+
+async def plan_clone(gateway: Gateway, caller: Principal, job_id: str, overrides: Json) -> JobRequest:
+    """Return the request of a job with some fields replaced. Raises: NotFoundError, RequestValidationError."""
+    async with gateway.database.transaction() as session:
+        job = await get_row(session, caller, job_id)
+    return read_request(override(describe_request(job), overrides))
+
+
+async def plan_retry(gateway: Gateway, caller: Principal, job_id: str) -> tuple[FineTuningJob, JobRequest]:
+    """Return a job that came to nothing and its request. Raises: NotFoundError, WrongStatusError."""
+    async with gateway.database.transaction() as session:
+        job = await get_row(session, caller, job_id)
+    if job.status not in MAY_BE_RETRIED:
+        message = f"The job {job_id} is {job.status}; only failed and cancelled jobs are tried again. See 'clone'."
+        raise WrongStatusError(message)
+    request = read_request(describe_request(job))
+    metadata = {**(request.metadata or {}), RETRIED_FROM: job.id}
+    return job, request.model_copy(update={"metadata": metadata})
+
+
+def override(body: Json, overrides: Json) -> Json:
+    """Return the body with other values: null takes a field away, a dataset replaces both files, and hyperparameters
+    change those of the method."""
+    changed = {**body, **overrides}
+    if overrides.get("dataset") is not None:
+        changed |= {"training_file": None, "validation_file": overrides.get("validation_file")}
+    if overrides.get("method") is None and isinstance(overrides.get("hyperparameters"), dict):
+        changed |= {"method": change_hyperparameters(body["method"], changed.pop("hyperparameters"))}
+    elif overrides.get("hyperparameters") is not None and "method" not in overrides:
+        changed.pop("method")
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def change_hyperparameters(method: Json, changes: dict[str, Any]) -> Json:
+    """Return the method with some hyperparameters replaced."""
+    kind = method["type"]
+    options = method.get(kind) or {}
+    hyperparameters = {**(options.get("hyperparameters") or {}), **changes}
+    return {"type": kind, kind: {**options, "hyperparameters": hyperparameters}}
+
+
+def read_request(body: Json) -> JobRequest:
+    """Return a checked request. Raises: RequestValidationError, which is answered like that of any body."""
+    try:
+        return JobRequest.model_validate(body)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
