@@ -1,0 +1,115 @@
+"""Upstream calls for an evaluation or a comparison: each is on the books before it leaves, and settled when it is back.
+Calls of a claim that was lost are charged as unknown by the next one."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.context import WorkerContext
+from services.workers.interactive.retry import RetryPlan
+from services.workers.store_patience import keep_trying
+from shared import ids
+from shared.db.models import Attempt
+from shared.db.repositories.attempts import Caller, NewAttempt, SettledAttempt, add_attempts, settle_attempts
+from shared.db.repositories.ledger import LedgerLine, book_attempts
+from shared.db.repositories.model_claims import ClaimedWork
+from shared.llm.answers import Kind, LlmAnswer
+from shared.llm.failures import LlmError
+from shared.llm.providers import Target
+from shared.prices.inference import PriceQuote, find_price
+from shared.prices.money import NOTHING
+from shared.prices.worst_case import bound_prompt_tokens, find_max_tokens
+
+LOST_NOTE: Final = "no outcome: charged with the reserved worst case"
+
+
+@dataclass(slots=True)
+class PaidCalls:
+    """The calls of one claim. Its numbers go on from those of earlier claims."""
+
+    context: WorkerContext
+    claimed: ClaimedWork
+    numbers: "count[int]" = field(repr=False)
+
+    async def ask(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
+        """Return the provider's answer; failures that pass are tried again. Raises: LlmError."""
+        plan = RetryPlan(self.context.worker_settings.patience_seconds)
+        while True:
+            try:
+                return await self._ask_once(target, kind, body)
+            except LlmError as error:
+                wait_seconds = plan.next_wait(error)
+                if wait_seconds is None:
+                    raise
+            await asyncio.sleep(wait_seconds)
+
+    async def _ask_once(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
+        quote = find_price(target.provider, target.model)
+        reserved = quote.cost(bound_prompt_tokens(read_prompt(body)), find_max_tokens(kind, body))
+        call = NewAttempt(ids.new_id(ids.ATTEMPT), self.claimed.id, next(self.numbers), reserved)
+        caller = Caller(self.claimed.project_id, None, self.context.worker_id, target.provider.name, target.model)
+        async with self.context.database.transaction() as session:
+            await add_attempts(session, caller, [call])
+        try:
+            answer = await self.context.llm.complete(target, kind, body)
+        except LlmError as error:
+            await self._settle(describe_failure(call, error), quote.note)
+            raise
+        await self._settle(describe_answer(call, answer, quote), quote.note)
+        return answer
+
+    async def _settle(self, settled: SettledAttempt, note: str) -> None:
+        async def commit() -> None:
+            async with self.context.database.transaction() as session:
+                await settle_attempts(session, [settled])
+                if settled.spent_usd != NOTHING or settled.outcome == "succeeded":
+                    await book_attempts(session, [LedgerLine(settled.id, self.claimed.api_key_id, note)])
+
+        await keep_trying(commit, what="settle_model_call")
+
+
+def read_prompt(body: Mapping[str, Any]) -> str:
+    """Return everything of a request that is read by the model, as one text."""
+    if "messages" in body:
+        return "".join(str(message.get("content") or "") for message in body["messages"])
+    return str(body.get("prompt") or "")
+
+
+def describe_answer(call: NewAttempt, answer: LlmAnswer, quote: PriceQuote) -> SettledAttempt:
+    """Return the outcome of a call that was answered; without a count of tokens the worst case is charged."""
+    cost = quote.cost(answer.prompt_tokens, answer.completion_tokens)
+    return SettledAttempt(
+        call.id,
+        "succeeded",
+        call.reserved_usd if cost is None else cost,
+        upstream_request_id=answer.request_id,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+    )
+
+
+def describe_failure(call: NewAttempt, error: LlmError) -> SettledAttempt:
+    """Return the outcome of a call that failed, charged if its provider may bill it."""
+    spent = call.reserved_usd if error.failure_class.may_be_charged else NOTHING
+    return SettledAttempt(call.id, "failed", spent, str(error.failure_class), error.request_id)
+
+
+async def open_calls(context: WorkerContext, claimed: ClaimedWork) -> PaidCalls:
+    """Return the calls of a new claim; those that an earlier claim left without an outcome are charged now."""
+    async with context.database.transaction() as session:
+        await settle_lost(session, claimed)
+        newest = await session.scalar(select(func.max(Attempt.number)).where(Attempt.subject_id == claimed.id))
+    return PaidCalls(context, claimed, count((newest or 0) + 1))
+
+
+async def settle_lost(session: AsyncSession, claimed: ClaimedWork) -> None:
+    """Close the books on calls whose worker died."""
+    query = select(Attempt.id, Attempt.reserved_usd).where(Attempt.subject_id == claimed.id, Attempt.outcome == "sent")
+    lost = (await session.execute(query)).all()
+    await settle_attempts(session, [SettledAttempt(call_id, "unknown", reserved) for call_id, reserved in lost])
+    await book_attempts(session, [LedgerLine(call_id, claimed.api_key_id, LOST_NOTE) for call_id, _ in lost])
