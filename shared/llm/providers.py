@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import StorymillError
+from shared.llm.fine_tuning.overrides import FineTuningEntry
 from shared.settings import Settings
 
 ENGINE: Final = "engine"
@@ -88,6 +89,8 @@ class Provider:
     """Shell pattern of the model name → price; the first match counts."""
     capacity_prices: tuple[tuple[str, CapacityPrice], ...] = ()
     """The same for training and hosting."""
+    fine_tuning: tuple[tuple[str, Any], ...] = ()
+    """Fields of `Capabilities` that differ from the table's."""
     prices_dir: Path | None = field(default=None, repr=False, compare=False)
     """The installation's own price files, which go before the built-in ones."""
 
@@ -173,6 +176,7 @@ class ProviderEntry(BaseModel):
     first_byte_timeout_seconds: float | None = Field(None, gt=0)
     idle_timeout_seconds: float | None = Field(None, gt=0)
     prices: dict[str, PriceEntry] | None = None
+    fine_tuning: FineTuningEntry | None = None
 
 
 class ProvidersFile(BaseModel):
@@ -230,7 +234,7 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
     if known is None and entry.base_url is None:
         raise ProvidersFileError(f"{path}: providers.{name}: base_url is missing")
     changes: dict[str, Any] = entry.model_dump(
-        exclude_none=True, exclude={"default", "api_key_variable", "prices", "models", "base_url"}
+        exclude_none=True, exclude={"default", "api_key_variable", "prices", "models", "base_url", "fine_tuning"}
     )
     if entry.base_url is not None:
         changes |= {"base_url": entry.base_url.rstrip("/"), "api_key": None}  # a key belongs to its server
@@ -240,6 +244,8 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
         changes["models"] = tuple(entry.models)
     if entry.prices is not None:
         changes |= read_prices(entry.prices)
+    if entry.fine_tuning is not None:
+        changes["fine_tuning"] = tuple(entry.fine_tuning.model_dump(exclude_none=True).items())
     return replace(known or Provider(name, ""), **changes)
 
 
