@@ -12,9 +12,12 @@ from storymill.cli import (
     lifecycle,
     logs,
     models,
+    prices,
     recipes,
+    roi,
     stories,
     streams,
+    usage,
 )
 from storymill.cli.explained_errors import ExplainingGroup
 
@@ -36,3 +39,6 @@ fine_tune.add_commands(app)
 fine_tunes.add_commands(app)
 streams.add_commands(app)
 models.add_commands(app)
+usage.add_commands(app)
+prices.add_commands(app)
+roi.add_commands(app)

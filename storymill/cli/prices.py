@@ -1,0 +1,83 @@
+"""`storymill prices`: what models cost, on which day, according to whom."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from storymill.cli.connection import connect, console
+from storymill.cli.money import UNIT_NAMES, describe_units, format_usd
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+
+prices_app = typer.Typer(help="Prices of models: show, compare, list.", no_args_is_help=True)
+
+ProviderOption = Annotated[str | None, typer.Option(help="The one that serves the model, unless given.")]
+DayOption = Annotated[str | None, typer.Option("--on", metavar="YYYY-MM-DD", help="Prices of this day; today's else.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.add_typer(prices_app, name="prices")
+
+
+@prices_app.command("show")
+def show(
+    model: str, provider: ProviderOption = None, on: DayOption = None, state_dir: StateDirOption = DEFAULT_STATE_DIR
+) -> None:
+    """Show what a model costs to use and to train, with the source of each price."""
+    with connect(state_dir) as api:
+        prices = api.get("/prices/show", model=model, provider=provider, on=on)
+    console.print(f"{prices['model']} at {prices['provider']}", highlight=False)
+    for unit, amount in prices["usd_per_unit"].items():
+        console.print(f"  {UNIT_NAMES[unit]}: {format_usd(amount)}", highlight=False)
+    console.print(
+        f"  use: {prices['usage_note']}\n  training: {prices['training_note']}", highlight=False, markup=False
+    )
+    if prices["shutdown_date"]:
+        console.print(f"  shut down on {prices['shutdown_date']}", style="yellow")
+
+
+@prices_app.command("compare")
+def compare(
+    model: str,
+    against: str,
+    provider: ProviderOption = None,
+    on: DayOption = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Show how many times as much one model costs as another."""
+    with connect(state_dir) as api:
+        found = api.get("/prices/compare", model=model, against=against, provider=provider, on=on)
+    names = [found[side]["model"] for side in ("model", "against")]
+    table = Table("", *[Column(name, justify="right") for name in (*names, "times")], box=None, pad_edge=False)
+    for unit, times in found["times"].items():
+        amounts = [format_usd(found[side]["usd_per_unit"][unit]) for side in ("model", "against")]
+        table.add_row(UNIT_NAMES[unit], *amounts, f"{times:g} ×")
+    console.print(table)
+    for side in ("model", "against"):
+        console.print(
+            f"{found[side]['model']}: {found[side]['usage_note']}", style="dim", highlight=False, markup=False
+        )
+
+
+@prices_app.command("list")
+def list_prices(
+    model: Annotated[str | None, typer.Argument(help="A name, or a part of one.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None,
+    on: Annotated[str | None, typer.Option("--on", metavar="YYYY-MM-DD", help="Only what counts on this day.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """List the price book: what stands in the files, past and present."""
+    table = Table("provider", "models", "US dollars", "valid", "source", box=None, pad_edge=False)
+    with connect(state_dir) as api:
+        for entry in api.get("/prices", model=model, provider=provider, on=on)["data"]:
+            source = f"{entry['source']} ({entry['read_on']})"
+            units = describe_units(entry["usd_per_unit"])
+            table.add_row(entry["provider"], entry["models"], units, describe_period(entry), source)
+    console.print(table)
+
+
+def describe_period(entry: dict[str, Any]) -> str:
+    """Return from when to when a price counts, and the model's end."""
+    end = f", shut down {entry['shutdown_date']}" if entry["shutdown_date"] else ""
+    return f"{entry['valid_from']} – {entry['valid_until'] or ''}{end}"
