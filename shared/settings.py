@@ -2,9 +2,12 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Tracker = Literal["wandb", "mlflow", "trackio", "tensorboard"]
 
 
 class Settings(BaseSettings):
@@ -29,6 +32,11 @@ class Settings(BaseSettings):
     object_store_dir: str = ".storymill/objects"
     """Where the bytes of files lie: a folder, or a URL that fsspec knows. Gateway and workers must share it."""
 
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to private, loopback and link-local addresses, and over plain http."""
+    trackers: Annotated[tuple[Tracker, ...], NoDecode] = ()
+    """Experiment trackers that every fine-tuning job is told to, by name and comma: `wandb,tensorboard`."""
+
     streaming_url: str = "http://127.0.0.1:8001"
     """Public base URL of the streaming service, handed to clients in `ws_url` and `sse_url`."""
     log_level: str = "INFO"
@@ -39,6 +47,11 @@ class Settings(BaseSettings):
     @classmethod
     def _blank_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("trackers", mode="before")
+    @classmethod
+    def _split_trackers(cls, value: object) -> object:
+        return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
 
     @property
     def sqlalchemy_url(self) -> str:

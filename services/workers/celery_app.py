@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.workers.context import Part
 from services.workers.datasets.task import prepare_dataset
+from services.workers.deliveries.webhook_desk import deliver_outbox
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
@@ -23,6 +24,7 @@ from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
 from shared.queue.messages import (
     INTERACTIVE,
+    DeliverOutbox,
     ExpandGeneration,
     Message,
     PrepareDataset,
@@ -37,6 +39,7 @@ JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
     (ExpandGeneration, expand_generation),
     (WorkGeneration, work_generation),
     (PrepareDataset, prepare_dataset),
+    (DeliverOutbox, deliver_outbox),
     (ReapLapsed, reap),
 )
 PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}

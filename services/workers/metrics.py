@@ -18,3 +18,8 @@ FIRST_TOKEN_SECONDS = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 STREAMS_OPEN = Gauge("storymill_worker_streams_open", "Interactive streams that this process writes.")
+WEBHOOKS_SENT = Counter(
+    "storymill_webhooks_sent_total",
+    "Webhooks sent, by outcome: delivered, failed (to be sent again), given_up.",
+    ["outcome"],
+)

@@ -35,7 +35,7 @@ class DueDelivery:
     """Before this one."""
     age_seconds: float
     url: str
-    secrets: tuple[str, ...]
+    secrets: list[str]
     """The present one first."""
 
 
@@ -83,8 +83,9 @@ def build_event(event_id: str, event_type: str, data: Mapping[str, Any]) -> dict
 
 CLAIM: Final = text("""
     with waiting as (
-        select distinct endpoint_id from outbox
-        where status = 'due' and next_at <= now() and not endpoint_id = any(cast(:busy as text[]))),
+        select distinct endpoint_id from outbox join webhook_endpoint endpoint on endpoint.id = endpoint_id
+        where status = 'due' and next_at <= now() and endpoint.deleted_at is null
+          and not endpoint_id = any(cast(:busy as text[]))),
     taken as (
         select due.id from waiting cross join lateral (
             select id from outbox
@@ -121,7 +122,7 @@ async def claim_due(
         "lease_seconds": LEASE_SECONDS,
     }
     rows = (await session.execute(CLAIM, values)).all()
-    return [DueDelivery(*row[:-1], secrets=tuple(row[-1])) for row in rows]
+    return [DueDelivery(*row) for row in rows]
 
 
 async def mark_delivered(session: AsyncSession, delivery: DueDelivery) -> None:
@@ -143,10 +144,15 @@ async def mark(
     await session.execute(MARK, {**key, "status": status, "error": error, "wait_seconds": wait_seconds})
 
 
-async def count_due(session: AsyncSession) -> int:
-    """Return how many webhooks should be on their way now."""
-    query = select(func.count()).where(Outbox.status == DUE, Outbox.next_at <= func.now())
-    return await session.scalar(query) or 0
+async def is_any_due(session: AsyncSession) -> bool:
+    """Say whether webhooks should be on their way now."""
+    query = (
+        select(Outbox.id)
+        .join(WebhookEndpoint, WebhookEndpoint.id == Outbox.endpoint_id)
+        .where(Outbox.status == DUE, Outbox.next_at <= func.now(), WebhookEndpoint.deleted_at.is_(None))
+        .limit(1)
+    )
+    return await session.scalar(query) is not None
 
 
 async def list_deliveries(session: AsyncSession, endpoint_id: str, page: Page) -> tuple[Sequence[Outbox], bool]:

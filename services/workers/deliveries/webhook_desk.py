@@ -1,0 +1,120 @@
+"""The webhooks that this process has under way: claimed a few of each endpoint at a time, so that targets that are
+slow or gone hold up no others. One per process; woken by messages, asleep between them."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import Final, Self
+
+from services.workers.context import WorkerContext
+from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
+from services.workers.job_task import STORE_ERRORS
+from services.workers.metrics import WEBHOOKS_SENT
+from shared.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
+from shared.errors import StorymillError
+from shared.observability.logs import get_logger
+from shared.webhooks.sending import WebhookSender
+
+MOST_UNDER_WAY: Final = 256
+MOST_OF_ENDPOINT: Final = 4
+
+log = get_logger(__name__)
+
+
+class WebhookDesk:
+    """Sends what is due until nothing is, then waits to be woken."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._sender = WebhookSender.open(allow_private=context.settings.webhook_allow_private)
+        self._wanted = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._of_endpoint: Counter[str] = Counter()
+        self._loop: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, context: WorkerContext) -> Self:
+        """Return the desk, waiting."""
+        desk = cls(context)
+        desk._loop = asyncio.create_task(desk._run())
+        return desk
+
+    def wake(self) -> None:
+        """Have it look for due webhooks now."""
+        self._wanted.set()
+
+    async def stop(self) -> None:
+        """Stop sending. What was under way is sent again, under the same id, when its lease is over."""
+        tasks = [task for task in (self._loop, *self._under_way) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._sender.close()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._claim()
+            except STORE_ERRORS as error:
+                log.warning("webhooks_left_to_the_reaper", error=str(error))
+
+    async def _claim(self) -> None:
+        room = MOST_UNDER_WAY - len(self._under_way)
+        if room <= 0 or self._context.stopping.is_set():
+            return
+        busy = list(self._of_endpoint)
+        async with self._context.database.transaction() as session:
+            due = await claim_due(session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy)
+        for delivery in due:
+            self._of_endpoint[delivery.endpoint_id] += 1
+            task = asyncio.create_task(self._deliver(delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        if due:
+            self.wake()  # another endpoint may be waiting for room in the claim
+
+    async def _deliver(self, delivery: DueDelivery) -> None:
+        try:
+            with suppress(*STORE_ERRORS):  # not marked: sent again when the lease is over
+                await deliver(self._context, self._sender, delivery)
+        finally:
+            self._of_endpoint[delivery.endpoint_id] -= 1
+            if not self._of_endpoint[delivery.endpoint_id]:
+                del self._of_endpoint[delivery.endpoint_id]
+                self.wake()  # this endpoint may have more
+
+
+async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery) -> None:
+    """Send one webhook and write what became of it."""
+    error, wait = await try_send(sender, delivery)
+    async with context.database.transaction() as session:
+        if error is None:
+            await mark_delivered(session, delivery)
+        else:
+            await mark_failed(session, delivery, error, wait_seconds=wait)
+    outcome = "delivered" if error is None else "given_up" if wait is None else "failed"
+    WEBHOOKS_SENT.labels(outcome).inc()
+    log.info("webhook_sent", endpoint=delivery.endpoint_id, webhook=delivery.event_id, outcome=outcome, error=error)
+
+
+async def try_send(sender: WebhookSender, delivery: DueDelivery) -> tuple[str | None, float | None]:
+    """Send one webhook; return what went wrong, if anything, and how long to wait before it is sent again."""
+    tries = delivery.tries + 1
+    try:
+        status, retry_after = await sender.send(delivery.url, delivery.event_id, delivery.payload, delivery.secrets)
+    except StorymillError as failure:
+        return failure.message, plan_retry(tries, delivery.age_seconds)
+    if is_delivered(status):
+        return None, None
+    error = f"The target answered {status}."
+    if status == GONE:
+        return error, None
+    return error, plan_retry(tries, delivery.age_seconds, read_retry_after(retry_after))
+
+
+async def deliver_outbox(context: WorkerContext) -> None:
+    """The body of `DeliverOutbox`: wake the desk, and hold no thread while targets think."""
+    desk = await context.part(WebhookDesk)
+    desk.wake()
