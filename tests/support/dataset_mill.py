@@ -69,10 +69,12 @@ async def order(client: httpx2.AsyncClient, *sources: dict[str, str], **options:
     return made
 
 
-async def prepare(client: httpx2.AsyncClient, *sources: dict[str, str], **options: Any) -> dict[str, Any]:
+async def prepare(
+    client: httpx2.AsyncClient, *sources: dict[str, str], timeout_seconds: float = 60, **options: Any
+) -> dict[str, Any]:
     """Order a dataset and return it as it ended."""
     made = await order(client, *sources, **options)
-    return await wait_for(client, f"/v1/datasets/{made['id']}")
+    return await wait_for(client, f"/v1/datasets/{made['id']}", timeout_seconds=timeout_seconds)
 
 
 async def wait_for(client: httpx2.AsyncClient, path: str, *, timeout_seconds: float = 60) -> dict[str, Any]:
@@ -92,10 +94,18 @@ async def read_rows(client: httpx2.AsyncClient, dataset_id: str, **params: Any) 
     rows: list[dict[str, Any]] = []
     while True:
         after = {"after": rows[-1]["id"]} if rows else {}
-        page = (await client.get(f"/v1/datasets/{dataset_id}/rows", params={"limit": 200, **params, **after})).json()
+        page = await read_page(client, dataset_id, **{"limit": 200, **params, **after})
         rows += page["data"]
         if not page["has_more"]:
             return rows
+
+
+async def read_page(client: httpx2.AsyncClient, dataset_id: str, **params: Any) -> dict[str, Any]:
+    """Return one page of rows."""
+    response = await client.get(f"/v1/datasets/{dataset_id}/rows", params=params)
+    assert response.status_code == 200, response.text
+    page: dict[str, Any] = response.json()
+    return page
 
 
 async def export(client: httpx2.AsyncClient, dataset_id: str, split: str) -> list[dict[str, Any]]:
