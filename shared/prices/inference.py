@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from shared.clock import utc_now
 from shared.llm.providers import ENGINE, Provider, TokenPrice
@@ -43,6 +43,23 @@ class PriceQuote:
             + price_tokens(price.input_usd_per_million if cached_price is None else cached_price, cached)
             + price_tokens(price.output_usd_per_million, completion_tokens)
         )
+
+    def shape(self) -> dict[str, Any] | None:
+        """Return what is kept with a tuned model; None when the price is unknown."""
+        if self.price is None:
+            return None
+        price = self.price
+        rates = {
+            "input_usd_per_million": price.input_usd_per_million,
+            "cached_input_usd_per_million": price.cached_input_usd_per_million,
+            "output_usd_per_million": price.output_usd_per_million,
+        }
+        return {
+            **{name: None if rate is None else float(rate) for name, rate in rates.items()},
+            "note": self.note,
+            "source": self.source,
+            "valid_from": self.valid_from.isoformat() if self.valid_from else None,
+        }
 
 
 def find_price(provider: Provider, model: str, on: date | None = None) -> PriceQuote:

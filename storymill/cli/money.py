@@ -19,7 +19,9 @@ def format_usd(amount: float | None) -> str:
     if amount == 0:
         return "$0"
     sign, size = ("-" if amount < 0 else ""), abs(amount)
-    return f"{sign}${size:,.2f}" if size >= 1 else f"{sign}${float(f'{size:.4g}'):.9f}".rstrip("0")
+    if size >= 1 or round(size, 2) == size:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${float(f'{size:.4g}'):.9f}".rstrip("0")
 
 
 def describe_units(units: dict[str, Any]) -> str:
