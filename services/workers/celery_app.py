@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.workers.context import Part
 from services.workers.datasets.task import prepare_dataset
+from services.workers.deliveries.tracker_desk import tell_tracker
 from services.workers.deliveries.webhook_desk import deliver_outbox
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
@@ -18,18 +19,25 @@ from services.workers.interactive.task import run_completion
 from services.workers.job_task import register_job
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.schedule import SCHEDULE
+from services.workers.models.compare_task import compare_models
+from services.workers.models.evaluate_task import evaluate_model
+from services.workers.models.remove_task import remove_model
 from services.workers.runtime import JobBody, WorkerRuntime
 from shared.errors import StorymillError
 from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
 from shared.queue.messages import (
     INTERACTIVE,
+    CompareModels,
     DeliverOutbox,
+    EvaluateModel,
     ExpandGeneration,
     Message,
     PrepareDataset,
     ReapLapsed,
+    RemoveModel,
     RunCompletion,
+    TellTracker,
     WorkGeneration,
 )
 from shared.settings import load_settings
@@ -39,7 +47,11 @@ JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
     (ExpandGeneration, expand_generation),
     (WorkGeneration, work_generation),
     (PrepareDataset, prepare_dataset),
+    (EvaluateModel, evaluate_model),
+    (CompareModels, compare_models),
+    (RemoveModel, remove_model),
     (DeliverOutbox, deliver_outbox),
+    (TellTracker, tell_tracker),
     (ReapLapsed, reap),
 )
 PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}

@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from shared.llm.answers import Kind, LlmAnswer, parse_answer, parse_json, request_id
 from shared.llm.failures import FailureClass, LlmError
@@ -82,6 +84,20 @@ class LlmClient:
         if response.status != 200:
             raise error_from_response(response.status, raw, response.headers)
         return raw
+
+    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
+        """Delete a tuned model at its provider. Raises: LlmError."""
+        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
+        with translated_failures():
+            async with (
+                asyncio.timeout(timeout_seconds),
+                self._open_session().delete(
+                    URL(url, encoded=True), headers=build_headers(target.provider), allow_redirects=False
+                ) as response,
+            ):
+                raw = await response.read()
+        if response.status != 200:
+            raise error_from_response(response.status, raw, response.headers)
 
     async def close(self) -> None:
         """Close every connection."""

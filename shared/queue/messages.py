@@ -88,6 +88,15 @@ class CompareModels(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveModel(Message):
+    """Delete a tuned model at its provider: here it is deleted already."""
+
+    task: ClassVar[str] = "storymill.models.remove"
+    queue: ClassVar[str] = FINE_TUNING
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverOutbox(Message):
     """Send the webhooks that are due."""
 

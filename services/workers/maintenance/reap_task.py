@@ -5,6 +5,7 @@ from services.workers.context import WorkerContext
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.owed_deliveries import find_owed_deliveries
+from services.workers.maintenance.owed_model_work import find_owed_model_work
 from services.workers.maintenance.stream_ends import publish_missing_ends
 from shared.db.repositories import reaping
 from shared.db.repositories.dataset_claims import requeue_undelivered_datasets
@@ -27,6 +28,7 @@ async def reap(context: WorkerContext) -> None:
         [*await requeue_completions(context), *await requeue_datasets(context), *await take_unheld_runs(context)],
     )
     await send_all(context, await find_owed_deliveries(context))
+    await send_all(context, await find_owed_model_work(context))
     await settle_lost_attempts(context)
     await publish_missing_ends(context)
     await end_overdue_uploads(context)

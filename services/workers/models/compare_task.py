@@ -1,0 +1,158 @@
+"""The body of `CompareModels`: both models write, then the judge votes twice on each pair, in either order, or people
+vote. What is written stays, so another worker goes on where one stopped."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from services.workers.context import WorkerContext
+from services.workers.models.compared_sides import Side, find_sides
+from services.workers.models.evaluate_task import find_target, record_failure, score_pairs
+from services.workers.models.held_out_rows import read_pairs
+from services.workers.models.holding import LostWorkError, work_while_held
+from services.workers.models.judging import ask_judge, read_vote
+from services.workers.models.paid_calls import PaidCalls, open_calls
+from services.workers.models.scoring import CannotScoreError
+from shared.db.models import ComparisonPair, ModelComparison
+from shared.db.repositories import comparisons
+from shared.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
+from shared.llm.comparison import PairVotes, tally
+from shared.llm.failures import LlmError
+from shared.observability.logs import get_logger
+
+PAIRS_AT_ONCE: Final = 2
+MOST_ATTEMPTS: Final = 5
+
+log = get_logger(__name__)
+
+
+async def compare_models(context: WorkerContext, comparison_id: str) -> None:
+    """Carry out one comparison, if nobody else does."""
+    async with context.database.transaction() as session:
+        claimed = await claim_work(session, ModelComparison, comparison_id, context.worker_id)
+    if claimed is not None:
+        await work_while_held(context, claimed, compare(context, claimed))
+
+
+async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
+    """Bring a claimed comparison to its end, or to the people who judge it."""
+    try:
+        calls = await open_calls(context, claimed)
+        if claimed.attempt > MOST_ATTEMPTS:
+            raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
+        async with context.database.transaction() as session:
+            row = await session.get_one(ModelComparison, claimed.id)
+        sides = await find_sides(context, row)
+        await write_texts(calls, row.request, sides)
+        losses = await score_sides(calls, row.request, sides)
+        if row.request["judge"] != "human":
+            await judge_pairs(calls, row.request)
+    except CannotScoreError as error:
+        await record_failure(context, claimed, "cannot_compare", error.message)
+    except LlmError as error:
+        await record_failure(context, claimed, str(error.failure_class), error.message)
+    else:
+        await record_result(context, claimed, losses, is_judged=row.request["judge"] != "human")
+
+
+async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> None:
+    """Have both models write what is missing. Raises: LlmError, LostWorkError."""
+    model, against = sides
+    parameters = request["parameters"]
+
+    async def write(pair: ComparisonPair) -> dict[str, Any]:
+        long_prompt = request["prompts_against"][pair.position]
+        texts = await asyncio.gather(
+            model.write(calls, pair.prompt, parameters), against.write(calls, long_prompt, parameters)
+        )
+        return {"text": texts[0], "text_against": texts[1]}
+
+    pairs = await load_pairs(calls)
+    await work_through(calls, [pair for pair in pairs if pair.text is None], write)
+
+
+async def judge_pairs(calls: PaidCalls, request: dict[str, Any]) -> None:
+    """Have the judge vote on every pair, in both orders. Raises: LlmError, CannotScoreError, LostWorkError."""
+    judge = request["judge"]
+    target, kind = await find_target(calls.context, judge["model"]), judge["format"]
+
+    async def vote(pair: ComparisonPair, *, model_is_first: bool) -> str:
+        texts = (pair.text or "", pair.text_against or "")
+        first, second = texts if model_is_first else reversed(texts)
+        task = request["prompts_against"][pair.position]
+        answer = await calls.ask(target, kind, ask_judge(kind, task, first, second))
+        return read_vote(answer.text, model_is_first=model_is_first)
+
+    async def vote_twice(pair: ComparisonPair) -> dict[str, Any]:
+        return {
+            "vote": await vote(pair, model_is_first=True),
+            "vote_swapped": await vote(pair, model_is_first=False),
+            "voted_by": judge["model"],
+        }
+
+    pairs = await load_pairs(calls)
+    await work_through(calls, [pair for pair in pairs if pair.vote is None], vote_twice)
+
+
+async def work_through(
+    calls: PaidCalls, pairs: Sequence[ComparisonPair], work: Callable[[ComparisonPair], Awaitable[dict[str, Any]]]
+) -> None:
+    """Do `work` on pairs, a few at once, and store what comes of each. Raises: LostWorkError, what `work` raises."""
+    slots = asyncio.Semaphore(PAIRS_AT_ONCE)
+
+    async def do_one(pair: ComparisonPair) -> None:
+        async with slots:
+            values = await work(pair)
+            async with calls.context.database.transaction() as session:
+                if not await write_claimed(session, calls.claimed, {"status": "running"}):
+                    raise LostWorkError
+                await comparisons.write_pair(session, pair.comparison_id, pair.position, values)
+
+    tasks = [asyncio.create_task(do_one(pair)) for pair in pairs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def load_pairs(calls: PaidCalls) -> Sequence[ComparisonPair]:
+    """Return the pairs as they stand."""
+    async with calls.context.database.transaction() as session:
+        return await comparisons.list_pairs(session, calls.claimed.id)
+
+
+async def score_sides(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> dict[str, Any] | None:
+    """Return both models' losses on the held-out rows; where that cannot be told, why."""
+    if request["file_id"] is None:
+        return None
+    try:
+        rows = await read_pairs(calls.context, calls.claimed.project_id, request["file_id"])
+        scores = [await score_pairs(calls, side.target, rows) for side in sides]
+    except CannotScoreError as error:
+        return {"file_id": request["file_id"], "error": error.message}
+    return {
+        "file_id": request["file_id"],
+        "rows": len(rows),
+        "model": scores[0].loss,
+        "against": scores[1].loss,
+    }
+
+
+async def record_result(
+    context: WorkerContext, claimed: ClaimedWork, losses: dict[str, Any] | None, *, is_judged: bool
+) -> None:
+    """Write the outcome, or leave the pairs to people. Raises: LostWorkError."""
+    async with context.database.transaction() as session:
+        pairs = await comparisons.list_pairs(session, claimed.id)
+        cost = await comparisons.sum_cost(session, claimed.id)
+        votes = tally(PairVotes(pair.vote, pair.vote_swapped) for pair in pairs)
+        result = {**votes, "losses": losses, "cost_usd": None if cost is None else float(cost)}
+        if is_judged:
+            is_ours = await finish_work(session, claimed, {"status": "succeeded", "result": result})
+        else:
+            values = {"status": "voting", "result": result, "lease_until": None}
+            is_ours = await write_claimed(session, claimed, values)
+        if not is_ours:
+            raise LostWorkError
+    log.info("models_compared", comparison=claimed.id, pairs=len(pairs), judged=is_judged)
