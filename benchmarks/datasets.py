@@ -107,7 +107,7 @@ def measure_near_duplicates() -> dict[str, float]:
             letters[chance.randrange(len(letters))] = chance.choice(LETTERS)
         copies.append("".join(letters))
     start = time.perf_counter()
-    groups = group_near_duplicates([originals, copies])
+    groups = group_near_duplicates([originals, copies], BACKGROUND + PLANTED)
     seconds = time.perf_counter() - start
     joined = [i for i in range(len(groups)) if groups[i] != i]
     right = [i for i in joined if i >= BACKGROUND and groups[i] == i - BACKGROUND]

@@ -6,14 +6,18 @@ import contextlib
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
 from fsspec.core import url_to_fs
 
 PIECE_BYTES: Final = 1 << 20
+TIME_NAMES: Final = ("mtime", "LastModified", "updated", "last_modified")
+"""What local folders, S3, Google and Azure call the time at which an object was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,26 @@ class ObjectStore:
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(sha256))
 
+    def iterate_old(self, seconds: float) -> Iterator[str]:
+        """Yield the hashes of objects that were made longer ago than that."""
+        for path, details in self._list("sha256"):
+            if _age_seconds(details) > seconds:
+                yield path.rpartition("/")[2]
+
+    def drop_old_incoming(self, seconds: float) -> int:
+        """Drop what was never finished and is older than that; return how many pieces."""
+        old = [path for path, details in self._list("incoming") if _age_seconds(details) > seconds]
+        for path in old:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm_file(path)
+        return len(old)
+
+    def _list(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield paths and their details; folder by folder, so that a large store is never listed at once."""
+        for _, _, found in self._files.walk(f"{self._root}/{folder}", detail=True):
+            for details in found.values():
+                yield details["name"], details
+
     def _copy(self, source: IO[bytes], path: str) -> StoredObject:
         digest, size = hashlib.sha256(), 0
         with self._files.open(path, "wb") as out:
@@ -95,6 +119,14 @@ class ObjectStore:
     @staticmethod
     def _parent(path: str) -> str:
         return path.rpartition("/")[0]
+
+
+def _age_seconds(details: dict[str, Any]) -> float:
+    """How long ago an object was made; stores differ in name and type of the time. Without one it is new."""
+    made = next((details[name] for name in TIME_NAMES if name in details), None)
+    if isinstance(made, datetime):
+        return (datetime.now(UTC) - made).total_seconds()
+    return time.time() - made if isinstance(made, int | float) else 0.0
 
 
 def _sync(out: Any) -> None:

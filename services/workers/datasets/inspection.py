@@ -73,7 +73,7 @@ def inspect_rows(
     task_type = profile.task_type
     mark_rows(survey, task_type, board)
     tokens = _walk(store, profile, task_type, tokenizer, board)
-    near = group_near_duplicates(_compared_texts(store, survey, task_type))
+    near = group_near_duplicates(_compared_texts(store, survey, task_type), store.row_count)
     _mark_near(survey, near, board)
     findings = add_examples(store, board.findings())
     return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)

@@ -1,9 +1,9 @@
 """The body of `PrepareDataset`: fetch the sources, prepare them in a process of its own, record the outcome."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import orjson
@@ -15,6 +15,7 @@ from services.workers.datasets.fetching_tokenizer import fetch_tokenizer
 from services.workers.datasets.holding import work_while_held
 from services.workers.datasets.order import ERROR_FILE, RESULT_FILE, Order, OwnTokenizerOrder
 from services.workers.datasets.recording import record_failure, record_outcome
+from services.workers.datasets.work_folders import open_work_folder, sweep_folders
 from shared.db.repositories.dataset_claims import ClaimedDataset, claim_dataset
 from shared.observability.logs import get_logger
 
@@ -44,8 +45,8 @@ async def prepare_dataset(context: WorkerContext, dataset_id: str) -> None:
 
 async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
     """Bring a claimed dataset to its end, good or bad."""
-    with TemporaryDirectory(prefix="storymill-dataset-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    await asyncio.to_thread(sweep_folders)
+    with open_work_folder() as folder:
         try:
             if claimed.attempt > MOST_ATTEMPTS:
                 raise CrashedPreparationError(
@@ -96,6 +97,7 @@ async def run_process(folder: Path) -> None:
         *(sys.executable, "-m", "services.workers.datasets.order_process", str(folder)),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder)},  # its own files go with the folder, also when it is killed
     )
     assert process.stderr is not None
     try:

@@ -47,6 +47,13 @@ async def is_named(session: AsyncSession, sha256: str) -> bool:
     return bool(await session.scalar(select(or_(by_file, by_part))))
 
 
+async def find_named(session: AsyncSession, sha256s: Collection[str]) -> set[str]:
+    """Return those of the objects that `is_named` holds for."""
+    by_file = select(File.sha256).where(File.sha256.in_(sha256s), File.status != DELETED)
+    by_part = select(UploadPart.sha256).where(UploadPart.sha256.in_(sha256s))
+    return set((await session.scalars(by_file.union(by_part))).all())
+
+
 async def find_file(session: AsyncSession, project_id: str, file_id: str) -> File | None:
     """Return a file of the project."""
     query = select(File).where(File.id == file_id, File.project_id == project_id, File.status != DELETED)

@@ -20,19 +20,16 @@ NEAR_SIMILARITY = 0.7
 PAIRS_AT_ONCE = 200_000
 
 
-def group_near_duplicates(texts: Iterable[list[str]], similarity: float = NEAR_SIMILARITY) -> NDArray[np.int64]:
+def group_near_duplicates(
+    texts: Iterable[list[str]], row_count: int, similarity: float = NEAR_SIMILARITY
+) -> NDArray[np.int64]:
     """For every text the position of the first text of its group: itself when it is alone or the first.
 
     Args:
-        texts: batches of texts, in row order.
+        texts: batches of texts, in row order; `row_count` in all.
         similarity: the Jaccard similarity of shingles (0 to 1, estimated) from which two texts belong together.
     """
-    parts = [sign_texts(batch) for batch in texts]
-    if not parts:
-        return np.zeros(0, np.int64)
-    signatures = np.concatenate([part[0] for part in parts])
-    signed = np.flatnonzero(np.concatenate([part[1] for part in parts]))
-    del parts
+    signatures, signed = sign_all(texts, row_count)
     groups = DisjointSets(len(signatures))
     if not len(signed):
         return groups.roots()
@@ -44,6 +41,18 @@ def group_near_duplicates(texts: Iterable[list[str]], similarity: float = NEAR_S
             for x, y in zip(a[alike].tolist(), b[alike].tolist(), strict=True):
                 groups.join(x, y)
     return groups.roots()
+
+
+def sign_all(texts: Iterable[list[str]], row_count: int) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    """(signatures of shape [rows, 128], positions of the texts that have one). Filled in place: a million rows take
+    a quarter of a gigabyte, and there is no second copy of it."""
+    signatures = np.zeros((row_count, SIGNATURE_LENGTH), np.uint16)
+    is_signed = np.zeros(row_count, np.bool_)
+    end = 0
+    for batch in texts:
+        start, end = end, end + len(batch)
+        signatures[start:end], is_signed[start:end] = sign_texts(batch)
+    return signatures, np.flatnonzero(is_signed)
 
 
 def _candidates(

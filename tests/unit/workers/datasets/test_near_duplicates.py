@@ -22,7 +22,7 @@ def test_planted_near_duplicates_are_found_and_nothing_else(make) -> None:  # ty
     chance = random.Random(4)
     originals = [make(chance) + make(chance) for _ in range(1500)]
     copies = [_edit(text, 0.02, chance) for text in originals[:300]]
-    groups = group_near_duplicates([originals, copies])
+    groups = group_near_duplicates([originals, copies], 1800)
     found = {i - 1500 for i in range(1500, 1800) if groups[i] != i}
     joined = [(i, groups[i]) for i in range(1500) if groups[i] != i]
     wrong = sum(exact_similarity(originals[i], originals[first]) < 0.6 for i, first in joined)
@@ -45,11 +45,11 @@ def test_estimates_agree_with_the_true_similarity() -> None:
 
 def test_case_space_and_punctuation_make_no_difference() -> None:
     groups = group_near_duplicates(
-        [["The Hero met a Monster, near the river.", "the hero met a monster near the  river!"]]
+        [["The Hero met a Monster, near the river.", "the hero met a monster near the  river!"]], 2
     )
     assert groups.tolist() == [0, 0]
 
 
 def test_short_texts_and_no_texts_are_left_alone() -> None:
-    assert group_near_duplicates([["正面", "正面", ""]]).tolist() == [0, 1, 2]
-    assert group_near_duplicates([]).tolist() == []
+    assert group_near_duplicates([["正面", "正面", ""]], 3).tolist() == [0, 1, 2]
+    assert group_near_duplicates([], 0).tolist() == []

@@ -41,7 +41,7 @@ def test_the_three_repeats_of_a_prompt_stay_together() -> None:
 def test_near_duplicates_stay_on_one_side_though_their_prompts_differ() -> None:
     rows = _article_grid()[::3]
     rows += [(f"{prompt}?", f"{story[:20]}~{story[20:]}") for prompt, story in rows]
-    near = group_near_duplicates([[completion for _, completion in rows]])
+    near = group_near_duplicates([[completion for _, completion in rows]], len(rows))
     with _store(rows) as store:
         split = split_rows(store, 0.3, near=near)
     half = len(rows) // 2
