@@ -181,7 +181,7 @@ def shape_side(cost: CallCost) -> dict[str, Any]:
     return {
         "usd_per_call": float(cost.usd),
         "prompt_tokens": size.prompt_tokens,
-        "cached_tokens": size.cached_tokens,
+        "cached_tokens": size.cached_tokens if size.prompt_tokens is not None else None,
         "completion_tokens": size.completion_tokens,
         "price_note": cost.note,
     }
