@@ -4,8 +4,10 @@ Nothing is fetched: its updater is never started."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from shared.llm.providers import Provider, TokenPrice
 
@@ -14,6 +16,8 @@ PACKAGE: Final = "genai-prices"
 
 def find_public_price(provider: Provider, model: str, on: date) -> tuple[TokenPrice, str] | None:
     """Return the price of a model at the address of `provider`, with its note; None when the list has none."""
+    if not is_public(provider.base_url):
+        return None
     # Deferred: 25 MB and 0.2 s, which an installation on its own engine never needs.
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
 
@@ -25,7 +29,19 @@ def find_public_price(provider: Provider, model: str, on: date) -> tuple[TokenPr
     price = read_token_price(prices)
     if price is None:
         return None
-    return price, f"{PACKAGE} {version(PACKAGE)}: {listed.id}, {known.id}"
+    return price, f"{name_list()}: {listed.id}, {known.id}"
+
+
+@cache
+def name_list() -> str:
+    """Return the list's name with its version, whose reading takes half a millisecond."""
+    return f"{PACKAGE} {version(PACKAGE)}"
+
+
+def is_public(base_url: str) -> bool:
+    """Say whether an address may be a company's: not a number, not a name of this network."""
+    host = urlsplit(base_url).hostname or ""
+    return "." in host and not host.rpartition(".")[2].isdigit() and ":" not in host
 
 
 def read_token_price(prices: Any) -> TokenPrice | None:

@@ -52,7 +52,7 @@ async def estimate_job(gateway: Gateway, caller: Principal, request: JobRequest)
         "training_file": file.id,
         "rows": counted.rows,
         **estimate_training(quote, counted.tokens, epochs, speed),
-        "tokens_note": describe_count(counted),
+        "tokens_note": describe_count(counted, request),
         "learning_rate_multiplier_hint": hint_learning_rate(counted.rows, learned_rows) if start.parent_id else None,
         "shutdown_date": format_day(shutdown),
     }
@@ -71,10 +71,11 @@ def settle_epochs(request: JobRequest, provider: str, rows: int) -> int:
     return asked if isinstance(asked, int) else choose_epochs(provider, rows)
 
 
-def describe_count(counted: FileTokens) -> str:
+def describe_count(counted: FileTokens, request: JobRequest) -> str:
     """Return how the tokens were counted."""
     how = "counted" if counted.is_exact else "estimated"
-    return f"{how} with {counted.encoding}"
+    replay = "; rows replayed from ancestors come on top" if request.replay and request.replay.share else ""
+    return f"{how} with {counted.encoding}{replay}"
 
 
 def format_day(day: date | None) -> str | None:

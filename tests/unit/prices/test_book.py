@@ -9,6 +9,7 @@ import pytest
 from shared.llm.providers import OPENAI_BASE_URL, Provider, TokenPrice
 from shared.prices.book import BUILT_IN_PRICES, load_price_book
 from shared.prices.inference import find_price
+from shared.prices.public import is_public
 from shared.prices.schema import PriceFileError, read_price_file
 from shared.prices.training import training_price
 
@@ -129,6 +130,20 @@ def test_other_peoples_models_are_priced_by_the_public_list() -> None:
     quote = find_price(OPENAI, "gpt-4o", date(2026, 1, 1))
     assert quote.price == TokenPrice(Decimal("2.5"), Decimal(10), Decimal("1.25"))
     assert quote.note.startswith("genai-prices ")
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("http://127.0.0.1:8000/v1", False),
+        ("http://[::1]:8000/v1", False),
+        ("http://vllm:8000/v1", False),
+        ("", False),
+    ],
+)
+def test_the_public_list_is_asked_about_public_addresses_alone(url: str, public: bool) -> None:
+    assert is_public(url) is public
 
 
 def test_a_long_prompt_costs_the_dearer_tier_of_the_public_list() -> None:
