@@ -9,6 +9,8 @@ import orjson
 # The compiled core: its wrapper can only count by building the list of tokens.
 from bpe_openai._bindings import tokenizer_for_encoding
 
+from shared.tokens.chat_message import message_text
+
 # Longest prefix wins. The encodings of the legacy bases (r50k, p50k) are not shipped with any offline tokenizer:
 # cl100k stands in and counts are labelled as estimates.
 MODELS: tuple[tuple[str, str, int | None, bool], ...] = (
@@ -89,14 +91,3 @@ def count_chat(tokenizer: Tokenizer, record: str) -> int:
         if turn.get("tool_calls"):
             total += tokenizer.count(orjson.dumps(turn["tool_calls"]).decode())
     return total
-
-
-def message_text(message: dict[str, Any]) -> str:
-    """The text of one message: its content, or the text parts of it."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.tokens.encodings import message_text
+from shared.tokens.chat_message import message_text
 
 
 def chat_texts(value: dict[str, Any]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from services.workers.datasets.rows import RowBatch
-from shared.tokens.encodings import message_text
+from shared.tokens.chat_message import message_text
 
 TrainingFormat = Literal["completion", "chat"]
 

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import orjson
 
 from services.workers.datasets.rows import RowStore
-from shared.tokens.encodings import ModelTokens, message_text
+from shared.tokens.chat_message import message_text
+from shared.tokens.encodings import ModelTokens
 
 REPLACEMENT = "\ufffd"
 

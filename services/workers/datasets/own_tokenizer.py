@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 
 from services.workers.datasets.model_view import ModelView, TokenPiece, make_view, split_pieces
 from services.workers.datasets.order import OwnTokenizerOrder
-from shared.tokens.encodings import ModelTokens, message_text
+from shared.tokens.chat_message import message_text
+from shared.tokens.encodings import ModelTokens
 
 UNNAMED_ROLE: Final = "user"
 

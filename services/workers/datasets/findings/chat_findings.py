@@ -9,7 +9,7 @@ import orjson
 from services.workers.datasets.findings.chat_tools import tool_problems
 from services.workers.datasets.findings.finding import MarkBoard
 from services.workers.datasets.rows import RowBatch
-from shared.tokens.encodings import message_text
+from shared.tokens.chat_message import message_text
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 MESSAGE_KEYS = frozenset(

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from services.workers.datasets.parity.conversation import Streams, prepare_like_the_public_tool
@@ -70,3 +72,14 @@ def test_the_long_row_goes_even_when_rows_before_it_went(tmp_path: Path) -> None
     assert status == 0
     assert "are now at the following indices: [6]" in output
     assert [row["prompt"] for row in prepared] == [f"{prompt} ->" for prompt, _ in ROWS]
+
+
+def test_plain_files_are_prepared_without_loading_what_takes_long_to_load(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,completion\na,b\nc,d\n")
+    program = (
+        "import io, sys; from services.workers.datasets.parity.conversation import *;"
+        "prepare_like_the_public_tool(sys.argv[1], Streams(io.StringIO(), sys.stderr, lambda _: True));"
+        "print({'pandas', 'pyarrow', 'bpe_openai', 'jinja2', 'sqlalchemy', 'pydantic'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.csv")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
