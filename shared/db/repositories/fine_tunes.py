@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningEvent, FineTuningJob, Model
@@ -42,7 +43,7 @@ async def find_last_reasons(session: AsyncSession, job_ids: Collection[str]) -> 
     query = (
         select(FineTuningChange.job_id, FineTuningChange.reason)
         .where(FineTuningChange.job_id.in_(set(job_ids)))
-        .distinct(FineTuningChange.job_id)
+        .ext(distinct_on(FineTuningChange.job_id))
         .order_by(FineTuningChange.job_id, FineTuningChange.position.desc())
     )
     return {row.job_id: row.reason for row in await session.execute(query)}

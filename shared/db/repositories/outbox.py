@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy import any_, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
@@ -47,7 +47,7 @@ async def add_webhook_events(
     query = select(WebhookEndpoint.id).where(
         WebhookEndpoint.project_id == project_id,
         WebhookEndpoint.deleted_at.is_(None),
-        WebhookEndpoint.event_types.contains(array([event_type])),
+        literal(event_type) == any_(WebhookEndpoint.event_types),
     )
     endpoints = (await session.scalars(query)).all()
     if not endpoints:
