@@ -10,6 +10,7 @@ from shared.db.repositories.completion_claims import ClaimedCompletion
 from shared.llm.answers import Usage
 from shared.llm.failures import FailureClass, LlmError
 from shared.llm.providers import Provider, Target, TokenPrice
+from shared.prices.inference import PriceQuote
 
 DOLLAR = TokenPrice(Decimal(1), Decimal(1))
 """A dollar per million tokens: a token costs a millionth."""
@@ -47,6 +48,17 @@ def test_a_whole_call_costs_what_the_provider_counted() -> None:
     assert (settled.outcome, settled.spent_usd, settled.completion_tokens) == ("succeeded", 7 * MILLIONTH, 4)
     assert line is not None
     assert "usage" not in (line.price_note or "")
+
+
+def test_cached_input_is_charged_at_its_own_price() -> None:
+    cheap_cache = TokenPrice(Decimal(10), Decimal(20), Decimal(1))
+    call = make_call()
+    call.quote = PriceQuote(cheap_cache, "a contract")
+    call.finish_reason, call.usage = "stop", Usage(100, 5, cached_tokens=60)
+    settled, line = call.settle()
+    assert settled.spent_usd == (40 * 10 + 60 * 1 + 5 * 20) * MILLIONTH
+    assert line is not None
+    assert line.price_note == "a contract"
 
 
 def test_a_late_answer_of_a_fenced_worker_is_booked_as_superseded() -> None:
