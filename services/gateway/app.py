@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from services.gateway.chat.routes import router as chat
+from services.gateway.comparisons.routes import router as comparisons
 from services.gateway.completions.routes import router as completions
 from services.gateway.datasets.routes import router as datasets
 from services.gateway.engines.routes import router as engines
@@ -21,6 +22,7 @@ from services.gateway.fine_tuning.permissions import router as checkpoint_permis
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
+from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
 from services.gateway.recipes.routes import router as recipes
@@ -42,6 +44,8 @@ ROUTERS = (
     chat,
     engines,
     models,
+    model_aliases,
+    comparisons,
     streams,
     recipes,
     generations,

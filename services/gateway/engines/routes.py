@@ -7,9 +7,8 @@ from services.gateway.answers import Json, JsonAnswer
 from services.gateway.completions.routes import complete
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.dependencies import Caller, ClaimDep, GatewayDep
-from services.gateway.interactive.texts import model_not_found
+from services.gateway.models.service import describe_model, list_models
 from services.gateway.route import keyed_router
-from shared.llm.catalog import CatalogModel
 
 router = keyed_router("legacy")
 
@@ -25,19 +24,16 @@ async def create_engine_completion(
 @router.get("/engines", summary="List models (legacy route)")
 async def list_engines(gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return the models as engines."""
-    engines = [shape_engine(model) for model in await gateway.catalog.list_models()]
+    engines = [shape_engine(model) for model in await list_models(gateway, caller)]
     return JsonAnswer({"object": "list", "data": engines})
 
 
 @router.get("/engines/{engine:path}", summary="Get a model (legacy route)")
 async def get_engine(engine: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return a model as an engine."""
-    model = await gateway.catalog.find(engine)
-    if model is None:
-        raise model_not_found(engine)
-    return JsonAnswer(shape_engine(model))
+    return JsonAnswer(shape_engine(await describe_model(gateway, caller, engine)))
 
 
-def shape_engine(model: CatalogModel) -> Json:
+def shape_engine(model: Json) -> Json:
     """Return OpenAI's old engine object."""
-    return {"id": model.id, "object": "engine", "owner": model.owned_by, "ready": True}
+    return {"id": model["id"], "object": "engine", "owner": model["owned_by"], "ready": True}

@@ -12,7 +12,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.db.models import Attempt, Generation, RecipeVersion, Story
-from shared.db.repositories import dataset_versions, generations, recipes, stories
+from shared.db.repositories import dataset_versions, generations, model_facts, recipes, stories
 from shared.db.repositories.pages import Page
 from shared.db.repositories.stories import StoryFilter
 from shared.errors import ConflictError, NotFoundError
@@ -74,12 +74,13 @@ async def review_story(gateway: Gateway, caller: Principal, story_id: str, revie
 
 async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -> Json:
     """Return where a story comes from: run, recipe version, every upstream call; and which datasets
-    hold it. Raises: NotFoundError."""
+    hold it and which models were trained on it. Raises: NotFoundError."""
     async with gateway.database.transaction() as session:
         story = await require_story(session, caller, story_id)
         run, version = (await load_origins(session, [story]))[story.generation_id]
         attempts = await stories.list_attempts(session, story_id)
         datasets = await dataset_versions.list_datasets_of_story(session, story_id)
+        models = await model_facts.list_models_of_story(session, caller.project_id, story_id)
     return {
         "object": "story.lineage",
         "story_id": story.id,
@@ -95,6 +96,7 @@ async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -
         "is_edited": story.original_text is not None,
         "attempts": [shape_attempt(attempt) for attempt in attempts],
         "datasets": datasets,
+        "models": models,
     }
 
 

@@ -132,6 +132,12 @@ async def list_models(session: AsyncSession, project_id: str) -> Sequence[Model]
     return (await session.scalars(query)).all()
 
 
+async def list_names(session: AsyncSession, model_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of models by id, deleted ones too."""
+    found = await session.execute(select(Model.id, Model.name).where(Model.id.in_(set(model_ids))))
+    return {row[0]: row[1] for row in found}
+
+
 async def list_line(session: AsyncSession, model: Model) -> list[Model]:
     """Return a model and its ancestors, itself first; deleted ancestors count."""
     line = [model]
