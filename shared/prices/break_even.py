@@ -75,7 +75,8 @@ def find_break_even(investment: Investment) -> BreakEven:
         )
         return BreakEven(None, None, None, comes_too_late=False, reason=reason)
     calls = math.ceil(fixed / saving)
-    says = f"After {calls:,} calls: ${format_usd(fixed)} paid, ${format_usd(saving)} saved by each."
+    saved = f"${format_usd(saving)} saved by each"
+    says = f"After {calls:,} calls: ${format_usd(fixed)} paid, {saved}." if fixed else f"From the first call: {saved}."
     if not investment.calls_per_day:
         return BreakEven(calls, None, None, comes_too_late=False, reason=says)
     days = math.ceil(Decimal(calls) / investment.calls_per_day)

@@ -46,6 +46,12 @@ def test_an_equal_price_never_pays() -> None:
     assert "as much as" in find_break_even(invest("0", "1", "1")).reason
 
 
+def test_what_cost_nothing_pays_from_the_first_call() -> None:
+    found = find_break_even(invest("0", "0.0002", "0", calls_per_day=10))
+    assert (found.calls, found.days, found.day) == (0, 0, TODAY)
+    assert found.reason == f"From the first call: $0.0002 saved by each. That is on {TODAY}."
+
+
 def test_hosting_counts_against_what_a_days_calls_save() -> None:
     free = find_break_even(invest("100", "0.03", "0.01", calls_per_day=1000))
     hosted = find_break_even(invest("100", "0.03", "0.01", calls_per_day=1000, hosting_usd_per_hour=Decimal("0.5")))
