@@ -40,9 +40,12 @@ class AverageCall:
 
 async def sum_training(session: AsyncSession, line: Sequence[Model]) -> BookedCost:
     """Return what the trainings of a model and its ancestors cost."""
-    jobs = [model.job_id for model in line]
-    query = select_sum().where(LedgerEntry.fine_tuning_job_id.in_(jobs), LedgerEntry.kind == "training")
-    return read_sum((await session.execute(query)).one())
+    jobs = {model.job_id for model in line}
+    booked = (LedgerEntry.fine_tuning_job_id.in_(jobs), LedgerEntry.kind == "training")
+    count = await session.scalar(select(func.count(LedgerEntry.fine_tuning_job_id.distinct())).where(*booked))
+    if count != len(jobs):
+        return BookedCost(None, "a training is not on the books")
+    return read_sum((await session.execute(select_sum().where(*booked))).one())
 
 
 async def sum_data(session: AsyncSession, line: Sequence[Model]) -> BookedCost:

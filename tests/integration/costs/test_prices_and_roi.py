@@ -117,6 +117,15 @@ async def test_what_nobody_knows_must_be_given(gateway: Mill, client: httpx2.Asy
     assert answer["break_even"]["reason"].startswith("Never: ")
 
 
+async def test_a_training_that_was_not_booked_is_not_free(
+    gateway: Mill, client: httpx2.AsyncClient, tune: Tune
+) -> None:
+    model = await tune(times_booked=0)
+    body = {"model": model.name, "tuned": {"usd_per_call": 0.1}, "base": {"usd_per_call": 0.2}}
+    refused = assert_openai_error(await client.post("/v1/roi", json=body), 400, param="training_usd")
+    assert "not on the books" in refused["message"]
+
+
 async def test_a_body_that_cannot_be_meant_is_refused(gateway: Mill, client: httpx2.AsyncClient) -> None:
     for body in ({}, {"model": "m"}, {"tuned": {"usd_per_call": -1}, "base": {"usd_per_call": 1}}):
         assert_openai_error(await client.post("/v1/roi", json=body), 400)
