@@ -10,13 +10,16 @@ from pydantic import ValidationError
 
 from services.workers.context import Part
 from services.workers.datasets.task import prepare_dataset
+from services.workers.datasets.work_folders import WorkFolders
 from services.workers.deliveries.tracker_desk import tell_tracker
 from services.workers.deliveries.webhook_desk import deliver_outbox
+from services.workers.fine_tuning.task import run_fine_tuning_job
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.task import run_completion
 from services.workers.job_task import register_job
+from services.workers.maintenance.orphan_objects import sweep_objects
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.schedule import SCHEDULE
 from services.workers.models.compare_task import compare_models
@@ -27,6 +30,7 @@ from shared.errors import StorymillError
 from shared.observability.logs import configure_logging
 from shared.queue.celery_app import make_celery
 from shared.queue.messages import (
+    DATASETS,
     INTERACTIVE,
     CompareModels,
     DeliverOutbox,
@@ -37,6 +41,8 @@ from shared.queue.messages import (
     ReapLapsed,
     RemoveModel,
     RunCompletion,
+    RunFineTuningJob,
+    SweepObjects,
     TellTracker,
     WorkGeneration,
 )
@@ -47,14 +53,16 @@ JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
     (ExpandGeneration, expand_generation),
     (WorkGeneration, work_generation),
     (PrepareDataset, prepare_dataset),
+    (RunFineTuningJob, run_fine_tuning_job),
     (EvaluateModel, evaluate_model),
     (CompareModels, compare_models),
     (RemoveModel, remove_model),
     (DeliverOutbox, deliver_outbox),
     (TellTracker, tell_tracker),
     (ReapLapsed, reap),
+    (SweepObjects, sweep_objects),
 )
-PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,)}
+PARTS: Final[dict[str, tuple[type[Part], ...]]] = {INTERACTIVE: (InteractiveDesk,), DATASETS: (WorkFolders,)}
 """What must listen as soon as a worker serves a queue, not only from its first job on."""
 
 runtime = WorkerRuntime()

@@ -1,8 +1,10 @@
 """Settings that only the workers read, from `STORYMILL_WORKER_*` variables."""
 
 from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,9 +20,17 @@ class WorkerSettings(BaseSettings):
     """After SIGTERM: how long running jobs may still finish before their rows are handed back."""
     patience_seconds: float = Field(120.0, ge=0)
     """How long an interactive completion is tried again while its provider fails: a restarted engine is back then."""
+    fine_tuning_validation_seconds: float = Field(3600.0, gt=0)
+    """How long a provider may validate a job's files before the job is given up."""
     redis_connections: int = Field(32, ge=4)
     stream_tick_seconds: float = Field(0.02, ge=0, le=0.1)
     """Tokens of a stream are gathered for so long before they are written."""
+    tracker_processes: int = Field(4, ge=1)
+    """Experiment trackers told at the same time; each is a child process of 50 to 250 MB."""
+    tracker_python: Path | None = None
+    """The interpreter that has the trackers' packages (extra `trackers`); the worker's own unless given."""
+    tracker_dir: Annotated[Path, AfterValidator(Path.absolute)] = Path(".storymill/trackers").absolute()
+    """Where trackers that write files keep them."""
 
 
 @lru_cache

@@ -7,6 +7,7 @@ from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.owed_deliveries import find_owed_deliveries
 from services.workers.maintenance.owed_model_work import find_owed_model_work
 from services.workers.maintenance.stream_ends import publish_missing_ends
+from services.workers.maintenance.unheld_fine_tuning import find_unheld_jobs
 from shared.db.repositories import reaping
 from shared.db.repositories.dataset_claims import requeue_undelivered_datasets
 from shared.observability.logs import get_logger
@@ -27,6 +28,7 @@ async def reap(context: WorkerContext) -> None:
         context,
         [*await requeue_completions(context), *await requeue_datasets(context), *await take_unheld_runs(context)],
     )
+    await send_all(context, await find_unheld_jobs(context))
     await send_all(context, await find_owed_deliveries(context))
     await send_all(context, await find_owed_model_work(context))
     await settle_lost_attempts(context)

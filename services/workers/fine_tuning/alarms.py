@@ -1,0 +1,66 @@
+"""What a person should look at while a job runs: a loss that is no number, a validation loss that only rises."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.fine_tuning.metric_names import is_broken
+from shared.db.models import FineTuningEvent, FineTuningMetric
+from shared.db.repositories.fine_tuning_records import NewEvent
+from shared.llm.fine_tuning.provider import UpstreamEvent
+
+RISES_IN_A_ROW: Final = 3
+OVERFITTING: Final = "overfitting"
+NOT_A_NUMBER: Final = "loss_not_a_number"
+
+
+async def find_alarms(session: AsyncSession, job_id: str, events: Sequence[UpstreamEvent]) -> list[NewEvent]:
+    """Return the alarms that the new events give rise to, each once in a job; their metrics are recorded."""
+    raised = []
+    broken = next((event for event in events if is_broken(event.data)), None)
+    if broken is not None and not await is_raised(session, job_id, NOT_A_NUMBER):
+        message = f"The loss is not a number any more ({broken.message}): lower the learning rate, or look at the data"
+        raised.append(NewEvent(message, level="warn", data={"code": NOT_A_NUMBER}))
+    if any(event.type == "metrics" for event in events):
+        raised += await find_overfitting(session, job_id)
+    return raised
+
+
+async def find_overfitting(session: AsyncSession, job_id: str) -> list[NewEvent]:
+    """Return an alarm when the validation loss has just risen three times in a row."""
+    query = (
+        select(FineTuningMetric.step, FineTuningMetric.valid_loss)
+        .where(FineTuningMetric.job_id == job_id, FineTuningMetric.valid_loss.is_not(None))
+        .order_by(FineTuningMetric.step)
+    )
+    rows = (await session.execute(query)).all()
+    turn = find_turn([loss for _, loss in rows])
+    if turn is None or await is_raised(session, job_id, OVERFITTING):
+        return []
+    step, loss = rows[turn]
+    message = (
+        f"Validation loss has risen {RISES_IN_A_ROW} times in a row since step {step} ({loss:.4f}): "
+        "the model begins to learn the training rows by heart"
+    )
+    return [NewEvent(message, level="warn", data={"code": OVERFITTING, "step": step, "valid_loss": loss})]
+
+
+def find_turn(losses: Sequence[float | None]) -> int | None:
+    """Return the place after which the losses rose so many times in a row for the first time."""
+    rises = 0
+    for index in range(1, len(losses)):
+        before, now = losses[index - 1], losses[index]
+        rises = rises + 1 if before is not None and now is not None and now > before else 0
+        if rises == RISES_IN_A_ROW:
+            return index - RISES_IN_A_ROW
+    return None
+
+
+async def is_raised(session: AsyncSession, job_id: str, code: str) -> bool:
+    """Say whether an alarm of the kind is among the job's events."""
+    query = select(FineTuningEvent.position).where(
+        FineTuningEvent.job_id == job_id, FineTuningEvent.data["code"].astext == code
+    )
+    return (await session.scalars(query.limit(1))).one_or_none() is not None

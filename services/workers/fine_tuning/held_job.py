@@ -1,0 +1,55 @@
+"""A job in the hands of this process: who it is, what is wanted of it, and the transactions that its hold guards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.context import WorkerContext
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
+from shared.llm.fine_tuning.provider import FineTuningProvider
+
+
+@dataclass(slots=True)
+class HeldJob:
+    """What the desk and the job's coroutine share."""
+
+    context: WorkerContext
+    claimed: ClaimedJob
+    provider: FineTuningProvider
+    wish: Wish | None = None
+    _called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.claimed.id
+
+    def hear(self, wish: Wish | None) -> None:
+        """Take note of what is wanted now; what is new ends a wait."""
+        if wish is not None and wish != self.wish:
+            self._called.set()
+        self.wish = wish
+
+    async def wait(self, seconds: float) -> None:
+        """Wait, or shorter: until something new is wanted."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._called.wait()
+        self._called.clear()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[tuple[AsyncSession, FineTuningJob]]:
+        """Yield a session and the job's row, locked: what is written there is written only while the job is ours.
+
+        Raises: LostJobError."""
+        async with self.context.database.transaction() as session:
+            yield session, await lock_claimed(session, self.claimed)
+
+    async def load(self) -> FineTuningJob:
+        """Return the row as it is now. Raises: LostJobError."""
+        async with self.writing() as (_, job):
+            return job

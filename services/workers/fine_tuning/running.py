@@ -1,0 +1,108 @@
+"""A job taken from step to step, with its failures: what the desk runs for each job that it holds."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from services.workers.fine_tuning.create_step import create_upstream
+from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.failures import JobFailedError, judge
+from services.workers.fine_tuning.follow_step import follow_upstream
+from services.workers.fine_tuning.held_job import HeldJob
+from services.workers.fine_tuning.register_step import register_result
+from services.workers.fine_tuning.results_step import fetch_results
+from services.workers.fine_tuning.upload_step import upload_files
+from services.workers.job_task import STORE_ERRORS
+from shared.clock import utc_now
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_claims import LostJobError, delay_job
+from shared.observability.logs import get_logger
+from shared.queue.messages import DeliverOutbox
+
+STORE_PAUSE_SECONDS: Final = 0.5
+STEPS: Final[dict[str, Callable[[HeldJob], Awaitable[None]]]] = {
+    "upload": upload_files,
+    "create": create_upstream,
+    "follow": follow_upstream,
+    "results": fetch_results,
+    "register": register_result,
+}
+
+log = get_logger(__name__)
+
+
+async def run_job(held: HeldJob) -> None:
+    """Take a held job through its steps, until it is over, lost, or paused before its provider knows of it."""
+    try:
+        while await run_step(held):
+            pass
+    except LostJobError:
+        log.info("fine_tuning_job_left", job=held.id, attempt=held.claimed.attempt)
+    else:
+        await held.context.sender.send(DeliverOutbox())
+
+
+async def run_step(held: HeldJob) -> bool:
+    """Do the job's present step; say whether there is more to do. Raises: LostJobError."""
+    try:
+        job = await held.load()
+        if job.status == "paused" and job.upstream_job_id is None and job.wanted is None:
+            return False
+        await wait_until_due(held, job)
+        log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)
+        await STEPS[job.step](held)
+        return not await is_over(held)
+    except LostJobError:
+        raise
+    except STORE_ERRORS as error:
+        log.warning("fine_tuning_store_away", job=held.id, error=str(error))
+        await held.wait(STORE_PAUSE_SECONDS)
+        return True
+    except Exception as error:
+        return await settle_failure(held, error)
+
+
+async def wait_until_due(held: HeldJob, job: FineTuningJob) -> None:
+    """Wait out the delay after a failure, or until something is wanted."""
+    if job.not_before is not None and job.wanted is None:
+        await held.wait(max(0.0, (job.not_before - utc_now()).total_seconds()))
+
+
+async def is_over(held: HeldJob) -> bool:
+    """Say whether the job has ended, by us. Raises nothing: a job that is lost is over for us, too."""
+    try:
+        await held.load()
+    except LostJobError:
+        return True
+    return False
+
+
+async def settle_failure(held: HeldJob, error: Exception) -> bool:
+    """Let the step wait and be tried again, or fail the job; say whether there is more to do."""
+    try:
+        if isinstance(error, JobFailedError):
+            await fail_job(held, error)
+            return False
+        job = await held.load()
+        verdict = judge(error, job.tries + 1)
+        unforeseen = verdict.code == "internal_error"
+        log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
+        if verdict.delay_seconds is None:
+            await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
+            return False
+        async with held.context.database.transaction() as session:
+            await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
+    except STORE_ERRORS as store_error:
+        log.warning("fine_tuning_store_away", job=held.id, error=str(store_error))
+        await held.wait(STORE_PAUSE_SECONDS)
+    return True
+
+
+async def fail_job(held: HeldJob, error: JobFailedError) -> None:
+    """End the job as failed."""
+    async with held.writing() as (session, job):
+        code, message = error.error["code"], error.error["message"]
+        by = "provider" if job.upstream_job_id else held.context.worker_id
+        known = job.step != "create" or code not in {"timeout", "cut_connection", "server_error", "malformed"}
+        ending = Ending("failed", by, f"{code}: {message}", error.error, error.details, outcome_known=known)
+        await end_job(session, job, ending)
+    log.info("fine_tuning_job_failed", job=held.id, code=code)

@@ -1,0 +1,37 @@
+"""The body of `RunFineTuningJob`: claim the job and leave it to the process's desk."""
+
+from services.workers.context import WorkerContext
+from services.workers.fine_tuning.desk import FineTuningDesk
+from services.workers.fine_tuning.ending import Ending, end_job
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_claims import ClaimedJob, claim_job, lock_claimed
+from shared.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
+    """Claim a job, if nobody holds it, and hand it to the desk. A provider that is not configured any more fails it."""
+    if context.stopping.is_set():
+        return
+    desk = await context.part(FineTuningDesk)
+    async with context.database.transaction() as session:
+        claimed = await claim_job(session, job_id, context.worker_id)
+        job = await lock_claimed(session, claimed) if claimed else None
+    if claimed is None or job is None:
+        return
+    log.info("fine_tuning_job_claimed", job=claimed.id, attempt=claimed.attempt)
+    provider = context.providers.find(job.provider)
+    if provider is None:
+        await fail_without_provider(context, claimed, job)
+    else:
+        desk.take(claimed, provider)
+
+
+async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob, job: FineTuningJob) -> None:
+    """Nobody here can say what becomes of such a job."""
+    message = f"The provider '{job.provider}' is not configured any more."
+    error = {"code": "provider_unknown", "message": message, "param": None}
+    async with context.database.transaction() as session:
+        row = await lock_claimed(session, claimed)
+        await end_job(session, row, Ending("failed", context.worker_id, message, error, outcome_known=False))

@@ -1,0 +1,80 @@
+"""Cancel, pause and resume, carried out at the provider. Until one has shown its effect it stays on the row."""
+
+from typing import Final
+
+from services.workers.fine_tuning.held_job import HeldJob
+from services.workers.fine_tuning.progress import BUDGET
+from shared.db.repositories.fine_tuning_claims import Wish
+from shared.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.llm.failures import FailureClass, LlmError
+from shared.llm.fine_tuning.provider import UpstreamJob
+
+REFUSALS: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
+FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
+TOO_EARLY: Final = frozenset({"validating_files"})
+
+
+class Wishes:
+    """What is wanted of one job, and what was done about it already."""
+
+    def __init__(self, held: HeldJob, upstream_id: str) -> None:
+        self._held = held
+        self._upstream_id = upstream_id
+        self._done: Wish | None = None
+
+    async def carry_out(self) -> None:
+        """Carry out what is wanted now, once. Raises: LlmError for what may be tried again."""
+        wish = self._held.wish
+        if wish is None or wish == self._done:
+            return
+        if wish.wanted == "pause" and not self._held.provider.capabilities.pause:
+            await self._replace_pause(wish, "this provider cannot pause jobs")
+            return
+        try:
+            await self._held.provider.change_job(self._upstream_id, wish.wanted)
+        except LlmError as error:
+            if error.failure_class not in REFUSALS:
+                raise
+            await self._weigh_refusal(wish, error)
+            return
+        self._done = wish
+
+    async def _weigh_refusal(self, wish: Wish, error: LlmError) -> None:
+        """A refusal may mean that it is so already, that it is too early, or that the provider cannot."""
+        upstream = await self._held.provider.get_job(self._upstream_id)
+        if upstream.status in FINAL or is_reached(wish, upstream):
+            self._done = wish
+        elif wish.wanted == "pause" and upstream.status not in TOO_EARLY:
+            await self._replace_pause(wish, error.message)
+        elif upstream.status not in TOO_EARLY:
+            await self._drop(wish, f"The provider refused to {wish.wanted} the job: {error.message}")
+
+    async def _replace_pause(self, wish: Wish, reason: str) -> None:
+        """A budget must hold even where nothing can be paused; a person's wish is only told to have failed."""
+        if wish.by != BUDGET:
+            await self._drop(wish, f"The job cannot be paused: {reason}")
+            return
+        async with self._held.writing() as (session, job):
+            job.wanted = "cancel"
+            message = f"The budget is used up and the job cannot be paused ({reason}): it is cancelled"
+            await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])
+        self._held.wish = Wish("cancel", BUDGET)
+
+    async def _drop(self, wish: Wish, message: str) -> None:
+        async with self._held.writing() as (session, job):
+            if job.wanted == wish.wanted:
+                job.wanted = job.wanted_by = None
+            await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": "refused"})])
+        self._held.wish = None
+
+    def settle(self, upstream: UpstreamJob) -> bool:
+        """Say whether the wish has shown its effect and may be forgotten."""
+        wish = self._held.wish
+        return wish is not None and wish.wanted != "cancel" and is_reached(wish, upstream)
+
+
+def is_reached(wish: Wish, upstream: UpstreamJob) -> bool:
+    """Say whether a job is as somebody wanted it."""
+    if wish.wanted == "resume":
+        return upstream.status in {"queued", "running", "validating_files"}
+    return upstream.status == {"cancel": "cancelled", "pause": "paused"}[wish.wanted]
