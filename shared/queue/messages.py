@@ -120,3 +120,11 @@ class ReapLapsed(Message):
 
     task: ClassVar[str] = "storymill.maintenance.reap"
     queue: ClassVar[str] = MAINTENANCE
+
+
+@dataclass(frozen=True, slots=True)
+class SweepObjects(Message):
+    """Drop objects that nothing has named for a day."""
+
+    task: ClassVar[str] = "storymill.maintenance.sweep_objects"
+    queue: ClassVar[str] = MAINTENANCE
