@@ -59,6 +59,7 @@ def build_environment(options: UpOptions, state: StateDir, stores: Stores, addre
         "STORYMILL_REDIS_URL": stores.redis_url,
         "STORYMILL_STATE_DIR": str(state.root),
         "STORYMILL_OBJECT_STORE_DIR": str(state.objects),
+        "STORYMILL_WORKER_TRACKER_DIR": str(state.root / "trackers"),
         "STORYMILL_GATEWAY_URL": addresses.gateway_url,
         "STORYMILL_STREAMING_URL": addresses.streaming_url,
         # Empty says that there is none; unset would mean the default address.

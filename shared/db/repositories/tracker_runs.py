@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.db.models import TrackerRun
+from shared.db.models import FineTuningJob, FineTuningMetric, TrackerRun
 
 SINKS: Final = ("wandb", "mlflow", "trackio", "tensorboard")
 
@@ -49,7 +49,9 @@ RENEW: Final = text("""
 
 TELL: Final = text("""
     update tracker_run
-    set told_step = :told_step, run_ref = :run_ref, detail = cast(:detail as jsonb), tries = 0, last_error = null
+    set told_step = :told_step, run_ref = :run_ref, detail = cast(:detail as jsonb),
+        tries = case when :told_step > told_step then 0 else tries end,
+        last_error = case when :told_step > told_step then null else last_error end
     where job_id = :job_id and sink = :sink and attempt = :attempt and status = 'open'
     returning job_id
 """)
@@ -133,6 +135,26 @@ async def leave_run(
 async def give_up_run(session: AsyncSession, claimed: ClaimedRun, error: str, tries: int) -> bool:
     """Tell this tracker no more; False when the run is not ours any more."""
     return await is_written(session, LEAVE, claimed, status="given_up", error=error, tries=tries, wait_seconds=0)
+
+
+async def count_failure(session: AsyncSession, claimed: ClaimedRun) -> int:
+    """Return how many failures in a row there are with this one; a step told in between begins anew."""
+    query = select(TrackerRun.tries).where(TrackerRun.job_id == claimed.job_id, TrackerRun.sink == claimed.sink)
+    return (await session.scalar(query) or 0) + 1
+
+
+async def get_told_job(session: AsyncSession, job_id: str) -> FineTuningJob:
+    """Return the job that is told of. Raises: NoResultFound."""
+    return (await session.scalars(select(FineTuningJob).where(FineTuningJob.id == job_id))).one()
+
+
+async def count_measured(session: AsyncSession, job_id: str, last_step: int) -> dict[str, int]:
+    """Return how many values each column of a job's metrics has, up to a step."""
+    columns = [column for column in FineTuningMetric.__table__.columns if not column.primary_key]
+    query = select(*(func.count(column).label(column.name) for column in columns)).where(
+        FineTuningMetric.job_id == job_id, FineTuningMetric.step <= last_step
+    )
+    return dict((await session.execute(query)).one()._mapping)
 
 
 async def is_written(session: AsyncSession, statement: Any, claimed: ClaimedRun, **values: Any) -> bool:

@@ -1,0 +1,162 @@
+"""The tracker runs that this process tells: a bounded number of child processes, given up in turns when more runs
+want one. One per process; leases are renewed while a session lasts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import Final, Self
+
+from services.workers.context import WorkerContext
+from services.workers.deliveries.sink_process import SinkError
+from services.workers.deliveries.tracker_session import LostRunError, TrackerSession
+from services.workers.job_task import STORE_ERRORS
+from shared.clock import utc_now
+from shared.db.repositories.tracker_runs import (
+    RENEW_SECONDS,
+    ClaimedRun,
+    claim_run,
+    complete_run,
+    count_failure,
+    get_told_job,
+    give_up_run,
+    leave_run,
+    renew_run,
+)
+from shared.observability.logs import get_logger
+
+FIRST_WAIT_SECONDS: Final = 5.0
+LONGEST_WAIT_SECONDS: Final = 900.0
+PATIENCE: Final = timedelta(days=7)
+"""A tracker that is down for so long after the job's end is told no more."""
+
+Key = tuple[str, str]
+"""Job and sink."""
+
+log = get_logger(__name__)
+
+
+class TrackerDesk:
+    """The sessions under way and the runs that wait for a place."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._sessions: dict[Key, asyncio.Task[None]] = {}
+        self._waiting: dict[Key, None] = {}
+
+    @classmethod
+    async def start(cls, context: WorkerContext) -> Self:
+        """Return the desk, empty."""
+        return cls(context)
+
+    def take(self, job_id: str, sink: str) -> None:
+        """Tell a run when there is a place, unless it is being told."""
+        if (job_id, sink) not in self._sessions:
+            self._waiting[job_id, sink] = None
+            self._fill()
+
+    async def stop(self) -> None:
+        """End the sessions; what they have told is safe, the rest is another worker's."""
+        sessions = list(self._sessions.values())
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
+
+    def _fill(self) -> None:
+        while (
+            self._waiting
+            and len(self._sessions) < self._context.worker_settings.tracker_processes
+            and not self._context.stopping.is_set()
+        ):
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            self._sessions[key] = task = asyncio.create_task(self._hold(key))
+            task.add_done_callback(partial(self._leave, key))
+
+    def _leave(self, key: Key, _task: "asyncio.Task[None]") -> None:
+        del self._sessions[key]
+        self._fill()
+
+    async def _hold(self, key: Key) -> None:
+        try:
+            async with self._context.database.transaction() as session:
+                claimed = await claim_run(session, *key, self._context.worker_id)
+            if claimed is not None:
+                await tell_while_held(
+                    self._context, claimed, TrackerSession.of(self._context, claimed, self._is_wanted)
+                )
+        except STORE_ERRORS as error:
+            log.warning("tracker_left_to_the_reaper", job=key[0], sink=key[1], error=str(error))
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting)
+
+
+async def tell_while_held(context: WorkerContext, claimed: ClaimedRun, session: TrackerSession) -> None:
+    """Run a session under its lease, and write how it ended."""
+    try:
+        async with renewing(context, claimed):
+            is_complete = await session.run()
+    except LostRunError:
+        log.info("tracker_lost", job=claimed.job_id, sink=claimed.sink)
+    except SinkError as error:
+        await record_failure(context, claimed, error.message)
+    except asyncio.CancelledError:
+        with suppress(*STORE_ERRORS):
+            await let_go(context, claimed)
+        raise
+    else:
+        if is_complete:
+            async with context.database.transaction() as transaction:
+                await complete_run(transaction, claimed)
+            log.info("tracker_complete", job=claimed.job_id, sink=claimed.sink)
+        else:
+            await let_go(context, claimed)
+
+
+async def let_go(context: WorkerContext, claimed: ClaimedRun) -> None:
+    """Let another worker, or a later turn, go on with the run."""
+    async with context.database.transaction() as session:
+        await leave_run(session, claimed, error=None, tries=0, wait_seconds=0)
+
+
+async def record_failure(context: WorkerContext, claimed: ClaimedRun, error: str) -> None:
+    """Write why a tracker could not be told, and try again later, or no more when it has been down for too long."""
+    async with context.database.transaction() as session:
+        job = await get_told_job(session, claimed.job_id)
+        tries = await count_failure(session, claimed)
+        if job.finished_at is not None and utc_now() - job.finished_at > PATIENCE:
+            await give_up_run(session, claimed, error, tries)
+        else:
+            wait = min(FIRST_WAIT_SECONDS * 2 ** min(tries - 1, 10), LONGEST_WAIT_SECONDS)
+            await leave_run(session, claimed, error=error, tries=tries, wait_seconds=wait)
+    log.warning("tracker_failed", job=claimed.job_id, sink=claimed.sink, tries=tries, error=error)
+
+
+@asynccontextmanager
+async def renewing(context: WorkerContext, claimed: ClaimedRun) -> AsyncIterator[None]:
+    """Renew the lease while the block lasts. A run that is lost is noticed at the next safe step."""
+
+    async def renew_for_ever() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                async with context.database.transaction() as session:
+                    await renew_run(session, claimed)
+            except STORE_ERRORS as error:
+                log.warning("lease_not_renewed", job=claimed.job_id, sink=claimed.sink, error=str(error))
+
+    renewal = asyncio.create_task(renew_for_ever())
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewal
+
+
+async def tell_tracker(context: WorkerContext, job_id: str, sink: str) -> None:
+    """The body of `TellTracker`: give the run a place at the desk, and hold no thread while the job goes on."""
+    desk = await context.part(TrackerDesk)
+    desk.take(job_id, sink)
