@@ -1,5 +1,6 @@
 """The report as one HTML page that needs nothing else: no script, no font, no network."""
 
+import json
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -16,6 +17,7 @@ def render_page(summary: Summary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["quoted"] = quote
     severities = {"error": 0, "warning": 0, "info": 0}
     for finding in summary.findings:
         severities[finding.severity] += 1
@@ -27,6 +29,11 @@ def render_page(summary: Summary) -> str:
         script_plot=bar_plot(summary.scripts, "rows by script"),
         finding_plot=bar_plot({f.code: len(f.row_ids) for f in summary.findings if f.row_ids}, "rows by finding"),
     )
+
+
+def quote(text: str) -> str:
+    """The text in quotes, line ends as `\\n`; what people can read stays as it is."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def write_page(summary: Summary, path: Path) -> None:

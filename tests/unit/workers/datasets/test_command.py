@@ -41,6 +41,7 @@ def test_a_quiet_run_writes_the_public_tools_rows_and_reports_findings(tmp_path:
     assert summary["template"]["separator"] == " ->"
     page = (tmp_path / "r.html").read_text()
     assert page.count("<svg") == 4
+    assert "separator <code>&#34; -&gt;&#34;</code>" in page
     assert "http" not in page.replace("http-equiv", "")
 
 
