@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.prices.inference import find_price
 from shared.llm.providers import Provider, ProvidersFileError, load_providers
+from shared.prices.inference import find_price
 from shared.settings import Settings
 
 
