@@ -30,13 +30,16 @@ async def describe_forgetting(gateway: Gateway, caller: Principal, name: str) ->
 
 
 async def queue_missing(gateway: Gateway, caller: Principal, name: str) -> None:
-    """Queue the cells that are missing or failed, and send them to the workers. Raises: NotFoundError."""
+    """Queue the cells that are missing or failed, and send all that wait to the workers. Raises: NotFoundError."""
     model = await get_tuned(gateway, caller, name)
     async with gateway.database.transaction() as session:
         line = await registry.list_line(session, model)
-        queued = await evaluations.queue_matrix(session, line, caller.api_key_id)
-        queued += await evaluations.requeue_failed(session, caller.project_id, evaluations.list_cells(line))
-    await asyncio.gather(*(gateway.sender.send(EvaluateModel(evaluation_id)) for evaluation_id in set(queued)))
+        wanted = evaluations.list_cells(line)
+        await evaluations.queue_matrix(session, line, caller.api_key_id)
+        await evaluations.requeue_failed(session, caller.project_id, wanted)
+        found = await evaluations.list_evaluations(session, caller.project_id, wanted)
+    waiting = [one.id for one in found if one.status == "queued"]
+    await asyncio.gather(*(gateway.sender.send(EvaluateModel(evaluation_id)) for evaluation_id in waiting))
 
 
 async def load_matrix(gateway: Gateway, caller: Principal, name: str) -> tuple[list[Model], Cells]:

@@ -69,6 +69,7 @@ async def list_evaluations(
         ModelEvaluation.file_id.in_({file_id for _, file_id in cells}),
     )
     wanted = set(cells)
+    query = query.execution_options(populate_existing=True)
     return [one for one in await session.scalars(query) if (one.model, one.file_id) in wanted]
 
 
