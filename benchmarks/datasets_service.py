@@ -44,6 +44,8 @@ class MemoryWatch(threading.Thread):
         super().__init__(daemon=True)
         self.worker_bytes = self.child_bytes = 0
         self.child_cpu_seconds = 0.0
+        self.child_seen_at: list[float] = []
+        """First and last look at it, by the monotonic clock."""
         self._worker = psutil.Process(pid)
         self._is_over = threading.Event()
 
@@ -67,6 +69,7 @@ class MemoryWatch(threading.Thread):
                     times = child.cpu_times()
                 except psutil.NoSuchProcess:
                     continue
+                self.child_seen_at = [*self.child_seen_at[:1], time.monotonic()]
                 self.child_cpu_seconds = max(self.child_cpu_seconds, times.user + times.system)
 
 
@@ -115,6 +118,8 @@ async def measure(mill: Mill, client: httpx2.AsyncClient, rows: int) -> dict[str
         "seconds": round(seconds, 1),
         "rows_per_second": round(rows / seconds),
         "child_cpu_s": round(watch.child_cpu_seconds, 1),
+        "before_child_s": round(watch.child_seen_at[0] - begun, 1),
+        "after_child_s": round(begun + seconds - watch.child_seen_at[-1], 1),
         "worker_idle_mb": idle // MEGABYTE,
         "worker_peak_mb": watch.worker_bytes // MEGABYTE,
         "child_peak_mb": watch.child_bytes // MEGABYTE,

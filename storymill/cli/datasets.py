@@ -168,6 +168,8 @@ def print_dataset(dataset: dict[str, Any]) -> None:
         f"format {template['format']}, separator {template['separator']!r}, stop {template['stop']!r}", markup=False
     )
     console.print(f"version {dataset['version']}, {'cost unknown' if cost is None else f'${cost:.4f}'}")
+    if dataset["cost_note"]:
+        console.print(dataset["cost_note"], style="yellow", markup=False)
     console.print(f"files: {', '.join(f'{name} {file_id}' for name, file_id in dataset['files'].items() if file_id)}")
     console.print(f"fixes: {', '.join(dataset['fixes']) or 'none'}")
     print_findings(dataset["findings"])
