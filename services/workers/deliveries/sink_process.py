@@ -97,7 +97,7 @@ class SinkProcess:
         answer: dict[str, Any] = json.loads(line)
         if "missing" in answer:
             raise MissingPackageError(
-                f"The package {answer['missing']} is not installed: pip install 'storymill[trackers]'."
+                f"The package {answer['missing']} is not installed: see 'Trackers' in docs/operators.md."
             )
         if "error" in answer:
             raise SinkError(answer["error"])

@@ -104,7 +104,8 @@ CLAIM: Final = text("""
 
 MARK: Final = text("""
     update outbox
-    set status = :status, last_error = :error, delivered_at = case when :status = 'delivered' then now() end,
+    set status = cast(:status as text), last_error = cast(:error as text),
+        delivered_at = case when cast(:status as text) = 'delivered' then now() end,
         next_at = now() + make_interval(secs => :wait_seconds)
     where id = :id and tries = :tries and status = 'due'
 """)

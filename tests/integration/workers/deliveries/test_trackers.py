@@ -120,7 +120,7 @@ async def test_a_missing_package_is_said_and_the_run_waits(database_url: str, re
 
     await eventually_async(is_said, what="the missing package to be noticed")
     run = await job.run("trackio")
-    assert run.last_error == "The package trackio is not installed: pip install 'storymill[trackers]'."
+    assert run.last_error == "The package trackio is not installed: see 'Trackers' in docs/operators.md."
     assert (run.status, run.tries) == ("open", 1)
     await context.close()
 
