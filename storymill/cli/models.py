@@ -1,14 +1,30 @@
-"""`storymill models`: what can be asked for."""
+"""`storymill models`: what can be asked for; tuned models with their line, promoted, rolled back, compared, deleted."""
 
 from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
+from storymill.cli.model_comparison import compare
+from storymill.cli.model_family import draw_matrix, draw_tree
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.client.errors import ApiError
 
-models_app = typer.Typer(help="Models of every provider.", no_args_is_help=True)
+models_app = typer.Typer(help="Models of every provider, and your tuned ones.", no_args_is_help=True)
+models_app.command("compare")(compare)
+SHOWN_FIELDS = (
+    "provider",
+    "base_model",
+    "parent",
+    "job",
+    "dataset_version",
+    "legacy_name",
+    "resolves_to",
+    "shutdown_date",
+)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -16,12 +32,143 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(models_app, name="models")
 
 
+def path_of(model: str) -> str:
+    """Return a model's path: names may hold `:`, `/` and blanks."""
+    return f"/models/{quote(model, safe=':@')}"
+
+
 @models_app.command("list")
-def list_models(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_models(
+    tuned: Annotated[bool, typer.Option("--tuned", help="Only your tuned models and aliases.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show every model that a request may name."""
-    table = Table("id", "owner", "created", box=None, pad_edge=False)
+    table = Table(Column("id", no_wrap=True, overflow="fold"), "owner", "from", "created", box=None, pad_edge=False)
     with connect(state_dir) as api:
         for model in api.get("/models")["data"]:
+            origin = model.get("resolves_to") or model.get("parent") or model.get("base_model") or ""
+            if tuned and not origin:
+                continue
             created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
-            table.add_row(model["id"], model["owned_by"], created)
+            table.add_row(model["id"], model["owned_by"], origin, created)
     console.print(table)
+
+
+@models_app.command("show")
+def show(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show one model, under any of its names; of an alias its history too."""
+    with connect(state_dir) as api:
+        found = api.get(path_of(model))
+        console.print(found["id"], style="bold", markup=False)
+        for name in SHOWN_FIELDS:
+            if found.get(name):
+                console.print(f"{name.replace('_', ' ')}: {found[name]}", markup=False, soft_wrap=True)
+        template = found.get("template")
+        if template:
+            console.print(
+                f"template: prompts end in {template['separator']!r}, texts stop at {template['stop']!r}", markup=False
+            )
+        if found.get("price"):
+            console.print(f"price: {found['price']}", markup=False)
+        try:
+            print_history(api.get(f"/model_aliases/{quote(model, safe=':@')}")["history"])
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def print_history(history: list[dict[str, Any]]) -> None:
+    """Print the changes of an alias."""
+    table = Table("version", "action", "model", "canary", "when", "why", box=None, pad_edge=False)
+    for change in history:
+        share = f"{change['canary_model']} {change['canary_share']:.0%}" if change["canary_model"] else ""
+        when = datetime.fromtimestamp(change["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
+        row = (change["action"], change["model"] or "", share, when, change["reason"] or "")
+        table.add_row(str(change["version"]), *row)
+    console.print(table)
+
+
+@models_app.command("tree")
+def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Draw the line of a tuned model: what it comes from, and what came of it."""
+    with connect(state_dir) as api:
+        console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+
+
+@models_app.command("forgetting")
+def forgetting(
+    model: str,
+    measure: Annotated[bool, typer.Option("--measure", help="Queue what is missing or failed.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Show how a model and its ancestors do on each other's validation rows."""
+    with connect(state_dir) as api:
+        path = f"{path_of(model)}/forgetting"
+        matrix = api.post(path) if measure else api.get(path)
+    console.print(draw_matrix(matrix))
+    for note in matrix["notes"]:
+        console.print(note, style="yellow", markup=False)
+
+
+@models_app.command("promote")
+def promote(
+    alias: str,
+    model: str,
+    canary: Annotated[str | None, typer.Option(help="A model to try on a share of the requests.")] = None,
+    share: Annotated[float | None, typer.Option(min=0, max=1, help="That share, between 0 and 1.")] = None,
+    reason: Annotated[str | None, typer.Option(help="For the history.")] = None,
+    comparison: Annotated[str | None, typer.Option(help="Require that the model won this comparison.")] = None,
+    min_win_rate: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Point an alias to a model; the alias is made if there is none."""
+    required = {"comparison": comparison, "min_win_rate": min_win_rate} if comparison else None
+    body = {
+        "alias": alias,
+        "model": model,
+        "canary_model": canary,
+        "canary_share": share,
+        "reason": reason,
+        "require": required,
+    }
+    with connect(state_dir) as api:
+        print_alias(api.post("/model_aliases", body))
+
+
+@models_app.command("rollback")
+def rollback(
+    alias: str,
+    reason: Annotated[str | None, typer.Option(help="For the history.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Take back the last change of an alias."""
+    with connect(state_dir) as api:
+        print_alias(api.post(f"/model_aliases/{quote(alias, safe=':@')}/rollback", {"reason": reason}))
+
+
+@models_app.command("aliases")
+def aliases(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Show your aliases."""
+    with connect(state_dir) as api:
+        for alias in api.get("/model_aliases")["data"]:
+            print_alias(alias)
+
+
+@models_app.command("delete")
+def delete(
+    model: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Delete one of your tuned models, here and at its provider."""
+    if not yes:
+        typer.confirm(f"Delete {model}? It cannot be brought back", abort=True)
+    with connect(state_dir) as api:
+        api.delete(path_of(model))
+    console.print(f"deleted {model}", markup=False)
+
+
+def print_alias(alias: dict[str, Any]) -> None:
+    """Print where an alias leads."""
+    canary = f", {alias['canary_share']:.0%} to {alias['canary_model']}" if alias["canary_model"] else ""
+    console.print(f"{alias['alias']} → {alias['model']}{canary} (version {alias['version']})", markup=False)

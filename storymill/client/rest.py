@@ -47,6 +47,10 @@ class Api:
         """Change a resource. Raises: ClientError."""
         return self._call("PATCH", path, json=body)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """Delete a resource. Raises: ClientError."""
+        return self._call("DELETE", path)
+
     def upload(self, path: str, file: Path, **fields: str) -> dict[str, Any]:
         """Send a file as a form, read while it is sent; not repeated. Raises: ClientError."""
         with file.open("rb") as content:

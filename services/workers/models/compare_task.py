@@ -44,7 +44,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
             row = await session.get_one(ModelComparison, claimed.id)
         sides = await find_sides(context, row)
         await write_texts(calls, row.request, sides)
-        losses = await score_sides(calls, row.request, sides)
+        held_out = await score_sides(calls, row.request, sides)
         if row.request["judge"] != "human":
             await judge_pairs(calls, row.request)
     except CannotScoreError as error:
@@ -52,7 +52,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
     else:
-        await record_result(context, claimed, losses, is_judged=row.request["judge"] != "human")
+        await record_result(context, claimed, held_out, is_judged=row.request["judge"] != "human")
 
 
 async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> None:
@@ -140,14 +140,14 @@ async def score_sides(calls: PaidCalls, request: dict[str, Any], sides: tuple[Si
 
 
 async def record_result(
-    context: WorkerContext, claimed: ClaimedWork, losses: dict[str, Any] | None, *, is_judged: bool
+    context: WorkerContext, claimed: ClaimedWork, held_out: dict[str, Any] | None, *, is_judged: bool
 ) -> None:
     """Write the outcome, or leave the pairs to people. Raises: LostWorkError."""
     async with context.database.transaction() as session:
         pairs = await comparisons.list_pairs(session, claimed.id)
         cost = await comparisons.sum_cost(session, claimed.id)
         votes = tally(PairVotes(pair.vote, pair.vote_swapped) for pair in pairs)
-        result = {**votes, "losses": losses, "cost_usd": None if cost is None else float(cost)}
+        result = {**votes, "held_out": held_out, "cost_usd": None if cost is None else float(cost)}
         if is_judged:
             is_ours = await finish_work(session, claimed, {"status": "succeeded", "result": result})
         else:

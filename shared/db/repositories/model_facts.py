@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db.models import DatasetRow, DatasetVersion, FineTuningJob, FineTuningMetric, Model
@@ -58,7 +59,7 @@ async def list_last_losses(session: AsyncSession, job_ids: Sequence[str], column
     query = (
         select(FineTuningMetric.job_id, value)
         .where(FineTuningMetric.job_id.in_(job_ids), value.is_not(None))
-        .distinct(FineTuningMetric.job_id)
+        .ext(distinct_on(FineTuningMetric.job_id))
         .order_by(FineTuningMetric.job_id, FineTuningMetric.step.desc())
     )
     return {row[0]: row[1] for row in await session.execute(query)}
