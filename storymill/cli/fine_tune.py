@@ -122,8 +122,8 @@ def describe_estimate(estimate: Json) -> str:
         f"cost unknown ({estimate.get('usd_note')})" if usd is None else f"${usd:.4f}{describe_price(estimate)}"
     )
     parts.append("time unknown (nothing trained here yet)" if seconds is None else f"about {format_seconds(seconds)}")
-    if estimate.get("learning_rate_hint") is not None:
-        parts.append(f"learning rate multiplier hint {estimate['learning_rate_hint']}")
+    if estimate.get("learning_rate_multiplier_hint") is not None:
+        parts.append(f"learning rate multiplier hint {estimate['learning_rate_multiplier_hint']}")
     return " · ".join(parts)
 
 
