@@ -5,11 +5,11 @@ from typing import Self
 
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from services.gateway.fine_tuning.watch import JobWatch
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
 from shared.db.repositories.completions import find_stored_text
 from shared.db.session import Database
+from shared.job_events.watch import JobWatch
 from shared.llm.catalog import ModelCatalog
 from shared.llm.client import LlmClient
 from shared.llm.providers import load_providers

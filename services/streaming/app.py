@@ -1,7 +1,10 @@
 """The streaming service as one ASGI application: sockets to their endpoint, the rest to FastAPI."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,12 +12,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.streaming import health
 from services.streaming.error_handlers import install_error_handlers
 from services.streaming.event_streams import routes as event_streams
-from services.streaming.sockets.endpoint import SocketEndpoint
+from services.streaming.job_events.connection import JobConnection
+from services.streaming.sockets.connection import SocketConnection
+from services.streaming.sockets.endpoint import Conversation, SocketEndpoint
 from services.streaming.wiring import Streaming
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
 
 SOCKET_PATH = "/v1/streams"
+JOB_PATH = re.compile(r"/v1/fine_tuning/jobs/([A-Za-z0-9_:.\-]{1,64})/events")
 MAX_BODY_BYTES = 4096
 """No route takes a body."""
 
@@ -31,12 +37,26 @@ class StreamingApp:
         """Serve one connection, request or lifespan."""
         if scope["type"] != "websocket":
             await self._http(scope, receive, send)
-        elif scope["path"].rstrip("/") == SOCKET_PATH:
-            self._sockets = self._sockets or SocketEndpoint(self.streaming)
-            await self._sockets.serve(scope, receive, send)
-        else:
+            return
+        conversation = find_conversation(self.streaming, scope)
+        if conversation is None:
             await receive()
-            await send({"type": "websocket.close"})
+            await send({"type": "websocket.close"})  # before the handshake: HTTP 403
+            return
+        self._sockets = self._sockets or SocketEndpoint(self.streaming)
+        await self._sockets.serve(scope, receive, send, conversation)
+
+
+def find_conversation(streaming: Streaming, scope: Scope) -> Conversation | None:
+    """Return what a socket on this path is for."""
+    path = scope["path"].rstrip("/")
+    if path == SOCKET_PATH:
+        return partial(SocketConnection, streaming)
+    job = JOB_PATH.fullmatch(path)
+    if job is None:
+        return None
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return partial(JobConnection, streaming, job[1], query.get("after", [None])[-1])
 
 
 def build_http_app(streaming: Streaming) -> ASGIApp:

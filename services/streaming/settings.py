@@ -24,6 +24,8 @@ class StreamingSettings(Settings):
     """How long a viewer may not read at all before it is closed with 4008."""
     auth_seconds: float = Field(10.0, gt=0)
     """How long a socket may stay without credentials."""
+    job_watch_interval_seconds: float = Field(0.25, gt=0)
+    """How often watched fine-tuning jobs are looked at, all in one query."""
     drain_seconds: float = Field(5.0, ge=0)
     """Over how long clients are sent away after SIGTERM."""
 

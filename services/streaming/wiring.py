@@ -8,6 +8,7 @@ from services.streaming.settings import StreamingSettings
 from shared.auth.bearer import Authenticator
 from shared.db.repositories.completions import find_stored_text
 from shared.db.session import Database
+from shared.job_events.watch import JobWatch
 from shared.stream.hot_stream import LoadRow
 from shared.stream.hub import StreamHub
 from shared.stream.stored_text import StoredText
@@ -22,6 +23,7 @@ class Streaming:
     load_row: LoadRow
     hub: StreamHub
     authenticator: Authenticator
+    job_watch: JobWatch
     clients: ClientRegistry = field(default_factory=ClientRegistry)
 
     @classmethod
@@ -39,6 +41,7 @@ class Streaming:
             load_row=load_stored_text,
             hub=StreamHub(settings.redis_url, load_stored_text),
             authenticator=Authenticator(database),
+            job_watch=JobWatch(database, settings.job_watch_interval_seconds),
         )
 
     async def start(self) -> None:
@@ -49,5 +52,6 @@ class Streaming:
     async def stop(self) -> None:
         """Close every connection."""
         await self.clients.stop()
+        await self.job_watch.stop()
         await self.hub.stop()
         await self.database.close()

@@ -7,11 +7,11 @@ from typing import Any, Final
 import orjson
 
 from services.gateway.answers import Json
-from services.gateway.fine_tuning.events import follow_events
 from services.gateway.wiring import Gateway
 from shared.clock import unix_seconds
 from shared.db.models import FineTuningEvent, FineTuningJob
 from shared.db.repositories import fine_tunes, fine_tuning_jobs
+from shared.job_events.feed import follow_events
 
 DONE: Final = b"data: [DONE]\n\n"
 LEGACY_PREFIX: Final = "ft-"
@@ -78,7 +78,7 @@ async def read_legacy_events(gateway: Gateway, job: FineTuningJob) -> list[Json]
 
 async def write_legacy_events(gateway: Gateway, job: FineTuningJob) -> AsyncGenerator[bytes, None]:
     """Yield all events from the first on: the client of 2023 has no cursor. Then those that come, and the end."""
-    async with aclosing(follow_events(gateway, job.id)) as batches:
+    async with aclosing(follow_events(gateway.database, gateway.job_watch, job.id)) as batches:
         async for events in batches:
             async with gateway.database.transaction() as session:
                 names = await fine_tunes.find_legacy_names(session, [job.id])

@@ -6,7 +6,6 @@ from contextlib import aclosing
 import orjson
 
 from services.gateway.fine_tuning.service import get_row
-from services.gateway.fine_tuning.shapes import shape_event
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.db.models import FineTuningEvent
@@ -14,8 +13,7 @@ from shared.db.repositories import fine_tunes, fine_tuning_jobs
 from shared.db.repositories.fine_tunes import JobMark
 from shared.db.repositories.pages import Page
 from shared.errors import NotFoundError
-
-ROWS_AT_ONCE = 500
+from shared.job_events.feed import follow_events, shape_event
 
 
 async def list_events(
@@ -47,25 +45,9 @@ async def find_end(gateway: Gateway, job_id: str) -> JobMark:
         return (await fine_tunes.find_marks(session, [job_id]))[job_id]
 
 
-async def follow_events(
-    gateway: Gateway, job_id: str, after_position: int = 0
-) -> AsyncGenerator[Sequence[FineTuningEvent], None]:
-    """Yield events in their order, those that are there and then those that come, until the job is over."""
-    position = after_position
-    async with aclosing(gateway.job_watch.marks(job_id)) as marks:
-        async for mark in marks:
-            while position < mark.last_position:
-                async with gateway.database.transaction() as session:
-                    rows, _ = await fine_tuning_jobs.list_events(
-                        session, job_id, after_position=position, limit=ROWS_AT_ONCE
-                    )
-                yield rows
-                position = rows[-1].position
-
-
 async def write_events(gateway: Gateway, job_id: str, after_position: int) -> AsyncGenerator[bytes, None]:
     """Yield server-sent events; the id of each is the cursor to go on from."""
-    async with aclosing(follow_events(gateway, job_id, after_position)) as batches:
+    async with aclosing(follow_events(gateway.database, gateway.job_watch, job_id, after_position)) as batches:
         async for rows in batches:
             for row in rows:
                 yield b"id: " + row.id.encode() + b"\ndata: " + orjson.dumps(shape_event(row)) + b"\n\n"

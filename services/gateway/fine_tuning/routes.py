@@ -18,10 +18,10 @@ from services.gateway.fine_tuning.shapes import (
     list_metrics_body,
     shape_changes,
     shape_checkpoint,
-    shape_event,
     shape_job,
 )
 from services.gateway.route import keyed_router
+from shared.job_events.feed import shape_event
 
 router = keyed_router("fine-tuning")
 

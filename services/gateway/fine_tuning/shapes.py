@@ -10,7 +10,6 @@ from shared.clock import unix_seconds
 from shared.db.models import (
     FineTuningChange,
     FineTuningCheckpoint,
-    FineTuningEvent,
     FineTuningJob,
     FineTuningMetric,
     TrackerRun,
@@ -92,19 +91,6 @@ def shape_tracker(run: TrackerRun) -> Json:
     """Return how far a tracker has been told."""
     names = ("sink", "status", "told_step", "run_ref", "last_error")
     return {name: getattr(run, name) for name in names}
-
-
-def shape_event(event: FineTuningEvent) -> Json:
-    """Return the event object."""
-    return {
-        "id": event.id,
-        "object": "fine_tuning.job.event",
-        "created_at": unix_seconds(event.created_at),
-        "level": event.level,
-        "type": event.type,
-        "message": event.message,
-        "data": event.data,
-    }
 
 
 def shape_checkpoint(checkpoint: FineTuningCheckpoint) -> Json:

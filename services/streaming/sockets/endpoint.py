@@ -1,9 +1,10 @@
-"""The WebSocket endpoint: origin, credentials, hello; then a `SocketConnection` until it closes.
+"""The WebSocket endpoint: origin, credentials; then a conversation until it closes.
 
 Pure ASGI on our own `SocketTransport`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,11 +12,12 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from services.streaming.access import identify
+from services.streaming.clients import Client
 from services.streaming.origins import is_allowed_origin
 from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.client_frames import Authenticate, ProtocolError, read_client_frame, read_json
-from services.streaming.sockets.connection import SocketConnection
+from services.streaming.sockets.connection import Receive as ReceiveMessage
 from services.streaming.sockets.transport import EXTENSION, SocketTransport
 from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
@@ -29,6 +31,17 @@ BURST_SECONDS = 0.5
 log = get_logger(__name__)
 
 
+class SocketClient(Client, Protocol):
+    """What a socket is for, once we know who is there."""
+
+    async def run(self, receive: ReceiveMessage) -> None:
+        """Serve the client until it leaves or is sent away."""
+
+
+Conversation = Callable[[Principal, str | None, SocketTransport], SocketClient]
+"""Begins what a socket is for, given who is there, the `Authorization` header and the transport."""
+
+
 class SocketEndpoint:
     """Takes every handshake of a process, no more than so many a second."""
 
@@ -37,7 +50,7 @@ class SocketEndpoint:
         per_second = streaming.settings.handshakes_per_second
         self._handshakes = TokenBucket(per_second, max(1.0, per_second * BURST_SECONDS))
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send, conversation: Conversation) -> None:
         """Serve one socket from handshake to close."""
         await receive()
         headers = Headers(scope=scope)
@@ -63,7 +76,12 @@ class SocketEndpoint:
             return
         if principal is not None:
             transport = scope["extensions"][EXTENSION]
-            await self._serve_client(receive, transport, principal, headers.get("authorization"))
+            client = conversation(principal, headers.get("authorization"), transport)
+            self._streaming.clients.add(client)
+            try:
+                await client.run(receive)
+            finally:
+                self._streaming.clients.remove(client)
 
     def _check_room(self) -> None:
         clients = self._streaming.clients
@@ -88,16 +106,6 @@ class SocketEndpoint:
         if not isinstance(frame, Authenticate):
             raise AuthenticationError("the first frame must be 'auth' with a ticket")
         return await identify(self._streaming, None, frame.ticket)
-
-    async def _serve_client(
-        self, receive: Receive, transport: SocketTransport, principal: Principal, bearer: str | None
-    ) -> None:
-        connection = SocketConnection(self._streaming, principal, bearer, transport)
-        self._streaming.clients.add(connection)
-        try:
-            await connection.run(receive)
-        finally:
-            self._streaming.clients.remove(connection)
 
 
 class _RestartingError(ServiceUnavailableError):

@@ -1,0 +1,1 @@
+"""The events of one fine-tuning job over a WebSocket."""

@@ -1,0 +1,1 @@
+"""A job's events as they come: for whoever shows them, over HTTP or a socket."""
