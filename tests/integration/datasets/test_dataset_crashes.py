@@ -35,7 +35,7 @@ def make_worker(mill: Mill, folder: Path, name: str) -> WorkerProcess:
         upstream_url=mill.upstream.url,
         queues="datasets,maintenance",
         name=name,
-        env={"STORYMILL_OBJECT_STORE_DIR": str(mill.objects_dir)},
+        env={"STORYMILL_OBJECT_STORE_DIR": str(mill.objects_dir), "TMPDIR": str(folder)},
     )
 
 
@@ -53,6 +53,11 @@ async def wait_until_preparing(worker: WorkerProcess) -> psutil.Process:
 
     await eventually_async(is_preparing, timeout_seconds=30, what="the preparation to begin")
     return find_preparing(worker)[0]
+
+
+def find_work_folders(place: Path) -> list[Path]:
+    """What preparations have left in the workers' temporary folder."""
+    return [*place.glob("storymill-*"), *place.glob("tmp*")]
 
 
 @asynccontextmanager
@@ -92,8 +97,14 @@ async def test_a_worker_that_goes_does_not_lose_the_dataset(
         await first.wait_for_exit()
         await asyncio.to_thread(psutil.wait_procs, [preparing], timeout=10)
         assert not preparing.is_running()
-    async with make_worker(gateway, tmp_path, "second"), reaper(gateway):
-        await assert_prepared_once(gateway, client, dataset["id"])
+    assert bool(find_work_folders(tmp_path)) == (number == signal.SIGKILL)
+    async with make_worker(gateway, tmp_path, "second"):
+        await eventually_async(
+            lambda: asyncio.to_thread(lambda: not find_work_folders(tmp_path)), what="the dead worker's files to go"
+        )
+        async with reaper(gateway):
+            await assert_prepared_once(gateway, client, dataset["id"])
+    assert not find_work_folders(tmp_path)
 
 
 async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
