@@ -8,6 +8,9 @@ from typing import Any
 
 from shared.llm.answers import Kind
 
+SENTENCE_ENDS = frozenset("。！？…”』」")
+"""Preparation adds none of these: rows that all end in one do so because their sentences do."""
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateContract:
@@ -49,8 +52,15 @@ def read_contract(template: Mapping[str, Any] | None) -> TemplateContract | None
     brings its own separators and stops)."""
     if not template or template.get("format") != "completion":
         return None
-    contract = TemplateContract(template.get("separator") or None, template.get("stop") or None)
+    contract = TemplateContract(template.get("separator") or None, read_stop(template))
     return contract if contract.separator or contract.stop else None
+
+
+def read_stop(template: Mapping[str, Any]) -> str | None:
+    """Return the contract's stop, unless it is how every sentence ends: a text would stop at its first one. The model
+    has learned where a text ends without it."""
+    stop = template.get("stop") or None
+    return None if stop is not None and SENTENCE_ENDS.issuperset(stop) else stop
 
 
 def keep_contract(contract: TemplateContract | None, kind: Kind, body: dict[str, Any]) -> Kept:

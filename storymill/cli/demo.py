@@ -1,32 +1,50 @@
-"""`storymill demo`: the article's flow on a real model, from nothing to a streamed story, with times at every step."""
+"""`storymill demo`: the article's whole flow on a real model, from nothing to a story streamed by a model that was
+tuned twice, with times at every step."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.rule import Rule
 
+from storymill.cli import demo_tuning
 from storymill.cli.connection import connect, console
+from storymill.cli.demo_mill import DemoClock, running_mill
 from storymill.cli.generations import export_generation, watch_to_end
-from storymill.cli.mill_display import MillDisplay
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.recipes import read_recipe_file
 from storymill.cli.stories import print_story
 from storymill.cli.streams import print_stream
+from storymill.cli.tuning_view import format_seconds
 from storymill.client.rest import Api
-from storymill.launcher.detached import start_detached, stop_running
-from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT, UpOptions
-from storymill.launcher.ports import is_port_free
-from storymill.launcher.snapshot import find_running
-from storymill.launcher.state_dir import find_state_dir
 
-RECIPE_FILE = Path(__file__).resolve().parents[2] / "data" / "recipes" / "ultraman.json"
-SHOWN_STORIES = 3
-STREAMED_CELL = {"dynasty": "汉", "super_power": "冰冻大海", "story_type": "艰难"}
-"""The article's streamed story: a power that no cell of the grid has."""
+RECIPES = Path(__file__).resolve().parents[2] / "data" / "recipes"
+SHOWN_STORIES = 2
+BASE_MODEL = "text-davinci-003"
+"""The engine's storyteller. It tells stories already, so a few dozen rows teach it the short prompt; `curie`, which is
+the untuned Gemma, would need hundreds of them and an hour to write Chinese that holds together."""
+LEARNING_RATE_MULTIPLIER = 0.5
+SECOND_LEARNING_RATE_MULTIPLIER = 0.2
+"""The article's, for going on with a tuned model."""
+FEWEST_STORIES = 12
+"""Providers refuse a training on fewer than ten rows; one in ten is held out."""
+NEW_CELL = "宋,发射激光,艰难 ->\n"
+"""The article's, as it asks: a power that is in no row, and a line break more than the rows have."""
+NEWEST_CELL = "五代,流星火雨,艰难 ->\n"
+STREAMED_CELL = "汉,冰冻大海,艰难 ->\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSizes:
+    """How much of everything."""
+
+    stories: int = 24
+    epochs: int = 3
+    more_stories: int = 12
+    more_epochs: int = 2
+
+
+QUICK = DemoSizes(stories=12, epochs=1, more_stories=12, more_epochs=1)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -35,92 +53,99 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def demo(
-    stories: Annotated[int, typer.Option(min=SHOWN_STORIES, max=162, help="How many stories to write.")] = 24,
+    stories: Annotated[
+        int | None, typer.Option(min=FEWEST_STORIES, max=162, help="How many stories to write; 24 unless given.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer stories, one epoch: to see that it works.")] = False,
     keep_running: Annotated[bool, typer.Option("--keep-running", help="Leave everything running at the end.")] = False,
     export: Annotated[Path, typer.Option(help="The CSV of the stories.")] = Path("data/ultraman_stories.csv"),
+    picture: Annotated[Path, typer.Option(help="The picture of the curves.")] = Path(".storymill/ultraman_curve.png"),
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Start everything, write stories over the article's grid, export them, stream one more."""
-    started_at = time.monotonic()
-    with running_mill(state_dir, keep_running), connect(state_dir) as api:
-        recipe = read_recipe_file(RECIPE_FILE)
-        with step(f"Write {stories} stories, one per cell, through the queue"):
-            generation = write_stories(api, recipe, stories)
-        with step(f"Read {SHOWN_STORIES} of them"):
-            show_stories(api, generation["id"])
-        with step("Export the run with the article's columns"):
-            export.parent.mkdir(parents=True, exist_ok=True)
-            export_generation(api, generation["id"], export)
-        with step("Stream one more, token by token, over the WebSocket"):
-            stream_story(api, recipe)
-    console.print(f"\nThe demo took {time.monotonic() - started_at:.0f} s.", style="bold")
+    """The article's flow: write stories, prepare, fine-tune, ask, count the cost, tune again, stream."""
+    sizes = QUICK if quick else DemoSizes()
+    if stories is not None:
+        sizes = DemoSizes(stories, sizes.epochs, sizes.more_stories, sizes.more_epochs)
+    for target in (export, picture):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    clock = DemoClock()
+    with running_mill(clock, state_dir, keep_running), connect(state_dir) as api:
+        model = tune_once(api, clock, sizes, export, picture)
+        newest = tune_again(api, clock, sizes, model)
+        finish(api, clock, newest)
+    console.print(f"\nThe demo took {format_seconds(clock.elapsed_seconds)}.", style="bold")
     print_next_steps(state_dir, is_running=keep_running)
 
 
-@contextmanager
-def running_mill(state_dir: Path, keep_running: bool) -> Iterator[None]:
-    """Use the mill that runs on the state directory, or start one for the length of the demo."""
-    state = find_state_dir(state_dir)
-    if find_running(state) is not None:
-        console.print("Using the Storymill that runs already.")
-        yield
-        return
-    with step("Start Postgres, Redis, engine, workers, streaming and gateway"), MillDisplay(console) as display:
-        start_detached(choose_options(state.root), display.show)
-    try:
-        yield
-    finally:
-        if not keep_running:
-            with step("Stop everything"), MillDisplay(console) as display:
-                stop_running(state, display.show)
+def tune_once(api: Api, clock: DemoClock, sizes: DemoSizes, export: Path, picture: Path) -> str:
+    """Take the article's first half; returns the tuned model."""
+    with clock.step(f"Write {sizes.stories} stories, one per cell of the grid, through the queue"):
+        generation_id = write_stories(api, "ultraman.json", sizes.stories)
+    with clock.step("Read some of them, export all with the article's columns"):
+        show_stories(api, generation_id)
+        export_generation(api, generation_id, export)
+    with clock.step("Prepare them for training"):
+        dataset = demo_tuning.prepare_run(api, generation_id)
+    with clock.step(f"Fine-tune {BASE_MODEL}, the storyteller, on them"):
+        demo_tuning.cancel_leftovers(api)
+        console.print(
+            "(Not the article's curie: with so few rows only a model that tells stories already tells good ones.)"
+        )
+        job = demo_tuning.train(
+            api, dataset, BASE_MODEL, epochs=sizes.epochs, learning_rate_multiplier=LEARNING_RATE_MULTIPLIER
+        )
+    with clock.step("List the jobs, draw the results"):
+        demo_tuning.show_jobs(api)
+        demo_tuning.show_results(api, job["id"], picture)
+    with clock.step("Ask the tuned model, with the short prompt"):
+        demo_tuning.tell_story(api, job["fine_tuned_model"], NEW_CELL)
+    with clock.step("Count the cost: when does a tuned model pay?"):
+        demo_tuning.show_cost(api, job)
+    model: str = job["fine_tuned_model"]
+    return model
 
 
-def choose_options(state_root: Path) -> UpOptions:
-    """Take the usual ports where they are free, others where not."""
-    return UpOptions(
-        state_dir=state_root,
-        gateway_port=DEFAULT_GATEWAY_PORT if is_port_free(DEFAULT_GATEWAY_PORT) else 0,
-        streaming_port=DEFAULT_STREAMING_PORT if is_port_free(DEFAULT_STREAMING_PORT) else 0,
-    )
+def tune_again(api: Api, clock: DemoClock, sizes: DemoSizes, model: str) -> str:
+    """Go on from the tuned model with stories of other dynasties; returns the newest model."""
+    with clock.step(f"Write {sizes.more_stories} stories of new dynasties and powers, prepare them"):
+        generation_id = write_stories(api, "ultraman_more.json", sizes.more_stories)
+        dataset = demo_tuning.prepare_run(api, generation_id)
+    with clock.step("Tune the tuned model again"):
+        multiplier = SECOND_LEARNING_RATE_MULTIPLIER
+        job = demo_tuning.train(api, dataset, model, epochs=sizes.more_epochs, learning_rate_multiplier=multiplier)
+        demo_tuning.tell_story(api, job["fine_tuned_model"], NEWEST_CELL)
+    newest: str = job["fine_tuned_model"]
+    return newest
 
 
-@contextmanager
-def step(title: str) -> Iterator[None]:
-    """Print a heading, and at the end of the block how long it took."""
-    console.print()
-    console.print(Rule(f"[bold]{title}[/bold]", align="left"))
-    started_at = time.monotonic()
-    yield
-    console.print(f"[dim]{time.monotonic() - started_at:.1f} s[/dim]")
+def finish(api: Api, clock: DemoClock, newest: str) -> None:
+    """Name the newest model, show where it comes from, and stream from it."""
+    with clock.step(f"Let {demo_tuning.ALIAS} lead to the newest model"):
+        reason = "the demo's newest model"
+        api.post("/model_aliases", {"alias": demo_tuning.ALIAS, "model": newest, "reason": reason})
+        demo_tuning.show_line(api, newest)
+    with clock.step("Stream a story from it, token by token, over the WebSocket"):
+        console.print(STREAMED_CELL.strip(), style="bold")
+        body = {"model": demo_tuning.ALIAS, "prompt": STREAMED_CELL, "temperature": 0.7}
+        print_stream(api, {**body, "max_tokens": demo_tuning.STORY_TOKENS})
 
 
-def write_stories(api: Api, recipe: dict[str, Any], count: int) -> dict[str, Any]:
-    """Record the recipe and fill the first `count` cells of its grid, once each."""
+def write_stories(api: Api, recipe_file: str, count: int) -> str:
+    """Record a recipe and fill the first `count` cells of its grid, once each; returns the run's id."""
+    recipe: dict[str, Any] = read_recipe_file(RECIPES / recipe_file)
     recorded = api.post("/recipes", recipe)
     sizes = " × ".join(f"{len(values)} {name}" for name, values in recipe["attributes"].items())
     console.print(f"recipe {recorded['name']}: {sizes} × {recipe['repeats']} repeats; here the first {count} cells")
     generation = api.post("/generations", {"recipe": recorded["id"], "repeats": 1, "limit": count})
-    return watch_to_end(api, generation["id"], export=None)
+    watch_to_end(api, generation["id"], export=None)
+    generation_id: str = generation["id"]
+    return generation_id
 
 
 def show_stories(api: Api, generation_id: str) -> None:
     """Print the first stories of a run."""
     for story in api.list_all("/stories", at_most=SHOWN_STORIES, generation_id=generation_id, status="succeeded"):
         print_story(story)
-
-
-def stream_story(api: Api, recipe: dict[str, Any]) -> None:
-    """Stream one story of a cell that the grid does not have."""
-    prompt = fill_template(recipe["template"], STREAMED_CELL)
-    console.print(f"[bold]{prompt}[/bold]\n", highlight=False)
-    print_stream(api, {"model": recipe["model"], "prompt": prompt, "max_tokens": 600, "temperature": 0.7})
-
-
-def fill_template(template: str, cell: dict[str, str]) -> str:
-    """Fill a recipe's template as the server does for plain placeholders."""
-    for name, value in cell.items():
-        template = template.replace("{{ " + name + " }}", value)
-    return template
 
 
 def print_next_steps(state_dir: Path, *, is_running: bool) -> None:
@@ -133,10 +158,11 @@ def print_next_steps(state_dir: Path, *, is_running: bool) -> None:
             if is_running
             else [f"  .venv/bin/storymill up --detach{here}             # everything in the background"]
         ),
-        f"  .venv/bin/storymill stream '请写一个关于月亮的故事。'{here}",
+        f"  .venv/bin/storymill stream '唐,喷火,努力' --model {demo_tuning.ALIAS}{here}",
+        f"  .venv/bin/storymill fine-tunes list{here}         # and show, results, watch; `models tree` shows the line",
         f"  .venv/bin/storymill recipes add data/recipes/ultraman.json{here}",
         f"  .venv/bin/storymill generate ultraman --limit 54 --export stories.csv{here}",
         f"  .venv/bin/storymill status{here}                  # processes; `storymill down` stops them",
-        "Docs: README.md, docs/api.md (REST), docs/stream-protocol.md (WebSocket), docs/operators.md.",
+        "Docs: README.md, docs/fine-tuning.md, docs/api.md (REST), docs/stream-protocol.md, docs/operators.md.",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -47,3 +47,9 @@ def test_token_ids_and_chats_keep_their_prompts() -> None:
     assert keep_contract(contract, "completion", {"prompt": [1, 2]}).body["prompt"] == [1, 2]
     assert keep_contract(contract, "chat", {"messages": []}).body == {"messages": [], "stop": ["."]}
     assert read_contract({"format": "chat", "separator": None, "stop": None}) is None
+
+
+def test_how_every_sentence_ends_is_no_stop_for_a_whole_text() -> None:
+    contract = read_contract({**ARTICLE, "stop": "。"})
+    assert contract == TemplateContract(" ->", None)
+    assert "stop" not in keep_contract(contract, "completion", {"prompt": "a ->"}).body
