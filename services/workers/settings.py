@@ -7,6 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+"""Seen from where the worker was started: its children start elsewhere."""
+
 
 class WorkerSettings(BaseSettings):
     """How a worker process behaves."""
@@ -27,9 +30,11 @@ class WorkerSettings(BaseSettings):
     """Tokens of a stream are gathered for so long before they are written."""
     tracker_processes: int = Field(4, ge=1)
     """Experiment trackers told at the same time; each is a child process of 50 to 250 MB."""
-    tracker_python: Path | None = None
+    tracker_python: AbsolutePath | None = None
     """The interpreter that has the trackers' packages (extra `trackers`); the worker's own unless given."""
-    tracker_dir: Annotated[Path, AfterValidator(Path.absolute)] = Path(".storymill/trackers").absolute()
+    tracker_answer_seconds: float = Field(60.0, gt=0)
+    """A tracker that answers nothing for so long (twice as long at its end) is killed and tried again later."""
+    tracker_dir: AbsolutePath = Path(".storymill/trackers").absolute()
     """Where trackers that write files keep them."""
 
 

@@ -30,9 +30,6 @@ ROWS: Final = 1_000
 TURN_SECONDS: Final = 20.0
 """So long a session goes on when others wait for its place."""
 
-OPEN_SECONDS: Final = 60.0
-WRITE_SECONDS: Final = 60.0
-FINISH_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 2.5
 
 
@@ -75,6 +72,10 @@ class TrackerSession:
         finally:
             await process.kill()
 
+    @property
+    def _answer_seconds(self) -> float:
+        return self.context.worker_settings.tracker_answer_seconds
+
     async def _open(self, process: SinkProcess) -> None:
         job = await self._load_job()
         order = {
@@ -85,7 +86,7 @@ class TrackerSession:
             "run_ref": self.run_ref,
             "told_step": self.told.step,
         }
-        opened = (await process.ask({"open": order}, OPEN_SECONDS))["opened"]
+        opened = (await process.ask({"open": order}, self._answer_seconds))["opened"]
         if self.run_ref not in {None, opened}:  # the old run is gone there: a new one starts from nothing
             self.told = Told()
         self.run_ref = opened
@@ -102,7 +103,8 @@ class TrackerSession:
             elif is_over(job):
                 return job
             elif self.context.stopping.is_set() or (self.is_wanted() and time.monotonic() > turn_end):
-                await self._pause(process, STOP_SECONDS if self.context.stopping.is_set() else FINISH_SECONDS)
+                is_leaving = self.context.stopping.is_set()
+                await self._pause(process, STOP_SECONDS if is_leaving else 2 * self._answer_seconds)
                 return None
             else:
                 await self._wait()
@@ -115,12 +117,12 @@ class TrackerSession:
         step = 0
         while late and (rows := await self._load_rows(is_last=True, after_step=step, columns=late)):
             step = int(rows[-1]["step"])
-            await process.ask({"rows": [row for row in rows if set(row) & set(late)]}, WRITE_SECONDS)
-        await process.ask({"finish": describe_outcome(job)}, FINISH_SECONDS)
+            await process.ask({"rows": [row for row in rows if set(row) & set(late)]}, self._answer_seconds)
+        await process.ask({"finish": describe_outcome(job)}, 2 * self._answer_seconds)
         await self._note()
 
     async def _write(self, process: SinkProcess, rows: list[dict[str, float]]) -> None:
-        answer = await process.ask({"rows": rows}, WRITE_SECONDS)
+        answer = await process.ask({"rows": rows}, self._answer_seconds)
         self.told = self.told.add(rows)
         if answer["safe"]:
             await self._note()

@@ -13,7 +13,7 @@ from typing import Any, Final, TextIO
 
 from services.workers.deliveries.sinks.protocol import Order, Outcome, Sink
 
-LONGEST_SECONDS: Final = 180
+LONGEST_SECONDS: Final = 600
 SINKS: Final = {
     "wandb": ("services.workers.deliveries.sinks.wandb_sink", "WandbSink"),
     "mlflow": ("services.workers.deliveries.sinks.mlflow_sink", "MlflowSink"),
