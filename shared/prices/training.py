@@ -106,7 +106,9 @@ def estimate_training(
         "epochs": epochs,
         "billed_tokens": billed,
         "usd": to_number(usd),
-        "usd_note": quote.note if usd is not None or not quote.is_known else f"{quote.note}; nobody knows how long",
+        "usd_note": quote.note
+        if usd is not None or not quote.is_known
+        else f"{quote.note}, by the hour; nothing has been trained there yet",
         "seconds": None if seconds is None else round(seconds, 1),
         "price": quote.shape(),
     }

@@ -4,6 +4,8 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
@@ -21,8 +23,11 @@ GROUPS = {
     "kind": "kind",
 }
 SECONDS_PER_DAY = 86_400
-BAR_CELLS = 24
+BAR_CELLS, FEWEST_BAR_CELLS = 24, 8
+COLUMN_GAP = 2
+LONGEST_LINE = 2000
 COUNTS = ("requests", "prompt_tokens", "completion_tokens")
+NUMBER_NAMES = ("calls", "tokens in", "tokens out", "cost")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -52,7 +57,7 @@ def usage(
     if not rows:
         console.print(f"Nothing was used in the last {days} days.")
         return
-    console.print(build_table(groups, rows))
+    print_table(groups, rows)
     if unpriced := sum(row["unpriced_requests"] for row in rows):
         console.print(f"{unpriced:,} of these have no known price and are not in the cost: storymill prices show MODEL")
 
@@ -66,28 +71,31 @@ def read_groups(text: str) -> list[str]:
     return names
 
 
-def build_table(groups: list[str], rows: list[dict[str, Any]]) -> Table:
-    """Return the sums with their totals in the footer."""
+def build_table(groups: list[str], rows: list[dict[str, Any]], bar_cells: int) -> Table:
+    """Return the sums with their totals in the footer, and with bars where there is room for them."""
     totals = {name: sum(row[name] for row in rows) for name in (*COUNTS, "cost_usd")}
     feet = ["total", *[""] * (len(groups) - 1)]
-    numbers = [
-        Column(name, f"{totals[field]:,}", justify="right")
-        for name, field in zip(("calls", "tokens in", "tokens out"), COUNTS, strict=True)
+    numbers = [f"{totals[field]:,}" for field in COUNTS] + [format_usd(totals["cost_usd"])]
+    columns = [Column(name, foot, no_wrap=True) for name, foot in zip(groups, feet, strict=True)]
+    columns += [
+        Column(name, foot, justify="right", no_wrap=True) for name, foot in zip(NUMBER_NAMES, numbers, strict=True)
     ]
-    table = Table(
-        *[Column(name, foot, no_wrap=True) for name, foot in zip(groups, feet, strict=True)],
-        *numbers,
-        Column("cost", format_usd(totals["cost_usd"]), justify="right"),
-        Column("", no_wrap=True),
-        box=None,
-        pad_edge=False,
-        show_footer=True,
-    )
-    shares = find_shares(rows)
-    for row, share in zip(rows, shares, strict=True):
-        named = [str(row[GROUPS[name]] or "-") for name in groups]
-        table.add_row(*named, *[f"{row[field]:,}" for field in COUNTS], format_usd(row["cost_usd"]), draw_bar(share))
+    columns += [Column("", no_wrap=True)] if bar_cells else []
+    table = Table(*columns, box=None, pad_edge=False, show_footer=True)
+    for row, share in zip(rows, find_shares(rows), strict=True):
+        cells = [str(row[GROUPS[name]] or "-") for name in groups]
+        cells += [f"{row[field]:,}" for field in COUNTS] + [format_usd(row["cost_usd"])]
+        table.add_row(*cells, *([draw_bar(share, bar_cells)] if bar_cells else []))
     return table
+
+
+def print_table(groups: list[str], rows: list[dict[str, Any]]) -> None:
+    """Print the sums; ids stay whole, so that they can be copied, even if a line is then longer than the window."""
+    boundless = console.options.update(max_width=LONGEST_LINE)
+    width = Measurement.get(console, boundless, build_table(groups, rows, 0)).maximum
+    room = console.width - width - COLUMN_GAP
+    table = build_table(groups, rows, min(BAR_CELLS, room) if room >= FEWEST_BAR_CELLS else 0)
+    Console(width=max(console.width, width)).print(table)
 
 
 def find_shares(rows: list[dict[str, Any]]) -> list[float]:
@@ -97,7 +105,7 @@ def find_shares(rows: list[dict[str, Any]]) -> list[float]:
     return [row[field] / whole if whole else 0.0 for row in rows]
 
 
-def draw_bar(share: float) -> str:
-    """Return a bar; what is not nothing shows."""
-    halves = round(share * BAR_CELLS * 2)
+def draw_bar(share: float, cells: int) -> str:
+    """Return a bar of at most so many cells; what is not nothing shows."""
+    halves = round(share * cells * 2)
     return "━" * (halves // 2) + "╸" * (halves % 2) if halves else ("╸" if share else "")

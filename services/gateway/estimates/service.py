@@ -53,7 +53,7 @@ async def estimate_job(gateway: Gateway, caller: Principal, request: JobRequest)
         "rows": counted.rows,
         **estimate_training(quote, counted.tokens, epochs, speed),
         "tokens_note": describe_count(counted, request),
-        "learning_rate_multiplier_hint": hint_learning_rate(counted.rows, learned_rows) if start.parent_id else None,
+        "learning_rate_multiplier_hint": hint_learning_rate(counted.rows, learned_rows) if learned_rows else None,
         "shutdown_date": format_day(shutdown),
     }
 

@@ -80,7 +80,7 @@ def test_a_budget_without_a_known_price_is_refused_with_how_to_set_one() -> None
 def test_a_price_by_the_hour_needs_to_know_how_long() -> None:
     quote = TrainingQuote(None, Decimal(100), "by the hour")
     assert estimate_training(quote, 10, 1, None)["usd"] is None
-    assert "nobody knows how long" in estimate_training(quote, 10, 1, None)["usd_note"]
+    assert "nothing has been trained there yet" in estimate_training(quote, 10, 1, None)["usd_note"]
     assert estimate_training(quote, 1_000_000, 1, 36.0)["usd"] == 1.0
 
 

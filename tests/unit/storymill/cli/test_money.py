@@ -30,7 +30,7 @@ def test_bars_show_tokens_where_nothing_costs() -> None:
     rows = [{"cost_usd": 0.0, "total_tokens": 300}, {"cost_usd": 0.0, "total_tokens": 100}]
     assert find_shares(rows) == [0.75, 0.25]
     assert find_shares([{"cost_usd": 1.0, "total_tokens": 1}, {"cost_usd": 0.0, "total_tokens": 9}]) == [1.0, 0.0]
-    assert (draw_bar(0.0), draw_bar(0.0001), len(draw_bar(1.0))) == ("", "╸", 24)
+    assert (draw_bar(0.0, 24), draw_bar(0.0001, 24), len(draw_bar(1.0, 24))) == ("", "╸", 24)
 
 
 def test_the_cost_curve_is_labelled_with_whole_calls() -> None:
