@@ -14,6 +14,8 @@ from shared.observability.logs import get_logger
 TTL_SECONDS: Final = 10.0
 MISS_REFRESH_SECONDS: Final = 1.0
 """A name that is not there makes us look again, but not more often than this; the asker waits for it."""
+MISS_ROUNDS: Final = 2
+"""The first may only join a question that was on its way before the model was made."""
 LIST_TIMEOUT_SECONDS: Final = 3.0
 
 log = get_logger(__name__)
@@ -40,6 +42,7 @@ class _Listing:
     models: dict[str, CatalogModel] | None = None
     """None: it has never told."""
     asked_at: float = float("-inf")
+    """When it was last asked, not when it answered: what it made in between is not in the list."""
     reachable: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -70,8 +73,12 @@ class ModelCatalog:
             self._refresh_behind()  # nobody waits for a list that is merely old
             return found
         window_seconds = min(MISS_REFRESH_SECONDS, self._ttl_seconds)
-        await asyncio.sleep(self._seconds_until_older(window_seconds))  # a model may have been made a moment ago
-        await self._refresh(window_seconds)
+        begun_at = time.monotonic()
+        for _ in range(MISS_ROUNDS):
+            await asyncio.sleep(self._seconds_until_older(window_seconds))  # a model may have been made a moment ago
+            await self._refresh(window_seconds)
+            if self._find_listed(model) is not None or self._was_asked_since(begun_at):
+                break
         return self._find_listed(model) or self._find_on_trust(model)
 
     def find_known_target(self, model: str) -> Target | None:
@@ -101,6 +108,10 @@ class ModelCatalog:
         asked = [listing.asked_at for listing in self._listings.values() if listing.reachable]
         return max(0.0, max(asked, default=float("-inf")) + seconds - time.monotonic())
 
+    def _was_asked_since(self, moment: float) -> bool:
+        """Say whether every reachable provider's list was asked for after a moment."""
+        return all(listing.asked_at >= moment for listing in self._listings.values() if listing.reachable)
+
     def _find_on_trust(self, model: str) -> CatalogModel | None:
         for provider in self.providers.candidates(model):
             if not self._listings[provider.name].reachable:
@@ -124,6 +135,7 @@ class ModelCatalog:
         async with listing.lock:
             if listing.asked_at != asked_before:  # somebody else asked while we waited
                 return
+            asked_at = time.monotonic()
             try:
                 objects = await self._client.list_models(provider, LIST_TIMEOUT_SECONDS)
             except LlmError as error:
@@ -132,7 +144,7 @@ class ModelCatalog:
             else:
                 listing.models = {model["id"]: read_model(provider, model) for model in objects}
                 listing.reachable = True
-            listing.asked_at = time.monotonic()
+            listing.asked_at = asked_at
 
 
 def read_model(provider: Provider, model: dict[str, Any]) -> CatalogModel:

@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.context import WorkerContext
 from services.workers.interactive.retry import RetryPlan
 from services.workers.store_patience import keep_trying
 from shared import ids
-from shared.db.models import Attempt
-from shared.db.repositories.attempts import Caller, NewAttempt, SettledAttempt, add_attempts, settle_attempts
+from shared.db.repositories.attempts import (
+    Caller,
+    NewAttempt,
+    SettledAttempt,
+    add_attempts,
+    find_newest_number,
+    list_unsettled,
+    settle_attempts,
+)
 from shared.db.repositories.ledger import LedgerLine, book_attempts
 from shared.db.repositories.model_claims import ClaimedWork
 from shared.llm.answers import Kind, LlmAnswer
@@ -103,13 +109,12 @@ async def open_calls(context: WorkerContext, claimed: ClaimedWork) -> PaidCalls:
     """Return the calls of a new claim; those that an earlier claim left without an outcome are charged now."""
     async with context.database.transaction() as session:
         await settle_lost(session, claimed)
-        newest = await session.scalar(select(func.max(Attempt.number)).where(Attempt.subject_id == claimed.id))
-    return PaidCalls(context, claimed, count((newest or 0) + 1))
+        newest = await find_newest_number(session, claimed.id)
+    return PaidCalls(context, claimed, count(newest + 1))
 
 
 async def settle_lost(session: AsyncSession, claimed: ClaimedWork) -> None:
     """Close the books on calls whose worker died."""
-    query = select(Attempt.id, Attempt.reserved_usd).where(Attempt.subject_id == claimed.id, Attempt.outcome == "sent")
-    lost = (await session.execute(query)).all()
+    lost = await list_unsettled(session, claimed.id)
     await settle_attempts(session, [SettledAttempt(call_id, "unknown", reserved) for call_id, reserved in lost])
     await book_attempts(session, [LedgerLine(call_id, claimed.api_key_id, LOST_NOTE) for call_id, _ in lost])

@@ -8,14 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, any_, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.context import WorkerContext
 from services.workers.datasets.object_rows import Stored, write_with_objects
 from services.workers.models.row_choice import MixedFile, RowSource, mix_rows
-from shared.db.models import DatasetRow, File, FineTuningJob, Model
-from shared.db.repositories import files, registry
+from shared.db.models import File, FineTuningJob, Model
+from shared.db.repositories import files, replay
 from shared.errors import InvalidRequestError
 
 TRAINING: Final = "fine-tune"
@@ -29,9 +28,9 @@ async def mix_replay(context: WorkerContext, job: FineTuningJob) -> str:
 
     Raises: InvalidRequestError when a file that is needed was deleted.
     """
-    replay = job.replay or {}
-    if "file_id" in replay:
-        return str(replay["file_id"])
+    asked = job.replay or {}
+    if "file_id" in asked:
+        return str(asked["file_id"])
     async with context.database.transaction() as session:
         new = await require_file(session, job.project_id, job.training_file_id)
         ancestors = await list_ancestor_files(session, job)
@@ -39,7 +38,7 @@ async def mix_replay(context: WorkerContext, job: FineTuningJob) -> str:
         return job.training_file_id
     with TemporaryDirectory(prefix="storymill-replay-", ignore_cleanup_errors=True) as name:
         sources = [
-            RowSource(await fetch(context, file, Path(name) / str(number)), 1.0 if number == 0 else replay["share"])
+            RowSource(await fetch(context, file, Path(name) / str(number)), 1.0 if number == 0 else asked["share"])
             for number, file in enumerate([new, *(file for _, file in ancestors)])
         ]
         mixed = await asyncio.to_thread(mix_rows, sources, job.seed or 0, Path(name) / MIXED)
@@ -47,17 +46,13 @@ async def mix_replay(context: WorkerContext, job: FineTuningJob) -> str:
 
 
 async def list_ancestor_files(session: AsyncSession, job: FineTuningJob) -> list[tuple[Model, File]]:
-    """Return the ancestors of the model to be, the nearest first, with what each was trained on."""
+    """Return the ancestors of the model to be, the nearest first, with what each was trained on.
+
+    Raises: InvalidRequestError."""
     if job.parent_model_id is None:
         return []
-    parent = await session.get(Model, job.parent_model_id)
-    assert parent is not None
-    found = []
-    for model in await registry.list_line(session, parent):
-        file_id = await session.scalar(select(FineTuningJob.training_file_id).where(FineTuningJob.id == model.job_id))
-        assert file_id is not None
-        found.append((model, await require_file(session, job.project_id, file_id)))
-    return found
+    found = await replay.list_ancestor_files(session, job.parent_model_id)
+    return [(model, await require_file(session, job.project_id, file_id)) for model, file_id in found]
 
 
 async def require_file(session: AsyncSession, project_id: str, file_id: str) -> File:
@@ -85,9 +80,8 @@ async def record(
     found: list[str] = []
 
     async def write(session: AsyncSession, stored: Stored) -> None:
-        row = (await session.scalars(select(FineTuningJob).where(FineTuningJob.id == job.id).with_for_update())).one()
-        known = (row.replay or {}).get("file_id")
-        if known is None:
+        known = await replay.lock_replay(session, job.id)
+        if "file_id" not in known:
             file = await files.add_file(
                 session,
                 project_id=job.project_id,
@@ -96,10 +90,9 @@ async def record(
                 sha256=stored[MIXED].sha256,
                 size=stored[MIXED].bytes,
             )
-            known = file.id
-            replay = {**(job.replay or {}), **await describe(session, mixed, ancestors), "file_id": known}
-            await session.execute(update(FineTuningJob).where(FineTuningJob.id == job.id).values(replay=replay))
-        found.append(known)
+            known = {**known, **await describe(session, mixed, ancestors), "file_id": file.id}
+            await replay.write_replay(session, job.id, known)
+        found.append(known["file_id"])
 
     await write_with_objects(context, {MIXED: path}, write)
     return found[-1]
@@ -111,16 +104,6 @@ async def describe(session: AsyncSession, mixed: MixedFile, ancestors: Sequence[
     positions: dict[str, list[int]] = {}
     for model, starts in zip(ancestors, mixed.starts[1:], strict=True):
         if model.dataset_version_id is not None:
-            found = await find_positions(session, model.dataset_version_id, starts)
+            found = await replay.find_positions(session, model.dataset_version_id, starts)
             positions[model.dataset_version_id] = sorted({*positions.get(model.dataset_version_id, []), *found})
     return {"new_rows": len(mixed.starts[0]), "replayed_rows": taken, "positions": positions}
-
-
-async def find_positions(session: AsyncSession, version_id: str, starts: Sequence[int]) -> list[int]:
-    """Return the places in a dataset version of the training rows that begin at these bytes of its file."""
-    query = select(DatasetRow.position).where(
-        DatasetRow.version_id == version_id,
-        DatasetRow.split == "train",
-        DatasetRow.byte_start == any_(literal(list(starts), ARRAY(BigInteger))),
-    )
-    return list((await session.scalars(query)).all())

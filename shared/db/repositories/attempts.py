@@ -91,3 +91,15 @@ async def count_failures(session: AsyncSession, subject_ids: Sequence[str]) -> d
     """)
     found = await session.execute(statement, {"subject_ids": list(subject_ids)})
     return {(subject_id, failure_class): count for subject_id, failure_class, count in found}
+
+
+async def find_newest_number(session: AsyncSession, subject_id: str) -> int:
+    """Return the number of a subject's newest call, 0 when there is none."""
+    statement = text("select coalesce(max(number), 0) from attempt where subject_id = :subject_id")
+    return int(await session.scalar(statement, {"subject_id": subject_id}) or 0)
+
+
+async def list_unsettled(session: AsyncSession, subject_id: str) -> list[tuple[str, Decimal | None]]:
+    """Return a subject's calls without outcome, each with what was reserved for it."""
+    statement = text("select id, reserved_usd from attempt where subject_id = :subject_id and outcome = 'sent'")
+    return [(row[0], row[1]) for row in await session.execute(statement, {"subject_id": subject_id})]

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import Completion
+from shared import ids
+from shared.db.models import Completion, DatasetRow, DatasetVersion, FineTuningJob
 from tests.support.gateway import assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.tuned_models import ARTICLE_TEMPLATE, Tenant
@@ -19,6 +20,15 @@ async def complete(tenant: Tenant, model: str, prompt: str, **fields: object) ->
     )
     assert response.status_code == 200, response.text
     return {**response.json(), "headers": dict(response.headers)}
+
+
+async def wait_for_run(tenant: Tenant, path: str) -> None:
+    """Wait until a run has succeeded."""
+
+    async def is_over() -> bool:
+        return bool((await tenant.client.get(path)).json()["status"] == "succeeded")
+
+    await eventually_async(is_over, what="the run")
 
 
 async def test_the_articles_prompt_is_mended_and_its_stop_is_added(tenant: Tenant) -> None:
@@ -89,9 +99,36 @@ async def test_a_run_keeps_the_contract_and_the_model_that_the_alias_led_to(tena
     assert "x-storymill-warning" in response.headers
     path = response.headers["location"]
 
-    async def is_over() -> bool:
-        return bool((await tenant.client.get(path)).json()["status"] == "succeeded")
-
-    await eventually_async(is_over, what="the run")
+    await wait_for_run(tenant, path)
     sent = [(call.body["model"], call.body["prompt"], call.body["stop"]) for call in tenant.mill.upstream.calls]
     assert sorted(sent) == sorted((model.name, f"{dynasty},隐形 ->", ["."]) for dynasty in ("唐", "宋"))
+
+
+async def test_a_storys_lineage_names_the_models_that_learned_it(tenant: Tenant) -> None:
+    recipe = {"template": "{{ n }}", "attributes": {"n": ["1"]}, "repeats": 1, "model": MODEL}
+    run = await tenant.client.post("/v1/generations", json={"recipe": recipe})
+    await wait_for_run(tenant, run.headers["location"])
+    story_id = (await tenant.client.get("/v1/stories")).json()["data"][0]["id"]
+    version_id = await add_version(tenant, story_id)
+    parent = await tenant.tune(new_name("ft:learned"), dataset_version_id=version_id)
+    child = await tenant.tune(new_name("ft:replayed"), parent=parent)
+    stranger = await tenant.tune(new_name("ft:stranger"), parent=parent)
+    async with tenant.mill.database.transaction() as session:
+        for model, position in ((child, 7), (stranger, 8)):
+            job = await session.get_one(FineTuningJob, model.job_id)
+            job.replay = {"share": 0.5, "positions": {version_id: [3, position]}}
+    lineage = (await tenant.client.get(f"/v1/stories/{story_id}/lineage")).json()
+    assert [(one["model"], one["by_replay"]) for one in lineage["models"]] == [(parent.name, False), (child.name, True)]
+
+
+async def add_version(tenant: Tenant, story_id: str) -> str:
+    """Make a dataset version whose training row 7 is the story."""
+    file_id, version_id = await tenant.upload(b"{}\n"), ids.new_id(ids.DATASET_VERSION)
+    async with tenant.mill.database.transaction() as session:
+        version = DatasetVersion(id=version_id, project_id=tenant.project_id, template={}, train_file_id=file_id)
+        version.train_rows, version.validation_rows = 1, 0
+        session.add(version)
+        await session.flush()
+        place = {"position": 7, "split": "train", "byte_start": 0, "byte_count": 2}
+        session.add(DatasetRow(version_id=version_id, story_id=story_id, **place))
+    return version_id
