@@ -128,7 +128,7 @@ async def assert_replay_is_recorded(tenant: Tenant, job_id: str) -> None:
 
 
 def run_models_command(state_dir: Path, *arguments: str) -> str:
-    """Run `storymill models …` to its good end; return what it printed, without blanks, after what the gateway logged."""
+    """Run `storymill models …` to its good end; return what was printed, the gateway's log too, without blanks."""
     done = CliRunner().invoke(app, ["models", *arguments, "--state-dir", str(state_dir)])
     assert done.exit_code == 0, done.output
     return "".join(done.output.split())
