@@ -239,7 +239,7 @@ def build_answer(call: Call, script: Script) -> dict[str, Any]:
     if call.is_chat:
         choice["message"] = {"role": "assistant", "content": "".join(tokens), **(script.extra or {})}
     else:
-        choice["text"] = "".join(tokens)
+        choice |= {"text": "".join(tokens), **(script.extra or {})}
     call.tokens_sent = len(tokens)
     return build_frame(call, [choice]) | ({"usage": build_usage(call, len(tokens))} if script.sends_usage else {})
 

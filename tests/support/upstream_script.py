@@ -42,7 +42,7 @@ class Script:
     """The socket is closed after so many tokens, in the middle of the body."""
     finish_reason: str | None = "stop"
     extra: dict[str, Any] | None = None
-    """Further fields of the message, or of the first delta (tool calls, refusal)."""
+    """Further fields of the message or of the first delta (tool calls, refusal), or of a completion's choice."""
     raw_chunks: tuple[bytes, ...] | None = None
     """Sent as they are in place of a stream's events."""
     sends_usage: bool = True
