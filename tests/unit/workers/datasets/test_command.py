@@ -59,6 +59,21 @@ def test_chosen_fixes_and_a_grouped_split(tmp_path: Path) -> None:
     assert "坏" not in train | valid
 
 
+def test_a_column_that_says_length_marks_a_row_as_truncated_whatever_it_ends_in(tmp_path: Path) -> None:
+    source = tmp_path / "export.jsonl"
+    reasons = {3: "length", 5: None}
+    lines = [
+        {"prompt": p, "completion": c, "finish_reason": reasons.get(n, "stop")} for n, (p, c) in enumerate(ROWS[:-1])
+    ]
+    source.write_text("\n".join(json.dumps(line) for line in lines))
+    assert lines[3]["completion"][-1] in "。！？"
+    status, output = _run(source, "-q", "--apply", "truncated", "--json", tmp_path / "r.json")
+    assert status == 0, output
+    findings = {f["code"]: f["row_ids"] for f in json.loads((tmp_path / "r.json").read_text())["findings"]}
+    assert findings == {"truncated": [3]}
+    assert len((tmp_path / "export_prepared.jsonl").read_text().splitlines()) == len(lines) - 1
+
+
 def test_broken_lines_stop_the_run_and_leave_a_corrected_copy(tmp_path: Path) -> None:
     source = _source(tmp_path, ROWS)
     source.write_text(source.read_text() + '\n{"prompt": oops}\n')
