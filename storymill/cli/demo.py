@@ -100,7 +100,7 @@ def tune_once(api: Api, clock: DemoClock, sizes: DemoSizes, export: Path, pictur
     with clock.step("Ask the tuned model, with the short prompt"):
         demo_tuning.tell_story(api, job["fine_tuned_model"], NEW_CELL)
     with clock.step("Count the cost: when does a tuned model pay?"):
-        demo_tuning.show_cost(api, job)
+        demo_tuning.show_cost(api, job, sizes.stories)
     model: str = job["fine_tuned_model"]
     return model
 
@@ -126,7 +126,7 @@ def finish(api: Api, clock: DemoClock, newest: str) -> None:
         demo_tuning.show_line(api, newest)
     with clock.step("Stream a story from it, token by token, over the WebSocket"):
         console.print(STREAMED_CELL.strip(), style="bold")
-        body = {"model": demo_tuning.ALIAS, "prompt": STREAMED_CELL, "temperature": 0.7}
+        body = {"model": demo_tuning.ALIAS, "prompt": STREAMED_CELL, "temperature": demo_tuning.TEMPERATURE}
         print_stream(api, {**body, "max_tokens": demo_tuning.STORY_TOKENS})
 
 

@@ -25,11 +25,24 @@ VALIDATION_SHARE = 0.1
 BATCH_SIZE = 1
 """The article's."""
 STORY_TOKENS = 600
+TEMPERATURE = 0.5
+"""The recipe's. The article asks with 0.7, where a model of this size loses its thread more often."""
 OPEN_STATUSES = frozenset({"validating_files", "queued", "running", "paused"})
 ARTICLE_DAY = "2023-04-04"
 LONG_PROMPT_TOKENS, SHORT_PROMPT_TOKENS, COMPLETION_TOKENS = 130, 15, 650
 """About what OpenAI's tokenizer of that time made of the recipe's prompt, of `唐,隐形,轻松 ->` and of a story (the
 article's result table: some 660 tokens a row)."""
+
+
+ARTICLE_CALLS = {
+    "on": ARTICLE_DAY,
+    "model": "curie-ft",
+    "against": "text-davinci-003",
+    "provider": "openai",
+    "against_provider": "openai",
+    "tuned": {"prompt_tokens": SHORT_PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
+    "base": {"prompt_tokens": LONG_PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
+}
 
 
 def prepare_run(api: Api, generation_id: str) -> Json:
@@ -78,37 +91,32 @@ def show_results(api: Api, job_id: str, picture: Path) -> None:
 
 def tell_story(api: Api, model: str, prompt: str) -> None:
     """Ask for a story as the article does, and print it."""
-    body = {"model": model, "prompt": prompt, "max_tokens": STORY_TOKENS, "temperature": 0.7, "top_p": 1}
+    body = {"model": model, "prompt": prompt, "max_tokens": STORY_TOKENS, "temperature": TEMPERATURE}
     answer = api.post("/completions", body)
     choice, usage = answer["choices"][0], answer["usage"]
     footer = f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens · {choice['finish_reason']}"
     console.print(Panel(Text(choice["text"].strip()), title=Text(prompt.strip()), subtitle=footer), highlight=False)
 
 
-def show_cost(api: Api, job: Json) -> None:
+def show_cost(api: Api, job: Json, stories: int) -> None:
     """Print what the training cost here, and when the article's tuned curie would have paid at its prices."""
     tokens = job["trained_tokens"]
     console.print(f"Here: {describe_cost(job)} for {tokens:,} trained tokens, on this machine.", highlight=False)
-    console.print(f"As the article did it, at OpenAI's prices of {ARTICLE_DAY}:")
+    console.print(f"As the article did it, at OpenAI's prices of {ARTICLE_DAY}, with {stories} stories:")
     for against in ("gpt-3.5-turbo", "text-davinci-003"):
         found = api.get("/prices/compare", model="curie-ft", against=against, provider="openai", on=ARTICLE_DAY)
-        console.print(f"  curie-ft costs {found['ratio']:g} × {against} per token", highlight=False)
+        console.print(f"  curie-ft costs {found['times']['output']:g} × {against} per token", highlight=False)
     training = api.get("/prices/show", model="curie", provider="openai", on=ARTICLE_DAY)
-    print_return(api.post("/roi", describe_article_costs(training["training_token"]["usd"], tokens)))
-
-
-def describe_article_costs(usd_per_million: float, trained_tokens: int) -> Json:
-    """Return the question: this training on curie, against the long prompt on text-davinci-003."""
-    return {
-        "on": ARTICLE_DAY,
-        "model": "curie-ft",
-        "against": "text-davinci-003",
-        "provider": "openai",
-        "against_provider": "openai",
-        "training_usd": round(usd_per_million * trained_tokens / 1_000_000, 6),
-        "tuned": {"prompt_tokens": SHORT_PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
-        "base": {"prompt_tokens": LONG_PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
+    costs = {
+        "data_usd": price_tokens(found["against"], "output", stories * (LONG_PROMPT_TOKENS + COMPLETION_TOKENS)),
+        "training_usd": price_tokens(training, "training_token", tokens),
     }
+    print_return(api.post("/roi", {**ARTICLE_CALLS, **costs}))
+
+
+def price_tokens(prices: Json, unit: str, tokens: int) -> float:
+    """Return dollars. That model cost as much to read as to write."""
+    return float(round(prices["usd_per_unit"][unit] * tokens / 1_000_000, 6))
 
 
 def show_line(api: Api, model: str) -> None:

@@ -206,9 +206,7 @@ def print_changes(changes: list[Json]) -> None:
     """Print each change of the status with who and why."""
     table = Table("when", "status", "by", "why", box=None)
     for change in changes:
-        table.add_row(
-            describe_moment(change["created_at"]), change["to_status"], change["changed_by"], change["reason"]
-        )
+        table.add_row(describe_moment(change["created_at"]), change["to"], change["by"], change["reason"])
     console.print(table)
 
 
