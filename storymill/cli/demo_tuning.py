@@ -5,12 +5,13 @@ from typing import Any
 
 from rich.panel import Panel
 from rich.text import Text
-from rich.tree import Tree
 
 from storymill.cli.connection import console
 from storymill.cli.datasets import prepare_there
 from storymill.cli.fine_tune import build_request, describe_method, start_job
 from storymill.cli.fine_tunes import JOBS, draw_results
+from storymill.cli.model_family import draw_tree
+from storymill.cli.models import path_of
 from storymill.cli.roi import print_return
 from storymill.cli.tuning_view import describe_cost
 from storymill.client.errors import ClientError
@@ -121,17 +122,4 @@ def price_tokens(prices: Json, unit: str, tokens: int) -> float:
 
 def show_line(api: Api, model: str) -> None:
     """Print the tree of a model: which came of which, by how many rows."""
-    found = api.get(f"/models/{model}/tree")
-    tree = Tree(Text(found["base_model"], style="dim"))
-    add_branch(tree, found["root"])
-    console.print(tree)
-
-
-def add_branch(tree: Tree, node: Json) -> None:
-    """Add a model and its children."""
-    names = "".join(f"  ← {alias}" for alias in node["aliases"])
-    label = Text(node["model"], style="bold" if node["is_asked"] else "")
-    label.append(f"  {node['rows']} rows", style="dim").append(names, style="green")
-    branch = tree.add(label)
-    for child in node["children"]:
-        add_branch(branch, child)
+    console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
