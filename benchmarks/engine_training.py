@@ -43,7 +43,7 @@ STREAM_ROUNDS = 3
 
 
 def main() -> None:
-    """Print a table, and the figures as one JSON line."""
+    """Print what each part measures as soon as it is known, and all figures as one JSON line at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="", help="model folder (default: the built-in weights)")
     parser.add_argument("--rounds", type=int, default=12)
@@ -57,8 +57,10 @@ def main() -> None:
     figures = measure_steps(model, options.rounds)
     for kind in ("ours", "bare"):
         figures[f"{kind}_peak_mib"] = read_memory(model, kind)
+    print_loops(figures)
     figures |= asyncio.run(measure_streams(model, options.stream_seconds))
-    print_table(figures)
+    print_streams(figures)
+    print(json.dumps(figures))
 
 
 def measure_steps(model: str, rounds: int) -> dict[str, float]:
@@ -223,18 +225,21 @@ async def stream_for(engine: EngineProcess, model: str, seconds: float) -> float
     return sum(counts) / seconds
 
 
-def print_table(figures: dict[str, float]) -> None:
-    """Print what was measured beside its bar."""
+def print_loops(figures: dict[str, float]) -> None:
+    """Print what was measured of the two loops, beside its bar."""
     print(f"{'':32}{'ours':>10}{'bare loop':>12}{'ratio':>8}")
     for label, name in (("seconds per step (1 example)", "step_seconds"), ("tokens per second", "tokens_per_second")):
         ours, bare = figures[f"ours_{name}"], figures[f"bare_{name}"]
         print(f"{label:32}{ours:>10.2f}{bare:>12.2f}{ours / bare:>8.2f}")
     print(f"{'median of paired step ratios':32}{'':>22}{figures['step_ratio']:>8.2f}  bar: <= {BAR_STEP_RATIO}")
-    print(f"{'peak memory, MiB':32}{figures['ours_peak_mib']:>10.0f}{figures['bare_peak_mib']:>12.0f}")
+    print(f"{'peak memory, MiB':32}{figures['ours_peak_mib']:>10.0f}{figures['bare_peak_mib']:>12.0f}", flush=True)
+
+
+def print_streams(figures: dict[str, float]) -> None:
+    """Print what the streams lose, and what the job trains meanwhile."""
     print(f"4 streams, tokens per second: alone {figures['streams_alone_tokens_per_second']:.1f}, while training")
     print(f"{figures['streams_while_training_tokens_per_second']:.1f} ({figures['streams_share_left']:.0%}); ", end="")
     print(f"the job meanwhile trained {figures['trained_tokens_per_second_beside_streams']:.0f} tokens per second")
-    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
