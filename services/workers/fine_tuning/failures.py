@@ -12,9 +12,9 @@ MOST_TRIES: Final = 120
 MOST_TRIES_OF: Final = {
     "server_error": 40,
     "malformed": 20,
-    "no_model": 5,
-    "upstream_job_lost": 6,
-    "result_file_late": 6,
+    "no_model": 4,
+    "upstream_job_lost": 5,
+    "result_file_late": 5,
     "internal_error": 5,
 }
 """By code. A job that is not there, a model that is not named: a provider may need seconds to know, not hours."""
