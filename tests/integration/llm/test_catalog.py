@@ -1,12 +1,15 @@
 """The model catalog against scripted providers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from shared.llm.catalog import ModelCatalog
 from shared.llm.client import LlmClient
 from shared.llm.providers import Provider, Providers
+from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream
 
 NOWHERE = Provider("nowhere", "http://127.0.0.1:9/v1", models=("far-*",))
@@ -74,3 +77,30 @@ async def test_a_removed_model_is_forgotten(client: LlmClient, upstream: Scripte
     upstream.models[:] = ["other"]
     assert "scripted-1" not in [model.id for model in await catalog.list_models()]
     assert await catalog.find("scripted-1") is None
+
+
+class SlowListing(ScriptedUpstream):
+    """A provider whose list is as old as the question when it arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.gate = asyncio.Event()
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        answer = await super()._list_models(request)
+        self.asked += 1
+        await self.gate.wait()
+        return answer
+
+
+async def test_a_model_made_while_the_list_is_on_its_way_is_found(client: LlmClient) -> None:
+    async with SlowListing() as slow:
+        catalog = make_catalog(client, slow)
+        listing = asyncio.create_task(catalog.list_models())
+        await eventually(lambda: slow.asked == 1, what="the provider to be asked")
+        slow.models.append("ft:new")
+        finding = asyncio.create_task(catalog.find("ft:new"))
+        slow.gate.set()
+        assert "ft:new" not in [model.id for model in await listing]
+        assert await finding is not None

@@ -1,12 +1,17 @@
 """Comparisons: both models write, a judge or people vote, and a promotion may require the outcome."""
 
+import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from shared.db.models import Attempt, LedgerEntry
+from storymill.cli import app
+from storymill.launcher.credentials import Credentials, write_credentials
 from tests.support.gateway import assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.tuned_models import Tenant
@@ -114,6 +119,20 @@ async def test_people_vote_without_knowing_which_is_which(tenant: Tenant) -> Non
     late = await tenant.client.post(f"{path}/votes", json={"position": 0, "vote": "tie"})
     assert_openai_error(late, 400, code="not_voting")
     assert (await tenant.client.get(f"{path}/pairs")).json()["data"][0]["outcome"] == "model"
+
+
+async def test_a_person_votes_at_the_terminal(tenant: Tenant, tmp_path: Path) -> None:
+    model = await tenant.tune(new_name("ft:m"))
+    tenant.mill.upstream.choose = script_for(model.name, better=GOOD)
+    key = tenant.client.headers["authorization"].removeprefix("Bearer ")
+    base_url = f"{tenant.mill.base_url}/v1"
+    write_credentials(tmp_path, Credentials(base_url=base_url, streaming_url="http://127.0.0.1:1", api_key=key))
+    command = ["models", "compare", model.name, MODEL, "--state-dir", str(tmp_path), "--prompt", "p1", "--prompt", "p2"]
+    done = await asyncio.to_thread(CliRunner().invoke, app, command, input="x\nt\nt\n")
+    assert done.exit_code == 0, done.output
+    printed = " ".join(done.output.split())
+    assert GOOD in printed
+    assert "0 won, 0 lost, 2 tied of 2 pairs: win rate 50%" in printed
 
 
 async def test_bad_orders_are_refused(tenant: Tenant, other: Tenant) -> None:
