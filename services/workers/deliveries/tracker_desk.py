@@ -26,6 +26,8 @@ from shared.db.repositories.tracker_runs import (
 )
 from shared.observability.logs import get_logger
 
+IDLE_WAIT_SECONDS: Final = 3.0
+"""Between two looks at a job that has nothing new to tell."""
 FIRST_WAIT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 900.0
 PATIENCE: Final = timedelta(days=7)
@@ -88,6 +90,8 @@ class TrackerDesk:
                 )
         except STORE_ERRORS as error:
             log.warning("tracker_left_to_the_reaper", job=key[0], sink=key[1], error=str(error))
+        except Exception:  # a defect of ours: the lease lapses, and the run is taken again
+            log.exception("tracker_session_failed", job=key[0], sink=key[1])
 
     def _is_wanted(self) -> bool:
         return bool(self._waiting)
@@ -112,13 +116,13 @@ async def tell_while_held(context: WorkerContext, claimed: ClaimedRun, session: 
                 await complete_run(transaction, claimed)
             log.info("tracker_complete", job=claimed.job_id, sink=claimed.sink)
         else:
-            await let_go(context, claimed)
+            await let_go(context, claimed, wait_seconds=IDLE_WAIT_SECONDS)
 
 
-async def let_go(context: WorkerContext, claimed: ClaimedRun) -> None:
+async def let_go(context: WorkerContext, claimed: ClaimedRun, *, wait_seconds: float = 0) -> None:
     """Let another worker, or a later turn, go on with the run."""
     async with context.database.transaction() as session:
-        await leave_run(session, claimed, error=None, tries=0, wait_seconds=0)
+        await leave_run(session, claimed, wait_seconds=wait_seconds)
 
 
 async def record_failure(context: WorkerContext, claimed: ClaimedRun, error: str) -> None:

@@ -29,6 +29,8 @@ SETTLE_SECONDS: Final = 1.0
 ROWS: Final = 1_000
 TURN_SECONDS: Final = 20.0
 """So long a session goes on when others wait for its place."""
+IDLE_SECONDS: Final = 120.0
+"""So long it waits for a job that measures nothing (a paused one)."""
 
 STOP_SECONDS: Final = 2.5
 
@@ -57,7 +59,11 @@ class TrackerSession:
         return cls(context, claimed, is_wanted, told, claimed.run_ref)
 
     async def run(self) -> bool:
-        """Tell until the job is over (True) or the turn (False). Raises: SinkError, LostRunError, store errors."""
+        """Tell until the job is over (True), or the turn is or nothing happens (False).
+
+        Raises: SinkError, LostRunError, store errors."""
+        if not await self._has_news():
+            return False  # a job that waits needs no process, and W&B a new folder for each
         process = await SinkProcess.start(self.claimed.sink, self.context.worker_settings.tracker_python)
         try:
             await self._open(process)
@@ -92,17 +98,23 @@ class TrackerSession:
         self.run_ref = opened
         await self._note()
 
+    async def _has_news(self) -> bool:
+        job = await self._load_job()
+        return is_over(job) or bool(await self._load_rows(is_last=False))
+
     async def _follow(self, process: SinkProcess) -> FineTuningJob | None:
         """Write rows as they come; return the job when it is over, None when the turn is."""
         turn_end = time.monotonic() + TURN_SECONDS
+        idle_end = time.monotonic() + IDLE_SECONDS
         while True:
             job = await self._load_job()
             rows = await self._load_rows(is_last=is_over(job))
             if rows:
                 await self._write(process, rows)
+                idle_end = time.monotonic() + IDLE_SECONDS
             elif is_over(job):
                 return job
-            elif self.context.stopping.is_set() or (self.is_wanted() and time.monotonic() > turn_end):
+            elif self.context.stopping.is_set() or time.monotonic() > (turn_end if self.is_wanted() else idle_end):
                 is_leaving = self.context.stopping.is_set()
                 await self._pause(process, STOP_SECONDS if is_leaving else 2 * self._answer_seconds)
                 return None

@@ -3,7 +3,6 @@ slow or gone hold up no others. One per process; woken by messages, asleep betwe
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 from typing import Final, Self
 
 from services.workers.context import WorkerContext
@@ -59,6 +58,8 @@ class WebhookDesk:
                 await self._claim()
             except STORE_ERRORS as error:
                 log.warning("webhooks_left_to_the_reaper", error=str(error))
+            except Exception:  # a defect of ours must not end the desk
+                log.exception("webhooks_not_claimed")
 
     async def _claim(self) -> None:
         room = MOST_UNDER_WAY - len(self._under_way)
@@ -77,8 +78,11 @@ class WebhookDesk:
 
     async def _deliver(self, delivery: DueDelivery) -> None:
         try:
-            with suppress(*STORE_ERRORS):  # not marked: sent again when the lease is over
-                await deliver(self._context, self._sender, delivery)
+            await deliver(self._context, self._sender, delivery)
+        except STORE_ERRORS as error:
+            log.warning("webhook_not_marked", webhook=delivery.event_id, error=str(error))  # its lease lapses
+        except Exception:  # a defect of ours: it is sent again when the lease is over
+            log.exception("webhook_failed", webhook=delivery.event_id)
         finally:
             self._of_endpoint[delivery.endpoint_id] -= 1
             if not self._of_endpoint[delivery.endpoint_id]:

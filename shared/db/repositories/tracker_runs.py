@@ -58,7 +58,9 @@ TELL: Final = text("""
 
 LEAVE: Final = text("""
     update tracker_run
-    set status = :status, last_error = :error, tries = :tries, worker_id = null, lease_until = null,
+    set status = cast(:status as text), tries = coalesce(cast(:tries as int), tries),
+        last_error = case when cast(:status as text) <> 'complete' then coalesce(cast(:error as text), last_error) end,
+        worker_id = null, lease_until = null,
         next_at = now() + make_interval(secs => :wait_seconds)
     where job_id = :job_id and sink = :sink and attempt = :attempt and status = 'open'
     returning job_id
@@ -125,9 +127,15 @@ async def complete_run(session: AsyncSession, claimed: ClaimedRun) -> bool:
 
 
 async def leave_run(
-    session: AsyncSession, claimed: ClaimedRun, *, error: str | None, tries: int, wait_seconds: float
+    session: AsyncSession,
+    claimed: ClaimedRun,
+    *,
+    error: str | None = None,
+    tries: int | None = None,
+    wait_seconds: float,
 ) -> bool:
-    """Let go of a run that is to go on after `wait_seconds`; False when it is not ours any more."""
+    """Let go of a run that is to go on after `wait_seconds`; False when it is not ours any more. Without an error of
+    this time the last one stays until a step is told."""
     values = {"status": "open", "error": error, "tries": tries, "wait_seconds": wait_seconds}
     return await is_written(session, LEAVE, claimed, **values)
 

@@ -46,7 +46,7 @@ async def test_a_job_is_told_live_and_to_its_end(trackers: Trackers, sink: str) 
     job = await TrackedJob.add(trackers.context.database, {"type": sink, sink: {"name": "dynasties"}})
     await job.measure(1, STEPS // 2)
     await trackers.tell(job, sink)
-    await eventually_async(lambda: has_opened(job, sink), what="the run to be open")
+    await eventually_async(lambda: has_opened(job, sink), timeout_seconds=60, what="the run to be open")
     await job.measure(STEPS // 2 + 1, STEPS)
     await job.end()
     await trackers.wait(job, sink, told_step=STEPS)
@@ -59,11 +59,11 @@ async def test_a_killed_tracker_loses_nothing(trackers: Trackers, sink: str) -> 
     job = await TrackedJob.add(trackers.context.database, {"type": sink, sink: {}})
     await job.measure(1, STEPS // 2)
     await trackers.tell(job, sink)
-    await eventually_async(lambda: has_opened(job, sink), what="the run to be open")
+    await eventually_async(lambda: has_opened(job, sink), timeout_seconds=60, what="the run to be open")
     await job.measure(STEPS // 2 + 1, STEPS)
     (child,) = find_children()
     os.killpg(child.pid, signal.SIGKILL)
-    await eventually_async(lambda: has_failed(job, sink), what="the death to be noticed")
+    await eventually_async(lambda: has_failed(job, sink), timeout_seconds=60, what="the death to be noticed")
     assert (await job.run(sink)).last_error == "The tracker's process died."
     await job.end()
     await job.lapse(sink)
@@ -90,6 +90,7 @@ async def has_opened(job: TrackedJob, sink: str) -> bool:
 async def test_a_tracker_that_hangs_is_killed_and_told_again(trackers: Trackers) -> None:
     trackers.context.worker_settings.tracker_answer_seconds = 0.5
     job = await TrackedJob.add(trackers.context.database, {"type": "tensorboard"})
+    await job.measure(1, 3)
     await trackers.tell(job, "tensorboard")
     await eventually(lambda: len(find_children()) == 1, what="the child to be there")
     (child,) = find_children()
@@ -99,7 +100,6 @@ async def test_a_tracker_that_hangs_is_killed_and_told_again(trackers: Trackers)
     assert run.last_error == "The tracker did not answer within 0.5 s."
     assert not child.is_running()
     trackers.context.worker_settings.tracker_answer_seconds = 60
-    await job.measure(1, 3)
     await job.end()
     await job.lapse("tensorboard")
     await trackers.tell(job, "tensorboard")
@@ -136,7 +136,7 @@ async def test_a_killed_worker_leaves_no_child_and_loses_no_step(
     await job.measure(1, STEPS)
     worker = make_worker(trackers, database_url, redis_url)
     async with worker, reaping(trackers.context.sender):
-        await eventually_async(lambda: has_opened(job, "wandb"), what="the run to be open")
+        await eventually_async(lambda: has_opened(job, "wandb"), timeout_seconds=60, what="the run to be open")
         children = [child for child in psutil.Process(worker.pid).children() if is_sink(child)]
         worker.kill()
         await eventually(lambda: not any(child.is_running() for child in children), what="the child to leave")
@@ -171,7 +171,7 @@ async def test_a_worker_that_stops_hands_its_run_to_the_next_one(
     job = await TrackedJob.add(first.database, {"type": "wandb", "wandb": {"project": "p", "tags": ["t"]}})
     await job.measure(1, STEPS)
     await tell_tracker(first, job.id, "wandb")
-    await eventually_async(lambda: has_opened(job, "wandb"), what="the run to be open")
+    await eventually_async(lambda: has_opened(job, "wandb"), timeout_seconds=60, what="the run to be open")
     await first.close()
     run = await job.run("wandb")
     assert (run.status, run.lease_until, run.last_error) == ("open", None, None)
@@ -197,16 +197,30 @@ async def test_values_that_came_after_their_step_are_told_at_the_end(trackers: T
 async def test_a_missing_package_is_said_and_the_run_waits(database_url: str, redis_url: str, tmp_path: Path) -> None:
     context = await open_trackers(tmp_path, database_url, redis_url, None)
     job = await TrackedJob.add(context.database, defaults=("trackio",))
+    await job.measure(1, 3)
     await tell_tracker(context, job.id, "trackio")
 
     async def is_said() -> bool:
         return (await job.run("trackio")).last_error is not None
 
-    await eventually_async(is_said, what="the missing package to be noticed")
+    await eventually_async(is_said, timeout_seconds=60, what="the missing package to be noticed")
     run = await job.run("trackio")
     assert run.last_error == "The package trackio is not installed: see 'Trackers' in docs/operators.md."
     assert (run.status, run.tries) == ("open", 1)
     await context.close()
+
+
+async def test_a_job_that_waits_needs_no_process(trackers: Trackers) -> None:
+    job = await TrackedJob.add(trackers.context.database, {"type": "wandb"})
+    await trackers.tell(job, "wandb")
+
+    async def is_left() -> bool:
+        run = await job.run("wandb")
+        return run.attempt == 1 and run.lease_until is None
+
+    await eventually_async(is_left, what="the run to be looked at")
+    assert (await job.run("wandb")).run_ref is None
+    assert not (trackers.folder / "wandb").exists()
 
 
 async def test_more_runs_than_places_are_all_told(trackers: Trackers) -> None:
