@@ -59,7 +59,7 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer stories, one epoch: to see that it works.")] = False,
     keep_running: Annotated[bool, typer.Option("--keep-running", help="Leave everything running at the end.")] = False,
     export: Annotated[Path, typer.Option(help="The CSV of the stories.")] = Path("data/ultraman_stories.csv"),
-    picture: Annotated[Path, typer.Option(help="The picture of the curves.")] = Path(".storymill/ultraman_curve.png"),
+    picture: Annotated[Path, typer.Option(help="The picture of the curves.")] = Path("data/ultraman_curve.png"),
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """The article's flow: write stories, prepare, fine-tune, ask, count the cost, tune again, stream."""
