@@ -113,7 +113,10 @@ async def test_the_providers_own_failure_is_told(bench: TuningBench, provider: T
     ("content", "message"),
     [
         (b"\n", "The training file is empty."),
-        (b'{"prompt":"a","completion":"b"}\n{"prompt":1,"completion":"b"}\nnope\n', "The training file has 2 lines that cannot be used"),
+        (
+            b'{"prompt":"a","completion":"b"}\n{"prompt":1,"completion":"b"}\nnope\n',
+            "The training file has 2 lines that cannot be used",
+        ),
         (b'{"input":{}}\n', 'line 1: neither "messages" nor "prompt" and "completion" found'),
     ],
 )
