@@ -23,9 +23,9 @@ SHOWN_STORIES = 2
 BASE_MODEL = "text-davinci-003"
 """The engine's storyteller. It tells stories already, so a few dozen rows teach it the short prompt; `curie`, which is
 the untuned Gemma, would need hundreds of them and an hour to write Chinese that holds together."""
-LEARNING_RATE_MULTIPLIER = 0.5
-SECOND_LEARNING_RATE_MULTIPLIER = 0.2
-"""The article's, for going on with a tuned model."""
+LEARNING_RATE_MULTIPLIER = 0.2
+"""The article's. At 0.5 two dozen stories are learned by heart: training loss 0.42, validation loss up from 1.23 to
+1.32 in three epochs."""
 FEWEST_STORIES = 12
 """Providers refuse a training on fewer than ten rows; one in ten is held out."""
 NEW_CELL = "宋,发射激光,艰难 ->\n"
@@ -39,7 +39,7 @@ class DemoSizes:
     """How much of everything."""
 
     stories: int = 24
-    epochs: int = 3
+    epochs: int = 2
     more_stories: int = 12
     more_epochs: int = 2
 
@@ -111,8 +111,9 @@ def tune_again(api: Api, clock: DemoClock, sizes: DemoSizes, model: str) -> str:
         generation_id = write_stories(api, "ultraman_more.json", sizes.more_stories)
         dataset = demo_tuning.prepare_run(api, generation_id)
     with clock.step("Tune the tuned model again"):
-        multiplier = SECOND_LEARNING_RATE_MULTIPLIER
-        job = demo_tuning.train(api, dataset, model, epochs=sizes.more_epochs, learning_rate_multiplier=multiplier)
+        job = demo_tuning.train(
+            api, dataset, model, epochs=sizes.more_epochs, learning_rate_multiplier=LEARNING_RATE_MULTIPLIER
+        )
         demo_tuning.tell_story(api, job["fine_tuned_model"], NEWEST_CELL)
     newest: str = job["fine_tuned_model"]
     return newest
