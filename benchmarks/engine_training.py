@@ -173,7 +173,7 @@ async def compare_streams(engine: EngineProcess, model: str, seconds: float) -> 
     await stream_for(engine, model, 5.0)
     for _ in range(STREAM_ROUNDS):
         jobs.pause(job.id)
-        await asyncio.to_thread(wait_until, lambda: engine.trainer_pid() is None, "the trainer is gone")
+        await asyncio.to_thread(wait_until, lambda: engine.trainer_pid() is None, "the trainer is gone", 300)
         alone = await stream_for(engine, model, seconds)
         before = jobs.retrieve(job.id).trained_tokens or 0
         jobs.resume(job.id)
