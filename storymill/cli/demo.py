@@ -24,8 +24,8 @@ BASE_MODEL = "text-davinci-003"
 """The engine's storyteller. It tells stories already, so a few dozen rows teach it the short prompt; `curie`, which is
 the untuned Gemma, would need hundreds of them and an hour to write Chinese that holds together."""
 LEARNING_RATE_MULTIPLIER = 0.2
-"""The article's. At 0.5 two dozen stories are learned by heart: training loss 0.42, validation loss up from 1.23 to
-1.32 in three epochs."""
+"""The article's. Validation loss of 23 stories after two epochs: 1.16 (1.18 after one). At 0.5 they are learned by
+heart: 1.23, 1.26, 1.32 after one, two, three epochs, while the training loss falls to 0.42."""
 FEWEST_STORIES = 12
 """Providers refuse a training on fewer than ten rows; one in ten is held out."""
 NEW_CELL = "宋,发射激光,艰难 ->\n"
