@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.metric_names import is_broken
-from shared.db.models import FineTuningEvent, FineTuningMetric
+from shared.db.repositories.fine_tuning_reads import has_event, read_validation_losses
 from shared.db.repositories.fine_tuning_records import NewEvent
 from shared.llm.fine_tuning.provider import UpstreamEvent
 
@@ -20,7 +19,7 @@ async def find_alarms(session: AsyncSession, job_id: str, events: Sequence[Upstr
     """Return the alarms that the new events give rise to, each once in a job; their metrics are recorded."""
     raised = []
     broken = next((event for event in events if is_broken(event.data)), None)
-    if broken is not None and not await is_raised(session, job_id, NOT_A_NUMBER):
+    if broken is not None and not await has_event(session, job_id, NOT_A_NUMBER):
         message = f"The loss is not a number any more ({broken.message}): lower the learning rate, or look at the data"
         raised.append(NewEvent(message, level="warn", data={"code": NOT_A_NUMBER}))
     if any(event.type == "metrics" for event in events):
@@ -30,14 +29,9 @@ async def find_alarms(session: AsyncSession, job_id: str, events: Sequence[Upstr
 
 async def find_overfitting(session: AsyncSession, job_id: str) -> list[NewEvent]:
     """Return an alarm when the validation loss has just risen three times in a row."""
-    query = (
-        select(FineTuningMetric.step, FineTuningMetric.valid_loss)
-        .where(FineTuningMetric.job_id == job_id, FineTuningMetric.valid_loss.is_not(None))
-        .order_by(FineTuningMetric.step)
-    )
-    rows = (await session.execute(query)).all()
+    rows = await read_validation_losses(session, job_id)
     turn = find_turn([loss for _, loss in rows])
-    if turn is None or await is_raised(session, job_id, OVERFITTING):
+    if turn is None or await has_event(session, job_id, OVERFITTING):
         return []
     step, loss = rows[turn]
     message = (
@@ -56,11 +50,3 @@ def find_turn(losses: Sequence[float | None]) -> int | None:
         if rises == RISES_IN_A_ROW:
             return index - RISES_IN_A_ROW
     return None
-
-
-async def is_raised(session: AsyncSession, job_id: str, code: str) -> bool:
-    """Say whether an alarm of the kind is among the job's events."""
-    query = select(FineTuningEvent.position).where(
-        FineTuningEvent.job_id == job_id, FineTuningEvent.data["code"].astext == code
-    )
-    return (await session.scalars(query.limit(1))).one_or_none() is not None

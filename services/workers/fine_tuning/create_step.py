@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.failures import is_gone
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.progress import enter_status
 from services.workers.fine_tuning.upload_step import carry_out_here
-from shared.db.models import Attempt, FineTuningJob
+from shared.db.models import FineTuningJob
 from shared.db.repositories.fine_tuning_claims import LostJobError
 from shared.db.repositories.fine_tuning_jobs import count_waiting_before
+from shared.db.repositories.fine_tuning_reads import find_training_start, find_upstream_id
 from shared.db.repositories.fine_tuning_records import NewEvent, append_events
 from shared.db.repositories.training_books import open_training_attempt
 from shared.llm.failures import LlmError
@@ -59,8 +59,7 @@ async def create_upstream(held: HeldJob) -> None:
 async def record_intent(held: HeldJob) -> Intent:
     """Put the training on the books before it is asked for."""
     async with held.writing() as (session, job):
-        query = select(Attempt.id).where(Attempt.subject_id == job.id, Attempt.kind == "training")
-        is_first = (await session.scalars(query)).one_or_none() is None
+        is_first = await find_training_start(session, job.id) is None
         await open_training_attempt(session, job, held.context.worker_id)
         return Intent(job, is_first)
 
@@ -151,8 +150,7 @@ async def cancel_doubles(held: HeldJob, doubles: list[UpstreamJob]) -> None:
 async def withdraw(held: HeldJob, upstream: UpstreamJob) -> None:
     """We made a job and then were not the owner any more: unless the owner took it, cancel it."""
     async with held.context.database.transaction() as session:
-        query = select(FineTuningJob.upstream_job_id).where(FineTuningJob.id == held.id)
-        kept = await session.scalar(query)
+        kept = await find_upstream_id(session, held.id)
     if kept is not None and kept != upstream.id:
         await cancel_one(held, upstream.id)
 

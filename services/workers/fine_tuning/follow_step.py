@@ -4,8 +4,6 @@ provider's. Ends with the job's end there."""
 import time
 from datetime import timedelta
 
-from sqlalchemy import select
-
 from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.event_feed import EventFeed
 from services.workers.fine_tuning.failures import JobFailedError, NotYetError, is_gone
@@ -14,7 +12,8 @@ from services.workers.fine_tuning.pace import Pace
 from services.workers.fine_tuning.progress import Snapshot, record_snapshot
 from services.workers.fine_tuning.wishes import Wishes
 from shared.clock import utc_now
-from shared.db.models import Attempt, FineTuningJob
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_reads import find_training_start
 from shared.llm.failures import LlmError
 from shared.llm.fine_tuning.provider import UpstreamCheckpoint, UpstreamJob
 from shared.observability.logs import get_logger
@@ -107,8 +106,7 @@ class Follower:
     async def _limit_validation(self) -> None:
         limit = self._held.context.worker_settings.fine_tuning_validation_seconds
         async with self._held.context.database.transaction() as session:
-            query = select(Attempt.started_at).where(Attempt.subject_id == self._held.id, Attempt.kind == "training")
-            begun = await session.scalar(query)
+            begun = await find_training_start(session, self._held.id)
         if begun is None or utc_now() - begun < timedelta(seconds=limit):
             return
         try:

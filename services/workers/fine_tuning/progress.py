@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.alarms import find_alarms
 from services.workers.fine_tuning.ending import find_cost
 from services.workers.fine_tuning.metric_names import read_metric
 from shared.clock import utc_now
-from shared.db.models import FineTuningChange, FineTuningJob
+from shared.db.models import FineTuningJob
+from shared.db.repositories.fine_tuning_reads import was_changed_by
 from shared.db.repositories.fine_tuning_records import (
     NewCheckpoint,
     NewEvent,
@@ -86,10 +86,7 @@ async def hold_budget(session: AsyncSession, job: FineTuningJob) -> None:
     """Have a job paused that has cost as much as it may; once: whoever resumes it then lifts the budget."""
     if job.budget_usd is None or job.cost_usd is None or job.cost_usd < job.budget_usd or job.wanted is not None:
         return
-    query = select(FineTuningChange.position).where(
-        FineTuningChange.job_id == job.id, FineTuningChange.changed_by == BUDGET
-    )
-    if (await session.scalars(query.limit(1))).one_or_none() is None:
+    if not await was_changed_by(session, job.id, BUDGET):
         job.wanted, job.wanted_by = "pause", BUDGET
         message = f"The cost so far (${job.cost_usd}) has come to the budget (${job.budget_usd}): the job is paused"
         await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])

@@ -4,16 +4,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.datasets.object_rows import Stored, write_with_objects
 from services.workers.fine_tuning.failures import MOST_TRIES_OF, NotYetError, is_gone
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.result_table import parse_result_table, write_result_table
-from shared.db.models import FineTuningJob, FineTuningMetric
+from shared.db.models import FineTuningJob
 from shared.db.repositories import files
 from shared.db.repositories.fine_tuning_claims import lock_claimed
+from shared.db.repositories.fine_tuning_reads import read_metrics
 from shared.db.repositories.fine_tuning_records import NewEvent, NewMetric, append_events, record_metrics
 from shared.llm.failures import LlmError
 
@@ -56,8 +56,7 @@ async def read_told(held: HeldJob, job: FineTuningJob) -> list[NewMetric]:
 async def store_table(held: HeldJob) -> None:
     """Write our result file and go on to the next step, in one transaction."""
     async with held.context.database.transaction() as session:
-        query = select(FineTuningMetric).where(FineTuningMetric.job_id == held.id).order_by(FineTuningMetric.step)
-        content = write_result_table((await session.scalars(query)).all())
+        content = write_result_table(await read_metrics(session, held.id))
 
     async def write(session: AsyncSession, stored: Stored) -> None:
         job = await lock_claimed(session, held.claimed)
