@@ -75,9 +75,7 @@ fine_tune, model = listed["data"][-1]["id"], listed["data"][-1]["fine_tuned_mode
 
 
 def write_a_story(prompt):
-    response = openai.Completion.create(
-        model=model, prompt=prompt, temperature=0.7, max_tokens=60, top_p=1, stop=["."]
-    )
+    response = openai.Completion.create(model=model, prompt=prompt, temperature=0.7, max_tokens=60, top_p=1, stop=["."])
     return response["choices"][0]["text"]
 
 
