@@ -16,6 +16,7 @@ from storymill.launcher.errors import LauncherError
 
 GENERATION_PREFIX = "gen_"
 GENERATION_SHARE = 0.1
+PREFERENCE = "preference"
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 datasets_app = typer.Typer(help="Datasets: prepare, list, show, report, export.", no_args_is_help=True)
@@ -30,7 +31,9 @@ def add_commands(app: typer.Typer) -> None:
 def prepare(
     source: Annotated[str, typer.Argument(help="A file (csv, tsv, xlsx, txt, json, jsonl, parquet) or a run: gen_…")],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ask nothing; without a mill it asks.")] = False,
-    target: Annotated[str | None, typer.Option("--format", help="completion or chat.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--format", help="completion, chat, or preference (of a run's reviews).")
+    ] = None,
     local: Annotated[bool, typer.Option("--local", help="On this machine, even while a mill is running.")] = False,
     validation_share: Annotated[
         float | None, typer.Option(min=0.0, max=0.5, help="Hold out this share (of a run: 0.1).")
@@ -49,6 +52,8 @@ def prepare(
     if not path.is_file():
         raise ClientError(f"There is no file {path}. (A run's id begins with {GENERATION_PREFIX}.)")
     if local or not is_mill_there(state_dir):
+        if target == PREFERENCE:
+            raise ClientError("Preference pairs are prepared by a running mill: start it with `storymill up`.")
         raise typer.Exit(prepare_here(path, given, quiet=quiet))
     with connect(state_dir) as api:
         prepare_file_there(api, path, {"validation_share": 0.0, **given})

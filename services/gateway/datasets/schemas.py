@@ -13,7 +13,7 @@ Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
 
 
 class GenerationSource(BaseModel):
-    """The finished stories of a run that no reviewer has rejected."""
+    """The finished stories of a run that no reviewer has rejected; for preference pairs, the reviewed ones."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     generation: SourceId
@@ -32,8 +32,9 @@ class DatasetRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     sources: list[GenerationSource | FileSource] = Field(min_length=1, max_length=32)
-    format: Literal["completion", "chat"] | None = Field(
-        None, description="As the sources are, unless given: chat if all of them are."
+    format: Literal["completion", "chat", "preference"] | None = Field(
+        None,
+        description="As the sources are, unless given: chat if all of them are. `preference` pairs reviewed stories.",
     )
     validation_share: float = Field(0.1, ge=0, le=0.5, description="Of the groups of equal or nearly equal rows.")
     seed: int = Field(0, ge=0, le=2**31 - 1)
@@ -41,6 +42,9 @@ class DatasetRequest(BaseModel):
     model: str = Field("gpt-3.5-turbo", min_length=1, max_length=512, description="Whose tokens and limit count.")
     prompt: Literal["attributes", "recipe"] = Field(
         "attributes", description="Of a run's rows: its attributes' values alone, or the recipe's whole prompt."
+    )
+    pairs_per_story: int = Field(
+        16, ge=1, le=1000, description="Of preference pairs: most rejected stories that an accepted one is paired with."
     )
     attribute_separator: str = Field(",", max_length=16)
     system: str | None = Field(None, min_length=1, max_length=32_768, description="For pairs that become chat.")
@@ -56,7 +60,7 @@ class Dataset(BaseModel):
     version: str | None
     status: Status
     sources: list[dict[str, str]]
-    format: Literal["completion", "chat"] | None
+    format: Literal["completion", "chat", "preference"] | None
     options: dict[str, Any]
     counts: dict[str, int] | None
     findings: list[dict[str, Any]] | None

@@ -34,6 +34,11 @@ def contract_of_pairs(profile: PairProfile, longest_completion_tokens: int | Non
     )
 
 
+def contract_of_preference() -> TemplateContract:
+    """Preference pairs are chats, told apart so that a job learns from them by a fitting method."""
+    return TemplateContract("preference", None, None, starts_with_space=False)
+
+
 def contract_of_chat(longest_completion_tokens: int | None = None) -> TemplateContract:
     """Chat templates bring their own separators and stops."""
     return TemplateContract("chat", None, None, starts_with_space=False, max_tokens=longest_completion_tokens)

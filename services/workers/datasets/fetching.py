@@ -3,20 +3,18 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from services.workers.context import WorkerContext
 from services.workers.datasets.errors import DatasetError
-from services.workers.datasets.findings.cut_off import REASON_COLUMN
 from services.workers.datasets.order import SourceOrder
-from services.workers.datasets.origins import SourceOrigins, write_story_origins
-from shared.db.models import RecipeVersion, Story
+from services.workers.datasets.origins import SourceOrigins, describe_story, write_story_origins
+from services.workers.datasets.reviewed_pairs import ACCEPTED, REJECTED, NoReviewedPairsError, PairBook, ReviewedStory
+from services.workers.datasets.story_lines import StoryWriter
+from shared.db.models import Generation, RecipeVersion, Story
 from shared.db.repositories import files, generations, recipes
 from shared.db.repositories.dataset_claims import ClaimedDataset
 from shared.db.repositories.stories import iterate_succeeded
-from shared.recipes.template import compile_template
 
 KNOWN_ENDINGS: Final = frozenset({".csv", ".tsv", ".xlsx", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"})
 
@@ -43,7 +41,8 @@ async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder:
             fetched.append(await fetch_file(context, claimed, source["file"], folder / f"source-{index}"))
         else:
             path = folder / f"source-{index}.jsonl"
-            fetched.append(await fetch_stories(context, claimed, source["generation"], path))
+            fetch = fetch_pairs if claimed.request["format"] == "preference" else fetch_stories
+            fetched.append(await fetch(context, claimed, source["generation"], path))
     return fetched
 
 
@@ -62,13 +61,19 @@ async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: s
     return FetchedSource(SourceOrder(str(target), file.filename), SourceOrigins(file_id=file_id))
 
 
-async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
-    """Write the stories of a run that no reviewer has rejected, in its order. Raises: MissingSourceError."""
+async def find_run(context: WorkerContext, claimed: ClaimedDataset, run_id: str) -> tuple[Generation, RecipeVersion]:
+    """Return a run and the recipe version that it wrote from. Raises: MissingSourceError."""
     async with context.database.transaction() as session:
         run = await generations.find_generation(session, claimed.project_id, run_id)
         if run is None:
             raise MissingSourceError(f"The generation '{run_id}' is gone.")
         _, version = await recipes.get_version(session, run.recipe_version_id)
+    return run, version
+
+
+async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
+    """Write the stories of a run that no reviewer has rejected, in its order. Raises: MissingSourceError."""
+    run, version = await find_run(context, claimed, run_id)
     writer = StoryWriter(claimed.request, version)
     told, count = path.with_suffix(".origins"), 0
     with path.open("wb") as out, told.open("wb") as origins:
@@ -82,25 +87,25 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
     return FetchedSource(SourceOrder(str(path), run_id), SourceOrigins(path=told))
 
 
-class StoryWriter:
-    """Turns stories of one run into lines of prompt and completion."""
+async def fetch_pairs(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
+    """Write the preference pairs that the reviews of a run make. Raises: MissingSourceError, NoReviewedPairsError."""
+    run, version = await find_run(context, claimed, run_id)
+    writer = StoryWriter(claimed.request, version)
+    told = path.with_suffix(".origins")
+    with PairBook(path.with_suffix(".reviewed")) as book:
+        async for batch in iterate_succeeded(context.database.transaction, run_id, (ACCEPTED, REJECTED)):
+            for story in batch:
+                if story.text:
+                    book.add(take_story(writer, run, story, story.text))
+        with path.open("wb") as out, told.open("wb") as origins:
+            request = claimed.request
+            count = book.write_pairs(out, origins, seed=request["seed"], most=request["pairs_per_story"])
+    if not count:
+        raise NoReviewedPairsError(run_id, book.accepted_count, book.rejected_count)
+    return FetchedSource(SourceOrder(str(path), run_id), SourceOrigins(path=told))
 
-    def __init__(self, request: dict[str, Any], version: RecipeVersion) -> None:
-        self._short = request["prompt"] == "attributes"
-        self._separator: str = request["attribute_separator"]
-        self._stratify: str | None = request["stratify"]
-        self._names = version.attribute_names
-        self._template = compile_template(version.template)
 
-    def write(self, story: Story) -> bytes:
-        """Return a story's line."""
-        attributes = {name: story.attributes[name] for name in self._names}
-        label = {self._stratify: str(attributes[self._stratify])} if self._stratify in attributes else {}
-        if self._short:
-            prompt = self._separator.join(str(value) for value in attributes.values())
-        else:
-            prompt = self._template.render(attributes)
-        # A text that a reviewer mended is not cut off any more.
-        reason = story.finish_reason if story.original_text is None else None
-        row = {**label, REASON_COLUMN: reason, "prompt": prompt, "completion": story.text}
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+def take_story(writer: StoryWriter, run: Generation, story: Story, text: str) -> ReviewedStory:
+    """Return what a pair needs of a reviewed story."""
+    verdict = story.review or ""
+    return ReviewedStory(verdict, writer.prompt_of(story), text, writer.describe(story), describe_story(run, story))

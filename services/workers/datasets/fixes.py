@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from services.workers.datasets.rows import RowBatch, RowStore
+from services.workers.datasets.rows import REJECTED_COLUMN, RowBatch, RowStore
 from services.workers.datasets.text_repairs import TEXT_REPAIRS
 
 Field = Literal["prompt", "completion"]
@@ -156,6 +156,8 @@ def _repair_step(fix: Fix) -> Callable[[RowBatch], RowBatch]:
         changed = batch
         for name in fix.fields:
             changed = _edit(changed, name, edit)
+        if REJECTED_COLUMN in batch.extras and "completion" in fix.fields:
+            changed = replace(changed, extras={**batch.extras, REJECTED_COLUMN: edit(batch.extras[REJECTED_COLUMN])})
         return changed
 
     return step

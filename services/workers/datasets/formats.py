@@ -9,7 +9,7 @@ import orjson
 from services.workers.datasets.rows import RowBatch
 from shared.tokens.chat_message import message_text
 
-TrainingFormat = Literal["completion", "chat"]
+TrainingFormat = Literal["completion", "chat", "preference"]
 
 
 def to_chat(batches: Iterable[RowBatch], system: str | None = None) -> Iterator[RowBatch]:
@@ -57,13 +57,3 @@ def _prompt_of(turns: list[dict[str, Any]]) -> str:
     if len(turns) == 1:
         return message_text(turns[0])
     return "\n\n".join(f"{str(turn.get('role', '')).capitalize()}: {message_text(turn)}" for turn in turns)
-
-
-def preference_line(prompt: str, preferred: str, rejected: str) -> bytes:
-    """A line for preference training (DPO): one prompt, the answer that people liked and the one they did not."""
-    line = {
-        "input": {"messages": [{"role": "user", "content": prompt}]},
-        "preferred_output": [{"role": "assistant", "content": preferred}],
-        "non_preferred_output": [{"role": "assistant", "content": rejected}],
-    }
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -11,9 +11,10 @@ from services.workers.datasets.findings.finding import MarkBoard
 from services.workers.datasets.formats import TrainingFormat, to_chat, to_completion
 from services.workers.datasets.order import Order, SourceOrder
 from services.workers.datasets.parity.column_checks import check_column
+from services.workers.datasets.preference import INPUT_COLUMN, split_pairs
 from services.workers.datasets.reading.corrected_copy import CorrectedCopy, write_corrected_copy
 from services.workers.datasets.reading.read_file import ReadFile, read_file
-from services.workers.datasets.rows import RowBatch, RowStore
+from services.workers.datasets.rows import REJECTED_COLUMN, RowBatch, RowStore
 
 
 class BadSourceError(DatasetError):
@@ -56,7 +57,8 @@ class GatheredRows:
 
 def keep_extras(batch: RowBatch, stratify: str | None) -> dict[str, list[str]]:
     """Return the columns that matter beside the texts; every batch gets the same ones, whatever its source has."""
-    names = [REASON_COLUMN, *([stratify] if stratify else [])]
+    pairs = [name for name in (INPUT_COLUMN, REJECTED_COLUMN) if name in batch.extras]
+    names = [REASON_COLUMN, *([stratify] if stratify else []), *pairs]
     return {name: batch.extras.get(name, [""] * len(batch)) for name in names}
 
 
@@ -101,15 +103,37 @@ def refuse_bad(index: int, source: SourceOrder, read: ReadFile, folder: Path) ->
             index,
             write_corrected_copy(read.source, folder),
         )
-    if not read.is_chat:
+    if not read.is_chat and not read.is_preference:
         for name in ("prompt", "completion"):
             outcome, _ = check_column(read.columns, name)
             if outcome.error:
                 raise UnusableRowsError(f"{source.name}: {outcome.error}", outcome.name)
 
 
+def join_pairs(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:
+    """Return one store of preference pairs. Raises: UnusableRowsError for other rows, or another format."""
+    if order.format not in (None, "preference"):
+        name = next(source.name for source, read in zip(order.sources, reads, strict=True) if read.is_preference)
+        message = (
+            f"{name} holds preference pairs, which become no {order.format} rows: ask for the format 'preference'."
+        )
+        raise UnusableRowsError(message, "format")
+    gathered = GatheredRows(RowStore(), "preference", is_chat=False)
+    for index, (source, read) in enumerate(zip(order.sources, reads, strict=True)):
+        if not read.is_preference:
+            raise UnusableRowsError(
+                f"{source.name} holds no preference pairs. The format 'preference' takes generations with reviewed "
+                "stories, and jsonl files with input, preferred_output and non_preferred_output.",
+                "format",
+            )
+        gathered.add(index, read, split_pairs(read.store.batches()), order.stratify)
+    return gathered
+
+
 def join_sources(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:
     """Return one store of all rows: chat lines if the target is chat and any source is, else pairs."""
+    if order.format == "preference" or any(read.is_preference for read in reads):
+        return join_pairs(order, reads)
     target = order.format or ("chat" if all(read.is_chat for read in reads) else "completion")
     is_chat = target == "chat" and any(read.is_chat for read in reads)
     gathered = GatheredRows(RowStore(), target, is_chat)

@@ -7,6 +7,7 @@ from typing import Self, cast
 
 from rich.console import Console
 
+from services.workers.datasets.errors import UnusableRowsError
 from services.workers.datasets.findings.finding import Finding
 from services.workers.datasets.fixes import Plan
 from services.workers.datasets.formats import TrainingFormat, to_completion
@@ -77,6 +78,9 @@ class LocalRun:
         self._stores.append(read.store)
         if read.problem_count:
             return self._refuse(read)
+        if read.is_preference:
+            message = f"{self._path} holds preference pairs, which only a running mill prepares (--format preference)."
+            raise UnusableRowsError(message, "format")
         target = cast(TrainingFormat, self._options.target or ("chat" if read.is_chat else "completion"))
         if read.is_chat and target == "completion":
             read = self._as_pairs(read)

@@ -19,6 +19,7 @@ from services.workers.datasets.order import (
     VALIDATION_FILE,
     Order,
 )
+from services.workers.datasets.pair_inspection import NEVER_LEARNT, inspect_pairs, view_first_pairs
 from services.workers.datasets.parity.checks import examine_rows
 from services.workers.datasets.preparation import (
     build_rows,
@@ -41,7 +42,8 @@ def run_order(order: Order, folder: Path) -> None:
     with gathered.store as store:
         if not store.row_count:
             raise UnusableRowsError("The sources hold no rows.", "count")
-        inspection = inspect_rows(store, order.model, gathered.board, order.tokenizer)
+        inspect = inspect_pairs if gathered.target == "preference" else inspect_rows
+        inspection = inspect(store, order.model, gathered.board, order.tokenizer)
         plan = make_plan(order, gathered, inspection)
         with build_rows(store, plan, gathered.target, gathered.is_chat, order.system) as final:
             if not final.row_count:
@@ -51,10 +53,12 @@ def run_order(order: Order, folder: Path) -> None:
 
 def make_plan(order: Order, gathered: GatheredRows, inspection: Inspection) -> Plan:
     """Return the recommended and the chosen fixes, less those to be left out. Raises: UnusableRowsError."""
-    examination = None if gathered.is_chat else examine_rows(gathered.store, ["prompt", "completion"])
+    is_pairs = gathered.target == "preference"
+    examination = None if gathered.is_chat or is_pairs else examine_rows(gathered.store, ["prompt", "completion"])
     if examination is not None and examination.error is not None:
         raise UnusableRowsError(str(examination.error.error), examination.error.name)
-    plan = choose_plan(examination, inspection, frozenset(order.apply), gathered.target)
+    chosen = frozenset(order.apply) | (NEVER_LEARNT if is_pairs else frozenset())
+    plan = choose_plan(examination, inspection, chosen, gathered.target)
     for code in order.skip:
         plan = plan.without(code)
     return plan
@@ -77,7 +81,10 @@ def write_outcome(
         "validation": held_out,
     }
     source = {"sources": ", ".join(source.name for source in order.sources), "fixes": ", ".join(plan.codes)}
-    views = view_first_rows(final, inspection.tokenizer, is_chat=gathered.target == "chat", at_most=SHOWN_VIEWS)
+    if gathered.target == "preference":
+        views = view_first_pairs(final, inspection.tokenizer, at_most=SHOWN_VIEWS)
+    else:
+        views = view_first_rows(final, inspection.tokenizer, is_chat=gathered.target == "chat", at_most=SHOWN_VIEWS)
     summary = summarise(order.title, source, counts, inspection, contract, views)
     write_page(summary, folder / PAGE_FILE)
     result = {**summary.to_json(), "fixes": list(plan.codes)}

@@ -63,17 +63,40 @@ class SourceOrigins:
         return FileOrigins(self.file_id)
 
 
+def describe_story(run: Generation, story: Story) -> list[str | None]:
+    """Return a story's entry: id, run, recipe version, model, cost."""
+    cost = None if story.cost_usd is None else str(story.cost_usd)
+    return [story.id, story.generation_id, run.recipe_version_id, story.model or run.model, cost]
+
+
 def write_story_origins(out: IO[bytes], run: Generation, stories: Sequence[Story]) -> None:
     """Add an entry per story."""
     for story in stories:
-        cost = None if story.cost_usd is None else str(story.cost_usd)
-        entry = [story.id, story.generation_id, run.recipe_version_id, story.model or run.model, cost]
-        out.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        out.write(orjson.dumps(describe_story(run, story), option=orjson.OPT_APPEND_NEWLINE))
+
+
+def write_pair_origin(out: IO[bytes], accepted: list[str | None], rejected: list[str | None]) -> None:
+    """Add the entry of a pair, of what `describe_story` said of both."""
+    out.write(orjson.dumps([*accepted, rejected[0], rejected[-1]], option=orjson.OPT_APPEND_NEWLINE))
 
 
 def read_entries(path: Path) -> Iterator[RowOrigin]:
     """Yield the origins in the order in which they were written."""
     with path.open("rb") as lines:
         for line in lines:
-            story_id, generation_id, recipe_version_id, model, cost = orjson.loads(line)
-            yield RowOrigin(story_id, generation_id, recipe_version_id, model, None if cost is None else Decimal(cost))
+            story_id, generation_id, recipe_version_id, model, cost, *rejected = orjson.loads(line)
+            rejected_id, rejected_cost = rejected or (None, None)
+            yield RowOrigin(
+                story_id,
+                generation_id,
+                recipe_version_id,
+                model,
+                read_cost(cost),
+                rejected_story_id=rejected_id,
+                rejected_cost_usd=read_cost(rejected_cost),
+            )
+
+
+def read_cost(cost: str | None) -> Decimal | None:
+    """Return a cost as it was written; None when it is not known."""
+    return None if cost is None else Decimal(cost)

@@ -7,13 +7,19 @@ from typing import IO
 
 import numpy as np
 
-from services.workers.datasets.contract import TemplateContract, contract_of_chat, contract_of_pairs
+from services.workers.datasets.contract import (
+    TemplateContract,
+    contract_of_chat,
+    contract_of_pairs,
+    contract_of_preference,
+)
 from services.workers.datasets.fixes import Fix, Plan, apply_plan
 from services.workers.datasets.formats import TrainingFormat, to_chat, to_completion
 from services.workers.datasets.inspection import Inspection
 from services.workers.datasets.json_lines import encode_pairs, encode_records
 from services.workers.datasets.parity.checks import Examination
 from services.workers.datasets.parity.column_profile import profile_pairs
+from services.workers.datasets.preference import to_preference
 from services.workers.datasets.rows import RowBatch, RowStore
 from services.workers.datasets.split import Split, split_rows
 
@@ -63,6 +69,8 @@ def build_rows(
         batches = to_chat(batches, system)
     if target == "completion" and is_chat:
         batches = to_completion(batches)
+    if target == "preference":
+        batches = to_preference(batches, system)
     final = RowStore()
     for batch in batches:
         final.append(batch)
@@ -71,6 +79,8 @@ def build_rows(
 
 def find_contract(final: RowStore, target: TrainingFormat) -> TemplateContract:
     """Read separator and stop off the finished rows."""
+    if target == "preference":
+        return contract_of_preference()
     return contract_of_chat() if target == "chat" else contract_of_pairs(profile_pairs(final.batches()))
 
 
@@ -127,4 +137,4 @@ def _write_both(
 def _write(batches: Iterator[RowBatch] | list[RowBatch], target: TrainingFormat, out: IO[bytes]) -> None:
     for batch in batches:
         if batch.ids:
-            out.write(encode_records(batch) if target == "chat" else encode_pairs(batch))
+            out.write(encode_pairs(batch) if target == "completion" else encode_records(batch))

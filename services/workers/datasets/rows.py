@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROWS_PER_BATCH = 1024
 # Below this many characters the rows stay in memory: a million short rows, or 10^5 stories.
 MEMORY_LIMIT_CHARACTERS = 64_000_000
+REJECTED_COLUMN = "rejected"
+"""Of preference pairs: the text that people did not like, beside the liked one, which is the completion."""
 
 
 @dataclass(slots=True)
@@ -38,8 +40,9 @@ class RowBatch:
 
     @property
     def characters(self) -> int:
-        """The size of the texts, chat lines included, in characters."""
-        return sum(map(len, self.prompts)) + sum(map(len, self.completions)) + sum(map(len, self.records))
+        """The size of the texts, chat lines and further columns included, in characters."""
+        columns = (self.prompts, self.completions, self.records, *self.extras.values())
+        return sum(sum(map(len, column)) for column in columns)
 
     def select(self, positions: list[int]) -> "RowBatch":
         """A batch of the rows at these positions of this batch, in the given order."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,8 @@ class StoriesCost:
     unpriced_count: int = 0
     unpriced_story_id: str | None = None
     """One of them, whose ledger entry says why."""
+    _paired: set[str] = field(default_factory=set)
+    """Stories of pairs: they come again, and are paid once."""
 
     @property
     def usd(self) -> Decimal | None:
@@ -33,15 +35,25 @@ class StoriesCost:
         return None if self.unpriced_count else self.known_usd
 
     def add(self, origin: RowOrigin) -> None:
-        """Count a row's story."""
+        """Count a row's story, or both stories of a pair."""
         if origin.story_id is None:
             return
+        if origin.rejected_story_id is None:
+            self._add_story(origin.story_id, origin.cost_usd)
+            return
+        both = ((origin.story_id, origin.cost_usd), (origin.rejected_story_id, origin.rejected_cost_usd))
+        for story_id, cost_usd in both:
+            if story_id not in self._paired:
+                self._paired.add(story_id)
+                self._add_story(story_id, cost_usd)
+
+    def _add_story(self, story_id: str, cost_usd: Decimal | None) -> None:
         self.story_count += 1
-        if origin.cost_usd is not None:
-            self.known_usd += origin.cost_usd
+        if cost_usd is not None:
+            self.known_usd += cost_usd
             return
         self.unpriced_count += 1
-        self.unpriced_story_id = self.unpriced_story_id or origin.story_id
+        self.unpriced_story_id = self.unpriced_story_id or story_id
 
 
 def identify_version(
@@ -51,7 +63,9 @@ def identify_version(
     digest = hashlib.sha256(project_id.encode() + orjson.dumps(template, option=orjson.OPT_SORT_KEYS))
     cost = StoriesCost()
     for (_, side, _, _, row_hash, _, line), origin in read_rows(folder, sources):
-        digest.update(f"{side} {row_hash} {origin.story_id or f'{origin.file_id}:{line}'}\n".encode())
+        told = origin.story_id or f"{origin.file_id}:{line}"
+        told += f" {origin.rejected_story_id}" if origin.rejected_story_id else ""
+        digest.update(f"{side} {row_hash} {told}\n".encode())
         cost.add(origin)
     return ids.DATASET_VERSION + digest.hexdigest()[:ID_DIGITS], cost
 
@@ -73,7 +87,8 @@ def make_row(value: list[Any], origin: RowOrigin) -> NewRow:
         generation_id=origin.generation_id,
         recipe_version_id=origin.recipe_version_id,
         model=origin.model,
-        cost_usd=origin.cost_usd,
+        cost_usd=sum_cost(origin),
+        rejected_story_id=origin.rejected_story_id,
         file_id=origin.file_id,
         line=origin.line,
         position=position,
@@ -81,3 +96,12 @@ def make_row(value: list[Any], origin: RowOrigin) -> NewRow:
         byte_start=start,
         byte_count=size,
     )
+
+
+def sum_cost(origin: RowOrigin) -> Decimal | None:
+    """Return what a row's story cost, or both stories of a pair; None when a part of it is unknown."""
+    if origin.rejected_story_id is None:
+        return origin.cost_usd
+    if origin.cost_usd is None or origin.rejected_cost_usd is None:
+        return None
+    return origin.cost_usd + origin.rejected_cost_usd

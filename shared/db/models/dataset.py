@@ -70,6 +70,11 @@ class DatasetRow(Base):
     __tablename__ = "dataset_row"
     __table_args__ = (
         Index("ix_dataset_row_story_id", "story_id", postgresql_where=sql("story_id is not null")),
+        Index(
+            "ix_dataset_row_rejected_story_id",
+            "rejected_story_id",
+            postgresql_where=sql("rejected_story_id is not null"),
+        ),
         Index("ix_dataset_row_version_id_split", "version_id", "split", "position"),
     )
 
@@ -80,10 +85,13 @@ class DatasetRow(Base):
     byte_start: Mapped[int] = mapped_column(BigInteger)
     byte_count: Mapped[int] = mapped_column(Integer)
     story_id: Mapped[Id | None]
+    rejected_story_id: Mapped[Id | None]
+    """Of a preference pair: the story that `story_id` is preferred to. Run, recipe version and model are that one's."""
     generation_id: Mapped[Id | None]
     recipe_version_id: Mapped[Id | None]
     model: Mapped[str | None] = mapped_column(Text)
     cost_usd: Mapped[Money | None]
+    """Of the story, or of both stories of a pair."""
     file_id: Mapped[Id | None]
     """The uploaded file that held the row, at `line`."""
     line: Mapped[int | None] = mapped_column(BigInteger)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import case, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db.models import Attempt, Dataset, DatasetRow, DatasetVersion, LedgerEntry
@@ -23,6 +23,9 @@ class RowOrigin:
     cost_usd: Decimal | None = None
     file_id: str | None = None
     line: int | None = None
+    rejected_story_id: str | None = None
+    """Of a preference pair: the story that `story_id` is preferred to."""
+    rejected_cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,13 @@ class NewRow(RowOrigin):
 
 INSERT_ROWS: Final = text("""
     insert into dataset_row (version_id, position, split, byte_start, byte_count, story_id, generation_id,
-                             recipe_version_id, model, cost_usd, file_id, line)
+                             recipe_version_id, model, cost_usd, file_id, line, rejected_story_id)
     select :version_id, position, split, byte_start, byte_count, story_id, generation_id, recipe_version_id, model,
-           cost_usd, file_id, line
+           cost_usd, file_id, line, rejected_story_id
     from json_to_recordset(cast(:rows as json)) as rows (
         position bigint, split text, byte_start bigint, byte_count int, story_id text, generation_id text,
-        recipe_version_id text, model text, cost_usd numeric, file_id text, line bigint)
+        recipe_version_id text, model text, cost_usd numeric, file_id text, line bigint,
+        rejected_story_id text)
 """)
 
 
@@ -88,15 +92,24 @@ async def list_rows(
 
 
 async def list_datasets_of_story(session: AsyncSession, story_id: str) -> list[dict[str, Any]]:
-    """Return where a story went: every dataset that holds it, with version, side and place."""
+    """Return where a story went: every dataset that holds it, with version, side and place, and its role in a pair."""
+    role = case(
+        (DatasetRow.rejected_story_id.is_(None), None),
+        (DatasetRow.rejected_story_id == story_id, "rejected"),
+        else_="preferred",
+    )
     query = (
-        select(Dataset.id, DatasetRow.version_id, DatasetRow.split, DatasetRow.position)
+        select(Dataset.id, DatasetRow.version_id, DatasetRow.split, DatasetRow.position, role)
         .join(Dataset, Dataset.version_id == DatasetRow.version_id)
-        .where(DatasetRow.story_id == story_id)
+        .where(or_(DatasetRow.story_id == story_id, DatasetRow.rejected_story_id == story_id))
         .order_by(Dataset.id, DatasetRow.position)
     )
     found = await session.execute(query)
-    return [{"dataset_id": row[0], "version": row[1], "split": row[2], "position": row[3]} for row in found]
+    return [
+        {"dataset_id": dataset, "version": version, "split": split, "position": position}
+        | ({"role": role} if role else {})
+        for dataset, version, split, position, role in found
+    ]
 
 
 async def find_price_note(session: AsyncSession, story_id: str) -> str | None:

@@ -74,7 +74,7 @@ async def list_models_of_story(session: AsyncSession, project_id: str, story_id:
     """Return the project's models that were trained on a story: on a dataset that has it among its training rows, or
     by replay of such rows."""
     rows = select(DatasetRow.version_id, DatasetRow.position).where(
-        DatasetRow.story_id == story_id, DatasetRow.split == "train"
+        or_(DatasetRow.story_id == story_id, DatasetRow.rejected_story_id == story_id), DatasetRow.split == "train"
     )
     places = [(version_id, position) for version_id, position in await session.execute(rows)]
     if not places:

@@ -1,6 +1,6 @@
 """Stories: read, filtered, exported and reviewed. Workers claim and write them elsewhere."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,12 +68,16 @@ async def list_attempts(session: AsyncSession, story_id: str) -> Sequence[Attemp
 
 
 async def iterate_succeeded(
-    open_transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]], generation_id: str
+    open_transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    generation_id: str,
+    reviews: Collection[str] = (),
 ) -> AsyncIterator[Sequence[Story]]:
     """Yield a run's finished stories in its order, in batches: each a short transaction of its own, so that a slow
-    reader holds none open."""
+    reader holds none open. `reviews`: only those that got one of these verdicts."""
     position = -1
     query = select(Story).where(Story.generation_id == generation_id, Story.status == "succeeded")
+    if reviews:
+        query = query.where(Story.review.in_(reviews))
     while True:
         async with open_transaction() as session:
             batch = (

@@ -34,6 +34,17 @@ def mark_rows(survey: Survey, task_type: TaskType, board: MarkBoard) -> None:
         _mark_scripts(survey, board)
 
 
+def mark_pairs(survey: Survey, board: MarkBoard) -> None:
+    """Mark what a survey of the preferred texts shows. That one is paired several times is by plan."""
+    if survey.row_count < FEWEST_ROWS:
+        board.mark_set("too_few_rows", f"{survey.row_count} rows")
+    _mark_empty(survey, "conditional generation", board)
+    if survey.row_count >= ROWS_FOR_STATISTICS:
+        _mark_outliers(survey, board)
+        _mark_truncated(survey, board)
+        _mark_scripts(survey, board)
+
+
 def _ids(survey: Survey, mask: NDArray[np.bool_]) -> list[int]:
     found: list[int] = survey.row_ids[mask].tolist()
     return found

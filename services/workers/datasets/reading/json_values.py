@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from services.workers.datasets.chat_text import chat_texts
+from services.workers.datasets.preference import PREFERRED, BadPairError, read_pair
 from services.workers.datasets.reading.row_sink import ReadingProblem, RowSink, find_column
 
 
@@ -26,6 +27,9 @@ class ObjectReader:
             return
         if self._columns is None:
             self._name_columns(list(value))
+        if PREFERRED in (self._columns or ()):
+            self._read_pair(value, line, raw)
+            return
         if "messages" in value:
             prompt, completion = chat_texts(value)
             self._sink.add(line, _sound(prompt), _sound(completion), _dump(value), self._extra_texts(value))
@@ -33,6 +37,14 @@ class ObjectReader:
         prompt = self._text(value, self._prompt_key, line)
         completion = self._text(value, self._completion_key, line)
         self._sink.add(line, prompt, completion, "", self._extra_texts(value))
+
+    def _read_pair(self, value: dict[str, Any], line: int, raw: str) -> None:
+        try:
+            pair = read_pair(value)
+        except BadPairError as error:
+            self._sink.reject(ReadingProblem("bad_preference_pair", line, 1, str(error), raw or _dump(value)))
+            return
+        self._sink.add(line, _sound(pair.prompt), _sound(pair.preferred), _dump(value), self._extra_texts(value))
 
     def _name_columns(self, keys: list[str]) -> None:
         self._columns = keys

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.workers.datasets.errors import UnreadableFileError
+from services.workers.datasets.preference import PREFERRED
 from services.workers.datasets.reading.delimited import read_delimited
 from services.workers.datasets.reading.json_array import read_json_array
 from services.workers.datasets.reading.json_lines import read_json_lines
@@ -37,6 +38,11 @@ class ReadFile:
     def is_chat(self) -> bool:
         """Whether the rows are chat lines."""
         return "messages" in self.columns and "completion" not in [c.lower() for c in self.columns]
+
+    @property
+    def is_preference(self) -> bool:
+        """Whether the rows are pairs of a preferred and a rejected answer."""
+        return PREFERRED in self.columns
 
 
 def read_file(path: Path) -> ReadFile:

@@ -7,7 +7,7 @@ import pytest
 
 from services.workers.datasets.billing import default_epochs
 from services.workers.datasets.findings.chat_findings import line_problems
-from services.workers.datasets.formats import pairs_of_line, preference_line, to_chat, to_completion
+from services.workers.datasets.formats import pairs_of_line, to_chat, to_completion
 from services.workers.datasets.model_view import view_chat, view_pair
 from services.workers.datasets.rows import RowBatch
 from shared.tokens.encodings import count_chat, count_pair, load_encoding, tokens_of_model
@@ -87,12 +87,6 @@ def test_every_trained_turn_of_a_talk_becomes_a_pair() -> None:
     assert pairs == [
         ("System: 你是说书人\n\nUser: 讲个故事\n\nAssistant: 从前有座山。\n\nUser: 讲个故事", "从前有座山。")
     ]
-
-
-def test_a_preference_line_holds_both_answers() -> None:
-    value = orjson.loads(preference_line("p", "good", "bad"))
-    assert value["preferred_output"][0]["content"] == "good"
-    assert value["non_preferred_output"][0]["content"] == "bad"
 
 
 def test_the_view_of_a_pair_shows_tokens_and_the_learnt_part() -> None:
