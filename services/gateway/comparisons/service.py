@@ -68,7 +68,7 @@ def describe_request(
 def find_format(model: NamedModel) -> str:
     """Return how a model is asked: as it was tuned."""
     template = (model.row.template if model.row else None) or {}
-    return "chat" if template.get("format") == "chat" else "completion"
+    return "chat" if template.get("format") in ("chat", "preference") else "completion"
 
 
 async def get_comparison(gateway: Gateway, caller: Principal, comparison_id: str) -> ModelComparison:
