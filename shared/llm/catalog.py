@@ -16,6 +16,8 @@ MISS_REFRESH_SECONDS: Final = 1.0
 """A name that is not there makes us look again, but not more often than this; the asker waits for it."""
 MISS_ROUNDS: Final = 2
 """The first may only join a question that was on its way before the model was made."""
+TIMER_SLACK_SECONDS: Final = 0.02
+"""A sleep may end so much too early; without this the list would be taken for young enough once more."""
 LIST_TIMEOUT_SECONDS: Final = 3.0
 
 log = get_logger(__name__)
@@ -76,7 +78,7 @@ class ModelCatalog:
         begun_at = time.monotonic()
         for _ in range(MISS_ROUNDS):
             await asyncio.sleep(self._seconds_until_older(window_seconds))  # a model may have been made a moment ago
-            await self._refresh(window_seconds)
+            await self._refresh(window_seconds - TIMER_SLACK_SECONDS)
             if self._find_listed(model) is not None or self._was_asked_since(begun_at):
                 break
         return self._find_listed(model) or self._find_on_trust(model)

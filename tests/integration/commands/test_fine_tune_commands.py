@@ -44,7 +44,8 @@ class Terminal:
     def start(self, *words: object) -> "subprocess.Popen[str]":
         """Start a command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "storymill", *map(str, words)],
+            # A test runner that was started in the background ignores Ctrl-C, and its children inherit that.
+            ["env", "--default-signal=INT", sys.executable, "-m", "storymill", *map(str, words)],
             env=self._environment,
             cwd=PROJECT_ROOT,
             stdout=subprocess.PIPE,
