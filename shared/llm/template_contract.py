@@ -11,6 +11,8 @@ from shared.llm.answers import Kind
 SENTENCE_ENDS = frozenset("。！？…”』」")
 """Preparation adds none of these: rows that all end in one do so because their sentences do."""
 
+SHORTEST_MARKER = 3
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateContract:
@@ -18,6 +20,15 @@ class TemplateContract:
 
     separator: str | None
     stop: str | None
+
+    @property
+    def stops(self) -> list[str]:
+        """The stop as the rows have it, and a marker such as ` END` also without its blank: a model that has seen
+        few rows writes one as well as the other."""
+        if self.stop is None:
+            return []
+        marker = self.stop.strip()
+        return [self.stop, marker] if marker != self.stop and len(marker) >= SHORTEST_MARKER else [self.stop]
 
     def mend_prompt(self, prompt: str) -> str:
         """Return the prompt with exactly the separator at its end, whatever of it is there, and whatever blanks
@@ -70,8 +81,8 @@ def keep_contract(contract: TemplateContract | None, kind: Kind, body: dict[str,
     if contract is None or is_scoring(body):
         return Kept(body, None)
     kept = dict(body)
-    if contract.stop and body.get("stop") is None:
-        kept["stop"] = [contract.stop]
+    if contract.stops and body.get("stop") is None:
+        kept["stop"] = contract.stops
     prompt = body.get("prompt")
     if kind != "completion" or not isinstance(prompt, str):
         return Kept(kept, None)

@@ -56,8 +56,8 @@ def prepare_run(order: WorkOrder, target: Target, contract: TemplateContract | N
     recipe says otherwise. Raises: TemplateError."""
     kind: Kind = "chat" if order.format == "chat" else "completion"
     parameters = {name: value for name, value in order.parameters.items() if name not in NOT_FOR_ROWS}
-    if contract and contract.stop and parameters.get("stop") is None:
-        parameters["stop"] = [contract.stop]
+    if contract and contract.stops and parameters.get("stop") is None:
+        parameters["stop"] = contract.stops
     return Run(
         order=order,
         target=target,

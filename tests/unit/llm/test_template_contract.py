@@ -53,3 +53,8 @@ def test_how_every_sentence_ends_is_no_stop_for_a_whole_text() -> None:
     contract = read_contract({**ARTICLE, "stop": "。"})
     assert contract == TemplateContract(" ->", None)
     assert "stop" not in keep_contract(contract, "completion", {"prompt": "a ->"}).body
+
+
+def test_a_marker_stops_a_text_with_or_without_its_blank() -> None:
+    contract = read_contract({**ARTICLE, "stop": " END"})
+    assert keep_contract(contract, "completion", {"prompt": "a ->"}).body["stop"] == [" END", "END"]
