@@ -1,9 +1,9 @@
 """The form of an upload: `purpose` and `file` in any order, spooled to disk while it comes in."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import IO, Final
 
 from starlette.datastructures import UploadFile
@@ -43,9 +43,10 @@ async def open_upload(request: Request) -> AsyncIterator[Upload]:
 
 
 def check_name(name: str | None) -> str:
-    """Return the name as it is kept. Old clients send a path, and look for its last part in lists.
+    """Return the name as it is kept: old clients send the path as it was typed, of which only the last part says what
+    the file is.
 
     Raises: InvalidRequestError."""
-    if not name or not PurePath(name).name or len(name) > LONGEST_NAME or "\x00" in name:
+    if not name or not (last := re.split(r"[/\\]", name)[-1]) or len(name) > LONGEST_NAME or "\x00" in name:
         raise InvalidRequestError(f"file: it needs a name of at most {LONGEST_NAME} characters.", param="file")
-    return name.encode("utf-8", "replace").decode()
+    return last.encode("utf-8", "replace").decode()

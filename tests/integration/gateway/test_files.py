@@ -53,7 +53,7 @@ async def test_the_purpose_may_come_after_the_file(gateway: Mill, client: httpx2
     headers = {"content-type": f"multipart/form-data; boundary={border}"}
     response = await client.post("/v1/files", content=file + purpose.encode(), headers=headers)
     assert response.status_code == 200, response.text
-    assert response.json()["filename"] == "data/a.jsonl"
+    assert response.json()["filename"] == "a.jsonl"
     assert response.json()["bytes"] == len(ROWS)
 
 
