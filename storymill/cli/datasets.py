@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
 from storymill.cli.dataset_files import find_free_path, keep_copies, prepare_here
@@ -62,7 +62,9 @@ def prepare(
 @datasets_app.command("list")
 def list_datasets(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the newest datasets."""
-    table = Table("id", "status", "format", "train", "validation", "findings", "version")
+    table = Table(
+        Column("id", no_wrap=True), "status", "format", "rows", "held out", "findings", box=None, pad_edge=False
+    )
     with connect(state_dir) as api:
         for dataset in api.list_all("/datasets", at_most=50):
             counts = dataset["counts"] or {}
@@ -73,7 +75,6 @@ def list_datasets(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
                 str(counts.get("train", "")),
                 str(counts.get("validation", "")),
                 str(len(dataset["findings"] or [])),
-                dataset["version"] or "",
             )
     console.print(table)
 
