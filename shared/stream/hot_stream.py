@@ -62,6 +62,8 @@ class HotStream:
         self.stream_id = stream_id
         self.buffer = StreamBuffer(stream_id)
         self.viewers: set[Viewer] = set()
+        self.joining = 0
+        """Who waits to become a viewer."""
         self.state = "queued"
         self.state_serial = 0
         self.state_packet = Packet((State(stream_id, self.state),))

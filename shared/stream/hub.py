@@ -76,8 +76,13 @@ class StreamHub:
         if stored is not None and (stored.is_final or not stream.viewers):
             stream.take_row(stored)
         wanted = after or START
-        await stream.wait_until_at(wanted, JOIN_SECONDS)
-        return _place(stream, wanted, live_only=live_only)
+        stream.joining += 1  # else it may be forgotten while we wait, and the viewer would stand on a closed stream
+        try:
+            await stream.wait_until_at(wanted, JOIN_SECONDS)
+            return _place(stream, wanted, live_only=live_only)
+        finally:
+            stream.joining -= 1
+            self._linger(stream)
 
     async def ping(self) -> None:
         """Raise redis.exceptions.RedisError when Redis does not answer."""
@@ -103,7 +108,7 @@ class StreamHub:
         asyncio.get_running_loop().call_later(self._linger_seconds, self._drop_if_unwatched, stream)
 
     def _drop_if_unwatched(self, stream: HotStream) -> None:
-        if not stream.viewers and self._streams.get(stream.stream_id) is stream:
+        if not stream.viewers and not stream.joining and self._streams.get(stream.stream_id) is stream:
             del self._streams[stream.stream_id]
             stream.close()
 

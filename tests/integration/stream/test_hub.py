@@ -302,6 +302,17 @@ async def test_one_log_read_serves_everybody_who_comes_back_at_once(redis_url: s
         assert {viewer.take()[-1] for viewer in viewers} == {viewers[0]._stream.buffer.packet_after(Cursor(1, 5))}
 
 
+async def test_a_stream_is_not_forgotten_while_somebody_waits_to_join_it(redis_url: str) -> None:
+    async with open_stage(redis_url) as stage:
+        stage.hub._linger_seconds = 0.0
+        handle = stage.open()
+        viewer = await stage.hub.attach(handle.stream_id)
+        assert stage.hub.stream_count == 1
+        handle.write("heard")
+        await stage.finish(handle)
+        assert (await fold_to_end(viewer))[0].text == "heard"
+
+
 async def test_a_stream_that_nobody_watches_is_forgotten(redis_url: str) -> None:
     async with open_stage(redis_url) as stage:
         stage.hub._linger_seconds = 0.05

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import openai
+import wandb
 from wandb.integration.openai.fine_tuning import WandbLogger
 from wandb.proto import wandb_internal_pb2
 
@@ -26,6 +27,7 @@ class OfflineLogger(WandbLogger):
 said = OfflineLogger.sync(
     fine_tune_job_id=job_id, openai_client=client, project="storymill", log_datasets=False, dir=folder
 )
+wandb.teardown()  # its own process writes the file, and is through with it only when it has ended
 (written,) = Path(folder).rglob("run-*.wandb")
 records = [wandb_internal_pb2.Record.FromString(content) for content in read_wandb_records(written)]
 history = [
