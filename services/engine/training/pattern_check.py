@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _choose_cells(name: str) -> list[Cell]:
     if name == "unseen":
         return unseen_cells()
-    return [story.cell for story in hold_out(read_sample_stories(), HELD_OUT_SHARE)[1]]
+    return list(dict.fromkeys(story.cell for story in hold_out(read_sample_stories(), HELD_OUT_SHARE)[1]))
 
 
 def _write_output(path: Path, samples: Sequence[Sample]) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -10,7 +10,10 @@ from pathlib import Path
 from services.engine.training.examples import CompletionExample
 
 SAMPLES_FOLDER = Path(__file__).parents[3] / "data" / "samples"
-SAMPLE_FILES = ("ultraman_stories.csv", "ultraman_stories_more.csv")
+FIRST_FILES = ("ultraman_stories.csv", "ultraman_stories_more.csv")
+# Told more plainly: the hero gets the power early on and in the prompt's own word.
+PLAIN_FILES = ("ultraman_stories_again.csv",)
+SAMPLE_FILES = FIRST_FILES + PLAIN_FILES
 
 FIRST_DYNASTIES = ("唐", "宋", "元", "明", "清", "汉", "魏", "晋", "南北朝")
 FIRST_POWERS = ("隐形", "飞行", "读心术", "瞬间移动", "不死之身", "喷火")
@@ -60,9 +63,9 @@ class SampleStory:
     text: str
 
 
-def read_sample_stories(folder: Path = SAMPLES_FOLDER) -> list[SampleStory]:
-    """Read all sample stories, in file order."""
-    return [story for name in SAMPLE_FILES for story in _read_file(folder / name)]
+def read_sample_stories(files: Sequence[str] = SAMPLE_FILES) -> list[SampleStory]:
+    """Read the sample stories of some files, in file order."""
+    return [story for name in files for story in _read_file(SAMPLES_FOLDER / name)]
 
 
 def _read_file(path: Path) -> Iterable[SampleStory]:
@@ -73,8 +76,8 @@ def _read_file(path: Path) -> Iterable[SampleStory]:
 
 def hold_out(stories: list[SampleStory], share: float) -> tuple[list[SampleStory], list[SampleStory]]:
     """Split off a share of the cells: (kept, held out). The same cells every time."""
-    count = round(len(stories) * share)
-    held = {story.cell for story in sorted(stories, key=lambda story: story.cell.rank)[:count]}
+    cells = sorted({story.cell for story in stories}, key=lambda cell: cell.rank)
+    held = set(cells[: round(len(cells) * share)])
     return [s for s in stories if s.cell not in held], [s for s in stories if s.cell in held]
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from services.engine.training.pattern_check import Sample
-from services.engine.training.sample_stories import Cell, hold_out, read_sample_stories
+from services.engine.training.sample_stories import PLAIN_FILES, Cell, hold_out, read_sample_stories, unseen_cells
 
 CELL = Cell("宋", "飞行", "努力")
 GOOD = "宋朝的岳飞学会了飞行。他遇到一只怪兽，和奥特曼一起打败了它。"
@@ -38,7 +38,7 @@ def test_every_sample_story_passes_the_check() -> None:
     assert failed == []
 
 
-def test_the_sample_stories_cover_the_grids_of_the_article_once_each() -> None:
+def test_the_sample_stories_cover_the_grids_of_the_article_and_no_other_cell() -> None:
     cells = [story.cell for story in read_sample_stories()]
     first = {
         Cell(dynasty, power, kind)
@@ -52,8 +52,17 @@ def test_the_sample_stories_cover_the_grids_of_the_article_once_each() -> None:
         for power in ("龙卷风", "冰冻大海", "流星火雨")
         for kind in ("轻松", "努力", "艰难", "勇敢", "辛苦")
     }
+    assert cells[:207] == list(dict.fromkeys(cells))
     assert set(cells) == first | more
-    assert len(cells) == 207
+    assert not set(cells) & set(unseen_cells())
+
+
+def test_the_plainly_told_stories_name_the_power_early_and_often() -> None:
+    for story in read_sample_stories(PLAIN_FILES):
+        power = story.cell.super_power
+        assert story.text.count(power) >= 3, story.cell
+        assert story.text.index(power) < len(story.text) / 2, story.cell
+        assert story.cell.story_type in story.text, story.cell
 
 
 def test_no_sample_story_holds_an_ascii_character_but_newlines() -> None:
@@ -63,6 +72,6 @@ def test_no_sample_story_holds_an_ascii_character_but_newlines() -> None:
 def test_held_out_cells_are_never_trained_on_and_always_the_same() -> None:
     stories = read_sample_stories()
     kept, held = hold_out(stories, 0.2)
-    assert len(held) == 41
+    assert len({story.cell for story in held}) == 41
     assert not {story.cell for story in kept} & {story.cell for story in held}
     assert hold_out(list(reversed(stories)), 0.2)[1][::-1] == held
