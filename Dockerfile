@@ -24,7 +24,7 @@ RUN pip install -c constraints.txt '.[platform]'
 FROM platform AS migrate
 COPY . .
 USER storymill
-CMD ["python", "-m", "shared.db.migrate"]
+CMD ["python", "-m", "shared.stores.db.migrate"]
 
 FROM platform AS gateway
 RUN pip install -c constraints.txt '.[gateway]'

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets_rows import LETTERS, story, write_rows
-from services.workers.datasets.near_duplicates.index import group_near_duplicates
+from services.preparation.near_duplicates.index import group_near_duplicates
 from tests.support.legacy_environment import legacy_python
 
 ROUNDS, LARGE_ROUNDS = 5, 1
@@ -35,7 +35,7 @@ def compare(rows: int, folder: Path, with_public_tool: bool) -> dict[str, Any]:
     """All contenders on one file, in turns."""
     source = folder / f"rows{rows}.csv"
     write_rows(source, rows)
-    python, package = sys.executable, "services.workers.datasets"
+    python, package = sys.executable, "services.preparation"
     contenders = {
         "full": [python, "-m", f"{package}.command", str(source), "--quiet"],
         "parity": [python, "-m", f"{package}.parity", "-f", str(source), "-q"],
@@ -97,7 +97,7 @@ def rate(rows: int, runs: list[Figures]) -> int:
 
 WORK = """
 import io, json, sys, time
-from services.workers.datasets.parity.conversation import Streams, prepare_like_the_public_tool
+from services.preparation.conversation.dialogue import Streams, prepare_like_the_public_tool
 streams = Streams(io.StringIO(), sys.stderr, lambda question: True)
 wall, cpu = time.perf_counter(), time.process_time()
 prepare_like_the_public_tool(sys.argv[1], streams)

@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 
 from benchmarks.stream_clients import CountingClient, connect
-from shared.db.session import Database
+from services.workers.streams.handle import StreamHandle
+from services.workers.streams.writer import StreamWriter
 from shared.settings import Settings
-from shared.stream.connection import open_redis
-from shared.stream.handle import StreamHandle
-from shared.stream.writer import StreamWriter
+from shared.stores.db.session import Database
+from shared.stores.redis.connection import open_redis
 from storymill.launcher.ports import find_free_port
 from tests.integration.streaming.processes import ServiceProcess, streaming_process
 from tests.integration.streaming.service import Account, Worker, add_account

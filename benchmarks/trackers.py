@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from services.workers.deliveries.sink_process import SinkProcess
-from shared.db.repositories.tracker_runs import SINKS
+from shared.stores.db.repositories.tracker_runs import SINKS
 
 STEPS = 1857
 PATIENCE_SECONDS = 120.0

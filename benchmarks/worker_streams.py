@@ -20,7 +20,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from shared.clock import utc_now
-from shared.stream.control import publish_cancel
+from shared.streams.control import publish_cancel
 from storymill.launcher.ports import find_free_port
 from tests.support.interactive import InteractiveBench, open_bench
 from tests.support.stack import PrivatePostgres, PrivateRedis, eventually, migrate

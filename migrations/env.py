@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from shared.db.models import Base
+from shared.stores.db.models import Base
 
 MIGRATION_LOCK = 7_305_003
 """Any constant of ours: two processes that migrate at once take turns."""

@@ -13,7 +13,6 @@ from services.gateway.comparisons.routes import router as comparisons
 from services.gateway.completions.routes import router as completions
 from services.gateway.datasets.routes import router as datasets
 from services.gateway.engines.routes import router as engines
-from services.gateway.error_handlers import install_error_handlers
 from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
 from services.gateway.files.routes import router as files
@@ -22,6 +21,7 @@ from services.gateway.fine_tuning.permissions import router as checkpoint_permis
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
+from services.gateway.http.error_handlers import install_error_handlers
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices

@@ -7,18 +7,18 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
-from shared.db.repositories.completions import find_stored_text
-from shared.db.session import Database
-from shared.job_events.watch import JobWatch
-from shared.llm.catalog import ModelCatalog
-from shared.llm.client import LlmClient
-from shared.llm.providers import load_providers
-from shared.objects.store import ObjectStore
-from shared.prices.book import load_price_book
-from shared.queue.celery_app import make_celery
-from shared.queue.sender import TaskSender
-from shared.stream.hub import StreamHub
-from shared.stream.stored_text import StoredText
+from shared.contracts.stream.stored_text import StoredText
+from shared.outside.prices.book import load_price_book
+from shared.outside.providers.catalog import ModelCatalog
+from shared.outside.providers.client import LlmClient
+from shared.outside.providers.configuration import load_providers
+from shared.stores.db.repositories.completions import find_stored_text
+from shared.stores.db.session import Database
+from shared.stores.objects.object_store import ObjectStore
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
+from shared.streams.hub import StreamHub
+from shared.streams.job_events.watch import JobWatch
 
 REDIS_CONNECTIONS = 8
 """For tickets and cancels; the hub has its own two."""

@@ -3,8 +3,8 @@
 from services.streaming.wiring import Streaming
 from shared.auth.principal import READ, Principal
 from shared.auth.tickets import redeem_ticket
+from shared.contracts.stream.stored_text import StoredText
 from shared.errors import NotFoundError
-from shared.stream.stored_text import StoredText
 
 
 async def identify(streaming: Streaming, authorization: str | None, ticket: str | None) -> Principal:

@@ -6,12 +6,12 @@ from typing import Self
 from services.streaming.clients import ClientRegistry
 from services.streaming.settings import StreamingSettings
 from shared.auth.bearer import Authenticator
-from shared.db.repositories.completions import find_stored_text
-from shared.db.session import Database
-from shared.job_events.watch import JobWatch
-from shared.stream.hot_stream import LoadRow
-from shared.stream.hub import StreamHub
-from shared.stream.stored_text import StoredText
+from shared.contracts.stream.stored_text import StoredText
+from shared.stores.db.repositories.completions import find_stored_text
+from shared.stores.db.session import Database
+from shared.streams.hot_stream import LoadRow
+from shared.streams.hub import StreamHub
+from shared.streams.job_events.watch import JobWatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,6 @@ from typing import Any, Final
 from celery import signals
 from pydantic import ValidationError
 
-from services.workers.context import Part
-from services.workers.datasets.task import prepare_dataset
-from services.workers.datasets.work_folders import WorkFolders
 from services.workers.deliveries.tracker_desk import tell_tracker
 from services.workers.deliveries.webhook_desk import deliver_outbox
 from services.workers.fine_tuning.task import run_fine_tuning_job
@@ -18,18 +15,18 @@ from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.task import run_completion
-from services.workers.job_task import register_job
 from services.workers.maintenance.orphan_objects import sweep_objects
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.schedule import SCHEDULE
 from services.workers.models.compare_task import compare_models
 from services.workers.models.evaluate_task import evaluate_model
 from services.workers.models.remove_task import remove_model
-from services.workers.runtime import JobBody, WorkerRuntime
-from shared.errors import StorymillError
-from shared.observability.logs import configure_logging
-from shared.queue.celery_app import make_celery
-from shared.queue.messages import (
+from services.workers.preparing.task import prepare_dataset
+from services.workers.preparing.work_folders import WorkFolders
+from services.workers.process.context import Part
+from services.workers.process.job_task import register_job
+from services.workers.process.runtime import JobBody, WorkerRuntime
+from shared.contracts.queue.messages import (
     DATASETS,
     INTERACTIVE,
     CompareModels,
@@ -46,7 +43,10 @@ from shared.queue.messages import (
     TellTracker,
     WorkGeneration,
 )
+from shared.errors import StorymillError
+from shared.observability.logs import configure_logging
 from shared.settings import load_settings
+from shared.stores.queue.celery_app import make_celery
 
 JOBS: Final[tuple[tuple[type[Message], JobBody], ...]] = (
     (RunCompletion, run_completion),

@@ -7,9 +7,9 @@ from typing import Final
 
 from shared.auth.keys import KEY_PREFIX, hash_key
 from shared.auth.principal import Principal
-from shared.db.repositories.api_keys import find_active_key
-from shared.db.session import Database
 from shared.errors import AuthenticationError
+from shared.stores.db.repositories.api_keys import find_active_key
+from shared.stores.db.session import Database
 
 CACHE_SECONDS: Final = 4.0
 """How long a checked key is trusted unseen. With the look itself, a revoked key fails within 5 s."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from storymill.client.rest import Api
 from storymill.launcher.services import build_python_environment
 
-PREPARE_COMMAND = [sys.executable, "-m", "services.workers.datasets.command"]
+PREPARE_COMMAND = [sys.executable, "-m", "services.preparation.local.command"]
 
 
 def prepare_here(path: Path, options: dict[str, Any], *, quiet: bool) -> int:

@@ -41,7 +41,7 @@ def build_migration_step(state: StateDir, environment: dict[str, str]) -> Step:
     """Plan the step that brings the schema up to date."""
 
     async def run() -> None:
-        command = [sys.executable, "-m", "shared.db.migrate"]
+        command = [sys.executable, "-m", "shared.stores.db.migrate"]
         await run_step("migrating the database", command, environment, state.log_file("migrations"))
 
     return Step("migrations", run)

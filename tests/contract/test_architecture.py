@@ -11,7 +11,7 @@ from tests.support.stack import PROJECT_ROOT
 
 PACKAGES = ("services", "shared", "storymill")
 BANNED_MODULES = {"utils", "helpers", "common", "misc", "base", "manager"}
-ALLOWED_MODULES = {Path("shared/db/models/base.py")}
+ALLOWED_MODULES = {Path("shared/stores/db/models/base.py")}
 """SQLAlchemy's word: the declarative base."""
 
 

@@ -9,9 +9,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared.db.migrate import alembic_config
-from shared.db.models import Base
 from shared.settings import Settings
+from shared.stores.db.migrate import alembic_config
+from shared.stores.db.models import Base
 from tests.support.stack import PROJECT_ROOT
 
 
@@ -50,7 +50,7 @@ def test_down_to_nothing_and_up_again(database_url: str) -> None:
 
 def test_a_database_out_of_reach_is_said_plainly() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "shared.db.migrate"],
+        [sys.executable, "-m", "shared.stores.db.migrate"],
         env={"STORYMILL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
         cwd=PROJECT_ROOT,
         capture_output=True,

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.db.session import Database
+from shared.stores.db.session import Database
 
 ASLEEP_WITH_LOCKS = "before a commit"
 """Nobody sleeps here: its locks would keep all others out, and no lease is lost where nobody can claim."""

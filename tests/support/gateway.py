@@ -16,9 +16,9 @@ from services.gateway.api_keys.service import create_api_key
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from shared.auth.principal import ALL_SCOPES
-from shared.db.models import Base
-from shared.db.session import Database
 from shared.settings import Settings
+from shared.stores.db.models import Base
+from shared.stores.db.session import Database
 from storymill.launcher.ports import find_free_port
 from tests.support.interactive import eventually_async
 from tests.support.upstream import ScriptedUpstream

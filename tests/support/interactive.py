@@ -13,18 +13,18 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 
 from shared import ids
-from shared.db.models import Attempt, Completion, LedgerEntry
-from shared.db.repositories.api_keys import add_api_key
-from shared.db.repositories.completions import NewCompletion, add_completions, request_cancel
-from shared.db.repositories.projects import ensure_project
-from shared.db.session import Database
-from shared.queue.celery_app import make_celery
-from shared.queue.messages import RunCompletion
-from shared.queue.sender import TaskSender
+from shared.contracts.queue.messages import RunCompletion
+from shared.contracts.stream.names import log_key
 from shared.settings import Settings
-from shared.stream.connection import open_redis
-from shared.stream.control import publish_cancel
-from shared.stream.names import log_key
+from shared.stores.db.models import Attempt, Completion, LedgerEntry
+from shared.stores.db.repositories.api_keys import add_api_key
+from shared.stores.db.repositories.completions import NewCompletion, add_completions, request_cancel
+from shared.stores.db.repositories.projects import ensure_project
+from shared.stores.db.session import Database
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
+from shared.streams.control import publish_cancel
 from tests.support.upstream import MODEL
 
 OVER = {"succeeded", "failed", "cancelled"}

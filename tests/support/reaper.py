@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from shared.queue.celery_app import make_celery
-from shared.queue.messages import ReapLapsed
-from shared.queue.sender import TaskSender
+from shared.contracts.queue.messages import ReapLapsed
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
 from tests.support.worker_process import WorkerProcess
 
 BEAT_SECONDS = 1.0

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from shared.queue.messages import ReapLapsed
-from shared.queue.sender import TaskSender
+from shared.contracts.queue.messages import ReapLapsed
+from shared.stores.queue.sender import TaskSender
 
 ROUND_SECONDS = 0.5
 

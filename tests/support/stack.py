@@ -204,7 +204,7 @@ def start_redis(tmp: Path) -> PrivateRedis:
 def migrate(database_url: str) -> None:
     """Run the migrations as the launcher does, by command line."""
     result = subprocess.run(
-        [sys.executable, "-m", "shared.db.migrate"],
+        [sys.executable, "-m", "shared.stores.db.migrate"],
         env={**os.environ, "STORYMILL_DATABASE_URL": database_url},
         cwd=PROJECT_ROOT,
         capture_output=True,

@@ -9,13 +9,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared import ids
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob, FineTuningMetric, TrackerRun
-from shared.db.repositories import files
-from shared.db.repositories.api_keys import add_api_key
-from shared.db.repositories.fine_tuning_jobs import NewJob, add_job
-from shared.db.repositories.projects import ensure_project
-from shared.db.repositories.tracker_runs import open_tracker_runs
-from shared.db.session import Database
+from shared.stores.db.models import FineTuningJob, FineTuningMetric, TrackerRun
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.api_keys import add_api_key
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job
+from shared.stores.db.repositories.projects import ensure_project
+from shared.stores.db.repositories.tracker_runs import open_tracker_runs
+from shared.stores.db.session import Database
 
 
 def loss_at(step: int) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 
 from shared import ids
-from shared.db.models import ApiKey, FineTuningJob, Model
-from shared.db.repositories.registry import NewModel, register_model
+from shared.stores.db.models import ApiKey, FineTuningJob, Model
+from shared.stores.db.repositories.registry import NewModel, register_model
 from tests.support.gateway import Mill, new_name
 
 ARTICLE_TEMPLATE = {

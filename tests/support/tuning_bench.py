@@ -12,11 +12,14 @@ from typing import Any
 import orjson
 from sqlalchemy import select, text
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.running import run_job
-from services.workers.settings import WorkerSettings
-from shared.db.models import (
+from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
+from shared.outside.providers.configuration import CapacityPrice, Providers
+from shared.settings import Settings
+from shared.stores.db.models import (
     Attempt,
     FineTuningChange,
     FineTuningEvent,
@@ -25,15 +28,12 @@ from shared.db.models import (
     LedgerEntry,
     Model,
 )
-from shared.db.models.base import Base
-from shared.db.repositories.api_keys import add_api_key
-from shared.db.repositories.files import add_file
-from shared.db.repositories.fine_tuning_claims import claim_job
-from shared.db.repositories.fine_tuning_jobs import NewJob, add_job, ask_for
-from shared.db.repositories.projects import ensure_project
-from shared.llm.fine_tuning.openai_protocol import OpenAiFineTuning
-from shared.llm.providers import CapacityPrice, Providers
-from shared.settings import Settings
+from shared.stores.db.models.base import Base
+from shared.stores.db.repositories.api_keys import add_api_key
+from shared.stores.db.repositories.files import add_file
+from shared.stores.db.repositories.fine_tuning_claims import claim_job
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job, ask_for
+from shared.stores.db.repositories.projects import ensure_project
 
 FAST = (("running_poll_seconds", 0.01), ("slowest_poll_seconds", 0.02))
 LIMIT_SECONDS = 30.0

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from services.gateway.settings import GatewaySettings
-from shared.db.session import Database
 from shared.settings import Settings
+from shared.stores.db.session import Database
 from tests.support.engine_process import EngineProcess
 from tests.support.gateway import Mill, serve_gateway
 from tests.support.gateway_fixtures import Stores

@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.generation.expand_task import build_stories
 from shared import ids
-from shared.db.models import Attempt, Generation, LedgerEntry, Recipe, RecipeVersion, Story
-from shared.db.repositories.api_keys import add_api_key
-from shared.db.repositories.generation_progress import find_work_order
-from shared.db.repositories.projects import ensure_project
-from shared.db.repositories.story_expansion import insert_stories
-from shared.db.session import Database
-from shared.queue.celery_app import make_celery
-from shared.queue.messages import WorkGeneration
-from shared.queue.sender import TaskSender
-from shared.recipes.grid import read_grid
+from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.recipes.grid import read_grid
 from shared.settings import Settings
+from shared.stores.db.models import Attempt, Generation, LedgerEntry, Recipe, RecipeVersion, Story
+from shared.stores.db.repositories.api_keys import add_api_key
+from shared.stores.db.repositories.generation_progress import find_work_order
+from shared.stores.db.repositories.projects import ensure_project
+from shared.stores.db.repositories.story_expansion import insert_stories
+from shared.stores.db.session import Database
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
 from tests.support.interactive import eventually_async
 from tests.support.upstream import MODEL, ScriptedUpstream
 

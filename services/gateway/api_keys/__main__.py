@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 from services.gateway.api_keys import service
 from shared.auth.principal import ALL_SCOPES
 from shared.clock import unix_seconds
-from shared.db.models import ApiKey
-from shared.db.session import Database
 from shared.settings import load_settings
+from shared.stores.db.models import ApiKey
+from shared.stores.db.session import Database
 
 Result = TypeVar("Result")
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from shared.auth.keys import create_key, hash_key
-from shared.db.models import ApiKey
-from shared.db.repositories import api_keys, projects
-from shared.db.session import Database
+from shared.stores.db.models import ApiKey
+from shared.stores.db.repositories import api_keys, projects
+from shared.stores.db.session import Database
 
 
 async def create_api_key(database: Database, *, project: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:

@@ -5,11 +5,11 @@ from starlette.responses import Response
 
 from services.gateway.chat.schemas import ChatRequest
 from services.gateway.chat.service import ChatChunks, shape_chat, split_request
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
+from services.gateway.http.route import keyed_router
 from services.gateway.interactive.streaming import answer_as_it_comes
 from services.gateway.interactive.texts import open_texts
 from services.gateway.interactive.waiting import answer_when_done
-from services.gateway.route import keyed_router
 
 router = keyed_router("chat")
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.gateway.answers import Json
 from services.gateway.chat.schemas import ChatRequest
 from services.gateway.completions.schemas import provider_fields
 from services.gateway.completions.service import choose_seed, sum_usage, usage_body
+from services.gateway.http.answers import Json
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
 from shared.clock import unix_seconds
-from shared.db.models import Completion
-from shared.stream.frames import End
+from shared.contracts.stream.frames import End
+from shared.stores.db.models import Completion
 
 OURS: Final = frozenset({"model", "messages", "n", "stream", "stream_options", "seed", "timeout"})
 """Fields that we carry out ourselves."""

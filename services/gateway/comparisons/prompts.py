@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.gateway.comparisons.schemas import ComparisonRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import files, generations, recipes
+from shared.contracts.recipes.errors import TemplateError
+from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.recipes.errors import TemplateError
-from shared.recipes.grid import read_grid
-from shared.recipes.template import PromptTemplate, compile_template
+from shared.stores.db.repositories import files, generations, recipes
 
 MOST_LINES: Final = 10_000
 """Of a file, that are looked at."""

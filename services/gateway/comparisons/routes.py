@@ -1,6 +1,5 @@
 """`/v1/model_comparisons…`."""
 
-from services.gateway.answers import JsonAnswer, list_body
 from services.gateway.comparisons.schemas import ComparisonRequest, VoteRequest
 from services.gateway.comparisons.service import (
     get_comparison,
@@ -10,8 +9,9 @@ from services.gateway.comparisons.service import (
     shape_comparison,
     vote_on_pair,
 )
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.route import keyed_router
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.route import keyed_router
 
 router = keyed_router("models")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.gateway.dependencies import ID_PATTERN
+from services.gateway.http.dependencies import ID_PATTERN
 
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 Format = Literal["completion", "chat"]

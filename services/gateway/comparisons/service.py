@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from services.gateway.answers import Json
 from services.gateway.comparisons.prompts import PromptPair, choose_prompts
 from services.gateway.comparisons.schemas import ComparisonRequest, VoteRequest
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.models.naming import NamedModel, name_model
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import ComparisonPair, ModelComparison
-from shared.db.repositories import comparisons
-from shared.db.repositories.pages import Page
+from shared.contracts.queue.messages import CompareModels
+from shared.contracts.votes import PairVotes, tally
 from shared.errors import ConflictError, NotFoundError
-from shared.llm.comparison import PairVotes, tally
-from shared.queue.messages import CompareModels
+from shared.stores.db.models import ComparisonPair, ModelComparison
+from shared.stores.db.repositories import comparisons
+from shared.stores.db.repositories.pages import Page
 
 HUMAN = "human"
 

@@ -5,12 +5,12 @@ from starlette.responses import Response
 
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import CompletionChunks, shape_completion, split_request
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep
-from services.gateway.idempotency import Claim
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
+from services.gateway.http.idempotency import Claim
+from services.gateway.http.route import keyed_router
 from services.gateway.interactive.streaming import answer_as_it_comes
 from services.gateway.interactive.texts import open_texts
 from services.gateway.interactive.waiting import answer_when_done
-from services.gateway.route import keyed_router
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.gateway.answers import Json
 from services.gateway.completions.schemas import CompletionRequest, provider_fields
+from services.gateway.http.answers import Json
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
 from shared.clock import unix_seconds
-from shared.db.models import Completion
+from shared.contracts.stream.frames import End
 from shared.errors import InvalidRequestError
-from shared.stream.frames import End
+from shared.stores.db.models import Completion
 
 OURS: Final = frozenset({"model", "prompt", "n", "best_of", "stream", "stream_options", "seed", "timeout"})
 """Fields that we carry out ourselves. (`timeout` is sent by the legacy client and means nothing to a server.)"""

@@ -7,14 +7,14 @@ from typing import IO, Final
 
 import orjson
 
-from services.gateway.answers import Json
 from services.gateway.datasets.service import get_dataset
 from services.gateway.files.service import get_file
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import Dataset, DatasetRow, DatasetVersion, File
-from shared.db.repositories import dataset_versions, recipes
 from shared.errors import ConflictError, NotFoundError
+from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion, File
+from shared.stores.db.repositories import dataset_versions, recipes
 
 ROW_PREFIX: Final = "row_"
 

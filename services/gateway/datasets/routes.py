@@ -6,13 +6,13 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from services.gateway.answers import JsonAnswer, list_body
 from services.gateway.datasets.reading import ROW_PREFIX, get_finished, get_report_file, get_side_file, list_rows
 from services.gateway.datasets.schemas import Dataset, DatasetRequest, Side, Status
 from services.gateway.datasets.service import get_dataset, list_datasets, order_dataset, shape_dataset
-from services.gateway.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.files.routes import send_file
-from services.gateway.route import keyed_router
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.route import keyed_router
 
 router = keyed_router("datasets")
 

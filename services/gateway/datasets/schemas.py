@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.dependencies import ID_PATTERN
+from services.gateway.http.dependencies import ID_PATTERN
 
 Status = Literal["queued", "running", "succeeded", "failed"]
 Side = Literal["train", "validation"]

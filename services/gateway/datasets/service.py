@@ -2,17 +2,17 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Dataset, DatasetVersion
-from shared.db.repositories import dataset_versions, datasets, files, generations
-from shared.db.repositories.pages import Page
+from shared.contracts.queue.messages import PrepareDataset
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.queue.messages import PrepareDataset
+from shared.stores.db.models import Dataset, DatasetVersion
+from shared.stores.db.repositories import dataset_versions, datasets, files, generations
+from shared.stores.db.repositories.pages import Page
 
 Prepared = tuple[Dataset, DatasetVersion | None]
 LISTED_REPORT = ("counts", "findings", "fixes")

@@ -1,10 +1,10 @@
 """`POST /v1/fine_tuning/estimate`."""
 
-from services.gateway.answers import JsonAnswer
-from services.gateway.dependencies import Caller, GatewayDep
 from services.gateway.estimates.service import estimate_job
 from services.gateway.fine_tuning.schemas import JobRequest
-from services.gateway.route import NEEDS_READ, keyed_router
+from services.gateway.http.answers import JsonAnswer
+from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.route import NEEDS_READ, keyed_router
 
 router = keyed_router("fine-tuning")
 

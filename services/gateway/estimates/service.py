@@ -4,22 +4,22 @@ import asyncio
 from datetime import date
 from typing import Any, Final
 
-from services.gateway.answers import Json
+from services.gateway.fine_tuning.learning_rate import hint_learning_rate
 from services.gateway.fine_tuning.planning import find_start, hold_files
 from services.gateway.fine_tuning.schemas import JobRequest
+from services.gateway.http.answers import Json
 from services.gateway.prices.service import get_provider
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
-from shared.db.repositories import files
-from shared.db.repositories.model_costs import count_learned_rows
-from shared.db.repositories.training_books import find_training_speed
 from shared.errors import InvalidRequestError
-from shared.llm.learning_rate import hint_learning_rate
-from shared.prices.book import load_price_book
-from shared.prices.epochs import choose_epochs
-from shared.prices.training import estimate_training, require_known_training_price, training_price
-from shared.tokens.training_file import FileTokens, estimate_training_tokens
+from shared.outside.prices.book import load_price_book
+from shared.outside.prices.epochs import choose_epochs
+from shared.outside.prices.training import estimate_training, require_known_training_price, training_price
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.model_costs import count_learned_rows
+from shared.stores.db.repositories.training_books import find_training_speed
+from shared.texts.training_file import FileTokens, estimate_training_tokens
 
 MOST_COUNTED_BYTES: Final = 16 * 1024 * 1024
 """About a second; longer files are counted in evenly spread stretches, and the answer says so."""

@@ -10,16 +10,16 @@ from urllib.parse import quote
 from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
 from services.gateway.files.schemas import DeletedFile, File
 from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, shape_file
 from services.gateway.files.upload import open_upload
-from services.gateway.route import UploadRoute, keyed_router
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
+from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.wiring import Gateway
-from shared.db import models
-from shared.db.repositories.pages import Page
 from shared.errors import NotFoundError
+from shared.stores.db import models
+from shared.stores.db.repositories.pages import Page
 
 UPLOAD_PATH: Final = "/v1/files"
 MAX_PAGE: Final = 10_000

@@ -6,17 +6,17 @@ from typing import IO, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
 from services.gateway.files.upload import Upload
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import File
-from shared.db.repositories import files
-from shared.db.repositories.pages import Page
 from shared.errors import ConflictError, NotFoundError
-from shared.objects.store import StoredObject
+from shared.stores.db.models import File
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.pages import Page
+from shared.stores.objects.object_store import StoredObject
 
 PUT_TRIES: Final = 3
 

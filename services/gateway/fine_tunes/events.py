@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import orjson
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.clock import unix_seconds
-from shared.db.models import FineTuningEvent, FineTuningJob
-from shared.db.repositories import fine_tunes, fine_tuning_jobs
-from shared.job_events.feed import follow_events
+from shared.stores.db.models import FineTuningEvent, FineTuningJob
+from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
+from shared.streams.job_events.feed import follow_events
 
 DONE: Final = b"data: [DONE]\n\n"
 LEGACY_PREFIX: Final = "ft-"

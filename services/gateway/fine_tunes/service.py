@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Final
 
-from services.gateway.answers import Json
 from services.gateway.files.service import shape_file
 from services.gateway.fine_tunes.events import job_id_of, legacy_id
 from services.gateway.fine_tuning.hyperparameters import AUTO
 from services.gateway.fine_tuning.service import get_row, job_not_found
 from services.gateway.fine_tuning.shapes import ORGANIZATION
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import File, FineTuningJob
-from shared.db.repositories import files, fine_tunes
 from shared.errors import ConflictError
+from shared.stores.db.models import File, FineTuningJob
+from shared.stores.db.repositories import files, fine_tunes
 
 MOST_LISTED: Final = 1000
 """The client of 2023 knows no pages."""

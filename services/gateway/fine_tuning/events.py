@@ -8,12 +8,12 @@ import orjson
 from services.gateway.fine_tuning.service import get_row
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import FineTuningEvent
-from shared.db.repositories import fine_tunes, fine_tuning_jobs
-from shared.db.repositories.fine_tunes import JobMark
-from shared.db.repositories.pages import Page
 from shared.errors import NotFoundError
-from shared.job_events.feed import follow_events, shape_event
+from shared.stores.db.models import FineTuningEvent
+from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
+from shared.stores.db.repositories.fine_tunes import JobMark
+from shared.stores.db.repositories.pages import Page
+from shared.streams.job_events.feed import follow_events, shape_event
 
 
 async def list_events(

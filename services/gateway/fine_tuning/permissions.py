@@ -2,14 +2,14 @@
 
 Here a model belongs to its project and to nobody else, so there is never a permission, and none can be made."""
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import Caller, GatewayDep
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.route import keyed_router
 from services.gateway.interactive.texts import model_not_found
-from services.gateway.route import keyed_router
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import fine_tunes
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.stores.db.repositories import fine_tunes
 
 router = keyed_router("fine-tuning")
 PATH = "/fine_tuning/checkpoints/{checkpoint:path}/permissions"

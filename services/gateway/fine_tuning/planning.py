@@ -9,8 +9,8 @@ from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.interactive.texts import model_not_found
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import dataset_versions, datasets, files, registry
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.stores.db.repositories import dataset_versions, datasets, files, registry
 
 FINE_TUNE: Final = "fine-tune"
 NO_CANARY: Final = 1.0

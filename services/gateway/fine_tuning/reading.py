@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from services.gateway.fine_tuning.service import get_row
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningMetric
-from shared.db.repositories import fine_tuning_jobs
+from shared.stores.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningMetric
+from shared.stores.db.repositories import fine_tuning_jobs
 
 
 async def list_checkpoints(

@@ -5,13 +5,13 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from services.gateway.answers import Json
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.service import describe_request, get_row
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_jobs import WrongStatusError
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_jobs import WrongStatusError
 
 RETRIED_FROM = "retried_from"
 MAY_BE_RETRIED = frozenset({"failed", "cancelled"})

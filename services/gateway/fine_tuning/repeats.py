@@ -10,10 +10,10 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from services.gateway.idempotency import hash_request
+from services.gateway.http.idempotency import hash_request
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import idempotency
+from shared.stores.db.repositories import idempotency
 
 RETRY_HEADER: Final = "x-stainless-retry-count"
 KEY_PREFIX: Final = "sdk-retry:"

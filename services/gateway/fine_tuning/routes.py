@@ -5,9 +5,6 @@ from typing import Annotated, Any
 from fastapi import Body, Header, Query, Request
 from starlette.responses import Response
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import ID_PATTERN, MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.event_stream import EventStream
 from services.gateway.fine_tuning.events import find_end, find_position, list_events, write_events
 from services.gateway.fine_tuning.reading import list_changes, list_checkpoints, list_metrics
 from services.gateway.fine_tuning.repeating import plan_clone, plan_retry
@@ -20,8 +17,11 @@ from services.gateway.fine_tuning.shapes import (
     shape_checkpoint,
     shape_job,
 )
-from services.gateway.route import keyed_router
-from shared.job_events.feed import shape_event
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import ID_PATTERN, MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.event_stream import EventStream
+from services.gateway.http.route import keyed_router
+from shared.streams.job_events.feed import shape_event
 
 router = keyed_router("fine-tuning")
 

@@ -5,22 +5,22 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
 from services.gateway.fine_tuning.planning import StartModel, find_start, hold_files
 from services.gateway.fine_tuning.repeats import Repeat
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.shapes import ShownJob
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs
-from shared.db.repositories.fine_tuning_jobs import NewJob, Wish
-from shared.db.repositories.pages import Page
+from shared.contracts.queue.messages import RunFineTuningJob
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.prices.training import require_known_training_price, training_price
-from shared.queue.messages import RunFineTuningJob
+from shared.outside.prices.training import require_known_training_price, training_price
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wish
+from shared.stores.db.repositories.pages import Page
 
 
 async def order_job(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from shared.clock import unix_seconds
-from shared.db.models import (
+from shared.stores.db.models import (
     FineTuningChange,
     FineTuningCheckpoint,
     FineTuningJob,

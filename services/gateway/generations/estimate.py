@@ -3,12 +3,12 @@
 from decimal import Decimal
 from typing import Final
 
-from services.gateway.answers import Json
 from services.gateway.generations.plan import RunPlan
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories.stories import TokenHistory, find_token_history
-from shared.recipes.template import compile_template
+from shared.contracts.recipes.template import compile_template
+from shared.stores.db.repositories.stories import TokenHistory, find_token_history
 
 SAMPLED_CELLS: Final = 200
 WIDE_CHARACTER: Final = 0x2E80

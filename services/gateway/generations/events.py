@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator
 
 import orjson
 
-from services.gateway.answers import Json
 from services.gateway.generations.service import get_run, shape_generation
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories.generations import FINAL_STATES
+from shared.stores.db.repositories.generations import FINAL_STATES
 
 RATE_WINDOW_SECONDS = 10.0
 

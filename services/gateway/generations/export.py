@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from services.gateway.generations.append_sink import AppendSink
 from services.gateway.wiring import Gateway
-from shared.db.models import Generation, RecipeVersion, Story
-from shared.db.repositories.stories import iterate_succeeded
+from shared.stores.db.models import Generation, RecipeVersion, Story
+from shared.stores.db.repositories.stories import iterate_succeeded
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 BYTE_ORDER_MARK: Final = "\ufeff".encode()

@@ -12,15 +12,15 @@ from services.gateway.recipes.schemas import InlineRecipe
 from services.gateway.recipes.service import get_recipe
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import recipes
-from shared.db.repositories.recipes import RecipeContent
+from shared.contracts.recipes.grid import Grid, read_grid
+from shared.contracts.recipes.template import compile_template
 from shared.errors import InvalidRequestError
-from shared.llm.answers import Kind
-from shared.llm.template_contract import TemplateContract, keep_contract
-from shared.prices.inference import PriceQuote, find_price
-from shared.prices.worst_case import find_max_tokens
-from shared.recipes.grid import Grid, read_grid
-from shared.recipes.template import compile_template
+from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.prices.worst_case import find_max_tokens
+from shared.outside.providers.answers import Kind
+from shared.outside.providers.template_contract import TemplateContract, keep_contract
+from shared.stores.db.repositories import recipes
+from shared.stores.db.repositories.recipes import RecipeContent
 
 
 @dataclass(frozen=True, slots=True)

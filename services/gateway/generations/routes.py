@@ -6,9 +6,6 @@ from typing import Annotated, Literal
 from fastapi import Query, Response
 from starlette.responses import StreamingResponse
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.event_stream import EventStream
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
@@ -23,7 +20,10 @@ from services.gateway.generations.service import (
     resume_run,
     shape_generation,
 )
-from services.gateway.route import NEEDS_READ, keyed_router
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.event_stream import EventStream
+from services.gateway.http.route import NEEDS_READ, keyed_router
 
 router = keyed_router("generations")
 

@@ -1,19 +1,19 @@
 """Make, read and steer runs."""
 
-from services.gateway.answers import Json
 from services.gateway.generations.plan import RunPlan, ensure_version_id
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds, utc_now
-from shared.db.models import Generation, Recipe, RecipeVersion
-from shared.db.repositories import generations, recipes
-from shared.db.repositories.pages import Page
-from shared.db.repositories.story_expansion import NewStory, insert_stories
+from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
+from shared.contracts.recipes.keys import row_key
 from shared.errors import ConflictError, NotFoundError
-from shared.queue.messages import ExpandGeneration, WorkGeneration
-from shared.recipes.keys import row_key
+from shared.stores.db.models import Generation, Recipe, RecipeVersion
+from shared.stores.db.repositories import generations, recipes
+from shared.stores.db.repositories.pages import Page
+from shared.stores.db.repositories.story_expansion import NewStory, insert_stories
 
 INLINE_ROWS = 2_000
 """Up to here the rows are inserted with the run (a tenth of a second); beyond it a worker inserts them."""

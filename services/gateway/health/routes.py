@@ -8,8 +8,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from services.gateway.answers import JsonAnswer
-from services.gateway.dependencies import GatewayDep
+from services.gateway.http.answers import JsonAnswer
+from services.gateway.http.dependencies import GatewayDep
 from services.gateway.wiring import Gateway
 
 PROBE_TIMEOUT_SECONDS = 3.0

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from services.gateway.answers import JsonAnswer, retry_headers
-from shared.db.models import Completion
+from services.gateway.http.answers import JsonAnswer, retry_headers
 from shared.errors import StorymillError
+from shared.stores.db.models import Completion
 
 SAFE_STATUS: Final = {409: 400, 503: 429}
 """Legacy clients retry 409 for ever and die of 503."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.interactive.relay import Relay
-from shared.stream.frames import End
-from shared.stream.hub import StreamHub
+from shared.contracts.stream.frames import End
+from shared.streams.hub import StreamHub
 
 WAITING_EVENTS = 64
 """Events held for a slow client; beyond that the viewers wait, and the hub gives them the rest in one piece."""

@@ -5,8 +5,8 @@ stream goes on if the new attempt repeats what was sent, and breaks with an erro
 
 from typing import Any
 
+from shared.contracts.stream.frames import Delta, Frame, Rewind, Snapshot
 from shared.errors import StorymillError
-from shared.stream.frames import Delta, Frame, Rewind, Snapshot
 
 
 class RestartedError(StorymillError):

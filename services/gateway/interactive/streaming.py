@@ -9,15 +9,15 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.answers import Json
-from services.gateway.event_stream import EventStream, wait_for_disconnect
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.event_stream import EventStream, wait_for_disconnect
+from services.gateway.http.idempotency import Claim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
 from services.gateway.interactive.waiting import leave_texts
 from services.gateway.wiring import Gateway
-from shared.stream.frames import End
+from shared.contracts.stream.frames import End
 
 DONE = b"data: [DONE]\n\n"
 

@@ -8,22 +8,22 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from services.gateway.idempotency import Claim
+from services.gateway.http.idempotency import Claim
 from services.gateway.models.naming import model_headers, name_model
 from services.gateway.models.naming import model_not_found as model_not_found
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
 from shared.clock import utc_now
-from shared.db.models import Completion
-from shared.db.repositories import completions
-from shared.db.repositories.completions import NewCompletion
+from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
-from shared.llm.answers import Kind
-from shared.llm.template_contract import keep_contract
 from shared.observability.logs import get_logger
-from shared.queue.messages import RunCompletion
-from shared.stream.control import publish_cancel
+from shared.outside.providers.answers import Kind
+from shared.outside.providers.template_contract import keep_contract
+from shared.stores.db.models import Completion
+from shared.stores.db.repositories import completions
+from shared.stores.db.repositories.completions import NewCompletion
+from shared.streams.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
 STREAM_ID_HEADER = "x-storymill-stream-id"

@@ -3,8 +3,8 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.model_aliases.schemas import Requirement
-from shared.db.repositories import comparisons, evaluations
 from shared.errors import ConflictError, NotFoundError
+from shared.stores.db.repositories import comparisons, evaluations
 
 CODE = "requirement_not_met"
 

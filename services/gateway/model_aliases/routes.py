@@ -1,7 +1,8 @@
 """`/v1/model_aliases…`."""
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import Caller, GatewayDep
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.route import keyed_router
 from services.gateway.model_aliases.schemas import AliasRequest, RollbackRequest
 from services.gateway.model_aliases.service import (
     delete_alias,
@@ -11,7 +12,6 @@ from services.gateway.model_aliases.service import (
     set_alias,
     shape_alias,
 )
-from services.gateway.route import keyed_router
 
 router = keyed_router("models")
 

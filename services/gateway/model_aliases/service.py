@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.model_aliases.requirements import check_requirement
 from services.gateway.model_aliases.schemas import AliasRequest
 from services.gateway.models.naming import model_not_found
@@ -10,9 +10,9 @@ from services.gateway.models.service import MAIN
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import ModelAlias, ModelAliasChange
-from shared.db.repositories import aliases, registry
 from shared.errors import ConflictError, InvalidRequestError, NotFoundError
+from shared.stores.db.models import ModelAlias, ModelAliasChange
+from shared.stores.db.repositories import aliases, registry
 
 
 async def set_alias(gateway: Gateway, caller: Principal, request: AliasRequest) -> ModelAlias:

@@ -3,9 +3,9 @@
 from services.gateway.models.service import get_tuned
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.repositories import aliases, registry
+from shared.contracts.queue.messages import RemoveModel
 from shared.errors import ConflictError, NotFoundError, PermissionDeniedError
-from shared.queue.messages import RemoveModel
+from shared.stores.db.repositories import aliases, registry
 
 
 async def delete_model(gateway: Gateway, caller: Principal, name: str) -> None:

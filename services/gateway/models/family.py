@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.models.service import get_tuned
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Model, ModelAlias
-from shared.db.repositories import aliases, model_facts, registry
-from shared.db.repositories.model_facts import TuningFacts
+from shared.stores.db.models import Model, ModelAlias
+from shared.stores.db.repositories import aliases, model_facts, registry
+from shared.stores.db.repositories.model_facts import TuningFacts
 
 
 async def describe_tree(gateway: Gateway, caller: Principal, name: str) -> Json:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.models.service import get_tuned
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import Model, ModelEvaluation
-from shared.db.repositories import evaluations, registry
-from shared.queue.messages import EvaluateModel
+from shared.contracts.queue.messages import EvaluateModel
+from shared.stores.db.models import Model, ModelEvaluation
+from shared.stores.db.repositories import evaluations, registry
 
 Cells = dict[tuple[str, str], ModelEvaluation]
 

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import Model
-from shared.db.repositories import registry
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.llm.catalog import CatalogModel
-from shared.llm.template_contract import TemplateContract, read_contract
+from shared.outside.providers.catalog import CatalogModel
+from shared.outside.providers.template_contract import TemplateContract, read_contract
+from shared.stores.db.models import Model
+from shared.stores.db.repositories import registry
 
 MODEL_HEADER = "x-storymill-model"
 """The provider's name of the model: what an alias or an old name led to."""

@@ -1,14 +1,14 @@
 """What a project sees of the models: the providers' lists, less what is another project's, plus its own names."""
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.models.naming import model_not_found
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Model, ModelAlias
-from shared.db.repositories import aliases, registry
 from shared.errors import NotFoundError
-from shared.llm.catalog import CatalogModel
+from shared.outside.providers.catalog import CatalogModel
+from shared.stores.db.models import Model, ModelAlias
+from shared.stores.db.repositories import aliases, registry
 
 MAIN: float = 1.0
 """A roll that no canary's share is above: what an alias mainly means."""

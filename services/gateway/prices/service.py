@@ -6,14 +6,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
-from shared.db.repositories import registry
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.llm.providers import OPENAI, OPENAI_BASE_URL, Provider
-from shared.prices.book import BookedPrice, load_price_book
-from shared.prices.inference import PriceQuote, find_price
-from shared.prices.training import TrainingQuote, training_price
+from shared.outside.prices.book import BookedPrice, load_price_book
+from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.prices.training import TrainingQuote, training_price
+from shared.outside.providers.configuration import OPENAI, OPENAI_BASE_URL, Provider
+from shared.stores.db.repositories import registry
 
 MAIN_MODEL: Final = 1.0
 """A roll that leads to what an alias mainly means, not to its canary."""

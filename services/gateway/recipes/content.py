@@ -5,13 +5,13 @@ from typing import Any, Final
 import orjson
 
 from services.gateway.recipes.schemas import InlineRecipe
-from shared.db.repositories.recipes import RecipeContent
+from shared.contracts.recipes.axis import to_stored_spec
+from shared.contracts.recipes.errors import TemplateError
+from shared.contracts.recipes.grid import Grid, read_grid
+from shared.contracts.recipes.keys import content_hash
+from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.errors import InvalidRequestError
-from shared.recipes.axis import to_stored_spec
-from shared.recipes.errors import TemplateError
-from shared.recipes.grid import Grid, read_grid
-from shared.recipes.keys import content_hash
-from shared.recipes.template import PromptTemplate, compile_template
+from shared.stores.db.repositories.recipes import RecipeContent
 
 MAX_PARAMETER_BYTES: Final = 16 * 1024
 OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import RecipeRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Recipe, RecipeVersion
-from shared.db.repositories import recipes
-from shared.db.repositories.pages import Page
+from shared.contracts.recipes.grid import read_grid
 from shared.errors import NotFoundError
-from shared.recipes.grid import read_grid
+from shared.stores.db.models import Recipe, RecipeVersion
+from shared.stores.db.repositories import recipes
+from shared.stores.db.repositories.pages import Page
 
 
 async def record_recipe(

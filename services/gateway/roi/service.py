@@ -5,23 +5,23 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.prices.service import ModelPrices, find_prices
+from services.gateway.roi.break_even import BreakEven, Investment, draw_curve, find_break_even
+from services.gateway.roi.hosting import find_hosting_price
 from services.gateway.roi.schemas import CallSize, RoiRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
-from shared.db.repositories import registry
-from shared.db.repositories.model_costs import (
+from shared.errors import InvalidRequestError
+from shared.stores.db.repositories import registry
+from shared.stores.db.repositories.model_costs import (
     BookedCost,
     find_average_call,
     sum_data,
     sum_evaluation,
     sum_training,
 )
-from shared.errors import InvalidRequestError
-from shared.prices.break_even import BreakEven, Investment, draw_curve, find_break_even
-from shared.prices.hosting import find_hosting_price
 
 AVERAGED_DAYS: Final = 30
 MAIN_MODEL: Final = 1.0

@@ -6,18 +6,18 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
+from services.gateway.http.answers import Json
 from services.gateway.stories.schemas import StoryReview
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Attempt, Generation, RecipeVersion, Story
-from shared.db.repositories import dataset_versions, generations, model_facts, recipes, stories
-from shared.db.repositories.pages import Page
-from shared.db.repositories.stories import StoryFilter
+from shared.contracts.recipes.errors import TemplateError
+from shared.contracts.recipes.template import compile_template
 from shared.errors import ConflictError, NotFoundError
-from shared.recipes.errors import TemplateError
-from shared.recipes.template import compile_template
+from shared.stores.db.models import Attempt, Generation, RecipeVersion, Story
+from shared.stores.db.repositories import dataset_versions, generations, model_facts, recipes, stories
+from shared.stores.db.repositories.pages import Page
+from shared.stores.db.repositories.stories import StoryFilter
 
 Origin = tuple[Generation, RecipeVersion]
 

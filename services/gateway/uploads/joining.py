@@ -13,10 +13,10 @@ from services.gateway.uploads.schemas import CompletionOfUpload
 from services.gateway.uploads.service import Found, get_upload, lock_pending, require_pending
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.db.models import File, Upload, UploadPart
-from shared.db.repositories import files, uploads
 from shared.errors import InvalidRequestError
-from shared.objects.store import ObjectStore, StoredObject
+from shared.stores.db.models import File, Upload, UploadPart
+from shared.stores.db.repositories import files, uploads
+from shared.stores.objects.object_store import ObjectStore, StoredObject
 
 IN_MEMORY_BYTES: Final = 1 << 20
 

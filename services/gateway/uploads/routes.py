@@ -7,9 +7,9 @@ from typing import IO, Final
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from services.gateway.answers import JsonAnswer
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep
-from services.gateway.route import UploadRoute, keyed_router
+from services.gateway.http.answers import JsonAnswer
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
+from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.uploads.joining import complete_upload
 from services.gateway.uploads.schemas import CompletionOfUpload, Upload, UploadPart, UploadRequest
 from services.gateway.uploads.service import (

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from services.gateway.answers import JsonAnswer, list_body
-from services.gateway.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.route import keyed_router
+from services.gateway.http.answers import JsonAnswer, list_body
+from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.route import keyed_router
 from services.gateway.webhooks import service
 from services.gateway.webhooks.schemas import (
     EVENT_TYPES,

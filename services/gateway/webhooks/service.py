@@ -4,20 +4,20 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.answers import Json
-from services.gateway.idempotency import Claim
+from services.gateway.http.answers import Json
+from services.gateway.http.idempotency import Claim
 from services.gateway.webhooks.schemas import EndpointChange, EndpointRequest
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.db.models import Outbox, WebhookEndpoint
-from shared.db.repositories import outbox, webhook_endpoints
-from shared.db.repositories.pages import Page
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.webhooks.sending import UndeliveredError, WebhookSender
-from shared.webhooks.signing import hint_at, new_secret
-from shared.webhooks.targets import check_target
+from shared.outside.webhooks.sending import UndeliveredError, WebhookSender
+from shared.outside.webhooks.signing import hint_at, new_secret
+from shared.outside.webhooks.targets import check_target
+from shared.stores.db.models import Outbox, WebhookEndpoint
+from shared.stores.db.repositories import outbox, webhook_endpoints
+from shared.stores.db.repositories.pages import Page
 
 MOST_ENDPOINTS: Final = 50
 """Of a project: every one of them costs a row and a call an event."""

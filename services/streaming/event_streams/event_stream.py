@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.streaming.clients import ClientRegistry
-from shared.stream.cancellation import cancel_tasks
-from shared.stream.frames import State
-from shared.stream.packet import encode_event
-from shared.stream.viewer import Viewer
+from shared.contracts.stream.frames import State
+from shared.contracts.stream.packet import encode_event
+from shared.streams.cancellation import cancel_tasks
+from shared.streams.viewer import Viewer
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",

@@ -9,9 +9,9 @@ from services.streaming.access import get_stored_text, identify
 from services.streaming.event_streams.event_stream import EventStream
 from services.streaming.origins import is_allowed_origin
 from services.streaming.wiring import Streaming
+from shared.contracts.stream.cursor import NOWHERE, START, Cursor
+from shared.contracts.stream.errors import InvalidCursorError
 from shared.errors import PermissionDeniedError
-from shared.stream.cursor import NOWHERE, START, Cursor
-from shared.stream.errors import InvalidCursorError
 
 router = APIRouter(tags=["streams"])
 

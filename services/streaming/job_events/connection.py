@@ -15,12 +15,12 @@ from services.streaming.sockets.messages import encode_message
 from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
-from shared.db.repositories.fine_tunes import find_event_position
-from shared.db.repositories.fine_tuning_jobs import find_job
 from shared.errors import NotFoundError
-from shared.job_events.feed import follow_events, shape_event
 from shared.observability.logs import get_logger
-from shared.stream.cancellation import cancel_tasks
+from shared.stores.db.repositories.fine_tunes import find_event_position
+from shared.stores.db.repositories.fine_tuning_jobs import find_job
+from shared.streams.cancellation import cancel_tasks
+from shared.streams.job_events.feed import follow_events, shape_event
 
 HEARTBEAT = {"object": "heartbeat"}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
+from shared.contracts.stream.cursor import NOWHERE, START, Cursor
+from shared.contracts.stream.errors import InvalidCursorError
 from shared.errors import InvalidRequestError
-from shared.stream.cursor import NOWHERE, START, Cursor
-from shared.stream.errors import InvalidCursorError
 
 LONGEST_ID = 64
 

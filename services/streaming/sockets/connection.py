@@ -32,12 +32,12 @@ from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
 from shared import ids
 from shared.auth.principal import WRITE, Principal
+from shared.contracts.stream.cursor import START
+from shared.contracts.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
 from shared.errors import InvalidRequestError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
-from shared.stream.control import publish_cancel
-from shared.stream.cursor import START
-from shared.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
-from shared.stream.viewer import Viewer
+from shared.streams.control import publish_cancel
+from shared.streams.viewer import Viewer
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

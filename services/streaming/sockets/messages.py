@@ -3,7 +3,7 @@ every socket."""
 
 from collections.abc import Sequence
 
-from shared.stream.packet import Packet
+from shared.contracts.stream.packet import Packet
 
 FINAL_TEXT = 0x81
 TWO_BYTE_LENGTH = 126

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from services.streaming.sockets.messages import encode_frames, encode_packet
 from services.streaming.sockets.transport import SocketTransport
-from shared.stream.frames import ServerFrame, encode
-from shared.stream.viewer import Viewer
+from shared.contracts.stream.frames import ServerFrame, encode
+from shared.streams.viewer import Viewer
 
 MAX_DUE_FRAMES = 1000
 """Answers to a client that asks without reading; more is abuse and they are dropped."""

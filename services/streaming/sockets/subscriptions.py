@@ -2,12 +2,12 @@
 
 from services.streaming.sockets.client_frames import FrameId, Subscribe
 from services.streaming.sockets.outbox import Outbox
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.frames import Subscribed
+from shared.contracts.stream.stored_text import StoredText
 from shared.errors import InvalidRequestError
-from shared.stream.cursor import Cursor
-from shared.stream.frames import Subscribed
-from shared.stream.hub import StreamHub
-from shared.stream.stored_text import StoredText
-from shared.stream.viewer import Viewer
+from shared.streams.hub import StreamHub
+from shared.streams.viewer import Viewer
 
 
 class Subscriptions:

@@ -8,12 +8,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, Self
 
-from services.workers.context import WorkerContext
 from services.workers.deliveries.sink_process import SinkError
 from services.workers.deliveries.tracker_session import LostRunError, TrackerSession
-from services.workers.job_task import STORE_ERRORS
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
 from shared.clock import utc_now
-from shared.db.repositories.tracker_runs import (
+from shared.observability.logs import get_logger
+from shared.stores.db.repositories.tracker_runs import (
     RENEW_SECONDS,
     ClaimedRun,
     claim_run,
@@ -24,7 +25,6 @@ from shared.db.repositories.tracker_runs import (
     leave_run,
     renew_run,
 )
-from shared.observability.logs import get_logger
 
 IDLE_WAIT_SECONDS: Final = 3.0
 """Between two looks at a job that has nothing new to tell."""

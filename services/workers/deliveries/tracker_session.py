@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.workers.context import WorkerContext
 from services.workers.deliveries.sink_process import SinkError, SinkProcess
 from services.workers.deliveries.tracker_story import (
     Told,
@@ -18,9 +17,10 @@ from services.workers.deliveries.tracker_story import (
     describe_row,
     is_over,
 )
-from shared.db.models import FineTuningJob, FineTuningMetric
-from shared.db.repositories.fine_tuning_jobs import list_metrics
-from shared.db.repositories.tracker_runs import ClaimedRun, count_measured, get_told_job, note_told
+from services.workers.process.context import WorkerContext
+from shared.stores.db.models import FineTuningJob, FineTuningMetric
+from shared.stores.db.repositories.fine_tuning_jobs import list_metrics
+from shared.stores.db.repositories.tracker_runs import ClaimedRun, count_measured, get_told_job, note_told
 
 LOOK_SECONDS: Final = 2.0
 """A running job is looked at so often."""

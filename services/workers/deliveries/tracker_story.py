@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.db.models import FineTuningJob, FineTuningMetric
-from shared.db.repositories.fine_tuning_jobs import FINAL
+from shared.stores.db.models import FineTuningJob, FineTuningMetric
+from shared.stores.db.repositories.fine_tuning_jobs import FINAL
 
 COLUMNS: Final = (
     "elapsed_tokens",

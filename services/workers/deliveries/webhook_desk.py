@@ -5,14 +5,14 @@ import asyncio
 from collections import Counter
 from typing import Final, Self
 
-from services.workers.context import WorkerContext
 from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
-from services.workers.job_task import STORE_ERRORS
-from services.workers.metrics import WEBHOOKS_SENT
-from shared.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
+from services.workers.process.metrics import WEBHOOKS_SENT
 from shared.errors import StorymillError
 from shared.observability.logs import get_logger
-from shared.webhooks.sending import WebhookSender
+from shared.outside.webhooks.sending import WebhookSender
+from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
 
 MOST_UNDER_WAY: Final = 256
 MOST_OF_ENDPOINT: Final = 4

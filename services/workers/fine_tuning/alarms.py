@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.metric_names import is_broken
-from shared.db.repositories.fine_tuning_reads import has_event, read_validation_losses
-from shared.db.repositories.fine_tuning_records import NewEvent
-from shared.llm.fine_tuning.provider import UpstreamEvent
+from services.workers.fine_tuning.upstream.provider import UpstreamEvent
+from shared.stores.db.repositories.fine_tuning_reads import has_event, read_validation_losses
+from shared.stores.db.repositories.fine_tuning_records import NewEvent
 
 RISES_IN_A_ROW: Final = 3
 OVERFITTING: Final = "overfitting"

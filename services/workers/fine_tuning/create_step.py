@@ -11,15 +11,15 @@ from services.workers.fine_tuning.failures import is_gone
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.progress import enter_status
 from services.workers.fine_tuning.upload_step import carry_out_here
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_claims import LostJobError
-from shared.db.repositories.fine_tuning_jobs import count_waiting_before
-from shared.db.repositories.fine_tuning_reads import find_training_start, find_upstream_id
-from shared.db.repositories.fine_tuning_records import NewEvent, append_events
-from shared.db.repositories.training_books import open_training_attempt
-from shared.llm.failures import LlmError
-from shared.llm.fine_tuning.provider import JobOrder, UpstreamJob
+from services.workers.fine_tuning.upstream.provider import JobOrder, UpstreamJob
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_claims import LostJobError
+from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before
+from shared.stores.db.repositories.fine_tuning_reads import find_training_start, find_upstream_id
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.training_books import open_training_attempt
 
 MARK: Final = "storymill_job"
 CLOCK_SKEW: Final = timedelta(minutes=10)

@@ -6,21 +6,21 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final, Self
 
-from services.workers.context import WorkerContext
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.running import run_job
-from services.workers.job_task import STORE_ERRORS
-from shared.db.repositories.fine_tuning_claims import (
+from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
+from services.workers.fine_tuning.upstream.provider import FineTuningProvider
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
+from shared.observability.logs import get_logger
+from shared.outside.providers.configuration import Provider
+from shared.stores.db.repositories.fine_tuning_claims import (
     RENEW_SECONDS,
     ClaimedJob,
     hand_back_jobs,
     read_wishes,
     renew_jobs,
 )
-from shared.llm.fine_tuning.openai_protocol import OpenAiFineTuning
-from shared.llm.fine_tuning.provider import FineTuningProvider
-from shared.llm.providers import Provider
-from shared.observability.logs import get_logger
 
 LISTEN_SECONDS: Final = 0.5
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
-from shared.db.repositories.outbox import add_webhook_events
-from shared.db.repositories.training_books import book_training
-from shared.prices.training import training_cost
+from shared.outside.prices.training import training_cost
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
+from shared.stores.db.repositories.outbox import add_webhook_events
+from shared.stores.db.repositories.training_books import book_training
 
 LAST_WORDS: Final = {
     "succeeded": "The job has successfully completed",

@@ -1,8 +1,8 @@
 """A provider's events, new ones only, in the order of the story, whatever order and number they come in."""
 
 from services.workers.fine_tuning.held_job import HeldJob
-from shared.db.repositories.fine_tuning_records import find_upstream_event_ids
-from shared.llm.fine_tuning.provider import UpstreamEvent
+from services.workers.fine_tuning.upstream.provider import UpstreamEvent
+from shared.stores.db.repositories.fine_tuning_records import find_upstream_event_ids
 
 
 class EventFeed:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.llm.failures import FailureClass, LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 
 FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 60.0

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.workers.context import WorkerContext
 from services.workers.fine_tuning.failures import JobFailedError
 from services.workers.fine_tuning.training_rows import RowFormat, RowsReport, check_rows, collect_keys
-from shared.db.models import FineTuningJob
-from shared.db.repositories import files
+from services.workers.process.context import WorkerContext
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories import files
 
 PURPOSE: Final = "fine-tune"
 FORMATS: Final[dict[str, frozenset[RowFormat]]] = {

@@ -10,13 +10,13 @@ from services.workers.fine_tuning.failures import JobFailedError, NotYetError, i
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.pace import Pace
 from services.workers.fine_tuning.progress import Snapshot, record_snapshot
+from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamJob
 from services.workers.fine_tuning.wishes import Wishes
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_reads import find_training_start
-from shared.llm.failures import LlmError
-from shared.llm.fine_tuning.provider import UpstreamCheckpoint, UpstreamJob
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_reads import find_training_start
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 CHECKPOINT_SECONDS = 5.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
-from shared.llm.fine_tuning.provider import FineTuningProvider
+from services.workers.fine_tuning.upstream.provider import FineTuningProvider
+from services.workers.process.context import WorkerContext
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
 
 
 @dataclass(slots=True)

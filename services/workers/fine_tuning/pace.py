@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.llm.fine_tuning.capabilities import Capabilities
+from shared.outside.providers.fine_tuning_capabilities import Capabilities
 
 GROWTH: Final = 1.5
 QUIET_POLLS: Final = 4

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.fine_tuning.alarms import find_alarms
 from services.workers.fine_tuning.ending import find_cost
 from services.workers.fine_tuning.metric_names import read_metric
+from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_reads import was_changed_by
-from shared.db.repositories.fine_tuning_records import (
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_reads import was_changed_by
+from shared.stores.db.repositories.fine_tuning_records import (
     NewCheckpoint,
     NewEvent,
     append_events,
@@ -19,7 +20,6 @@ from shared.db.repositories.fine_tuning_records import (
     record_checkpoints,
     record_metrics,
 )
-from shared.llm.fine_tuning.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 
 BUDGET = "budget"
 

@@ -16,13 +16,13 @@ from services.workers.fine_tuning.legacy_names import make_legacy_name
 from services.workers.fine_tuning.training_rows import read_rows
 from services.workers.models.template import derive_template
 from shared.clock import utc_now
-from shared.db.models import DatasetVersion, FineTuningJob, Model, Project
-from shared.db.repositories import aliases
-from shared.db.repositories.fine_tuning_records import NewEvent, append_events
-from shared.db.repositories.registry import NewModel, register_model
 from shared.observability.logs import get_logger
-from shared.prices.book import load_price_book
-from shared.prices.inference import find_price
+from shared.outside.prices.book import load_price_book
+from shared.outside.prices.inference import find_price
+from shared.stores.db.models import DatasetVersion, FineTuningJob, Model, Project
+from shared.stores.db.repositories import aliases
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.registry import NewModel, register_model
 
 log = get_logger(__name__)
 

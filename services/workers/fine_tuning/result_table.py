@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from services.workers.fine_tuning.metric_names import read_metric
-from shared.db.models import FineTuningMetric
-from shared.db.repositories.fine_tuning_records import NewMetric
+from shared.stores.db.models import FineTuningMetric
+from shared.stores.db.repositories.fine_tuning_records import NewMetric
 
 COLUMNS: Final = {
     "step": "step",

@@ -6,16 +6,16 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.datasets.object_rows import Stored, write_with_objects
 from services.workers.fine_tuning.failures import MOST_TRIES_OF, NotYetError, is_gone
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.result_table import parse_result_table, write_result_table
-from shared.db.models import FineTuningJob
-from shared.db.repositories import files
-from shared.db.repositories.fine_tuning_claims import lock_claimed
-from shared.db.repositories.fine_tuning_reads import read_metrics
-from shared.db.repositories.fine_tuning_records import NewEvent, NewMetric, append_events, record_metrics
-from shared.llm.failures import LlmError
+from services.workers.preparing.object_rows import Stored, write_with_objects
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.fine_tuning_claims import lock_claimed
+from shared.stores.db.repositories.fine_tuning_reads import read_metrics
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, NewMetric, append_events, record_metrics
 
 FILENAME: Final = "compiled_results.csv"
 PURPOSE: Final = "fine-tune-results"

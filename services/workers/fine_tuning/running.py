@@ -11,12 +11,12 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register_step import register_result
 from services.workers.fine_tuning.results_step import fetch_results
 from services.workers.fine_tuning.upload_step import upload_files
-from services.workers.job_task import STORE_ERRORS
+from services.workers.process.job_task import STORE_ERRORS
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_claims import LostJobError, delay_job
+from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
-from shared.queue.messages import DeliverOutbox
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_claims import LostJobError, delay_job
 
 STORE_PAUSE_SECONDS: Final = 0.5
 STEPS: Final[dict[str, Callable[[HeldJob], Awaitable[None]]]] = {

@@ -1,11 +1,11 @@
 """The body of `RunFineTuningJob`: claim the job and leave it to the process's desk."""
 
-from services.workers.context import WorkerContext
 from services.workers.fine_tuning.desk import FineTuningDesk
 from services.workers.fine_tuning.ending import Ending, end_job
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_claims import ClaimedJob, claim_job, lock_claimed
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, claim_job, lock_claimed
 
 log = get_logger(__name__)
 

@@ -12,14 +12,14 @@ from services.workers.fine_tuning.file_check import LocalFile, LocalFiles, fetch
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.models.replay import mix_replay
 from shared.clock import utc_now
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
-from shared.db.repositories.training_books import find_training_speed
 from shared.errors import InvalidRequestError
-from shared.llm.fine_tuning.capabilities import Capabilities
-from shared.prices.epochs import choose_epochs
-from shared.prices.training import estimate_training, training_price
-from shared.tokens.training_file import count_training_tokens
+from shared.outside.prices.epochs import choose_epochs
+from shared.outside.prices.training import estimate_training, training_price
+from shared.outside.providers.fine_tuning_capabilities import Capabilities
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
+from shared.stores.db.repositories.training_books import find_training_speed
+from shared.texts.training_file import count_training_tokens
 
 
 async def upload_files(held: HeldJob) -> None:

@@ -4,10 +4,10 @@ from typing import Final
 
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.progress import BUDGET
-from shared.db.repositories.fine_tuning_claims import Wish
-from shared.db.repositories.fine_tuning_records import NewEvent, append_events
-from shared.llm.failures import FailureClass, LlmError
-from shared.llm.fine_tuning.provider import UpstreamJob
+from services.workers.fine_tuning.upstream.provider import UpstreamJob
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.repositories.fine_tuning_claims import Wish
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
 
 REFUSALS: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})

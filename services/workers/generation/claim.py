@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import StoryCall
 from shared import ids
-from shared.db.repositories.attempts import Caller
-from shared.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
-from shared.db.repositories.story_claims import QueuedStory, StoryCallRow, lock_queued_stories, take_stories
-from shared.db.repositories.story_results import UnsendableStory, fail_unsent_stories
-from shared.db.session import Database
-from shared.llm.failures import FailureClass
-from shared.recipes.errors import TemplateError
+from shared.contracts.recipes.errors import TemplateError
+from shared.outside.providers.failures import FailureClass
+from shared.stores.db.repositories.attempts import Caller
+from shared.stores.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
+from shared.stores.db.repositories.story_claims import QueuedStory, StoryCallRow, lock_queued_stories, take_stories
+from shared.stores.db.repositories.story_results import UnsendableStory, fail_unsent_stories
+from shared.stores.db.session import Database
 
 
 class Emptiness(Enum):

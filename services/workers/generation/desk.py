@@ -2,10 +2,10 @@
 
 from typing import Self
 
-from services.workers.context import WorkerContext
 from services.workers.generation.call_slots import CallSlots
-from shared.llm.limits import RateLimits
-from shared.llm.providers import Provider
+from services.workers.process.context import WorkerContext
+from services.workers.providers.rate_limits import RateLimits
+from shared.outside.providers.configuration import Provider
 
 
 class GenerationDesk:

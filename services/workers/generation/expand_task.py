@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from services.workers.context import WorkerContext
-from services.workers.store_patience import keep_trying
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
 from shared import ids
-from shared.db.repositories.generation_progress import WorkOrder, find_work_order
-from shared.db.repositories.story_expansion import NewStory, advance_expansion, find_expanded, insert_stories
-from shared.queue.messages import WorkGeneration
-from shared.recipes.grid import Grid, read_grid
-from shared.recipes.keys import row_key
+from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.recipes.grid import Grid, read_grid
+from shared.contracts.recipes.keys import row_key
+from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
+from shared.stores.db.repositories.story_expansion import NewStory, advance_expansion, find_expanded, insert_stories
 
 CHUNK_ROWS: Final = 1_000
 """About 10 ms of the loop, which also carries other jobs' tokens."""

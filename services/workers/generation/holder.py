@@ -5,14 +5,14 @@ import asyncio
 import time
 from typing import Final
 
-from services.workers.context import WorkerContext
 from services.workers.generation.bottleneck import Cause
 from services.workers.generation.slice import GenerationSlice
-from services.workers.store_patience import AWAY_ERRORS
-from shared.db.repositories.generation_progress import RunState, hold_generation
-from shared.db.repositories.story_claims import TakenStory, renew_story_leases
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import AWAY_ERRORS
+from shared.contracts.queue.messages import WorkGeneration
 from shared.observability.logs import get_logger
-from shared.queue.messages import WorkGeneration
+from shared.stores.db.repositories.generation_progress import RunState, hold_generation
+from shared.stores.db.repositories.story_claims import TakenStory, renew_story_leases
 
 HOLD_SECONDS: Final = 0.5
 """Pause, cancel and new limits are seen after so long."""

@@ -8,10 +8,10 @@ from typing import Final
 from services.workers.generation.run import Run
 from services.workers.generation.settlement import settle_results
 from services.workers.generation.story_call import CallResult
-from services.workers.store_patience import AWAY_ERRORS, keep_trying
-from shared.db.session import Database
-from shared.llm.failures import FailureClass, LlmError
+from services.workers.process.store_patience import AWAY_ERRORS, keep_trying
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.session import Database
 
 GATHER_SECONDS: Final = 0.02
 ENOUGH_RESULTS: Final = 64

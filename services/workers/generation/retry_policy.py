@@ -5,7 +5,7 @@ from typing import Final
 
 import backoff
 
-from shared.llm.failures import FailureClass
+from shared.outside.providers.failures import FailureClass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from shared.db.repositories.generation_progress import WorkOrder
-from shared.llm.answers import Kind
-from shared.llm.providers import Target
-from shared.llm.template_contract import TemplateContract
-from shared.prices.inference import PriceQuote, find_price
-from shared.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
-from shared.recipes.template import PromptTemplate, compile_template
+from shared.contracts.recipes.template import PromptTemplate, compile_template
+from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
+from shared.outside.providers.answers import Kind
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.template_contract import TemplateContract
+from shared.stores.db.repositories.generation_progress import WorkOrder
 
 NOT_FOR_ROWS: Final = frozenset({"n", "best_of", "stream", "stream_options", "model", "prompt", "messages"})
 """Request fields that a row decides by itself: one text, whole, from its own prompt."""

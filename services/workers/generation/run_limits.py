@@ -3,8 +3,8 @@
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from services.workers.generation.token_estimate import TokenEstimate
-from shared.db.repositories.generation_progress import RunState
-from shared.llm.limits import Grant, LimitName, RateLimit, RateLimits
+from services.workers.providers.rate_limits import Grant, LimitName, RateLimit, RateLimits
+from shared.stores.db.repositories.generation_progress import RunState
 
 BOUND_PROMPT_BYTES = 2_000
 """Taken as a prompt's size until the first calls have told theirs."""

@@ -14,12 +14,12 @@ from services.workers.generation.retry_policy import find_wait
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from shared import ids
-from shared.db.recordset import without_nul
-from shared.db.repositories.attempts import count_failures
-from shared.db.repositories.generation_progress import ZERO_USD, Progress
-from shared.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
-from shared.llm.answers import LlmAnswer
-from shared.llm.failures import FailureClass, LlmError
+from shared.outside.providers.answers import LlmAnswer
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.recordset import without_nul
+from shared.stores.db.repositories.attempts import count_failures
+from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress
+from shared.stores.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 
 LONGEST_MESSAGE_CHARACTERS: Final = 2_000
 LONGEST_ID_CHARACTERS: Final = 200

@@ -10,7 +10,6 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from services.workers.context import WorkerContext
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.claim import Claim, Emptiness, claim_batch
@@ -19,14 +18,15 @@ from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
 from services.workers.generation.run_limits import RunLimits
 from services.workers.generation.story_call import CallResult, StoryCall, make_call
-from services.workers.store_patience import keep_trying
-from shared.db.recordset import without_nul
-from shared.db.repositories.generation_progress import RunState, pause_generation
-from shared.db.repositories.story_claims import find_next_due_seconds
-from shared.llm.failures import FailureClass
-from shared.llm.limits import Grant
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
+from services.workers.providers.rate_limits import Grant
+from shared.contracts.queue.messages import GENERATION
 from shared.observability.logs import get_logger
-from shared.queue.messages import GENERATION
+from shared.outside.providers.failures import FailureClass
+from shared.stores.db.recordset import without_nul
+from shared.stores.db.repositories.generation_progress import RunState, pause_generation
+from shared.stores.db.repositories.story_claims import find_next_due_seconds
 
 SLICE_SECONDS: Final = 30.0
 """Then the run goes to the back of the queue: other runs and other workers get their turn."""

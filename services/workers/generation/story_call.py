@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
-from services.workers.metrics import UPSTREAM_CALLS
-from shared.llm.answers import LlmAnswer
-from shared.llm.client import LlmClient
-from shared.llm.failures import FailureClass, LlmError
+from services.workers.process.metrics import UPSTREAM_CALLS
+from shared.outside.providers.answers import LlmAnswer
+from shared.outside.providers.client import LlmClient
+from shared.outside.providers.failures import FailureClass, LlmError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,23 @@
 import asyncio
 from contextlib import suppress
 
-from services.workers.context import WorkerContext
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.holder import SliceHolder
 from services.workers.generation.run import Run, prepare_run
 from services.workers.generation.slice import GenerationSlice
-from shared.db.repositories.generation_progress import (
+from services.workers.process.context import WorkerContext
+from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.recipes.errors import TemplateError
+from shared.observability.logs import get_logger
+from shared.outside.providers.template_contract import read_contract
+from shared.stores.db.repositories.generation_progress import (
     RunState,
     find_work_order,
     finish_generation,
     hold_generation,
     pause_generation,
 )
-from shared.db.repositories.registry import find_model
-from shared.llm.template_contract import read_contract
-from shared.observability.logs import get_logger
-from shared.queue.messages import WorkGeneration
-from shared.recipes.errors import TemplateError
+from shared.stores.db.repositories.registry import find_model
 
 log = get_logger(__name__)
 

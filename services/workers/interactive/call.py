@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared import ids
-from shared.db.repositories.attempts import Caller, NewAttempt, Outcome, SettledAttempt
-from shared.db.repositories.completion_claims import ClaimedCompletion
-from shared.db.repositories.ledger import LedgerLine
-from shared.llm.answers import Usage
-from shared.llm.failures import FailureClass, LlmError
-from shared.llm.providers import Target
-from shared.prices.inference import PriceQuote, find_price
+from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.providers.answers import Usage
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.repositories.attempts import Caller, NewAttempt, Outcome, SettledAttempt
+from shared.stores.db.repositories.completion_claims import ClaimedCompletion
+from shared.stores.db.repositories.ledger import LedgerLine
 
 DEFAULT_OUTPUT_TOKENS: Final = 4096
 """Taken as the worst case when a request sets no limit."""

@@ -2,12 +2,12 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.call import Call, plan_call
 from services.workers.interactive.finishing import settle_calls
-from services.workers.store_patience import keep_trying
-from shared.db.repositories.attempts import add_attempts
-from shared.db.repositories.completion_claims import ClaimedCompletion, advance_attempt, claim_completion
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
+from shared.stores.db.repositories.attempts import add_attempts
+from shared.stores.db.repositories.completion_claims import ClaimedCompletion, advance_attempt, claim_completion
 
 
 async def claim(context: WorkerContext, completion_id: str) -> tuple[ClaimedCompletion, Call | None] | None:

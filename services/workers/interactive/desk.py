@@ -7,15 +7,15 @@ from typing import Any, Final, Self
 
 from redis.exceptions import RedisError
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.handing_back import HandBackBatch
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.unstarted import cancel_unstarted
-from services.workers.job_task import STORE_ERRORS
-from services.workers.metrics import STREAMS_OPEN
-from shared.db.repositories.completion_claims import RENEW_SECONDS, renew_completions
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
+from services.workers.process.metrics import STREAMS_OPEN
 from shared.observability.logs import get_logger
-from shared.stream.control import CancelListener, is_cancel_requested
+from shared.stores.db.repositories.completion_claims import RENEW_SECONDS, renew_completions
+from shared.streams.control import CancelListener, is_cancel_requested
 
 CHECKPOINT_CHARS: Final = 2048
 """About 4 KiB of mixed text: what a crash may cost to a viewer who has to read from Postgres."""

@@ -6,17 +6,17 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.call import Call
-from services.workers.job_task import STORE_ERRORS
-from services.workers.store_patience import keep_trying
-from shared.db.repositories.attempts import settle_attempts
-from shared.db.repositories.completion_claims import FinishedText, finish_completion, mark_end_published
-from shared.db.repositories.ledger import book_attempts
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
+from services.workers.process.store_patience import keep_trying
+from services.workers.streams.handle import StreamHandle
+from shared.contracts.stream.errors import StreamFencedError, StreamUnavailableError
+from shared.contracts.stream.frames import End
 from shared.observability.logs import get_logger
-from shared.stream.errors import StreamFencedError, StreamUnavailableError
-from shared.stream.frames import End
-from shared.stream.handle import StreamHandle
+from shared.stores.db.repositories.attempts import settle_attempts
+from shared.stores.db.repositories.completion_claims import FinishedText, finish_completion, mark_end_published
+from shared.stores.db.repositories.ledger import book_attempts
 
 log = get_logger(__name__)
 

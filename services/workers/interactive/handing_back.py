@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.finishing import settle_calls
 from services.workers.interactive.running import RunningCompletion
-from services.workers.job_task import STORE_ERRORS
-from shared.db.repositories.completion_claims import hand_back_completions
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
+from shared.contracts.queue.messages import RunCompletion
 from shared.observability.logs import get_logger
-from shared.queue.messages import RunCompletion
+from shared.stores.db.repositories.completion_claims import hand_back_completions
 
 GATHER_SECONDS: Final = 0.05
 """The jobs of a process are cancelled together and arrive within this; each on its own would be hundreds of commits."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import backoff
 
-from shared.llm.failures import FailureClass, LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 
 MAX_CALLS: Final = 6
 WAITED_OUT: Final = frozenset({FailureClass.RATE_LIMITED, FailureClass.UNREACHABLE})

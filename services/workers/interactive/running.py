@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.workers.interactive.call import Call
-from shared.db.repositories.completion_claims import Checkpoint, ClaimedCompletion
-from shared.stream.handle import StreamHandle
+from services.workers.streams.handle import StreamHandle
+from shared.stores.db.repositories.completion_claims import Checkpoint, ClaimedCompletion
 
 
 class StopReason(StrEnum):

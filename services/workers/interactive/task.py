@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any, Final
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.finishing import finish
@@ -11,10 +10,11 @@ from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
-from services.workers.job_task import STORE_ERRORS
-from shared.db.repositories.completion_claims import ClaimedCompletion
-from shared.llm.failures import FailureClass, LlmError
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.repositories.completion_claims import ClaimedCompletion
 
 MAX_ATTEMPTS: Final = 30
 """Claims and calls of one row. A text that has brought down its worker that often is given up."""

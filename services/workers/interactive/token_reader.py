@@ -3,13 +3,13 @@
 import asyncio
 import time
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.running import RunningCompletion
-from services.workers.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
-from shared.db.recordset import without_nul
-from shared.llm.answers import Kind, LlmDelta
-from shared.llm.failures import LlmError
+from services.workers.process.context import WorkerContext
+from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
+from shared.outside.providers.answers import Kind, LlmDelta
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.recordset import without_nul
 
 
 async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:

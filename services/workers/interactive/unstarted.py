@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.finishing import finish
-from shared.db.repositories.completion_claims import ClaimedCompletion, claim_completion
+from services.workers.process.context import WorkerContext
+from shared.stores.db.repositories.completion_claims import ClaimedCompletion, claim_completion
 
 
 async def cancel_unstarted(context: WorkerContext, completion_id: str) -> None:

@@ -6,13 +6,13 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
-from shared.db.repositories.attempts import SettledAttempt, settle_attempts
-from shared.db.repositories.generation_progress import ZERO_USD, Progress, add_progress
-from shared.db.repositories.ledger import LedgerLine, book_attempts
-from shared.db.repositories.reaping import LostAttempt, lock_lost_attempts
-from shared.db.repositories.story_claims import LEASE_SECONDS
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.stores.db.repositories.attempts import SettledAttempt, settle_attempts
+from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress, add_progress
+from shared.stores.db.repositories.ledger import LedgerLine, book_attempts
+from shared.stores.db.repositories.reaping import LostAttempt, lock_lost_attempts
+from shared.stores.db.repositories.story_claims import LEASE_SECONDS
 
 PRICE_NOTE: Final = "no outcome: charged with the reserved worst case"
 

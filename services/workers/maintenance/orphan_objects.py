@@ -5,10 +5,10 @@ import asyncio
 from itertools import islice
 from typing import Final
 
-from services.workers.context import WorkerContext
 from services.workers.maintenance.overdue_uploads import drop_unnamed
-from shared.db.repositories import files
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.stores.db.repositories import files
 
 ORPHAN_SECONDS: Final = 24 * 3600.0
 OBJECTS_AT_ONCE: Final = 500

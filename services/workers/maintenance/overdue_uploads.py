@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from services.workers.context import WorkerContext
-from shared.db.repositories import files, uploads
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.stores.db.repositories import files, uploads
 
 UPLOADS_A_ROUND: Final = 100
 

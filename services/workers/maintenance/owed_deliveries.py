@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.workers.context import WorkerContext
-from shared.db.repositories.outbox import is_any_due
-from shared.db.repositories.tracker_runs import take_due_runs
-from shared.queue.messages import DeliverOutbox, Message, TellTracker
+from services.workers.process.context import WorkerContext
+from shared.contracts.queue.messages import DeliverOutbox, Message, TellTracker
+from shared.stores.db.repositories.outbox import is_any_due
+from shared.stores.db.repositories.tracker_runs import take_due_runs
 
 MOST_RUNS: Final = 500
 

@@ -1,12 +1,12 @@
 """Evaluations and comparisons that nobody took or holds, and models still to be deleted at their providers."""
 
-from services.workers.context import WorkerContext
-from shared.db.models import ModelComparison, ModelEvaluation
-from shared.db.repositories import reaping
-from shared.db.repositories.model_claims import WorkTable, requeue_undelivered
-from shared.db.repositories.model_removal import list_owed_removals
+from services.workers.process.context import WorkerContext
+from shared.contracts.queue.messages import CompareModels, EvaluateModel, Message, RemoveModel
 from shared.observability.logs import get_logger
-from shared.queue.messages import CompareModels, EvaluateModel, Message, RemoveModel
+from shared.stores.db.models import ModelComparison, ModelEvaluation
+from shared.stores.db.repositories import reaping
+from shared.stores.db.repositories.model_claims import WorkTable, requeue_undelivered
+from shared.stores.db.repositories.model_removal import list_owed_removals
 
 log = get_logger(__name__)
 

@@ -1,17 +1,17 @@
 """The body of `ReapLapsed`: one round of the reaper. Each step is a transaction of its own, and harmless when two
 reapers run at once."""
 
-from services.workers.context import WorkerContext
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.owed_deliveries import find_owed_deliveries
 from services.workers.maintenance.owed_model_work import find_owed_model_work
 from services.workers.maintenance.stream_ends import publish_missing_ends
 from services.workers.maintenance.unheld_fine_tuning import find_unheld_jobs
-from shared.db.repositories import reaping
-from shared.db.repositories.dataset_claims import requeue_undelivered_datasets
+from services.workers.process.context import WorkerContext
+from shared.contracts.queue.messages import ExpandGeneration, Message, PrepareDataset, RunCompletion, WorkGeneration
 from shared.observability.logs import get_logger
-from shared.queue.messages import ExpandGeneration, Message, PrepareDataset, RunCompletion, WorkGeneration
+from shared.stores.db.repositories import reaping
+from shared.stores.db.repositories.dataset_claims import requeue_undelivered_datasets
 
 IDEMPOTENCY_KEY_HOURS = 24
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from shared.queue.messages import ReapLapsed, SweepObjects
+from shared.contracts.queue.messages import ReapLapsed, SweepObjects
 
 REAP_SECONDS: Final = 2.0
 SWEEP_SECONDS: Final = 3600.0

@@ -2,12 +2,12 @@
 
 from redis.exceptions import RedisError
 
-from services.workers.context import WorkerContext
-from shared.db.repositories.completion_claims import mark_end_published
-from shared.db.repositories.completions import find_stored_text
-from shared.db.repositories.reaping import find_missing_ends
+from services.workers.process.context import WorkerContext
+from services.workers.streams.ending import publish_end
 from shared.observability.logs import get_logger
-from shared.stream.ending import publish_end
+from shared.stores.db.repositories.completion_claims import mark_end_published
+from shared.stores.db.repositories.completions import find_stored_text
+from shared.stores.db.repositories.reaping import find_missing_ends
 
 log = get_logger(__name__)
 

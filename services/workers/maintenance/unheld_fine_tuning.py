@@ -1,10 +1,10 @@
 """Fine-tuning jobs that nobody took, or whose worker is gone: sent again."""
 
-from services.workers.context import WorkerContext
-from shared.db.repositories import reaping
-from shared.db.repositories.fine_tuning_claims import requeue_undelivered_jobs
+from services.workers.process.context import WorkerContext
+from shared.contracts.queue.messages import Message, RunFineTuningJob
 from shared.observability.logs import get_logger
-from shared.queue.messages import Message, RunFineTuningJob
+from shared.stores.db.repositories import reaping
+from shared.stores.db.repositories.fine_tuning_claims import requeue_undelivered_jobs
 
 log = get_logger(__name__)
 

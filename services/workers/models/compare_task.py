@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from services.workers.context import WorkerContext
 from services.workers.models.compared_sides import Side, find_sides
 from services.workers.models.evaluate_task import find_target, record_failure, score_pairs
 from services.workers.models.held_out_rows import read_pairs
@@ -13,12 +12,13 @@ from services.workers.models.holding import LostWorkError, work_while_held
 from services.workers.models.judging import ask_judge, read_vote
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import CannotScoreError
-from shared.db.models import ComparisonPair, ModelComparison
-from shared.db.repositories import comparisons
-from shared.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
-from shared.llm.comparison import PairVotes, tally
-from shared.llm.failures import LlmError
+from services.workers.process.context import WorkerContext
+from shared.contracts.votes import PairVotes, tally
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.models import ComparisonPair, ModelComparison
+from shared.stores.db.repositories import comparisons
+from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
 
 PAIRS_AT_ONCE: Final = 2
 MOST_ATTEMPTS: Final = 5

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.workers.context import WorkerContext
 from services.workers.models.evaluate_task import find_target
 from services.workers.models.paid_calls import PaidCalls
-from shared.db.models import ModelComparison
-from shared.db.repositories.registry import find_model
-from shared.llm.answers import Kind
-from shared.llm.providers import Target
-from shared.llm.template_contract import TemplateContract, keep_contract, read_contract
+from services.workers.process.context import WorkerContext
+from shared.outside.providers.answers import Kind
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.template_contract import TemplateContract, keep_contract, read_contract
+from shared.stores.db.models import ModelComparison
+from shared.stores.db.repositories.registry import find_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from services.workers.context import WorkerContext
 from services.workers.models.held_out_rows import Pair, read_pairs
 from services.workers.models.holding import LostWorkError, work_while_held
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import SCORING_BODY, CannotScoreError, TextScore, score_answer
-from shared.db.models import ModelEvaluation
-from shared.db.repositories.model_claims import ClaimedWork, claim_work, fail_work, finish_work
-from shared.llm.failures import LlmError
-from shared.llm.providers import Target
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.models import ModelEvaluation
+from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, fail_work, finish_work
 
 CALLS_AT_ONCE: Final = 4
 """Gentle: scoring shares the provider with people who wait for their stories."""

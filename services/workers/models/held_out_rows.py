@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from services.workers.context import WorkerContext
 from services.workers.models.scoring import CannotScoreError
-from shared.db.repositories import files
+from services.workers.process.context import WorkerContext
+from shared.stores.db.repositories import files
 
 MOST_ROWS: Final = 200
 """Rows that are scored of one file: enough for a mean, and an evaluation stays a matter of minutes."""

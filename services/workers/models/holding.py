@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.workers.context import WorkerContext
-from services.workers.job_task import STORE_ERRORS
-from shared.db.repositories.model_claims import RENEW_SECONDS, ClaimedWork, hand_back_work, renew_work
+from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
+from shared.stores.db.repositories.model_claims import RENEW_SECONDS, ClaimedWork, hand_back_work, renew_work
 
 log = get_logger(__name__)
 

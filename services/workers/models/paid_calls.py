@@ -9,11 +9,17 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
 from services.workers.interactive.retry import RetryPlan
-from services.workers.store_patience import keep_trying
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
 from shared import ids
-from shared.db.repositories.attempts import (
+from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.prices.money import NOTHING
+from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens
+from shared.outside.providers.answers import Kind, LlmAnswer
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.repositories.attempts import (
     Caller,
     NewAttempt,
     SettledAttempt,
@@ -22,14 +28,8 @@ from shared.db.repositories.attempts import (
     list_unsettled,
     settle_attempts,
 )
-from shared.db.repositories.ledger import LedgerLine, book_attempts
-from shared.db.repositories.model_claims import ClaimedWork
-from shared.llm.answers import Kind, LlmAnswer
-from shared.llm.failures import LlmError
-from shared.llm.providers import Target
-from shared.prices.inference import PriceQuote, find_price
-from shared.prices.money import NOTHING
-from shared.prices.worst_case import bound_prompt_tokens, find_max_tokens
+from shared.stores.db.repositories.ledger import LedgerLine, book_attempts
+from shared.stores.db.repositories.model_claims import ClaimedWork
 
 LOST_NOTE: Final = "no outcome: charged with the reserved worst case"
 

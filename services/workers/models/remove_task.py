@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from services.workers.context import WorkerContext
-from shared.db.repositories.model_removal import settle_removal, take_removal
-from shared.llm.failures import LlmError
-from shared.llm.providers import Target
+from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.outside.providers.configuration import Target
+from shared.outside.providers.failures import LlmError
+from shared.stores.db.repositories.model_removal import settle_removal, take_removal
 
 TIMEOUT_SECONDS: Final = 30.0
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.context import WorkerContext
-from services.workers.datasets.object_rows import Stored, write_with_objects
 from services.workers.models.row_choice import MixedFile, RowSource, mix_rows
-from shared.db.models import File, FineTuningJob, Model
-from shared.db.repositories import files, replay
+from services.workers.preparing.object_rows import Stored, write_with_objects
+from services.workers.process.context import WorkerContext
 from shared.errors import InvalidRequestError
+from shared.stores.db.models import File, FineTuningJob, Model
+from shared.stores.db.repositories import files, replay
 
 TRAINING: Final = "fine-tune"
 MIXED: Final = "mixed.jsonl"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from services.workers.datasets.parity.common_affix import CommonSuffix
+from services.preparation.conversation.common_affix import CommonSuffix
 
 CHAT: Final = {"format": "chat", "separator": None, "stop": None, "starts_with_space": False, "max_tokens": None}
 FEWEST_ROWS: Final = 2

@@ -10,8 +10,8 @@ from services.engine.model.chat import PLAIN_TEMPLATE, build_chat_renderer
 from services.engine.tokenizer_file import write_tokenizer_file
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
 from services.engine.training.examples import parse_line
-from services.workers.datasets.order import OwnTokenizerOrder
-from services.workers.datasets.own_tokenizer import OwnTokenizer
+from services.preparation.orders.preparation_order import OwnTokenizerOrder
+from services.preparation.tokenizers.own_tokenizer import OwnTokenizer
 from tests.support.tiny_model import build_tiny_tokenizer
 
 GEMMA_LIKE = (

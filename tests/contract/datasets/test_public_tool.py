@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.datasets.parity.conversation import Streams, prepare_like_the_public_tool
+from services.preparation.conversation.dialogue import Streams, prepare_like_the_public_tool
 from tests.support.dataset_files import write_dataset
 from tests.support.legacy_environment import legacy_python
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.workers.datasets.parity.conversation import Streams, prepare_like_the_public_tool
+from services.preparation.conversation.dialogue import Streams, prepare_like_the_public_tool
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "prepare_data"
 CASES: list[dict[str, Any]] = json.loads((FOLDER / "manifest.json").read_text())["cases"]

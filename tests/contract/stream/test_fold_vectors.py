@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.stream import fold as shared_fold
-from shared.stream.fold import Fold
+from shared.contracts.stream import fold as shared_fold
+from shared.contracts.stream.fold import Fold
 from storymill import fold as client_fold
 
 DOCUMENT = json.loads((Path(__file__).parent / "vectors.json").read_text())

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.stream.cursor import Cursor
-from shared.stream.errors import InvalidFrameError
-from shared.stream.frames import (
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.errors import InvalidFrameError
+from shared.contracts.stream.frames import (
     Delta,
     End,
     ErrorFrame,
@@ -26,7 +26,7 @@ from shared.stream.frames import (
     encode_with_header,
     split_header,
 )
-from shared.stream.packet import encode_event
+from shared.contracts.stream.packet import encode_event
 
 STREAM_FRAMES: list[tuple[Frame, str, bytes]] = [
     (

@@ -10,9 +10,9 @@ from sqlalchemy import event
 from services.gateway.api_keys.service import create_api_key, revoke_key
 from shared.auth.bearer import CACHE_SECONDS, Authenticator
 from shared.auth.principal import ALL_SCOPES, READ, WRITE
-from shared.db.session import Database
 from shared.errors import AuthenticationError, PermissionDeniedError
 from shared.settings import Settings
+from shared.stores.db.session import Database
 
 
 class Clock:

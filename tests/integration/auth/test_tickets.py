@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from shared.auth.principal import Principal
 from shared.auth.tickets import TICKET_SECONDS, issue_ticket, redeem_ticket
 from shared.errors import AuthenticationError
-from shared.stream.connection import open_redis
+from shared.stores.redis.connection import open_redis
 
 ALICE = Principal("proj_1", "key_1", frozenset({"read", "write"}))
 

@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from shared import ids
 from shared.clock import utc_now
-from shared.db.models import ApiKey, DatasetVersion, FineTuningJob, LedgerEntry, Model
-from shared.db.repositories.fine_tuning_jobs import NewJob, add_job
-from shared.db.repositories.registry import NewModel, register_model
-from shared.db.repositories.training_books import book_training, open_training_attempt
+from shared.stores.db.models import ApiKey, DatasetVersion, FineTuningJob, LedgerEntry, Model
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job
+from shared.stores.db.repositories.registry import NewModel, register_model
+from shared.stores.db.repositories.training_books import book_training, open_training_attempt
 from tests.support.gateway import Mill, open_mill
 from tests.support.gateway_fixtures import Stores, client, stores
 

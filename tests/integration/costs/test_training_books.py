@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import ApiKey, Attempt, LedgerEntry
+from shared.stores.db.models import ApiKey, Attempt, LedgerEntry
 from tests.integration.costs.conftest import Tune
 from tests.support.gateway import Mill, assert_openai_error
 

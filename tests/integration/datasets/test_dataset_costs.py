@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import DatasetRow, DatasetVersion, Story
+from shared.stores.db.models import DatasetRow, DatasetVersion, Story
 from tests.support.dataset_mill import Author, prepare, read_rows, write_article
 from tests.support.gateway import Mill
 from tests.support.upstream import build_answer

@@ -11,9 +11,9 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from shared.db.models import Dataset, DatasetRow, DatasetVersion
-from shared.queue.celery_app import make_celery
-from shared.queue.sender import TaskSender
+from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
 from tests.support.dataset_mill import export, make_csv, order, upload, wait_for
 from tests.support.gateway import Mill
 from tests.support.interactive import eventually_async

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from services.engine.training.examples import PreferenceExample, parse_lines
-from shared.db.models import DatasetVersion, Story
+from shared.stores.db.models import DatasetVersion, Story
 from tests.support.dataset_mill import export, prepare, read_rows, upload, write_article
 from tests.support.gateway import Mill
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import Completion
+from shared.stores.db.models import Completion
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually

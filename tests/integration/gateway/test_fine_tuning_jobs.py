@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared.db.models import FineTuningJob
-from shared.db.repositories.fine_tuning_records import (
+from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_records import (
     NewCheckpoint,
     NewEvent,
     NewMetric,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import Generation, Story
+from shared.stores.db.models import Generation, Story
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.upstream import MODEL, Call

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
-from shared.db.models import Completion, Generation, IdempotencyKey
+from shared.stores.db.models import Completion, Generation, IdempotencyKey
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually

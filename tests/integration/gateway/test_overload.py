@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from shared.stream.connection import open_redis
-from shared.stream.control import is_cancel_requested
+from shared.stores.redis.connection import open_redis
+from shared.streams.control import is_cancel_requested
 from tests.support.gateway import assert_openai_error, new_name, open_mill
 from tests.support.gateway_fixtures import Stores
 from tests.support.interactive import eventually_async

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from shared.clock import utc_now
-from shared.db.models import Upload
+from shared.stores.db.models import Upload
 from tests.support.gateway import Mill, assert_openai_error, new_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

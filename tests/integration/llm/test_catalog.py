@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from shared.llm.catalog import ModelCatalog
-from shared.llm.client import LlmClient
-from shared.llm.providers import Provider, Providers
+from shared.outside.providers.catalog import ModelCatalog
+from shared.outside.providers.client import LlmClient
+from shared.outside.providers.configuration import Provider, Providers
 from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream
 

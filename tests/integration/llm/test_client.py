@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.llm.answers import LlmDelta
-from shared.llm.client import LlmClient
-from shared.llm.failures import FailureClass, LlmError
-from shared.llm.providers import Provider, Target
+from shared.outside.providers.answers import LlmDelta
+from shared.outside.providers.client import LlmClient
+from shared.outside.providers.configuration import Provider, Target
+from shared.outside.providers.failures import FailureClass, LlmError
 from tests.support.stack import eventually
 from tests.support.upstream import MODEL, ScriptedUpstream
 from tests.support.upstream_script import Script, bad_request, rate_limited, server_error, story_for

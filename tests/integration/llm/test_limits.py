@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared.llm.limits import RateLimit, RateLimits
-from shared.stream.connection import open_redis
+from services.workers.providers.rate_limits import RateLimit, RateLimits
+from shared.stores.redis.connection import open_redis
 from tests.support.stack import PrivateRedis
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from shared.db.models import Model
+from shared.stores.db.models import Model
 from tests.support.gateway import assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.tuned_models import Tenant

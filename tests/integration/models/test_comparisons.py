@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from shared.db.models import Attempt, LedgerEntry
+from shared.stores.db.models import Attempt, LedgerEntry
 from storymill.cli import app
 from storymill.launcher.credentials import Credentials, write_credentials
 from tests.support.gateway import assert_openai_error, new_name

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from shared.db.models import File, FineTuningJob
+from shared.stores.db.models import File, FineTuningJob
 from storymill.cli import app
 from storymill.launcher.credentials import Credentials, write_credentials
 from tests.support.engine_process import EngineProcess

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.models.compare_task import compare_models
 from services.workers.models.evaluate_task import evaluate_model
-from services.workers.settings import WorkerSettings
-from shared.db.models import Attempt, ModelComparison, ModelEvaluation
-from shared.db.repositories.evaluations import queue_evaluations
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
+from shared.stores.db.models import Attempt, ModelComparison, ModelEvaluation
+from shared.stores.db.repositories.evaluations import queue_evaluations
 from tests.support.gateway import Mill, new_name, open_mill
 from tests.support.gateway_fixtures import Stores
 from tests.support.interactive import eventually_async

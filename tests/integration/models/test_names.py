@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from shared import ids
-from shared.db.models import Completion, DatasetRow, DatasetVersion, FineTuningJob
+from shared.stores.db.models import Completion, DatasetRow, DatasetVersion, FineTuningJob
 from tests.support.gateway import assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.tuned_models import ARTICLE_TEMPLATE, Tenant

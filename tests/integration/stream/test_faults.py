@@ -8,11 +8,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from shared.stream.cursor import Cursor
-from shared.stream.fold import Fold
-from shared.stream.frames import CursorFrame, State
-from shared.stream.handle import StreamHandle
-from shared.stream.hub import StreamHub
+from services.workers.streams.handle import StreamHandle
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.fold import Fold
+from shared.contracts.stream.frames import CursorFrame, State
+from shared.streams.hub import StreamHub
 from tests.integration.stream.watching import Stage, make_hub, make_row, open_stage
 from tests.support.stack import PROJECT_ROOT, PrivateRedis, eventually
 

@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
+from services.workers.streams.ending import publish_end
 from shared import ids
-from shared.stream.cursor import Cursor
-from shared.stream.ending import publish_end
-from shared.stream.frames import Delta, Rewind, Snapshot, State, encode_with_header
-from shared.stream.names import lease_key, log_key
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.frames import Delta, Rewind, Snapshot, State, encode_with_header
+from shared.contracts.stream.names import lease_key, log_key
 from tests.integration.stream.watching import (
     assert_cursors_rise,
     fold_to_end,

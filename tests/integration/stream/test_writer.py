@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from services.workers.streams.handle import StreamHandle
+from services.workers.streams.writer import StreamWriter
 from shared import ids
-from shared.stream.connection import open_redis
-from shared.stream.cursor import Cursor
-from shared.stream.errors import StreamFencedError, StreamUnavailableError
-from shared.stream.frames import Delta, End, Frame, Rewind, Snapshot, decode, split_header
-from shared.stream.handle import StreamHandle
-from shared.stream.names import lease_key, log_key
-from shared.stream.writer import StreamWriter
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.errors import StreamFencedError, StreamUnavailableError
+from shared.contracts.stream.frames import Delta, End, Frame, Rewind, Snapshot, decode, split_header
+from shared.contracts.stream.names import lease_key, log_key
+from shared.stores.redis.connection import open_redis
 from tests.support.stack import PrivateRedis, eventually
 
 

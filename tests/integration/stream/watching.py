@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
+from services.workers.streams.handle import StreamHandle
+from services.workers.streams.writer import StreamWriter
 from shared import ids
-from shared.stream.connection import open_redis
-from shared.stream.cursor import Cursor
-from shared.stream.fold import Fold
-from shared.stream.frames import End, Frame
-from shared.stream.handle import StreamHandle
-from shared.stream.hub import StreamHub
-from shared.stream.stored_text import StoredText
-from shared.stream.viewer import Viewer
-from shared.stream.writer import StreamWriter
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.fold import Fold
+from shared.contracts.stream.frames import End, Frame
+from shared.contracts.stream.stored_text import StoredText
+from shared.stores.redis.connection import open_redis
+from shared.streams.hub import StreamHub
+from shared.streams.viewer import Viewer
 
 
 @dataclass

@@ -6,8 +6,8 @@ Run as `python -m tests.integration.stream.zombie_worker REDIS_URL STREAM_ID…`
 import asyncio
 import sys
 
-from shared.stream.connection import open_redis
-from shared.stream.writer import StreamWriter
+from services.workers.streams.writer import StreamWriter
+from shared.stores.redis.connection import open_redis
 
 
 async def main(redis_url: str, stream_ids: list[str]) -> None:

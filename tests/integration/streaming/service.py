@@ -18,20 +18,20 @@ from services.streaming.app import StreamingApp
 from services.streaming.server import StreamingServer
 from services.streaming.settings import StreamingSettings
 from services.streaming.wiring import Streaming
+from services.workers.streams.handle import StreamHandle
+from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.auth.keys import create_key
 from shared.clock import utc_now
-from shared.db.models import Completion
-from shared.db.repositories.api_keys import add_api_key
-from shared.db.repositories.completions import NewCompletion, add_completions, find_stored_text
-from shared.db.repositories.projects import ensure_project
-from shared.db.session import Database
+from shared.contracts.stream.fold import Fold
+from shared.contracts.stream.frames import End
 from shared.settings import Settings
-from shared.stream.connection import open_redis
-from shared.stream.fold import Fold
-from shared.stream.frames import End
-from shared.stream.handle import StreamHandle
-from shared.stream.writer import StreamWriter
+from shared.stores.db.models import Completion
+from shared.stores.db.repositories.api_keys import add_api_key
+from shared.stores.db.repositories.completions import NewCompletion, add_completions, find_stored_text
+from shared.stores.db.repositories.projects import ensure_project
+from shared.stores.db.session import Database
+from shared.stores.redis.connection import open_redis
 from storymill.launcher.ports import find_free_port
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from shared.auth.principal import Principal
 from shared.auth.tickets import issue_ticket
-from shared.stream.fold import Fold
+from shared.contracts.stream.fold import Fold
 from tests.integration.streaming.service import Service, read_events
 from tests.support.stack import eventually
 

@@ -10,12 +10,12 @@ import pytest_asyncio
 import websockets
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from shared.db.session import Database
+from services.workers.streams.handle import StreamHandle
+from services.workers.streams.writer import StreamWriter
+from shared.contracts.stream.fold import Fold
 from shared.settings import Settings
-from shared.stream.connection import open_redis
-from shared.stream.fold import Fold
-from shared.stream.handle import StreamHandle
-from shared.stream.writer import StreamWriter
+from shared.stores.db.session import Database
+from shared.stores.redis.connection import open_redis
 from tests.integration.streaming.processes import ServiceProcess, service_process, streaming_process
 from tests.integration.streaming.service import Account, Watcher, Worker, add_account
 

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from shared.auth.principal import Principal
 from shared.auth.tickets import issue_ticket
-from shared.stream.control import CancelListener, is_cancel_requested
+from shared.streams.control import CancelListener, is_cancel_requested
 from tests.integration.streaming.service import Service, Watcher, serve
 from tests.support.stack import eventually
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.workers.bridge import BridgeError, JobCancelledError, LoopBridge
+from services.workers.process.bridge import BridgeError, JobCancelledError, LoopBridge
 
 
 @pytest.fixture

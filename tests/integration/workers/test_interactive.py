@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.task import MAX_ATTEMPTS, run_completion
-from services.workers.settings import WorkerSettings
-from shared.db.repositories.completions import request_cancel
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
-from shared.stream.control import publish_cancel
+from shared.stores.db.repositories.completions import request_cancel
+from shared.streams.control import publish_cancel
 from tests.support.interactive import InteractiveBench, eventually_async, open_bench
 from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream

@@ -3,8 +3,8 @@
 import pytest
 
 from services.gateway.interactive.relay import Relay, RestartedError
-from shared.stream.cursor import Cursor
-from shared.stream.frames import Delta, Frame, Rewind, Snapshot
+from shared.contracts.stream.cursor import Cursor
+from shared.contracts.stream.frames import Delta, Frame, Rewind, Snapshot
 
 STREAM = "str_1"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.deliveries.tracker_desk import tell_tracker
-from services.workers.settings import WorkerSettings
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
 from tests.support.client_env import client_python
 from tests.support.interactive import eventually_async

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from services.workers.deliveries.tracker_desk import tell_tracker
-from shared.db.repositories.tracker_runs import SINKS
+from shared.stores.db.repositories.tracker_runs import SINKS
 from storymill.launcher.ports import find_free_port
 from tests.integration.workers.deliveries.conftest import Trackers, open_trackers
 from tests.support.interactive import eventually_async

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select, update
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.deliveries.webhook_desk import deliver_outbox
 from services.workers.maintenance.owed_deliveries import find_owed_deliveries
-from services.workers.settings import WorkerSettings
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.clock import utc_now
-from shared.db.models import Outbox, WebhookEndpoint
-from shared.db.repositories import webhook_endpoints
-from shared.db.repositories.outbox import add_webhook_events, claim_due
-from shared.db.repositories.projects import ensure_project
-from shared.queue.messages import DeliverOutbox
+from shared.contracts.queue.messages import DeliverOutbox
+from shared.outside.webhooks.signing import new_secret
 from shared.settings import Settings
-from shared.webhooks.signing import new_secret
+from shared.stores.db.models import Outbox, WebhookEndpoint
+from shared.stores.db.repositories import webhook_endpoints
+from shared.stores.db.repositories.outbox import add_webhook_events, claim_due
+from shared.stores.db.repositories.projects import ensure_project
 from tests.support.interactive import eventually_async
 from tests.support.webhook_receiver import WebhookReceiver
 

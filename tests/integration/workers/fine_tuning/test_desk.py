@@ -2,7 +2,7 @@
 
 from services.workers.fine_tuning.desk import FineTuningDesk
 from services.workers.fine_tuning.task import run_fine_tuning_job
-from shared.db.repositories.fine_tuning_claims import requeue_undelivered_jobs
+from shared.stores.db.repositories.fine_tuning_claims import requeue_undelivered_jobs
 from tests.support.interactive import eventually_async
 from tests.support.tuning_bench import TuningBench
 from tests.support.tuning_upstream import TuningScript, TuningUpstream

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.workers.fine_tuning.running import run_job
-from shared.db.repositories.fine_tuning_claims import read_wishes
+from shared.stores.db.repositories.fine_tuning_claims import read_wishes
 from tests.support.interactive import eventually_async
 from tests.support.tuning_bench import TuningBench, make_rows
 from tests.support.tuning_upstream import Fault, TuningScript, TuningUpstream

@@ -7,9 +7,9 @@ from pathlib import Path
 import openai
 import pytest
 
-from shared.queue.celery_app import make_celery
-from shared.queue.messages import RunFineTuningJob
-from shared.queue.sender import TaskSender
+from shared.contracts.queue.messages import RunFineTuningJob
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
 from tests.support.engine_process import EngineProcess
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.context import WorkerContext, open_context
-from services.workers.settings import WorkerSettings
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
 from tests.support.upstream import ScriptedUpstream
 from tests.support.volume import VolumeBench, open_volume_bench

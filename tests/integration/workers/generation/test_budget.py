@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.generation.work_task import work_generation
-from services.workers.settings import WorkerSettings
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
 from tests.support.upstream import Call, ScriptedUpstream, build_answer
 from tests.support.upstream_script import Script

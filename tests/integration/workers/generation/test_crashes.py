@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from shared.llm.providers import DEFAULT_CONCURRENCY
+from shared.outside.providers.configuration import DEFAULT_CONCURRENCY
 from tests.integration.workers.generation.conftest import MakeWorker
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping

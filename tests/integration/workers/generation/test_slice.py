@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
-from services.workers.context import WorkerContext
 from services.workers.generation.expand_task import expand_generation
 from services.workers.generation.work_task import work_generation
+from services.workers.process.context import WorkerContext
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream

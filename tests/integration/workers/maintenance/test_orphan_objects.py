@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.maintenance.orphan_objects import ORPHAN_SECONDS, sweep_objects
-from services.workers.settings import WorkerSettings
-from shared.db.repositories import files
-from shared.db.repositories.projects import ensure_project
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.projects import ensure_project
 
 BEFORE = time.time() - ORPHAN_SECONDS - 60
 

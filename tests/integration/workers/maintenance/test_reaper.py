@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from services.workers.context import WorkerContext, open_context
 from services.workers.maintenance.reap_task import reap
-from services.workers.settings import WorkerSettings
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
 from shared import ids
 from shared.clock import utc_now
-from shared.db.models import Attempt, Completion, IdempotencyKey
-from shared.db.repositories.attempts import Caller, NewAttempt, add_attempts
 from shared.settings import Settings
+from shared.stores.db.models import Attempt, Completion, IdempotencyKey
+from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
 from tests.support.interactive import InteractiveBench, open_bench
 from tests.support.upstream import MODEL, ScriptedUpstream
 

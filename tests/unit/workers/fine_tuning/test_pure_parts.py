@@ -11,9 +11,9 @@ from services.workers.fine_tuning.legacy_names import make_legacy_name
 from services.workers.fine_tuning.metric_names import is_broken, read_metric
 from services.workers.fine_tuning.result_table import parse_result_table
 from services.workers.fine_tuning.training_rows import check_rows, collect_keys
-from shared.llm.failures import FailureClass, LlmError
-from shared.llm.fine_tuning.capabilities import find_capabilities
-from shared.llm.providers import Provider
+from shared.outside.providers.configuration import Provider
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.outside.providers.fine_tuning_capabilities import find_capabilities
 
 TABLE = b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,0.5,0.9,,\n2,0.25,0.95,0.4,0.8\n"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from services.workers.generation.claim import Emptiness, plan_claim
 from services.workers.generation.run import Run, prepare_run
-from shared.db.repositories.generation_progress import Funds, WorkOrder
-from shared.db.repositories.story_claims import QueuedStory
-from shared.llm.providers import Provider, Target, TokenPrice
+from shared.outside.providers.configuration import Provider, Target, TokenPrice
+from shared.stores.db.repositories.generation_progress import Funds, WorkOrder
+from shared.stores.db.repositories.story_claims import QueuedStory
 
 PRICE = TokenPrice(Decimal(0), Decimal(10_000))  # a cent a token
 

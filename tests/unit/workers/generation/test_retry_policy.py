@@ -3,7 +3,7 @@
 import pytest
 
 from services.workers.generation.retry_policy import RULES, find_wait
-from shared.llm.failures import RETRYABLE, FailureClass
+from shared.outside.providers.failures import RETRYABLE, FailureClass
 
 
 def test_exactly_the_retryable_classes_have_a_rule() -> None:

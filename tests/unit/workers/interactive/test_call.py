@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from services.workers.interactive.call import DEFAULT_OUTPUT_TOKENS, Call, count_prompt_bytes, plan_call
-from shared.db.repositories.completion_claims import ClaimedCompletion
-from shared.llm.answers import Usage
-from shared.llm.failures import FailureClass, LlmError
-from shared.llm.providers import Provider, Target, TokenPrice
-from shared.prices.inference import PriceQuote
+from shared.outside.prices.inference import PriceQuote
+from shared.outside.providers.answers import Usage
+from shared.outside.providers.configuration import Provider, Target, TokenPrice
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.db.repositories.completion_claims import ClaimedCompletion
 
 DOLLAR = TokenPrice(Decimal(1), Decimal(1))
 """A dollar per million tokens: a token costs a millionth."""

@@ -3,7 +3,7 @@
 import pytest
 
 from services.workers.interactive.retry import MAX_CALLS, WAITED_OUT, RetryPlan
-from shared.llm.failures import FailureClass, LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 
 
 def fail(failure_class: FailureClass, retry_after_seconds: float | None = None) -> LlmError:

@@ -1,0 +1,102 @@
+"""Every error, on every path, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from services.gateway.http.answers import JsonAnswer, answer_error
+from shared.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitedError,
+    RequestTooLargeError,
+    ServiceUnavailableError,
+    StorymillError,
+)
+from shared.observability.logs import get_logger
+
+COMPLETION_SUFFIX = "/completions"
+"""On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
+STORE_RETRY_SECONDS = 2.0
+CHOICE_TAGS = frozenset(
+    {"str", "int", "float", "bool", "chat", "completion", "InlineRecipe", "GenerationSource", "FileSource"}
+)
+
+log = get_logger(__name__)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make `app` answer every error in one shape."""
+    app.add_exception_handler(StorymillError, answer_storymill_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    for store_error in (OperationalError, InterfaceError, PoolTimeoutError, RedisError):
+        app.add_exception_handler(store_error, answer_store_error)
+    app.add_exception_handler(Exception, answer_crash)
+
+
+async def answer_storymill_error(request: Request, error: Exception) -> JsonAnswer:
+    """Answer one of our own errors."""
+    assert isinstance(error, StorymillError)
+    if error.status == 503 and request.url.path.endswith(COMPLETION_SUFFIX):
+        error = RateLimitedError(error.message, retry_after_seconds=STORE_RETRY_SECONDS)
+    return answer_error(error)
+
+
+async def answer_http_error(request: Request, error: Exception) -> JsonAnswer:
+    """Answer what the framework refuses: unknown routes, methods, bodies that cannot be read."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 413:
+        return answer_error(RequestTooLargeError(error.detail))
+    if error.status_code == 404:
+        message = f"Unknown request URL: {request.method} {request.url.path}. See /docs for the routes there are."
+        return answer_error(NotFoundError(message, code="unknown_url"))
+    if error.status_code == 405:
+        message = f"Not allowed to {request.method} on {request.url.path}."
+        return answer_plain(405, message, "method_not_allowed", error.headers)
+    return answer_plain(error.status_code, error.detail, None, error.headers)
+
+
+def answer_plain(status: int, message: str, code: str | None, headers: Mapping[str, str] | None = None) -> JsonAnswer:
+    """Answer an error that has a status of its own."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return JsonAnswer({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, headers)
+
+
+async def answer_invalid(request: Request, error: Exception) -> JsonAnswer:
+    """Answer a body or query of the wrong shape, naming the first field that is wrong."""
+    assert isinstance(error, RequestValidationError)
+    return answer_error(describe_validation(error.errors()[0]))
+
+
+def describe_validation(problem: Mapping[str, Any]) -> InvalidRequestError:
+    """Return pydantic's finding in our words."""
+    path = [part for part in problem["loc"] if part not in {"body", "query", "path", "header"}]
+    param = ".".join(str(part) for part in path if not _is_choice_tag(part))
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return InvalidRequestError(f"{param}: {message}" if param else f"body: {message}", param=param or None)
+
+
+def _is_choice_tag(part: str | int) -> bool:
+    """Say whether a step of pydantic's path names one of several allowed types instead of a field."""
+    return isinstance(part, str) and (part in CHOICE_TAGS or "[" in part)
+
+
+async def answer_store_error(request: Request, error: Exception) -> JsonAnswer:
+    """Answer while Postgres or Redis is out of reach: nothing is lost, come back."""
+    log.error("store_unreachable", path=request.url.path, error=str(error).splitlines()[0])
+    return await answer_storymill_error(
+        request, ServiceUnavailableError("A store of this server is out of reach just now. Try again.")
+    )
+
+
+async def answer_crash(request: Request, error: Exception) -> JsonAnswer:
+    """Answer a defect of ours; the traceback is in the log under the request id."""
+    log.error("request_crashed", path=request.url.path, exc_info=error)
+    return answer_plain(500, "The server had an error while processing your request. Sorry about that!", None)

@@ -1,0 +1,90 @@
+"""The last part of the conversation: the split, the file, the command to use it with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from services.preparation.conversation.column_profile import PairProfile
+from services.preparation.conversation.marker_checks import show
+from services.preparation.conversation.output_files import (
+    count_classes,
+    write_prepared,
+    write_train_and_validation,
+)
+from services.preparation.conversation.time_estimate import describe_training_time
+from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.training_lines import NO_AFFIXES, Affixes
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """The rows after all fixes but the affixes; the profile is that of the rows with them."""
+
+    store: RowStore
+    profile: PairProfile
+    any_applied: bool
+    affixes: Affixes = NO_AFFIXES
+
+
+def write_out(
+    path: str,
+    rows: PreparedRows,
+    output: TextIO,
+    ask: Callable[[str], bool],
+    name_files: Callable[[str, tuple[str, ...]], list[str]],
+) -> list[str]:
+    """Ask, write, and tell how to go on; returns the names of the written files."""
+    is_split = rows.profile.task_type == "classification" and ask(
+        "- [Recommended] Would you like to split into training and validation set? [Y/n]: "
+    )
+    estimate = describe_training_time(rows.profile.task_type, rows.profile.row_ids)
+    reminder, ending = _reminders(rows.profile)
+    if not rows.any_applied and not is_split:
+        output.write(
+            f'\nYou can use your file for fine-tuning:\n> openai api fine_tunes.create -t "{path}"\n\n'
+            f"{reminder or _separator_reminder('')}{ending}\n{estimate}"
+        )
+        return []
+    if not ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):
+        output.write("Aborting... did not write the file\n")
+        return []
+    names, flags = _write_files(path, rows, is_split, name_files)
+    plural = "s" if is_split else ""
+    output.write(
+        f"\nWrote modified file{plural} to `{'` and `'.join(names)}`\nFeel free to take a look!\n\nNow use that file "
+        f'when fine-tuning:\n> openai api fine_tunes.create -t "{names[0]}"{flags}\n\n{reminder}{ending}\n{estimate}'
+    )
+    return names
+
+
+def _reminders(profile: PairProfile) -> tuple[str, str]:
+    separator, ending = show(profile.prompts.common_suffix), show(profile.completions.common_suffix)
+    stop = (
+        f' Make sure to include `stop=["{ending}"]` so that the generated texts ends at the expected place.'
+        if ending
+        else ""
+    )
+    return (_separator_reminder(separator) if separator else ""), stop
+
+
+def _separator_reminder(separator: str) -> str:
+    return (
+        f"After you’ve fine-tuned a model, remember that your prompt has to end with the indicator string "
+        f"`{separator}` for the model to start generating completions, rather than continuing with the prompt."
+    )
+
+
+def _write_files(
+    path: str, rows: PreparedRows, is_split: bool, name_files: Callable[[str, tuple[str, ...]], list[str]]
+) -> tuple[list[str], str]:
+    if not is_split:
+        names = name_files(path, ("",))
+        write_prepared(rows.store, names[0], rows.affixes)
+        return names, ""
+    names = name_files(path, ("_train", "_valid"))
+    write_train_and_validation(rows.store, names[0], names[1], rows.affixes)
+    classes, positive = count_classes(rows.store, rows.affixes)
+    flags = f' -v "{names[1]}" --compute_classification_metrics'
+    if classes == 2:
+        return names, f'{flags} --classification_positive_class "{positive}"'
+    return names, f"{flags} --classification_n_classes {classes}"

@@ -1,0 +1,100 @@
+"""The checks of chat lines: those of the providers' cookbooks, and the order of turns, tools and weights."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from services.preparation.findings.chat_tools import tool_problems
+from services.preparation.findings.finding import MarkBoard
+from services.preparation.rows.row_batches import RowBatch
+from shared.texts.chat_message import message_text
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+MESSAGE_KEYS = frozenset(
+    {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal", "audio"}
+)
+LINE_KEYS = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})
+SYSTEM_ROLES = frozenset({"system", "developer"})
+# Nearly all rows have (or lack) a system message: the others stand out.
+SYSTEM_SHARE = 0.9
+ROWS_FOR_SHARES = 20
+
+
+class ChatWatch:
+    """Fed batch by batch; rows without a record are not chat and are passed over."""
+
+    def __init__(self, board: MarkBoard) -> None:
+        self._board = board
+        self._with_system = 0
+        self._total = 0
+        self._without: list[int] = []
+
+    def observe(self, batch: RowBatch) -> None:
+        """Mark the broken lines of a batch."""
+        for row_id, record in zip(batch.ids, batch.records, strict=True):
+            if record:
+                value = orjson.loads(record)
+                for code in set(line_problems(value)):
+                    self._board.mark(code, [row_id])
+                self._count_system(row_id, value)
+
+    def conclude(self) -> None:
+        """Mark rows that lack the system message that nearly all others have."""
+        if self._total >= ROWS_FOR_SHARES and self._with_system >= SYSTEM_SHARE * self._total:
+            self._board.mark("chat_system_differs", self._without)
+
+    def _count_system(self, row_id: int, value: dict[str, Any]) -> None:
+        messages = value.get("messages")
+        self._total += 1
+        if isinstance(messages, list) and any(_role(m) in SYSTEM_ROLES for m in messages):
+            self._with_system += 1
+        else:
+            self._without.append(row_id)
+
+
+def line_problems(value: dict[str, Any]) -> Iterator[str]:
+    """The codes of everything wrong with one chat line."""
+    if not value.keys() <= LINE_KEYS:
+        yield "chat_unknown_key"
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages:
+        yield "chat_missing_messages"
+        return
+    if not all(isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages):
+        yield "chat_message_not_an_object"
+        return
+    for message in messages:
+        yield from _message_problems(message)
+    yield from _order_problems([message["role"] for message in messages])
+    yield from tool_problems(value, messages)
+
+
+def _message_problems(message: dict[str, Any]) -> Iterator[str]:
+    if not message.keys() <= MESSAGE_KEYS:
+        yield "chat_unknown_key"
+    if message["role"] not in ROLES:
+        yield "chat_unknown_role"
+    calls = message.get("tool_calls") or message.get("function_call")
+    if not message_text(message).strip() and not calls and message["role"] not in ("tool", "function"):
+        yield "chat_missing_content"
+    if "weight" in message and (message["weight"] not in (0, 1) or message["role"] != "assistant"):
+        yield "chat_bad_weight"
+
+
+def _order_problems(roles: list[str]) -> Iterator[str]:
+    if "assistant" not in roles:
+        yield "chat_no_assistant"
+    elif roles[-1] != "assistant":
+        yield "chat_ends_without_assistant"
+    turns = [role for role in roles if role not in SYSTEM_ROLES]
+    system_late = any(role in SYSTEM_ROLES for role in roles[1:])
+    starts_wrong = bool(turns) and turns[0] != "user"
+    same_twice = any(a == b and a in ("user", "assistant") for a, b in itertools.pairwise(turns))
+    if system_late or starts_wrong or same_twice:
+        yield "chat_role_order"
+
+
+def _role(message: object) -> object:
+    return message.get("role") if isinstance(message, dict) else None

@@ -1,0 +1,147 @@
+"""All findings about a set of rows, and the numbers behind the report."""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preparation.conversation.column_profile import PairProfile, TaskType, profile_pairs
+from services.preparation.findings.chat_findings import ChatWatch
+from services.preparation.findings.class_findings import ClassWatch
+from services.preparation.findings.cut_off import mark_cut_off
+from services.preparation.findings.examples import add_examples
+from services.preparation.findings.finding import Finding, MarkBoard
+from services.preparation.findings.marker_findings import MarkerWatch
+from services.preparation.findings.pattern_checks import mark_patterns
+from services.preparation.findings.row_findings import mark_rows
+from services.preparation.findings.survey import Survey, survey_rows
+from services.preparation.findings.text_findings import mark_texts
+from services.preparation.near_duplicates.index import group_near_duplicates
+from services.preparation.orders.preparation_order import OwnTokenizerOrder
+from services.preparation.reading.read_file import ReadFile
+from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.tokenizers.model_view import RowTokenizer
+from services.preparation.tokenizers.public_tokenizer import PublicTokenizer
+from shared.texts.encodings import ModelTokens
+
+# Completions shorter than this on average say too little by themselves: the prompt is compared as well.
+SHORT_COMPLETION_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Arrays have one entry per row of the store; `near` is the first position of each row's near-duplicate group."""
+
+    findings: tuple[Finding, ...]
+    survey: Survey
+    tokens: NDArray[np.int64]
+    near: NDArray[np.int64]
+    tokenizer: RowTokenizer
+    task_type: TaskType
+
+    @property
+    def model(self) -> ModelTokens:
+        """Whose tokens were counted."""
+        return self.tokenizer.tokens
+
+    def finding(self, code: str) -> Finding | None:
+        """The finding of this code."""
+        return next((finding for finding in self.findings if finding.code == code), None)
+
+
+def inspect_file(read: ReadFile, model: str) -> Inspection:
+    """Inspect the rows of a file; what reading noticed becomes findings too."""
+    board = MarkBoard()
+    for note in read.notes:
+        board.mark(note.code, [note.row_id])
+    for problem in read.problems:
+        count = sum(other.code == problem.code for other in read.problems)
+        board.mark_set(problem.code, f"{count} times, first in line {problem.line}, column {problem.column}")
+    return inspect_rows(read.store, model, board)
+
+
+def inspect_rows(
+    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerOrder | None = None
+) -> Inspection:
+    """Run every check over the rows. Nothing is changed. `own`: the model's tokenizer, where it is at hand."""
+    board = board or MarkBoard()
+    tokenizer = open_tokenizer(model, own)
+    survey = survey_rows(store)
+    profile = profile_pairs(store.batches())
+    task_type = profile.task_type
+    mark_rows(survey, task_type, board)
+    tokens = _walk(store, profile, task_type, tokenizer, board)
+    near = group_near_duplicates(_compared_texts(store, survey, task_type), store.row_count)
+    _mark_near(survey, near, board)
+    findings = add_examples(store, board.findings())
+    return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)
+
+
+def _walk(
+    store: RowStore, profile: PairProfile, task_type: TaskType, tokenizer: RowTokenizer, board: MarkBoard
+) -> NDArray[np.int64]:
+    """The one walk that looks at the texts themselves; returns the tokens per row."""
+    is_generation = task_type == "conditional generation"
+    markers = MarkerWatch(profile.prompts.common_suffix, profile.completions.common_suffix if is_generation else "")
+    classes, chat = ClassWatch(), ChatWatch(board)
+    model = tokenizer.tokens
+    tokens = array("q")
+    for batch in store.batches():
+        mark_patterns(batch, board)
+        mark_texts(batch, board)
+        mark_cut_off(batch, board)
+        markers.observe(batch)
+        chat.observe(batch)
+        if task_type == "classification":
+            classes.observe(batch)
+        counts = _count(tokenizer, batch)
+        tokens.extend(counts)
+        if model.limit:
+            board.mark("too_long_for_model", [i for i, n in zip(batch.ids, counts, strict=True) if n > model.limit])
+    markers.conclude(board)
+    chat.conclude()
+    if task_type == "classification":
+        classes.conclude(board)
+    if "too_long_for_model" in board.rows:
+        board.details["too_long_for_model"] = f"{model.model} takes {model.limit} tokens"
+    return np.frombuffer(tokens, np.int64) if tokens else np.zeros(0, np.int64)
+
+
+def _count(tokenizer: RowTokenizer, batch: RowBatch) -> list[int]:
+    rows = zip(batch.prompts, batch.completions, batch.records, strict=True)
+    return [tokenizer.count_chat(r) if r else tokenizer.count_pair(p, c) for p, c, r in rows]
+
+
+def open_tokenizer(model: str, own: OwnTokenizerOrder | None) -> RowTokenizer:
+    """Return the model's own tokenizer, else the published one that comes nearest."""
+    if own is None:
+        return PublicTokenizer(model)
+    # Deferred: only models of the engine need it, and files are prepared without its library too.
+    from services.preparation.tokenizers.own_tokenizer import OwnTokenizer  # noqa: PLC0415
+
+    return OwnTokenizer(own, model)
+
+
+def _compared_texts(store: RowStore, survey: Survey, task_type: TaskType) -> Iterator[list[str]]:
+    """What near-duplicates are looked for in: prompts of classes, stories otherwise, both where stories are short."""
+    average = float(survey.completion_lengths.mean()) if survey.row_count else 0.0
+    for batch in store.batches():
+        if task_type == "classification":
+            yield batch.prompts
+        elif average < SHORT_COMPLETION_CHARACTERS:
+            yield [f"{p}\n{c}" for p, c in zip(batch.prompts, batch.completions, strict=True)]
+        else:
+            yield batch.completions
+
+
+def _mark_near(survey: Survey, near: NDArray[np.int64], board: MarkBoard) -> None:
+    later = near != np.arange(len(near))
+    exact = board.rows.get("exact_duplicate", set())
+    board.mark("near_duplicate", set(survey.row_ids[later].tolist()) - exact)
+
+
+def without_examples(finding: Finding) -> Finding:
+    """The finding without texts, for logs and events that must not carry them."""
+    return replace(finding, examples=())

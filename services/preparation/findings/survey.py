@@ -1,0 +1,52 @@
+"""One walk that gathers compact facts per row: lengths, hashes, scripts, endings. A few bytes per row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preparation.findings.scripts import dominant_scripts
+from services.preparation.rows.row_batches import RowBatch, RowStore
+
+# What a finished sentence, list, quotation or block of code ends in.
+SENTENCE_ENDS = frozenset("。！？…”’」』）》】.!?\"')]}>;；~～—*`|:：")
+
+
+@dataclass(slots=True)
+class Survey:
+    """Arrays with one entry per row, in row order."""
+
+    row_ids: NDArray[np.int64]
+    prompt_hashes: NDArray[np.int64]
+    completion_hashes: NDArray[np.int64]
+    prompt_lengths: NDArray[np.int32]
+    completion_lengths: NDArray[np.int32]
+    scripts: NDArray[np.uint8]
+    ends_sentence: NDArray[np.bool_]
+    is_blank: NDArray[np.bool_]
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows."""
+        return len(self.row_ids)
+
+
+def survey_rows(store: RowStore) -> Survey:
+    """Walk over the store once."""
+    parts = [_survey_batch(batch) for batch in store.batches()] or [_survey_batch(RowBatch([], [], [], [], []))]
+    return Survey(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _survey_batch(batch: RowBatch) -> tuple[NDArray[np.generic], ...]:
+    count = len(batch)
+    trimmed = [completion.rstrip() for completion in batch.completions]
+    return (
+        np.array(batch.ids, np.int64),
+        np.fromiter(map(hash, batch.prompts), np.int64, count),
+        np.fromiter(map(hash, batch.completions), np.int64, count),
+        np.fromiter(map(len, batch.prompts), np.int32, count),
+        np.fromiter(map(len, batch.completions), np.int32, count),
+        dominant_scripts(batch.completions),
+        np.fromiter((text[-1:] in SENTENCE_ENDS for text in trimmed), np.bool_, count),
+        np.fromiter((not text for text in trimmed), np.bool_, count),
+    )

@@ -1,0 +1,37 @@
+"""Findings that need a look at the text itself but no pattern: loops and echoes."""
+
+import zlib
+
+from services.preparation.findings.finding import MarkBoard
+from services.preparation.rows.row_batches import RowBatch
+
+# Below this many bytes, every text compresses badly.
+LOOP_BYTES = 120
+# Prose of either language keeps more than 0.35 of its bytes at this length; a loop less than 0.25.
+LOOP_RATIO = 0.25
+ECHO_CHARACTERS = 12
+
+
+def mark_texts(batch: RowBatch, board: MarkBoard) -> None:
+    """Mark loops and echoes."""
+    board.mark("repeated_text", [i for i, text in zip(batch.ids, batch.completions, strict=True) if is_loop(text)])
+    pairs = zip(batch.ids, batch.prompts, batch.completions, strict=True)
+    board.mark("prompt_echo", [i for i, prompt, completion in pairs if _echoes(prompt, completion)])
+
+
+def is_loop(text: str) -> bool:
+    """Whether the text repeats itself over and over."""
+    raw = text.encode()
+    if len(raw) < LOOP_BYTES:
+        return False
+    # Long texts compress well by nature: judge them by their first part and their last.
+    parts = (raw,) if len(raw) <= 4000 else (raw[:4000], raw[-4000:])
+    return any(len(zlib.compress(part, 1)) < LOOP_RATIO * len(part) * _length_factor(len(part)) for part in parts)
+
+
+def _length_factor(size: int) -> float:
+    return 1.0 if size < 1500 else 0.6
+
+
+def _echoes(prompt: str, completion: str) -> bool:
+    return len(prompt) >= ECHO_CHARACTERS and completion.lstrip().startswith(prompt.strip())

@@ -1,0 +1,1 @@
+"""Changes to rows, as plans that can be previewed, stored and left out again."""

@@ -1,0 +1,1 @@
+"""The preparation of one file in a terminal, with no server running."""

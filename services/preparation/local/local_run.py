@@ -1,0 +1,183 @@
+"""One preparation in the terminal: the public tool's conversation, then the findings, then the files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from rich.console import Console
+
+from services.preparation.conversation.checks import examine_rows
+from services.preparation.conversation.column_profile import profile_pairs
+from services.preparation.conversation.dialogue import Streams, ask_for_fixes
+from services.preparation.conversation.output_files import free_names
+from services.preparation.conversation.write_out import PreparedRows, write_out
+from services.preparation.errors import UnusableRowsError
+from services.preparation.findings.finding import Finding
+from services.preparation.findings.inspection import Inspection, inspect_file
+from services.preparation.fixes.fix_plan import Plan
+from services.preparation.prepared_files import (
+    COMPLETION_ONLY,
+    build_rows,
+    find_contract,
+    finding_fixes,
+    split_prepared,
+    write_files,
+)
+from services.preparation.reading.corrected_copy import write_corrected_copy
+from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.report.page import write_page
+from services.preparation.report.summary import Summary, summarise
+from services.preparation.report.terminal import print_summary
+from services.preparation.rows.formats import TrainingFormat, to_completion
+from services.preparation.rows.row_batches import RowStore
+from services.preparation.tokenizers.model_view import view_first_rows
+
+SHOWN_PROBLEMS = 20
+SHOWN_VIEWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line was told. `target` None keeps the source's format."""
+
+    target: str | None
+    model: str
+    chosen: frozenset[str]
+    validation_share: float
+    seed: int
+    stratify: str | None
+    system: str | None
+    quiet: bool
+
+
+class LocalRun:
+    """Use as a context manager: the rows live in temporary files."""
+
+    def __init__(self, path: Path, options: RunOptions, streams: Streams, console: Console) -> None:
+        self.summary: Summary | None = None
+        self._path = path
+        self._options = options
+        self._streams = streams
+        self._console = console
+        self._stores: list[RowStore] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for store in self._stores:
+            store.close()
+
+    def run(self) -> int:
+        """Run to the end; returns the exit status."""
+        self._streams.output.write("Analyzing...\n")
+        read = read_file(self._path)
+        self._stores.append(read.store)
+        if read.problem_count:
+            return self._refuse(read)
+        if read.is_preference:
+            message = f"{self._path} holds preference pairs, which only a running mill prepares (--format preference)."
+            raise UnusableRowsError(message, "format")
+        target = cast(TrainingFormat, self._options.target or ("chat" if read.is_chat else "completion"))
+        if read.is_chat and target == "completion":
+            read = self._as_pairs(read)
+        inspection = inspect_file(read, self._options.model)
+        plan, any_applied = self._choose_plan(read, inspection, target)
+        if plan is None:
+            return 1
+        return self._finish(read, inspection, plan, any_applied, target)
+
+    def write_page(self, path: Path) -> None:
+        """Write the report of the finished run."""
+        assert self.summary is not None
+        write_page(self.summary, path)
+        self._console.print(f"Report: {path}")
+
+    def _refuse(self, read: ReadFile) -> int:
+        for problem in read.problems[:SHOWN_PROBLEMS]:
+            where = f"{self._path}:{problem.line}:{problem.column}"
+            self._streams.errors.write(f"{where}: {problem.code}: {problem.message}\n")
+        copy = write_corrected_copy(read.source, self._path.parent)
+        self._streams.errors.write(
+            f"{read.problem_count} pieces of {self._path} could not be read. The {copy.row_count} good rows are in "
+            f"{copy.corrected}, the pieces themselves in {copy.rejected}. Prepare the corrected copy, or mend the "
+            "source.\n"
+        )
+        return 1
+
+    def _as_pairs(self, read: ReadFile) -> ReadFile:
+        pairs = RowStore()
+        self._stores.append(pairs)
+        position = 0
+        for batch in to_completion(read.store.batches()):
+            batch.ids = list(range(position, position + len(batch)))
+            position += len(batch)
+            pairs.append(batch)
+        return ReadFile(read.source, pairs, ["prompt", "completion"], [], 0, [])
+
+    def _choose_plan(self, read: ReadFile, inspection: Inspection, target: TrainingFormat) -> tuple[Plan | None, bool]:
+        if read.is_chat:
+            chosen = self._choose_findings(inspection, set())
+            return chosen, bool(chosen.fixes)
+        examination = examine_rows(read.store, read.columns)
+        for outcome in examination.outcomes:
+            if outcome.error:
+                self._streams.errors.write(f"\n\nERROR in {outcome.name} validator: {outcome.error}\n\nAborting...")
+                return None, False
+            self._streams.output.write(outcome.message or "")
+        outcomes = tuple(
+            o for o in examination.outcomes if target == "completion" or not (o.fix and o.fix.code in COMPLETION_ONLY)
+        )
+        plan, any_applied = ask_for_fixes(outcomes, examination.necessary, self._streams)
+        extra = self._choose_findings(inspection, {fix.code for fix in plan.fixes})
+        return extra.adding(*plan.fixes), any_applied or bool(extra.fixes)
+
+    def _choose_findings(self, inspection: Inspection, taken: set[str]) -> Plan:
+        """The fixes named on the command line; in a conversation, those that are agreed to."""
+        named = {fix.code for fix in finding_fixes(inspection, self._options.chosen)}
+        fixes = [
+            finding.fix
+            for finding in inspection.findings
+            if finding.fix and finding.code not in taken and (finding.code in named or self._agrees(finding))
+        ]
+        return Plan(tuple(fixes))
+
+    def _agrees(self, finding: Finding) -> bool:
+        if self._options.quiet or finding.fix is None:
+            return False
+        deed = finding.fix.kind.replace("_", " ")
+        return self._streams.ask(f"- [{finding.severity}] {finding.reason}: {deed} ({len(finding.row_ids)}) [Y/n]: ")
+
+    def _finish(
+        self, read: ReadFile, inspection: Inspection, plan: Plan, any_applied: bool, target: TrainingFormat
+    ) -> int:
+        final = build_rows(read.store, plan, target, read.is_chat, self._options.system)
+        self._stores.append(final)
+        contract = find_contract(final, target)
+        counts = {"rows read": read.store.row_count, "rows kept": final.row_count}
+        source = {"format": read.source.format, "encoding": read.source.encoding, "columns": ", ".join(read.columns)}
+        views = view_first_rows(final, inspection.tokenizer, is_chat=target == "chat", at_most=SHOWN_VIEWS)
+        self.summary = summarise(self._path.name, source, counts, inspection, contract, views)
+        self._streams.output.write("\n")
+        print_summary(self._console, self.summary)
+        self._write(final, inspection, any_applied, target)
+        return 0
+
+    def _write(self, final: RowStore, inspection: Inspection, any_applied: bool, target: TrainingFormat) -> None:
+        share = self._options.validation_share
+        if target == "completion" and not share:
+            rows = PreparedRows(final, profile_pairs(final.batches()), any_applied)
+            write_out(str(self._path), rows, self._streams.output, self._streams.ask, free_names)
+            return
+        if not self._streams.ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):
+            self._streams.output.write("Aborting... did not write the file\n")
+            return
+        names = [Path(name) for name in free_names(str(self._path), ("_train", "_valid") if share else ("",))]
+        split = split_prepared(final, inspection, share, self._options.seed, self._options.stratify) if share else None
+        files = write_files(final, target, names[0], names[1] if share else None, split)
+        self._streams.output.write(f"\nWrote {files.train_count} rows to {files.train}\n")
+        if files.validation:
+            self._streams.output.write(f"Wrote {files.validation_count} rows to {files.validation}\n")

@@ -1,0 +1,61 @@
+"""One JSON object per line."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import orjson
+
+from services.preparation.reading.json_values import ObjectReader
+from services.preparation.reading.row_sink import ReadingProblem, RowSink
+from services.preparation.reading.source_file import SourceFile
+
+
+def read_json_lines(source: SourceFile, sink: RowSink) -> None:
+    """Read every line into the sink; a line that is no JSON is reported with its column."""
+    reader = ObjectReader(sink)
+    for number, raw in enumerate(_lines(source), start=1):
+        line = raw.strip()
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line:
+            continue
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            _read_stubborn_line(line, number, reader, sink)
+            continue
+        reader.read(value, number, "" if type(value) is dict else line.decode("utf-8", "backslashreplace"))
+
+
+def _lines(source: SourceFile) -> Iterator[bytes]:
+    with source.open_binary() as raw:
+        if source.encoding in ("utf-8", "utf-8-sig"):
+            yield from raw
+            return
+        text = io.TextIOWrapper(raw, encoding=source.encoding, errors="surrogateescape", newline="\n")
+        for line in text:
+            yield line.encode("utf-8", "surrogateescape")
+
+
+def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: RowSink) -> None:
+    """Say what is wrong; a line that is JSON but for a lone surrogate or a stray trailing comma is kept."""
+    raw = line.decode("utf-8", "backslashreplace")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        message = f"byte 0x{line[error.start]:02x} is not valid UTF-8"
+        column = len(line[: error.start].decode()) + 1
+        sink.reject(ReadingProblem("not_decodable", number, column, message, raw))
+        return
+    try:
+        value = json.loads(text.removesuffix(","))
+    except json.JSONDecodeError as error:
+        sink.reject(ReadingProblem("invalid_json", number, error.colno, error.msg, raw))
+        return
+    except RecursionError:
+        sink.reject(ReadingProblem("invalid_json", number, 1, "nested too deeply", raw))
+        return
+    if text.endswith(","):
+        sink.note("trailing_comma", number, "a comma after the object was ignored")
+    reader.read(value, number, raw)

@@ -1,0 +1,96 @@
+"""From one JSON object to one row. Chat lines keep their JSON; other values become text, and that is noted."""
+
+from typing import Any
+
+import orjson
+
+from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
+from services.preparation.rows.chat_text import chat_texts
+from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
+
+
+class ObjectReader:
+    """Feeds parsed objects to a sink; the keys of the first object name the columns."""
+
+    def __init__(self, sink: RowSink) -> None:
+        self._sink = sink
+        self._columns: list[str] | None = None
+        self._extras: list[str] = []
+        self._prompt_key = "prompt"
+        self._completion_key = "completion"
+
+    def read(self, value: Any, line: int, raw: str) -> None:
+        """Add the row of one JSON value, or report why it gives none."""
+        if not isinstance(value, dict):
+            message = f"expected an object, found {type(value).__name__}"
+            self._sink.reject(ReadingProblem("not_an_object", line, 1, message, raw))
+            return
+        if self._columns is None:
+            self._name_columns(list(value))
+        if PREFERRED in (self._columns or ()):
+            self._read_pair(value, line, raw)
+            return
+        if "messages" in value:
+            prompt, completion = chat_texts(value)
+            self._sink.add(line, _sound(prompt), _sound(completion), _dump(value), self._extra_texts(value))
+            return
+        prompt = self._text(value, self._prompt_key, line)
+        completion = self._text(value, self._completion_key, line)
+        self._sink.add(line, prompt, completion, "", self._extra_texts(value))
+
+    def _read_pair(self, value: dict[str, Any], line: int, raw: str) -> None:
+        try:
+            pair = read_pair(value)
+        except BadPairError as error:
+            self._sink.reject(ReadingProblem("bad_preference_pair", line, 1, str(error), raw or _dump(value)))
+            return
+        self._sink.add(line, _sound(pair.prompt), _sound(pair.preferred), _dump(value), self._extra_texts(value))
+
+    def _name_columns(self, keys: list[str]) -> None:
+        self._columns = keys
+        chosen = [find_column(keys, "prompt"), find_column(keys, "completion")]
+        prompt_at, completion_at = chosen
+        self._prompt_key = keys[prompt_at] if prompt_at is not None else "prompt"
+        self._completion_key = keys[completion_at] if completion_at is not None else "completion"
+        self._extras = [key for i, key in enumerate(keys) if i not in chosen and key != "messages"]
+        self._sink.name_columns(keys)
+
+    def _extra_texts(self, value: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(_as_text(value.get(key, "")) for key in self._extras)
+
+    def _text(self, value: dict[str, Any], key: str, line: int) -> str:
+        found = value.get(key, "")
+        if type(found) is str:
+            sound = _sound(found)
+            if sound is not found:
+                self._sink.note("lone_surrogate", line, f"half a surrogate pair in `{key}` became U+FFFD")
+            return sound
+        if found is None:
+            self._sink.note("null_read_as_empty", line, f"`{key}` is null and is read as empty")
+            return ""
+        self._sink.note("value_read_as_text", line, f"`{key}` is a {type(found).__name__} and is read as text")
+        return _as_text(found)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return _sound(value)
+    return "" if value is None else _dump(value)
+
+
+def _dump(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates inside, or integers beyond 64 bits
+        return _sound(str(value))
+
+
+def _sound(text: str) -> str:
+    """The same object when it can be encoded, else the text with U+FFFD for every lone surrogate."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,81 @@
+"""The one way in: a path becomes a store of rows and an account of everything that was not plain."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.delimited import read_delimited
+from services.preparation.reading.json_array import read_json_array
+from services.preparation.reading.json_lines import read_json_lines
+from services.preparation.reading.plain_text import read_plain_text
+from services.preparation.reading.row_sink import ReadingNote, ReadingProblem, RowSink, StoreSink
+from services.preparation.reading.source_file import SourceFile, describe_file
+from services.preparation.rows.preference import PREFERRED
+from services.preparation.rows.row_batches import RowStore
+
+READERS = {
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "txt": read_plain_text,
+    "json": read_json_array,
+    "jsonl": read_json_lines,
+}
+
+
+@dataclass(slots=True)
+class ReadFile:
+    """A file that has been read. Close `store` when done."""
+
+    source: SourceFile
+    store: RowStore
+    columns: list[str]
+    problems: list[ReadingProblem]
+    problem_count: int
+    notes: list[ReadingNote]
+    sheet_count: int = 1
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the rows are chat lines."""
+        return "messages" in self.columns and "completion" not in [c.lower() for c in self.columns]
+
+    @property
+    def is_preference(self) -> bool:
+        """Whether the rows are pairs of a preferred and a rejected answer."""
+        return PREFERRED in self.columns
+
+
+def read_file(path: Path) -> ReadFile:
+    """Read a file of any supported kind.
+
+    Raises:
+        UnreadableFileError: nothing can be read at all; what is wrong with single lines is in `problems`.
+    """
+    source = describe_file(path)
+    sink = StoreSink(RowStore())
+    try:
+        sheets = feed_rows(source, sink)
+    except EOFError as error:
+        sink.store.close()
+        raise UnreadableFileError(f"File {path} is a truncated gzip file.") from error
+    except BaseException:
+        sink.store.close()
+        raise
+    sink.flush()
+    return ReadFile(source, sink.store, sink.columns, sink.problems, sink.problem_count, sink.notes, sheets)
+
+
+def feed_rows(source: SourceFile, sink: RowSink) -> int:
+    """Read the file into any sink; returns the number of sheets (1 for all but workbooks)."""
+    # Deferred: Arrow and openpyxl take a quarter of a second to import, and most files are text.
+    if source.format == "xlsx":
+        from services.preparation.reading.workbook import read_workbook  # noqa: PLC0415
+
+        return read_workbook(source, sink)
+    if source.format == "parquet":
+        from services.preparation.reading.parquet_table import read_parquet_table  # noqa: PLC0415
+
+        read_parquet_table(source, sink)
+        return 1
+    READERS[source.format](source, sink)
+    return 1

@@ -1,0 +1,62 @@
+"""Row batches in an Arrow file: where a store puts rows that are too many for memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from services.preparation.rows.row_batches import RowBatch
+
+
+class RowFile:
+    """Written once from the start, then read as often as wanted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+
+    def write(self, batch: RowBatch) -> None:
+        """Add a batch. Not allowed any more once reading has begun."""
+        record = _to_arrow(batch)
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self._path), record.schema)
+        self._writer.write_batch(record)
+
+    def read(self) -> Iterator[RowBatch]:
+        """Walk over all batches."""
+        self.close()
+        with pa.OSFile(str(self._path), "rb") as source:
+            reader = pa.ipc.open_file(source)
+            for index in range(reader.num_record_batches):
+                yield _from_arrow(reader.get_batch(index))
+
+    def close(self) -> None:
+        """Finish writing."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _to_arrow(batch: RowBatch) -> pa.RecordBatch:
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(batch.ids, pa.int64()),
+        "line": pa.array(list(batch.lines), pa.int64()),
+        "prompt": pa.array(batch.prompts, pa.string()),
+        "completion": pa.array(batch.completions, pa.string()),
+        "record": pa.array(batch.records, pa.string()),
+    }
+    for name, values in batch.extras.items():
+        columns[f"extra:{name}"] = pa.array(values, pa.string())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _from_arrow(record: pa.RecordBatch) -> RowBatch:
+    columns = record.to_pydict()
+    return RowBatch(
+        ids=columns["id"],
+        lines=columns["line"],
+        prompts=columns["prompt"],
+        completions=columns["completion"],
+        records=columns["record"],
+        extras={name.removeprefix("extra:"): values for name, values in columns.items() if name.startswith("extra:")},
+    )

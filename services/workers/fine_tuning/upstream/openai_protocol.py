@@ -1,0 +1,180 @@
+"""The fine-tuning protocol of OpenAI, spoken through its own client. No retries here: the worker decides."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import openai
+from openai import AsyncOpenAI
+
+from services.workers.fine_tuning.upstream.provider import (
+    EventPage,
+    JobOrder,
+    UpstreamCheckpoint,
+    UpstreamEvent,
+    UpstreamJob,
+)
+from services.workers.fine_tuning.upstream.wire import read_checkpoint, read_event, read_job
+from shared.outside.providers.configuration import Provider
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.outside.providers.fine_tuning_capabilities import Capabilities, find_capabilities
+from shared.outside.providers.http_errors import error_from_response
+
+PURPOSE: Final = "fine-tune"
+CALL_TIMEOUT_SECONDS: Final = 30.0
+"""For everything but the bytes of files."""
+FILE_TIMEOUT_SECONDS: Final = 600.0
+JOBS_PER_PAGE: Final = 100
+FILES_LOOKED_AT: Final = 1_000
+CHECKPOINTS_PER_PAGE: Final = 100
+MOST_JOB_PAGES: Final = 50
+"""A job that was made within the last minutes stands on the first."""
+
+
+class OpenAiFineTuning:
+    """One provider's fine-tuning side; one per process."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.capabilities: Capabilities = find_capabilities(provider)
+        self._client = AsyncOpenAI(
+            base_url=provider.base_url,
+            api_key=provider.api_key or "none",
+            max_retries=0,
+            timeout=CALL_TIMEOUT_SECONDS,
+        )
+
+    async def upload_file(self, path: Path, filename: str) -> str:
+        """Upload a training file; return its id there."""
+        with translated_failures(), path.open("rb") as content:
+            answer = await self._client.files.with_raw_response.create(
+                file=(filename, content), purpose=PURPOSE, timeout=FILE_TIMEOUT_SECONDS
+            )
+        return str(read_object(answer.content)["id"])
+
+    async def find_file(self, filename: str, size: int) -> str | None:
+        """Return the id of an uploaded training file of this name and size."""
+        if not self.capabilities.list_files:
+            return None
+        with translated_failures():
+            answer = await self._client.files.with_raw_response.list(purpose=PURPOSE, limit=FILES_LOOKED_AT)
+        for file in read_object(answer.content).get("data") or ():
+            if file.get("filename") == filename and file.get("bytes") == size and file.get("status") != "error":
+                return str(file["id"])
+        return None
+
+    async def read_file(self, file_id: str) -> bytes:
+        """Return a file's bytes."""
+        with translated_failures():
+            answer = await self._client.files.with_raw_response.content(file_id, timeout=FILE_TIMEOUT_SECONDS)
+        return answer.content
+
+    async def create_job(self, order: JobOrder) -> UpstreamJob:
+        """Make a job."""
+        fields = ("validation_file", "suffix", "seed", "method", "hyperparameters", "metadata")
+        optional: dict[str, Any] = {name: getattr(order, name) for name in fields if getattr(order, name) is not None}
+        with translated_failures():
+            answer = await self._client.fine_tuning.jobs.with_raw_response.create(
+                model=order.model, training_file=order.training_file, **optional
+            )
+        return parse_job(answer.content)
+
+    async def list_jobs(self, metadata: dict[str, str] | None) -> AsyncIterator[UpstreamJob]:
+        """Yield the jobs, the newest first."""
+        query: dict[str, Any] = {"limit": JOBS_PER_PAGE}
+        if metadata:
+            query["metadata"] = metadata
+        for _ in range(MOST_JOB_PAGES):
+            with translated_failures():
+                answer = await self._client.fine_tuning.jobs.with_raw_response.list(**query)
+            page = read_object(answer.content)
+            jobs = [read_job(value) for value in page.get("data") or ()]
+            for job in jobs:
+                yield job
+            if not jobs or not page.get("has_more"):
+                return
+            query["after"] = jobs[-1].id
+
+    async def get_job(self, job_id: str) -> UpstreamJob:
+        """Return a job."""
+        with translated_failures():
+            answer = await self._client.fine_tuning.jobs.with_raw_response.retrieve(job_id)
+        return parse_job(answer.content)
+
+    async def change_job(self, job_id: str, wish: str) -> UpstreamJob:
+        """Cancel, pause or resume a job."""
+        jobs = self._client.fine_tuning.jobs.with_raw_response
+        call = {"cancel": jobs.cancel, "pause": jobs.pause, "resume": jobs.resume}[wish]
+        with translated_failures():
+            answer = await call(job_id)
+        return parse_job(answer.content)
+
+    async def list_events(self, job_id: str, after: str | None) -> EventPage:
+        """Return a page of events older than the one called `after`."""
+        query: dict[str, Any] = {"limit": self.capabilities.event_page} | ({"after": after} if after else {})
+        with translated_failures():
+            answer = await self._client.fine_tuning.jobs.with_raw_response.list_events(job_id, **query)
+        page = read_object(answer.content)
+        values = page.get("data") or []
+        events: list[UpstreamEvent] = [read_event(value) for value in values]
+        goes_on = bool(page.get("has_more")) and bool(values) and values[-1].get("id")
+        return EventPage(events, str(values[-1]["id"]) if goes_on else None)
+
+    async def list_checkpoints(self, job_id: str) -> list[UpstreamCheckpoint]:
+        """Return the newest checkpoints."""
+        if not self.capabilities.checkpoints:
+            return []
+        with translated_failures():
+            answer = await self._client.fine_tuning.jobs.checkpoints.with_raw_response.list(
+                job_id, limit=CHECKPOINTS_PER_PAGE
+            )
+        found = (read_checkpoint(value) for value in read_object(answer.content).get("data") or ())
+        return [checkpoint for checkpoint in found if checkpoint is not None]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def parse_job(content: bytes) -> UpstreamJob:
+    """Return the job of an answer. Raises: LlmError (malformed)."""
+    value = read_object(content)
+    if not value.get("id"):
+        raise LlmError(FailureClass.MALFORMED, "the provider's answer names no job")
+    return read_job(value)
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """Return the JSON object of an answer; `NaN`, which some write, is read. Raises: LlmError (malformed)."""
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise LlmError(FailureClass.MALFORMED, "the provider's answer is not JSON") from error
+    if not isinstance(value, dict):
+        raise LlmError(FailureClass.MALFORMED, "the provider's answer is not a JSON object")
+    return value
+
+
+@contextmanager
+def translated_failures() -> Iterator[None]:
+    """Raise the client's errors as LlmError."""
+    try:
+        yield
+    except openai.APIStatusError as error:
+        headers: Mapping[str, str] = error.response.headers
+        raise error_from_response(error.status_code, error.response.content, headers) from error
+    except openai.APITimeoutError as error:
+        raise LlmError(FailureClass.TIMEOUT, "the provider took too long to answer") from error
+    except openai.APIConnectionError as error:
+        raise LlmError(*explain_connection(error)) from error
+    except openai.OpenAIError as error:
+        raise LlmError(FailureClass.MALFORMED, f"the provider's answer cannot be read: {error}") from error
+
+
+def explain_connection(error: openai.APIConnectionError) -> tuple[FailureClass, str]:
+    """Return whether a connection was never made or broke, and a sentence."""
+    cause = error.__cause__
+    if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
+        return FailureClass.UNREACHABLE, f"cannot connect to the provider: {cause}"
+    return FailureClass.CUT_CONNECTION, f"the connection to the provider broke: {cause or error}"

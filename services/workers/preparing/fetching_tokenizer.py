@@ -1,0 +1,76 @@
+"""A model's own tokenizer, from the server that serves the model: our engine tells it, others answer 404."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field, ValidationError
+
+from services.preparation.orders.preparation_order import OwnTokenizerOrder
+from services.workers.process.context import WorkerContext
+from shared.observability.logs import get_logger
+from shared.outside.providers.configuration import ENGINE, Target
+from shared.outside.providers.failures import LlmError
+from shared.texts.encodings import tokens_of_model
+
+CARD_TIMEOUT_SECONDS: Final = 10.0
+"""The engine writes the file at the first question, which takes a second or two."""
+CONTENT_TIMEOUT_SECONDS: Final = 120.0
+
+log = get_logger(__name__)
+
+
+class TokenizerCard(BaseModel):
+    """The answer of `GET /v1/models/{model}/tokenizer`."""
+
+    base: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    chat_template: str
+    bos_token: str | None
+    eos_token: str | None
+    maximum_training_tokens: int | None = None
+
+
+async def fetch_tokenizer(context: WorkerContext, model: str, folder: Path) -> OwnTokenizerOrder | None:
+    """Put the tokenizer into `folder`; None when its server has none to give or is away: then counts are estimates."""
+    target = await find_asked(context, model)
+    if target is None:
+        return None
+    try:
+        card = TokenizerCard.model_validate_json(
+            await context.llm.fetch(target.provider, resource(model), CARD_TIMEOUT_SECONDS)
+        )
+        path = folder / "tokenizer.json"
+        await fetch_content(context, target, card, path)
+    except (LlmError, ValidationError) as error:
+        log.info("tokenizer_not_fetched", model=model, provider=target.provider.name, error=str(error))
+        return None
+    return OwnTokenizerOrder(
+        str(path), card.base, card.chat_template, card.bos_token, card.eos_token, card.maximum_training_tokens
+    )
+
+
+async def find_asked(context: WorkerContext, model: str) -> Target | None:
+    """Return who is asked. Names of published encodings are asked of the engine alone, which lends some of them."""
+    is_published = tokens_of_model(model).is_exact
+    if is_published and context.providers.find(ENGINE) is None:
+        return None
+    target = await context.catalog.find_target(model)
+    return None if target is None or (is_published and target.provider.name != ENGINE) else target
+
+
+async def fetch_content(context: WorkerContext, target: Target, card: TokenizerCard, path: Path) -> None:
+    """Copy the file out of the object store, where it is kept by its hash after the first time. Raises: LlmError."""
+    try:
+        await asyncio.to_thread(context.objects.fetch, card.sha256, path)
+    except FileNotFoundError:
+        where = f"{resource(target.model)}/content"
+        raw = await context.llm.fetch(target.provider, where, CONTENT_TIMEOUT_SECONDS)
+        await asyncio.to_thread(path.write_bytes, raw)
+        await asyncio.to_thread(context.objects.put_file, path)
+
+
+def resource(model: str) -> str:
+    """Return the path of a model's tokenizer."""
+    return f"/models/{quote(model, safe='')}/tokenizer"

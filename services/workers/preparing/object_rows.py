@@ -1,0 +1,48 @@
+"""Rows that name objects: the bytes first, then one transaction that sees them in place. A deletion of the last file
+of equal bytes may come in between; then they are put again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
+from shared.stores.db.repositories import files
+from shared.stores.objects.object_store import StoredObject
+
+Stored = Mapping[str, StoredObject]
+
+
+class DroppedObjectError(Exception):
+    """Bytes that we had put were deleted again."""
+
+
+async def write_with_objects(
+    context: WorkerContext, paths: Mapping[str, Path], write: Callable[[AsyncSession, Stored], Awaitable[None]]
+) -> None:
+    """Put the files at `paths` and call `write` in a transaction with what was stored, until it is committed.
+    What `write` raises rolls back and goes on to the caller."""
+
+    async def write_once() -> None:
+        while True:
+            stored = {name: await asyncio.to_thread(context.objects.put_file, path) for name, path in paths.items()}
+            try:
+                async with context.database.transaction() as session:
+                    await require_objects(context, session, stored)
+                    await write(session, stored)
+            except DroppedObjectError:
+                continue
+            return
+
+    await keep_trying(write_once, what="record a dataset")
+
+
+async def require_objects(context: WorkerContext, session: AsyncSession, stored: Stored) -> None:
+    """Keep the objects in place until the commit. Raises: DroppedObjectError."""
+    hashes = {item.sha256 for item in stored.values()}
+    await files.lock_content(session, hashes)
+    for sha256 in hashes:
+        if not await asyncio.to_thread(context.objects.exists, sha256):
+            raise DroppedObjectError(sha256)

@@ -1,0 +1,158 @@
+"""The outcome of a preparation, in one transaction: files, version, rows, and the dataset's own state."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.preparation.orders.preparation_order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
+from services.workers.preparing.fetching import FetchedSource
+from services.workers.preparing.object_rows import Stored, write_with_objects
+from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
+from services.workers.process.context import WorkerContext
+from shared.observability.logs import get_logger
+from shared.stores.db.models import DatasetVersion, File
+from shared.stores.db.repositories import files
+from shared.stores.db.repositories.dataset_claims import ClaimedDataset, fail_dataset, finish_dataset
+from shared.stores.db.repositories.dataset_versions import NewRow, add_rows, find_price_note, lock_version
+from shared.stores.objects.object_store import StoredObject
+
+ROWS_AT_ONCE: Final = 5_000
+TRAINING: Final = "fine-tune"
+REPORT: Final = "user_data"
+
+log = get_logger(__name__)
+
+
+class LostDatasetError(Exception):
+    """The dataset is not ours any more: nothing may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a preparation has left in its folder."""
+
+    claimed: ClaimedDataset
+    sources: list[FetchedSource]
+    folder: Path
+    result: dict[str, Any]
+    version_id: str
+    cost: StoriesCost
+
+    async def write(self, session: AsyncSession, stored: Stored) -> None:
+        """Write everything; equal rows of equal origin are one version. Raises: LostDatasetError."""
+        if not await lock_version(session, self.version_id):
+            await self._add_version(session, stored)
+        name = f"{self.claimed.id}_report.html"
+        page = await add_file(session, self.claimed, name, REPORT, stored[PAGE_FILE])
+        report = {**self.result, "cost": await describe_cost(session, self.cost)}
+        if not await finish_dataset(
+            session, self.claimed, version_id=self.version_id, report=report, report_file_id=page.id
+        ):
+            raise LostDatasetError
+
+    async def _add_version(self, session: AsyncSession, stored: Stored) -> None:
+        train = await self._add_side(session, "train", stored[TRAIN_FILE])
+        held_out = stored.get(VALIDATION_FILE)
+        validation = await self._add_side(session, "validation", held_out) if held_out else None
+        session.add(
+            DatasetVersion(
+                id=self.version_id,
+                project_id=self.claimed.project_id,
+                template=self.result["template"],
+                train_rows=self.result["counts"]["train"],
+                validation_rows=self.result["counts"]["validation"],
+                cost_usd=self.cost.usd,
+                train_file_id=train.id,
+                validation_file_id=validation.id if validation else None,
+            )
+        )
+        await session.flush()
+        async for batch in batch_rows(self.folder, self.sources):
+            await add_rows(session, self.version_id, batch)
+
+    async def _add_side(self, session: AsyncSession, side: str, stored: StoredObject) -> File:
+        return await add_file(session, self.claimed, f"{self.version_id}_{side}.jsonl", TRAINING, stored)
+
+
+async def batch_rows(folder: Path, sources: list[FetchedSource]) -> AsyncIterator[list[NewRow]]:
+    """Yield the rows, so many at once that neither memory nor a statement grows with their number."""
+    rows = read_rows(folder, sources)
+
+    def make_batch() -> list[NewRow]:
+        return [make_row(value, origin) for value, origin in islice(rows, ROWS_AT_ONCE)]
+
+    while batch := await asyncio.to_thread(make_batch):
+        yield batch
+
+
+async def describe_cost(session: AsyncSession, cost: StoriesCost) -> dict[str, Any]:
+    """Return what the version's stories cost, or why that is not known."""
+    note = None
+    if cost.unpriced_story_id is not None:
+        reason = await find_price_note(session, cost.unpriced_story_id) or "no call of it is on the books"
+        note = f"{cost.unpriced_count} of {cost.story_count} stories have no known price: {reason}"
+    return {
+        "known_usd": str(cost.known_usd),
+        "stories": cost.story_count,
+        "unpriced_stories": cost.unpriced_count,
+        "note": note,
+    }
+
+
+async def record_outcome(
+    context: WorkerContext, claimed: ClaimedDataset, sources: list[FetchedSource], folder: Path
+) -> None:
+    """Record a good end."""
+    result: dict[str, Any] = orjson.loads((folder / RESULT_FILE).read_bytes())
+    version_id, cost = await asyncio.to_thread(
+        identify_version, claimed.project_id, sources, folder, result["template"]
+    )
+    outcome = Outcome(claimed, sources, folder, result, version_id, cost)
+    names = [TRAIN_FILE, PAGE_FILE, *([VALIDATION_FILE] if (folder / VALIDATION_FILE).exists() else [])]
+    try:
+        await write_with_objects(context, {name: folder / name for name in names}, outcome.write)
+    except LostDatasetError:
+        log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
+        return
+    log.info("dataset_prepared", dataset=claimed.id, version=version_id, rows=result["counts"]["kept"])
+
+
+async def record_failure(
+    context: WorkerContext, claimed: ClaimedDataset, error: dict[str, Any], copies: dict[str, Path]
+) -> None:
+    """Record a bad end. The good rows and the bad pieces of a file that could not be read become files."""
+
+    async def write(session: AsyncSession, stored: Stored) -> None:
+        named = dict(error)
+        for name, item in stored.items():
+            filename = f"{claimed.id}_{name}{copies[name].suffix}"
+            named[f"{name}_file"] = (await add_file(session, claimed, filename, REPORT, item)).id
+        if not await fail_dataset(session, claimed, named):
+            raise LostDatasetError
+
+    try:
+        await write_with_objects(context, copies, write)
+    except LostDatasetError:
+        log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
+        return
+    log.info("dataset_failed", dataset=claimed.id, code=error["code"])
+
+
+async def add_file(
+    session: AsyncSession, claimed: ClaimedDataset, filename: str, purpose: str, stored: StoredObject
+) -> File:
+    """Insert a file of the dataset's project."""
+    return await files.add_file(
+        session,
+        project_id=claimed.project_id,
+        filename=filename,
+        purpose=purpose,
+        sha256=stored.sha256,
+        size=stored.bytes,
+    )

@@ -1,0 +1,111 @@
+"""What every job of a worker process is given: its stores, its model client, its streams. One per process, on the
+loop. Knows no job kind; what a kind keeps per process it declares as a `Part`."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeVar
+
+from redis.asyncio import Redis
+
+from services.workers.process.settings import WorkerSettings
+from services.workers.streams.writer import StreamWriter
+from shared import ids
+from shared.observability.logs import get_logger
+from shared.outside.prices.book import load_price_book
+from shared.outside.providers.catalog import ModelCatalog
+from shared.outside.providers.client import LlmClient
+from shared.outside.providers.configuration import Providers, load_providers
+from shared.settings import Settings
+from shared.stores.db.session import Database
+from shared.stores.objects.object_store import ObjectStore
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
+
+log = get_logger(__name__)
+
+
+class Part(Protocol):
+    """Something that a job kind keeps once per process (a loop that renews leases, a listener)."""
+
+    @classmethod
+    async def start(cls, context: "WorkerContext") -> Self:
+        """Return the part, at work."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop it; no job runs any more."""
+        ...
+
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(slots=True)
+class WorkerContext:
+    """The tools of a job. Everything is lazy or reconnects by itself: a store that is away is no reason to exit."""
+
+    settings: Settings
+    worker_settings: WorkerSettings
+    worker_id: str
+    """Who claims rows: unique per process start."""
+    database: Database
+    redis: Redis
+    llm: LlmClient
+    providers: Providers
+    catalog: ModelCatalog
+    stream_writer: StreamWriter
+    sender: TaskSender
+    objects: ObjectStore
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
+    _parts: dict[type[Part], Part] = field(default_factory=dict)
+    _part_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def part(self, kind: type[P]) -> P:
+        """Return the process's one instance of `kind`, started now if it is the first use."""
+        async with self._part_lock:
+            if kind not in self._parts:
+                self._parts[kind] = await kind.start(self)
+            part = self._parts[kind]
+            assert isinstance(part, kind)
+            return part
+
+    async def close(self) -> None:
+        """Stop the parts and close every connection."""
+        for part in reversed(self._parts.values()):
+            await part.stop()
+        await self.stream_writer.stop()
+        await self.llm.close()
+        await self.redis.aclose()
+        await self.database.close()
+        await asyncio.to_thread(self.sender.close)
+
+
+async def open_context(settings: Settings, worker_settings: WorkerSettings) -> WorkerContext:
+    """Build the context on the running loop. Opens no connection yet.
+
+    Raises: ProvidersFileError, PriceFileError."""
+    providers = load_providers(settings)
+    load_price_book(settings.prices_dir)
+    redis = open_redis(settings.redis_url, max_connections=worker_settings.redis_connections)
+    llm = LlmClient()
+    writer = StreamWriter(redis, tick_seconds=worker_settings.stream_tick_seconds)
+    await writer.start()
+    context = WorkerContext(
+        settings=settings,
+        worker_settings=worker_settings,
+        worker_id=ids.new_id(ids.WORKER),
+        database=Database(settings),
+        redis=redis,
+        llm=llm,
+        providers=providers,
+        catalog=ModelCatalog(providers, llm),
+        stream_writer=writer,
+        sender=TaskSender(make_celery(settings.redis_url)),
+        objects=ObjectStore(settings.object_store_dir),
+    )
+    log.info("worker_context_opened", worker=context.worker_id, host=socket.gethostname(), pid=os.getpid())
+    return context

@@ -1,0 +1,1 @@
+"""What the workers of a cluster share about the providers that they call."""

@@ -1,0 +1,1 @@
+"""The writing side of streams: only workers write them."""

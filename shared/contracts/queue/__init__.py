@@ -1,0 +1,1 @@
+"""The messages between gateway, workers and beat."""

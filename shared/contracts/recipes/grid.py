@@ -1,0 +1,70 @@
+"""The grid of a recipe: every combination of its attributes' values, computed cell by cell from an index."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.contracts.recipes.axis import Axis, Scalar, read_axis
+from shared.contracts.recipes.errors import GridError
+
+MAX_ATTRIBUTES: Final = 32
+ATTRIBUTE_NAME: Final = re.compile(r"[^\W\d]\w{0,63}")
+RESERVED_NAMES: Final = frozenset(
+    {"true", "false", "none", "True", "False", "None", "loop", "self", "and", "or", "not"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Cells 0 … cell_count−1, the last attribute turning fastest. No attributes make one empty cell."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def cell_count(self) -> int:
+        """How many cells there are (may be astronomically many; nothing is built)."""
+        return math.prod(axis.length for axis in self.axes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attribute names in order."""
+        return tuple(axis.name for axis in self.axes)
+
+    def cell(self, index: int) -> dict[str, Scalar]:
+        """Return the attributes of a cell, in order. Raises: IndexError outside the grid."""
+        if not 0 <= index < self.cell_count:
+            raise IndexError(f"cell {index} of {self.cell_count}")
+        places: list[int] = []
+        for axis in reversed(self.axes):
+            index, place = divmod(index, axis.length)
+            places.append(place)
+        return {axis.name: axis.value(place) for axis, place in zip(self.axes, reversed(places), strict=True)}
+
+    def cells(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Scalar]]:
+        """Yield the cells from `start` up to, not including, `stop`, one at a time."""
+        for index in range(start, self.cell_count if stop is None else min(stop, self.cell_count)):
+            yield self.cell(index)
+
+    def longest_cell(self) -> dict[str, Scalar]:
+        """Return the attributes whose texts are longest: what a template's size limit is tried on."""
+        return {axis.name: axis.longest_value() for axis in self.axes}
+
+
+def read_grid(attributes: Mapping[str, Any], names: Sequence[str] | None = None) -> Grid:
+    """Return the grid of attribute specifications (see `axis`), in the order of `names` when given:
+    JSONB forgets order, so a stored recipe version keeps it in `attribute_names`.
+
+    Raises: GridError.
+    """
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise GridError(f"attributes: at most {MAX_ATTRIBUTES} are allowed, not {len(attributes)}.", param="attributes")
+    for name in attributes:
+        if not ATTRIBUTE_NAME.fullmatch(name) or name.startswith("_") or name in RESERVED_NAMES:
+            raise GridError(
+                f"attributes: {name!r} is no name that a template can use: letters, digits and underscores, "
+                "a letter first, at most 64 characters, no word of the template language.",
+                param="attributes",
+            )
+    return Grid(tuple(read_axis(name, attributes[name]) for name in (attributes if names is None else names)))

@@ -1,1 +1,0 @@
-"""The OpenAI protocol as a client: providers, the wire, failure classes."""

@@ -1,0 +1,164 @@
+"""The OpenAI protocol over one aiohttp session: whole answers and token streams, for the workers.
+
+Speaks the wire directly (an eighth of the CPU of the SDK per call). It never retries: the worker decides.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from shared.outside.providers.answers import Kind, LlmAnswer, parse_answer, parse_json, request_id
+from shared.outside.providers.configuration import Provider, Target
+from shared.outside.providers.failures import FailureClass, LlmError
+from shared.outside.providers.http_errors import error_from_response
+from shared.outside.providers.token_stream import TokenStream
+from shared.outside.providers.transport_failures import translated_failures
+
+PATHS: Final[dict[Kind, str]] = {"completion": "/completions", "chat": "/chat/completions"}
+CONNECTION_LIMIT: Final = 4096
+"""Sockets per process. The default of 100 would be a hidden limit on calls in flight."""
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+KEEPALIVE_SECONDS: Final = 4.0
+"""Shorter than the 5 s after which uvicorn closes an idle connection: a closed one costs a failed call."""
+DRAIN_SECONDS: Final = 0.05
+"""After `[DONE]` the end of the body is due; waiting for it lets the connection serve the next call."""
+
+
+class LlmClient:
+    """One per process; all calls share its connections."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
+        """Ask for a whole answer. `target.model` replaces the body's model.
+
+        Raises: LlmError with its failure class. Cancelling the task closes the socket at once.
+        """
+        async with self._post(target, kind, {**body, "model": target.model, "stream": False}) as response:
+            with translated_failures():
+                raw = await response.read()
+            return parse_answer(kind, raw, response.headers)
+
+    @asynccontextmanager
+    async def stream(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[TokenStream]:
+        """Open a token stream; leaving the block closes the socket, whatever is still to come.
+
+        Raises: LlmError, also while the stream is read.
+        """
+        asked = {**body, "model": target.model, "stream": True}
+        if target.provider.stream_usage:
+            asked["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        async with self._post(target, kind, asked) as response:
+            tokens = TokenStream(
+                kind,
+                response.content.readany,
+                provider=target.provider,
+                request_id=request_id(response.headers),
+                headers=response.headers,
+            )
+            yield tokens
+            if tokens.done:
+                await read_to_end(response)
+
+    async def list_models(self, provider: Provider, timeout_seconds: float) -> list[dict[str, Any]]:
+        """Return the objects of the provider's `/models`. Raises: LlmError."""
+        return read_model_list(await self.fetch(provider, "/models", timeout_seconds))
+
+    async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
+        """Return what lies at `path` below the provider's base URL. Raises: LlmError, also for any status but 200."""
+        with translated_failures():
+            async with (
+                asyncio.timeout(timeout_seconds),
+                self._open_session().get(
+                    f"{provider.base_url}{path}", headers=build_headers(provider), allow_redirects=False
+                ) as response,
+            ):
+                raw = await response.read()
+        if response.status != 200:
+            raise error_from_response(response.status, raw, response.headers)
+        return raw
+
+    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
+        """Delete a tuned model at its provider. Raises: LlmError."""
+        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
+        with translated_failures():
+            async with (
+                asyncio.timeout(timeout_seconds),
+                self._open_session().delete(
+                    URL(url, encoded=True), headers=build_headers(target.provider), allow_redirects=False
+                ) as response,
+            ):
+                raw = await response.read()
+        if response.status != 200:
+            raise error_from_response(response.status, raw, response.headers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def _post(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield the answer once it has begun with status 200."""
+        provider = target.provider
+        with translated_failures():
+            async with asyncio.timeout(provider.first_byte_timeout_seconds if body["stream"] else None):
+                response = await self._open_session().post(
+                    provider.base_url + PATHS[kind],
+                    data=orjson.dumps(body),
+                    headers=build_headers(provider),
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS),
+                )
+        try:
+            if response.status != 200:
+                with translated_failures():
+                    raw = await response.read()
+                raise error_from_response(response.status, raw, response.headers)
+            yield response
+        finally:
+            # Not `release`: that may leave the socket open, and the provider writing on at our cost.
+            response.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Return the session, made on first use: it belongs to the running loop."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS),
+            )
+        return self._session
+
+
+async def read_to_end(response: aiohttp.ClientResponse) -> None:
+    """Read on to the end of the body, for a moment, so that the connection can be used again."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await response.content.readany():
+                pass
+
+
+def build_headers(provider: Provider) -> dict[str, str]:
+    """Return the headers of every call. No compression: it would hold tokens back."""
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "storymill"}
+    if provider.api_key:
+        headers["Authorization"] = f"Bearer {provider.api_key}"
+    return headers
+
+
+def read_model_list(raw: bytes) -> list[dict[str, Any]]:
+    """Return the model objects that have an id. Raises: LlmError (malformed)."""
+    data = parse_json(raw).get("data")
+    if not isinstance(data, list):
+        raise LlmError(FailureClass.MALFORMED, "the provider's model list has no data")
+    return [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]

@@ -1,0 +1,116 @@
+"""The provider's error answers, read into failure classes: statuses, error bodies, waiting times."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from shared.clock import utc_now
+from shared.outside.providers.failures import FailureClass, LlmError
+
+LONGEST_BELIEVED_WAIT_SECONDS = 3600.0
+"""A provider that asks for more is taken to have sent nonsense."""
+SHOWN_BODY_CHARACTERS = 300
+
+CLASS_OF_STATUS = {
+    401: FailureClass.AUTHENTICATION,
+    403: FailureClass.AUTHENTICATION,
+    404: FailureClass.NOT_FOUND,
+    408: FailureClass.TIMEOUT,
+    409: FailureClass.SERVER_ERROR,
+    425: FailureClass.SERVER_ERROR,
+    429: FailureClass.RATE_LIMITED,
+    504: FailureClass.TIMEOUT,
+}
+CLASS_OF_CODE = {
+    "content_filter": FailureClass.CONTENT_FILTER,
+    "content_policy_violation": FailureClass.CONTENT_FILTER,
+    "insufficient_quota": FailureClass.QUOTA_EXHAUSTED,
+    "billing_hard_limit_reached": FailureClass.QUOTA_EXHAUSTED,
+    "rate_limit_exceeded": FailureClass.RATE_LIMITED,
+    "model_not_found": FailureClass.NOT_FOUND,
+    "server_error": FailureClass.SERVER_ERROR,
+    "invalid_api_key": FailureClass.AUTHENTICATION,
+}
+CLASS_OF_TYPE = {
+    "invalid_request_error": FailureClass.INVALID_REQUEST,
+    "insufficient_quota": FailureClass.QUOTA_EXHAUSTED,
+    "rate_limit_error": FailureClass.RATE_LIMITED,
+    "authentication_error": FailureClass.AUTHENTICATION,
+}
+
+
+def error_from_response(status: int, raw: bytes, headers: Mapping[str, str]) -> LlmError:
+    """Return the error for an answer whose status is not 200; the body may be anything."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        shown = raw[:SHOWN_BODY_CHARACTERS].decode("utf-8", "replace").strip()
+        body = {"error": {"message": shown or "the body is empty"}}
+    return error_from_body(status, body, headers)
+
+
+def error_from_body(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> LlmError:
+    """Return the error for an OpenAI error body (`error` may be a string, and stand in a stream with status 200)."""
+    inner = body.get("error", body)
+    if not isinstance(inner, Mapping):
+        inner = {"message": str(inner)}
+    code, kind = inner.get("code"), inner.get("type")
+    message = inner.get("message") or body.get("message") or body.get("detail") or "no message"
+    return LlmError(
+        classify(status, code, kind),
+        f"the provider answered {status}: {message}" if status != 200 else f"the provider reported: {message}",
+        status=status,
+        code=str(code) if code is not None else None,
+        param=inner.get("param") if isinstance(inner.get("param"), str) else None,
+        retry_after_seconds=find_retry_after(headers),
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
+    )
+
+
+def classify(status: int, code: object, kind: object) -> FailureClass:
+    """Return the class of an error answer: its code says more than its status, its type less."""
+    if isinstance(code, str) and code in CLASS_OF_CODE and not (status >= 500 and status != 529):
+        return CLASS_OF_CODE[code]
+    if status in CLASS_OF_STATUS:
+        is_quota = isinstance(kind, str) and CLASS_OF_TYPE.get(kind) is FailureClass.QUOTA_EXHAUSTED
+        return FailureClass.QUOTA_EXHAUSTED if is_quota else CLASS_OF_STATUS[status]
+    if status >= 500:
+        return FailureClass.SERVER_ERROR
+    if status == 200:  # an error object in the middle of a stream
+        return (
+            CLASS_OF_TYPE.get(kind, FailureClass.SERVER_ERROR) if isinstance(kind, str) else FailureClass.SERVER_ERROR
+        )
+    return FailureClass.INVALID_REQUEST if status >= 400 else FailureClass.MALFORMED
+
+
+def find_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the provider asks us to wait, if it says something sane."""
+    milliseconds = _as_number(headers.get("retry-after-ms"))
+    value = headers.get("retry-after")
+    seconds = milliseconds / 1000 if milliseconds is not None else _as_number(value)
+    if seconds is None and value:
+        seconds = _seconds_until(value)
+    return seconds if seconds is not None and 0 <= seconds <= LONGEST_BELIEVED_WAIT_SECONDS else None
+
+
+def _as_number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else None
+    except ValueError:
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _seconds_until(http_date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - utc_now()).total_seconds())

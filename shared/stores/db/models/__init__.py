@@ -1,0 +1,60 @@
+"""The tables. Names are the vocabulary of the product; see docs/glossary.md."""
+
+from shared.stores.db.models.base import Base
+from shared.stores.db.models.dataset import Dataset, DatasetRow, DatasetVersion
+from shared.stores.db.models.delivery import Outbox, TrackerRun, WebhookEndpoint
+from shared.stores.db.models.file import File, Upload, UploadPart
+from shared.stores.db.models.fine_tuning import (
+    FineTuningChange,
+    FineTuningCheckpoint,
+    FineTuningEvent,
+    FineTuningJob,
+    FineTuningMetric,
+)
+from shared.stores.db.models.generation import Attempt, Generation, LedgerEntry, Story
+from shared.stores.db.models.idempotency import IdempotencyKey
+from shared.stores.db.models.interactive import Completion
+from shared.stores.db.models.model import (
+    ComparisonPair,
+    Model,
+    ModelAlias,
+    ModelAliasChange,
+    ModelComparison,
+    ModelEvaluation,
+)
+from shared.stores.db.models.recipe import Recipe, RecipeVersion
+from shared.stores.db.models.tenancy import ApiKey, Project
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Base",
+    "ComparisonPair",
+    "Completion",
+    "Dataset",
+    "DatasetRow",
+    "DatasetVersion",
+    "File",
+    "FineTuningChange",
+    "FineTuningCheckpoint",
+    "FineTuningEvent",
+    "FineTuningJob",
+    "FineTuningMetric",
+    "Generation",
+    "IdempotencyKey",
+    "LedgerEntry",
+    "Model",
+    "ModelAlias",
+    "ModelAliasChange",
+    "ModelComparison",
+    "ModelEvaluation",
+    "Outbox",
+    "Project",
+    "Recipe",
+    "RecipeVersion",
+    "Story",
+    "TrackerRun",
+    "Upload",
+    "UploadPart",
+    "WebhookEndpoint",
+]

@@ -1,0 +1,154 @@
+"""Volume runs: a generation, its stories, the upstream calls made for them, and the books."""
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.stores.db.models.base import Base, Created, Id, IdKey, Json, Moment, Money
+
+ZERO = sql("0")
+
+
+class Generation(Base):
+    """One run of a recipe version. The counters change in the transaction that changes the stories."""
+
+    __tablename__ = "generation"
+    __table_args__ = (Index("ix_generation_project_id_id", "project_id", "id"),)
+
+    id: Mapped[IdKey]
+    project_id: Mapped[Id] = mapped_column(ForeignKey("project.id"))
+    api_key_id: Mapped[Id] = mapped_column(ForeignKey("api_key.id"))
+    recipe_version_id: Mapped[Id] = mapped_column(ForeignKey("recipe_version.id"))
+    status: Mapped[str] = mapped_column(String(16))
+    """queued · running · paused · succeeded · failed · cancelled."""
+    status_reason: Mapped[str | None] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    parameters: Mapped[Json]
+    repeats: Mapped[int] = mapped_column(Integer)
+    total: Mapped[int] = mapped_column(BigInteger)
+    """Stories of the whole run: cells × repeats, or the `limit` of the request if that is smaller."""
+    expanded: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    """Story rows inserted so far; positions 0 … expanded−1 exist."""
+    running: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    succeeded: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    failed: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    rejected: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    budget_usd: Mapped[Money | None]
+    reserved_usd: Mapped[Money] = mapped_column(server_default=ZERO)
+    """Worst case of the calls under way; with `spent_usd` never above the budget."""
+    spent_usd: Mapped[Money] = mapped_column(server_default=ZERO)
+    cost_known: Mapped[bool] = mapped_column(Boolean, server_default=sql("true"))
+    """False once a call was made whose price nobody told us: `spent_usd` is then a lower bound."""
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    tokens_per_minute: Mapped[int | None] = mapped_column(Integer)
+    limited_by: Mapped[str | None] = mapped_column(String(32))
+    delivered_at: Mapped[Moment | None]
+    """When a worker last held this run; the reaper enqueues a run that nobody holds."""
+    created_at: Mapped[Created]
+    started_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+
+
+class Story(Base):
+    """One row per cell × repeat. A worker owns it by claim: lease and attempt."""
+
+    __tablename__ = "story"
+    __table_args__ = (
+        Index("uq_story_generation_id_position", "generation_id", "position", unique=True),
+        Index("ix_story_queued", "generation_id", "position", postgresql_where=sql("status = 'queued'")),
+        Index("ix_story_running_lease", "lease_until", postgresql_where=sql("status = 'running'")),
+        Index("ix_story_project_id_id", "project_id", "id"),
+    )
+
+    id: Mapped[IdKey]
+    generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"))
+    project_id: Mapped[Id]
+    position: Mapped[int] = mapped_column(BigInteger)
+    """Place in the run's order: cell index × repeats + repeat. Exports follow it."""
+    repeat: Mapped[int] = mapped_column(Integer)
+    row_key: Mapped[str] = mapped_column(String(64))
+    """Hash of recipe version, cell, repeat, model and parameters."""
+    attributes: Mapped[Json]
+    status: Mapped[str] = mapped_column(String(16))
+    """queued · running · succeeded · failed · rejected · cancelled."""
+    attempt: Mapped[int] = mapped_column(Integer, server_default=ZERO)
+    worker_id: Mapped[Id | None]
+    lease_until: Mapped[Moment | None]
+    not_before: Mapped[Moment | None]
+    """A row handed back after a retryable failure waits until then."""
+    text: Mapped[str | None] = mapped_column(Text)
+    original_text: Mapped[str | None] = mapped_column(Text)
+    """What the model wrote, kept when a reviewer edits `text`."""
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    finish_reason: Mapped[str | None] = mapped_column(String(32))
+    model: Mapped[str | None] = mapped_column(Text)
+    """The model that the provider says it used."""
+    prompt_tokens: Mapped[int | None] = mapped_column(Integer)
+    completion_tokens: Mapped[int | None] = mapped_column(Integer)
+    cost_usd: Mapped[Money | None]
+    failure_class: Mapped[str | None] = mapped_column(String(32))
+    failure_message: Mapped[str | None] = mapped_column(Text)
+    review: Mapped[str | None] = mapped_column(String(16))
+    """accepted · rejected, or nothing yet."""
+    created_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+
+
+class Attempt(Base):
+    """One upstream call, committed before the request leaves. Without an outcome it stays charged as unknown."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        Index("uq_attempt_subject_id_number", "subject_id", "number", unique=True),
+        Index("ix_attempt_open", "started_at", postgresql_where=sql("outcome = 'sent'")),
+        Index("ix_attempt_generation_id", "generation_id"),
+    )
+
+    id: Mapped[IdKey]
+    project_id: Mapped[Id]
+    subject_id: Mapped[Id]
+    """The story, completion, fine-tuning job, evaluation or comparison that the call was made for."""
+    kind: Mapped[str] = mapped_column(String(16), server_default=sql("'inference'"))
+    """inference · training. A training attempt is settled by its job alone."""
+    generation_id: Mapped[Id | None]
+    number: Mapped[int] = mapped_column(Integer)
+    """The claim (`story.attempt`) that made the call."""
+    worker_id: Mapped[Id]
+    provider: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(Text)
+    reserved_usd: Mapped[Money | None]
+    spent_usd: Mapped[Money | None]
+    outcome: Mapped[str] = mapped_column(String(16))
+    """sent · succeeded · failed · superseded · unknown."""
+    failure_class: Mapped[str | None] = mapped_column(String(32))
+    upstream_request_id: Mapped[str | None] = mapped_column(Text)
+    prompt_tokens: Mapped[int | None] = mapped_column(Integer)
+    completion_tokens: Mapped[int | None] = mapped_column(Integer)
+    started_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+
+
+class LedgerEntry(Base):
+    """What an attempt cost, at the price of that day. Never re-priced; `cost_usd` is null when no price is known."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (Index("ix_ledger_entry_project_id_created_at", "project_id", "created_at"),)
+
+    id: Mapped[IdKey]
+    project_id: Mapped[Id]
+    api_key_id: Mapped[Id]
+    attempt_id: Mapped[Id] = mapped_column(unique=True)
+    generation_id: Mapped[Id | None]
+    kind: Mapped[str] = mapped_column(String(16), server_default=sql("'inference'"))
+    """inference · training; tokens of a training entry are `prompt_tokens`."""
+    fine_tuning_job_id: Mapped[Id | None]
+    provider: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(Text)
+    prompt_tokens: Mapped[int | None] = mapped_column(Integer)
+    completion_tokens: Mapped[int | None] = mapped_column(Integer)
+    cost_usd: Mapped[Money | None]
+    price_note: Mapped[str | None] = mapped_column(Text)
+    """Where the price came from, or why there is none."""
+    created_at: Mapped[Created]

@@ -1,0 +1,153 @@
+"""Who carries out a fine-tuning job: claimed by raising `attempt`, held by a lease, lost to whoever claims next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.stores.db.models import FineTuningJob
+
+LEASE_SECONDS: Final = 10
+RENEW_SECONDS: Final = 2.0
+
+
+class LostJobError(Exception):
+    """The job is not ours any more: nothing may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that is ours as `attempt`."""
+
+    id: str
+    project_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants done with a job: cancel · pause · resume."""
+
+    wanted: str
+    by: str
+
+
+CLAIM: Final = text("""
+    update fine_tuning_job
+    set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds)
+    where id = :id and step <> 'done'
+      and (worker_id is null or lease_until is null or lease_until < now())
+      and (not_before is null or not_before <= now() or wanted is not null)
+      and (status <> 'paused' or upstream_job_id is not null or wanted is not null)
+    returning id, project_id, attempt
+""")
+
+RENEW: Final = text("""
+    update fine_tuning_job job
+    set lease_until = now() + make_interval(secs => :lease_seconds), worker_id = :worker_id
+    from unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
+    where job.id = held.id and job.attempt = held.attempt and job.step <> 'done'
+""")
+
+READ_WISHES: Final = text("""
+    select job.id, job.wanted, job.wanted_by
+    from fine_tuning_job job
+    join unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
+      on job.id = held.id and job.attempt = held.attempt
+    where job.step <> 'done'
+""")
+
+HAND_BACK: Final = text("""
+    update fine_tuning_job job set worker_id = null, lease_until = now()
+    from unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
+    where job.id = held.id and job.attempt = held.attempt and job.step <> 'done'
+""")
+
+DELAY: Final = text("""
+    update fine_tuning_job set tries = :tries, not_before = now() + make_interval(secs => :delay_seconds)
+    where id = :id and attempt = :attempt and step <> 'done'
+    returning id
+""")
+
+RESET: Final = text("""
+    update fine_tuning_job set tries = 0, not_before = null
+    where id = :id and attempt = :attempt and step <> 'done' and tries > 0
+""")
+
+REQUEUE: Final = text("""
+    with unheld as (
+        select id from fine_tuning_job
+        where step <> 'done'
+          and coalesce(lease_until, created_at + make_interval(secs => :delivery_seconds)) < now()
+          and (not_before is null or not_before <= now() or wanted is not null)
+          and (status <> 'paused' or upstream_job_id is not null or wanted is not null)
+        order by id limit :row_limit for update skip locked)
+    update fine_tuning_job
+    set worker_id = null, lease_until = now() + make_interval(secs => :redelivery_seconds)
+    from unheld where fine_tuning_job.id = unheld.id
+    returning fine_tuning_job.id
+""")
+
+
+async def claim_job(session: AsyncSession, job_id: str, worker_id: str) -> ClaimedJob | None:
+    """Take a job that nobody holds and that may go on now; None when there is nothing to take."""
+    values = {"id": job_id, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
+    row = (await session.execute(CLAIM, values)).one_or_none()
+    return ClaimedJob(*row) if row else None
+
+
+async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuningJob:
+    """Return the row of a job that is still ours, locked until the end of the transaction. Raises: LostJobError."""
+    query = select(FineTuningJob).where(
+        FineTuningJob.id == claimed.id, FineTuningJob.attempt == claimed.attempt, FineTuningJob.step != "done"
+    )
+    job = (await session.scalars(query.with_for_update())).one_or_none()
+    if job is None:
+        raise LostJobError(claimed.id)
+    return job
+
+
+async def renew_jobs(session: AsyncSession, held: Sequence[ClaimedJob], worker_id: str) -> None:
+    """Renew the leases of the jobs that are still ours."""
+    await session.execute(RENEW, {**_keys(held), "worker_id": worker_id, "lease_seconds": LEASE_SECONDS})
+
+
+async def read_wishes(session: AsyncSession, held: Sequence[ClaimedJob]) -> Mapping[str, Wish | None]:
+    """Return what is wanted of those jobs that are still ours."""
+    rows = (await session.execute(READ_WISHES, _keys(held))).all()
+    return {job_id: Wish(wanted, by or "") if wanted else None for job_id, wanted, by in rows}
+
+
+async def hand_back_jobs(session: AsyncSession, held: Sequence[ClaimedJob]) -> None:
+    """End our leases now, so that the reaper sends the jobs to another worker at once."""
+    await session.execute(HAND_BACK, _keys(held))
+
+
+async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, delay_seconds: float) -> None:
+    """Count a failure of the present step, and let it wait, whoever holds the job then. Raises: LostJobError."""
+    values = {"id": claimed.id, "attempt": claimed.attempt, "tries": tries, "delay_seconds": delay_seconds}
+    if (await session.execute(DELAY, values)).scalar() is None:
+        raise LostJobError(claimed.id)
+
+
+async def forget_failures(session: AsyncSession, claimed: ClaimedJob) -> None:
+    """The present step got on: its next failure is the first again."""
+    await session.execute(RESET, {"id": claimed.id, "attempt": claimed.attempt})
+
+
+async def requeue_undelivered_jobs(
+    session: AsyncSession, *, row_limit: int, delivery_seconds: int, redelivery_seconds: int
+) -> list[str]:
+    """Free the jobs that nobody took, or whose lease has lapsed; return their ids, to be sent again."""
+    values = {
+        "row_limit": row_limit,
+        "delivery_seconds": delivery_seconds,
+        "redelivery_seconds": redelivery_seconds,
+    }
+    return list((await session.scalars(REQUEUE, values)).all())
+
+
+def _keys(held: Sequence[ClaimedJob]) -> dict[str, list[str] | list[int]]:
+    return {"ids": [claimed.id for claimed in held], "attempts": [claimed.attempt for claimed in held]}

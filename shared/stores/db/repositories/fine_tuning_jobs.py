@@ -1,0 +1,198 @@
+"""Fine-tuning jobs: added, read, and told to stop or go on by the gateway. Workers claim and carry them out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import ids
+from shared.clock import utc_now
+from shared.errors import InvalidRequestError
+from shared.stores.db.models import (
+    FineTuningChange,
+    FineTuningCheckpoint,
+    FineTuningEvent,
+    FineTuningJob,
+    FineTuningMetric,
+)
+from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status, write_change
+from shared.stores.db.repositories.outbox import add_webhook_events
+from shared.stores.db.repositories.pages import Page, fetch_page
+
+Wish = Literal["cancel", "pause", "resume"]
+
+FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
+ALLOWED: Final[dict[Wish, frozenset[str]]] = {
+    "cancel": frozenset({"validating_files", "queued", "running", "paused"}),
+    "pause": frozenset({"validating_files", "queued", "running"}),
+    "resume": frozenset({"paused"}),
+}
+REACHED: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "validating_files"}
+PARTICIPLE: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
+
+
+class WrongStatusError(InvalidRequestError):
+    """The job is in a status in which this cannot be asked for."""
+
+    default_code = "invalid_job_status"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as asked for, checked and resolved."""
+
+    project_id: str
+    api_key_id: str
+    model: str
+    base_model: str
+    provider: str
+    training_file_id: str
+    validation_file_id: str | None = None
+    dataset_version_id: str | None = None
+    parent_model_id: str | None = None
+    suffix: str | None = None
+    seed: int | None = None
+    method: dict[str, Any] = field(default_factory=lambda: {"type": "supervised"})
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    job_metadata: dict[str, str] | None = None
+    integrations: list[dict[str, Any]] = field(default_factory=list)
+    replay: dict[str, Any] | None = None
+    is_legacy: bool = False
+    overlap_allowed: bool = False
+    budget_usd: Decimal | None = None
+
+
+async def add_job(session: AsyncSession, job: NewJob) -> FineTuningJob:
+    """Insert a job with its first change and event. Send its message after the commit."""
+    values = {name: getattr(job, name) for name in NewJob.__dataclass_fields__}
+    row = FineTuningJob(id=ids.new_id(ids.FINE_TUNING_JOB), status="validating_files", step="upload", **values)
+    session.add(row)
+    await session.flush()
+    await write_change(
+        session, row.id, from_status=None, to_status=row.status, by=job.api_key_id, reason="asked for by a client"
+    )
+    event = NewEvent(f"Created fine-tuning job: {row.id}", data={"code": "created"})
+    await append_events(session, row.id, [event])
+    await session.refresh(row)
+    return row
+
+
+async def find_job(session: AsyncSession, project_id: str, job_id: str) -> FineTuningJob | None:
+    """Return a job of the project."""
+    query = select(FineTuningJob).where(FineTuningJob.id == job_id, FineTuningJob.project_id == project_id)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def list_jobs(
+    session: AsyncSession, project_id: str, page: Page, metadata: dict[str, str] | None = None
+) -> tuple[Sequence[FineTuningJob], bool]:
+    """Return a page of a project's jobs, those that carry all of `metadata`, and whether there is more."""
+    query = select(FineTuningJob).where(FineTuningJob.project_id == project_id)
+    if metadata:
+        query = query.where(FineTuningJob.job_metadata.contains(metadata))
+    return await fetch_page(session, query, FineTuningJob.id, page)
+
+
+async def ask_for(session: AsyncSession, project_id: str, job_id: str, wanted: Wish, by: str) -> FineTuningJob | None:
+    """Have a job cancelled, paused or resumed; None when the project has no such job.
+
+    A job that the provider cannot know of yet changes at once; for any other the wish is noted, and its worker
+    carries it out within a second. Asking again for what is so already changes nothing.
+
+    Raises: WrongStatusError."""
+    query = select(FineTuningJob).where(FineTuningJob.id == job_id, FineTuningJob.project_id == project_id)
+    job = (await session.scalars(query.with_for_update())).one_or_none()
+    if job is None or job.status == REACHED[wanted]:
+        return job
+    if job.status not in ALLOWED[wanted]:
+        message = f"The job {job_id} is {job.status} and cannot be {PARTICIPLE[wanted]}."
+        raise WrongStatusError(message)
+    if await _may_be_upstream(session, job):
+        job.wanted, job.wanted_by = wanted, by
+        await session.flush()
+    else:
+        await _change_at_once(session, job, wanted, by)
+    return job
+
+
+async def _may_be_upstream(session: AsyncSession, job: FineTuningJob) -> bool:
+    """Whether a call that makes the job at the provider may have left: its attempt is committed before."""
+    if job.upstream_job_id is not None:
+        return True
+    statement = text("select 1 from attempt where subject_id = :id and kind = 'training'")
+    return (await session.scalar(statement, {"id": job.id})) is not None
+
+
+async def _change_at_once(session: AsyncSession, job: FineTuningJob, wanted: Wish, by: str) -> None:
+    """A worker that holds the job loses it by the new attempt."""
+    values: dict[str, Any] = {"attempt": job.attempt + 1, "worker_id": None, "lease_until": None, "not_before": None}
+    if wanted == "cancel":
+        values |= {"step": "done", "finished_at": utc_now()}
+    await change_status(session, job, REACHED[wanted], by=by, reason="asked for by a client", values=values)
+    event = NewEvent(f"Fine-tuning job {PARTICIPLE[wanted]}", data={"code": PARTICIPLE[wanted]})
+    await append_events(session, job.id, [event])
+    if wanted == "cancel":
+        await add_webhook_events(session, job.project_id, "fine_tuning.job.cancelled", {"id": job.id})
+
+
+async def list_events(
+    session: AsyncSession,
+    job_id: str,
+    *,
+    after_position: int | None = None,
+    after_id: str | None = None,
+    limit: int = 20,
+    newest_first: bool = False,
+) -> tuple[Sequence[FineTuningEvent], bool]:
+    """Return events past a position or an id, in the order asked for, and whether there is more. An id of no event
+    of this job gives none."""
+    if after_id is not None:
+        query = select(FineTuningEvent.position).where(FineTuningEvent.job_id == job_id, FineTuningEvent.id == after_id)
+        after_position = await session.scalar(query)
+        if after_position is None:
+            return [], False
+    page = Page(limit, descending=newest_first)
+    events = select(FineTuningEvent).where(FineTuningEvent.job_id == job_id)
+    return await fetch_page(session, events, FineTuningEvent.position, page, after_position)
+
+
+async def list_metrics(
+    session: AsyncSession, job_id: str, after_step: int | None = None, limit: int = 1_000
+) -> tuple[Sequence[FineTuningMetric], bool]:
+    """Return what the steps past `after_step` measured, and whether there is more."""
+    query = select(FineTuningMetric).where(FineTuningMetric.job_id == job_id)
+    return await fetch_page(session, query, FineTuningMetric.step, Page(limit, descending=False), after_step)
+
+
+async def list_checkpoints(
+    session: AsyncSession, job_id: str, after: str | None = None, limit: int = 10
+) -> tuple[Sequence[FineTuningCheckpoint], bool]:
+    """Return checkpoints, newest first, older than the one called `after`, and whether there is more."""
+    query = select(FineTuningCheckpoint).where(FineTuningCheckpoint.job_id == job_id)
+    below: int | None = None
+    if after is not None:
+        below = await session.scalar(
+            select(FineTuningCheckpoint.step_number).where(
+                FineTuningCheckpoint.job_id == job_id, FineTuningCheckpoint.id == after
+            )
+        )
+        if below is None:
+            return [], False
+    return await fetch_page(session, query, FineTuningCheckpoint.step_number, Page(limit), below)
+
+
+async def list_changes(session: AsyncSession, job_id: str) -> Sequence[FineTuningChange]:
+    """Return every change of the job's status, oldest first."""
+    query = select(FineTuningChange).where(FineTuningChange.job_id == job_id).order_by(FineTuningChange.position)
+    return (await session.scalars(query)).all()
+
+
+async def count_waiting_before(session: AsyncSession, job: FineTuningJob) -> int:
+    """Return how many older jobs wait at the same provider: the queue number."""
+    query = select(func.count()).where(
+        FineTuningJob.provider == job.provider, FineTuningJob.status == "queued", FineTuningJob.id < job.id
+    )
+    return (await session.scalar(query)) or 0

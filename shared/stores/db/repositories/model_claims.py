@@ -1,0 +1,101 @@
+"""Who works on an evaluation or a comparison: claimed by raising `attempt`, held by a lease, finished once. Every later
+write is guarded by the attempt."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.stores.db.models import ModelComparison, ModelEvaluation
+
+LEASE_SECONDS: Final = 10
+RENEW_SECONDS: Final = 2.0
+OPEN: Final = ("queued", "running")
+
+WorkTable = type[ModelEvaluation] | type[ModelComparison]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedWork:
+    """A row that is ours as `attempt`."""
+
+    table: WorkTable
+    id: str
+    project_id: str
+    api_key_id: str
+    attempt: int
+
+
+async def claim_work(session: AsyncSession, table: WorkTable, row_id: str, worker_id: str) -> ClaimedWork | None:
+    """Take a row that nobody holds; None when it is held or over."""
+    is_free = or_(table.status == "queued", and_(table.status == "running", table.lease_until < func.now()))
+    statement = (
+        update(table)
+        .where(table.id == row_id, is_free)
+        .values(attempt=table.attempt + 1, status="running", worker_id=worker_id, lease_until=lease_end())
+        .returning(table.id, table.project_id, table.api_key_id, table.attempt)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return ClaimedWork(table, *row) if row else None
+
+
+async def renew_work(session: AsyncSession, claimed: ClaimedWork, worker_id: str) -> bool:
+    """Renew the lease; False when the row is not ours any more."""
+    return await write_claimed(
+        session, claimed, {"lease_until": lease_end(), "status": "running", "worker_id": worker_id}
+    )
+
+
+async def hand_back_work(session: AsyncSession, claimed: ClaimedWork) -> None:
+    """End our lease now, so that the reaper sends the row to another worker at once."""
+    await write_claimed(session, claimed, {"lease_until": func.now()})
+
+
+async def finish_work(session: AsyncSession, claimed: ClaimedWork, values: dict[str, Any]) -> bool:
+    """Write the outcome; False when the row is not ours any more: then roll everything back."""
+    return await write_claimed(session, claimed, {**values, "lease_until": null(), "finished_at": func.now()})
+
+
+async def fail_work(session: AsyncSession, claimed: ClaimedWork, code: str, message: str) -> bool:
+    """Write why it failed; False when the row is not ours any more."""
+    return await finish_work(session, claimed, {"status": "failed", "error": {"code": code, "message": message}})
+
+
+async def write_claimed(session: AsyncSession, claimed: ClaimedWork, values: dict[str, Any]) -> bool:
+    """Change a row that is ours; False when it is not any more."""
+    table = claimed.table
+    statement = (
+        update(table)
+        .where(table.id == claimed.id, table.attempt == claimed.attempt, table.status.in_(OPEN))
+        .values(values)
+        .returning(table.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def requeue_undelivered(
+    session: AsyncSession, table: WorkTable, *, row_limit: int, delivery_seconds: int, redelivery_seconds: int
+) -> list[str]:
+    """Queue again the rows that nobody took or whose lease has lapsed; return their ids, to be sent again."""
+    due = func.coalesce(table.lease_until, table.created_at + timedelta(seconds=delivery_seconds)) < func.now()
+    undelivered = (
+        select(table.id)
+        .where(table.status.in_(OPEN), due)
+        .order_by(table.id)
+        .limit(row_limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(table)
+        .where(table.id.in_(undelivered))
+        .values(status="queued", worker_id=null(), lease_until=func.now() + timedelta(seconds=redelivery_seconds))
+        .returning(table.id)
+    )
+    return list((await session.scalars(statement)).all())
+
+
+def lease_end() -> ColumnElement[Any]:
+    """Return until when a lease lasts that begins now."""
+    return func.now() + timedelta(seconds=LEASE_SECONDS)

@@ -1,0 +1,161 @@
+"""Webhooks that are owed: written in the transaction of what they tell, claimed by those who send them, marked when
+they have arrived. A claim is a lease on the row: who dies between sending and marking leaves it to be sent again, with
+the same event id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import any_, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import ids
+from shared.clock import unix_seconds, utc_now
+from shared.stores.db.models import Outbox, WebhookEndpoint
+from shared.stores.db.repositories.pages import Page, fetch_page
+
+DUE: Final = "due"
+DELIVERED: Final = "delivered"
+GIVEN_UP: Final = "given_up"
+
+LEASE_SECONDS: Final = 30
+"""Longer than a delivery may take: nobody else sends the row meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A webhook to be sent now, by us."""
+
+    id: str
+    endpoint_id: str
+    event_id: str
+    payload: dict[str, Any]
+    tries: int
+    """Before this one."""
+    age_seconds: float
+    url: str
+    secrets: list[str]
+    """The present one first."""
+
+
+async def add_webhook_events(
+    session: AsyncSession, project_id: str, event_type: str, data: Mapping[str, Any]
+) -> str | None:
+    """Owe an event to every endpoint of the project that asked for its type; return the event's id, None when nobody
+    did. Call it in the transaction that makes the event true, and send `DeliverOutbox` after the commit."""
+    query = select(WebhookEndpoint.id).where(
+        WebhookEndpoint.project_id == project_id,
+        WebhookEndpoint.deleted_at.is_(None),
+        literal(event_type) == any_(WebhookEndpoint.event_types),
+    )
+    endpoints = (await session.scalars(query)).all()
+    if not endpoints:
+        return None
+    event_id = ids.new_id(ids.WEBHOOK_EVENT)
+    payload = build_event(event_id, event_type, data)
+    rows = [
+        {
+            "id": ids.new_id(ids.OUTBOX),
+            "project_id": project_id,
+            "endpoint_id": endpoint_id,
+            "event_id": event_id,
+            "event_type": event_type,
+            "payload": payload,
+            "status": DUE,
+        }
+        for endpoint_id in endpoints
+    ]
+    await session.execute(insert(Outbox), rows)
+    return event_id
+
+
+def build_event(event_id: str, event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of a webhook, as OpenAI's clients unwrap it."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "created_at": unix_seconds(utc_now()),
+        "type": event_type,
+        "data": dict(data),
+    }
+
+
+CLAIM: Final = text("""
+    with waiting as (
+        select distinct endpoint_id from outbox join webhook_endpoint endpoint on endpoint.id = endpoint_id
+        where status = 'due' and next_at <= now() and endpoint.deleted_at is null
+          and not endpoint_id = any(cast(:busy as text[]))),
+    taken as (
+        select due.id from waiting cross join lateral (
+            select id from outbox
+            where endpoint_id = waiting.endpoint_id and status = 'due' and next_at <= now()
+            order by next_at, id limit :endpoint_limit for update skip locked) due
+        limit :row_limit)
+    update outbox
+    set tries = outbox.tries + 1, next_at = now() + make_interval(secs => :lease_seconds)
+    from taken, webhook_endpoint endpoint
+    where outbox.id = taken.id and endpoint.id = outbox.endpoint_id
+    returning outbox.id, outbox.endpoint_id, outbox.event_id, outbox.payload, outbox.tries - 1,
+        extract(epoch from now() - outbox.created_at)::float8, endpoint.url,
+        array_remove(array[endpoint.signing_secret,
+            case when endpoint.previous_secret_until > now() then endpoint.previous_secret end], null)
+""")
+
+MARK: Final = text("""
+    update outbox
+    set status = cast(:status as text), last_error = cast(:error as text),
+        delivered_at = case when cast(:status as text) = 'delivered' then now() end,
+        next_at = now() + make_interval(secs => :wait_seconds)
+    where id = :id and tries = :tries and status = 'due'
+""")
+
+
+async def claim_due(
+    session: AsyncSession, *, row_limit: int, endpoint_limit: int, busy: Sequence[str]
+) -> list[DueDelivery]:
+    """Take webhooks that are due, at most `endpoint_limit` of each endpoint and none of those in `busy`, so that one
+    that is slow holds up no other. They are ours for `LEASE_SECONDS`."""
+    values = {
+        "row_limit": row_limit,
+        "endpoint_limit": endpoint_limit,
+        "busy": list(busy),
+        "lease_seconds": LEASE_SECONDS,
+    }
+    rows = (await session.execute(CLAIM, values)).all()
+    return [DueDelivery(*row) for row in rows]
+
+
+async def mark_delivered(session: AsyncSession, delivery: DueDelivery) -> None:
+    """It has arrived."""
+    await mark(session, delivery, status=DELIVERED, error=None)
+
+
+async def mark_failed(session: AsyncSession, delivery: DueDelivery, error: str, *, wait_seconds: float | None) -> None:
+    """It has not arrived: try again after `wait_seconds`, or never when that is None."""
+    status = GIVEN_UP if wait_seconds is None else DUE
+    await mark(session, delivery, status=status, error=error, wait_seconds=wait_seconds or 0)
+
+
+async def mark(
+    session: AsyncSession, delivery: DueDelivery, *, status: str, error: str | None, wait_seconds: float = 0
+) -> None:
+    """Write an outcome, unless somebody else has taken the row since."""
+    key = {"id": delivery.id, "tries": delivery.tries + 1}
+    await session.execute(MARK, {**key, "status": status, "error": error, "wait_seconds": wait_seconds})
+
+
+async def is_any_due(session: AsyncSession) -> bool:
+    """Say whether webhooks should be on their way now."""
+    query = (
+        select(Outbox.id)
+        .join(WebhookEndpoint, WebhookEndpoint.id == Outbox.endpoint_id)
+        .where(Outbox.status == DUE, Outbox.next_at <= func.now(), WebhookEndpoint.deleted_at.is_(None))
+        .limit(1)
+    )
+    return await session.scalar(query) is not None
+
+
+async def list_deliveries(session: AsyncSession, endpoint_id: str, page: Page) -> tuple[Sequence[Outbox], bool]:
+    """Return a page of what was owed to an endpoint and whether there is more."""
+    return await fetch_page(session, select(Outbox).where(Outbox.endpoint_id == endpoint_id), Outbox.id, page)

@@ -1,0 +1,16 @@
+"""Projects."""
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import ids
+from shared.stores.db.models import Project
+
+
+async def ensure_project(session: AsyncSession, name: str) -> Project:
+    """Return the project called `name`, made now if there is none."""
+    await session.execute(
+        insert(Project).values(id=ids.new_id(ids.PROJECT), name=name).on_conflict_do_nothing(index_elements=["name"])
+    )
+    return (await session.scalars(select(Project).where(Project.name == name))).one()

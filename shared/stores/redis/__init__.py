@@ -1,0 +1,1 @@
+"""How the processes of the mill connect to Redis."""

@@ -1,1 +1,0 @@
-"""How tokens travel from a worker to any number of viewers: protocol storymill.v1."""

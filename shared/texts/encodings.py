@@ -1,0 +1,93 @@
+"""Token counts without network: which encoding a model uses, and how many tokens a row is."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import orjson
+
+# The compiled core: its wrapper can only count by building the list of tokens.
+from bpe_openai._bindings import tokenizer_for_encoding
+
+from shared.texts.chat_message import message_text
+
+# Longest prefix wins. The encodings of the legacy bases (r50k, p50k) are not shipped with any offline tokenizer:
+# cl100k stands in and counts are labelled as estimates.
+MODELS: tuple[tuple[str, str, int | None, bool], ...] = (
+    # prefix, encoding, most tokens per training example, whether the count is exact
+    ("gpt-5", "o200k_base", None, True),
+    ("gpt-4.1", "o200k_base", 65_536, True),
+    ("gpt-4o", "o200k_base", 65_536, True),
+    ("chatgpt-4o", "o200k_base", None, True),
+    ("o1", "o200k_base", None, True),
+    ("o3", "o200k_base", None, True),
+    ("o4", "o200k_base", 65_536, True),
+    ("gpt-4", "cl100k_base", 8_192, True),
+    ("gpt-3.5-turbo-0613", "cl100k_base", 4_096, True),
+    ("gpt-3.5", "cl100k_base", 16_385, True),
+    ("davinci-002", "cl100k_base", 16_384, True),
+    ("babbage-002", "cl100k_base", 16_384, True),
+    ("text-embedding", "cl100k_base", None, True),
+    ("davinci", "cl100k_base", 2_048, False),
+    ("text-davinci", "cl100k_base", 2_048, False),
+    ("curie", "cl100k_base", 2_048, False),
+    ("babbage", "cl100k_base", 2_048, False),
+    ("ada", "cl100k_base", 2_048, False),
+)
+UNKNOWN_ENCODING = "o200k_base"
+# The chat form around every message and around the whole, as in the providers' cookbook.
+TOKENS_PER_MESSAGE = 3
+TOKENS_PER_NAME = 1
+TOKENS_PER_REPLY = 3
+
+
+class Tokenizer(Protocol):
+    """What counting with a published encoding needs."""
+
+    def count(self, text: str) -> int:
+        """The number of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTokens:
+    """How a model counts. `is_exact` is False where another model's encoding stands in."""
+
+    model: str
+    encoding: str
+    limit: int | None
+    is_exact: bool
+
+
+def tokens_of_model(model: str) -> ModelTokens:
+    """Look up a model by its base: `ft:gpt-4o-mini:org::id` and `curie:ft-org:name` count as their bases do."""
+    base = model.removeprefix("ft:").split(":", 1)[0]
+    known = [entry for entry in MODELS if base.startswith(entry[0])]
+    if not known:
+        return ModelTokens(model, UNKNOWN_ENCODING, None, is_exact=False)
+    _, encoding, limit, is_exact = max(known, key=lambda entry: len(entry[0]))
+    return ModelTokens(model, encoding, limit, is_exact)
+
+
+@lru_cache(maxsize=4)
+def load_encoding(name: str) -> Any:
+    """The tokenizer of an encoding. Special tokens in texts count as ordinary text."""
+    return tokenizer_for_encoding(name)
+
+
+def count_pair(tokenizer: Tokenizer, prompt: str, completion: str) -> int:
+    """Tokens of a prompt-completion row, each part tokenized by itself as training does."""
+    return tokenizer.count(prompt) + tokenizer.count(completion)
+
+
+def count_chat(tokenizer: Tokenizer, record: str) -> int:
+    """Tokens of a chat line, tools not counted."""
+    messages = orjson.loads(record).get("messages")
+    turns = [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
+    total = TOKENS_PER_REPLY
+    for turn in turns:
+        total += TOKENS_PER_MESSAGE + tokenizer.count(str(turn.get("role", ""))) + tokenizer.count(message_text(turn))
+        if isinstance(turn.get("name"), str):
+            total += tokenizer.count(turn["name"]) + TOKENS_PER_NAME
+        if turn.get("tool_calls"):
+            total += tokenizer.count(orjson.dumps(turn["tool_calls"]).decode())
+    return total

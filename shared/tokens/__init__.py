@@ -1,1 +1,0 @@
-"""Counting tokens without a network, with the encodings that OpenAI published. Knows no model's own tokenizer."""

@@ -1,0 +1,57 @@
+"""Fixes are previewed, applied and undone; the source rows stay."""
+
+from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan, fix_from_json, preview_fix
+from services.preparation.rows.row_batches import RowBatch, RowStore
+
+ROWS = [("A ", "x\u200by"), ("B ", "same"), ("B ", "same"), ("C ", " end")]
+DROP = Fix("exact_duplicate", "drop_rows", row_ids=(2,))
+REPAIR = Fix("invisible_character", "repair_text", ("prompt", "completion"), "strip_invisible_characters", row_ids=(0,))
+LOWER = Fix("upper_case_prompt", "lower_case", ("prompt",))
+ENDING = Fix("add_ending", "append_text", ("completion",), " END")
+
+
+def _store(limit: int = 10**6) -> RowStore:
+    store = RowStore(limit)
+    for i, (prompt, completion) in enumerate(ROWS):
+        store.append(RowBatch([i], [i + 1], [prompt], [completion], [""], {"note": [str(i)]}))
+    return store
+
+
+def _pairs(store: RowStore, plan: Plan) -> list[tuple[str, str]]:
+    return [pair for batch in apply_plan(store, plan) for pair in zip(batch.prompts, batch.completions, strict=True)]
+
+
+def test_a_plan_changes_the_output_and_not_the_source() -> None:
+    with _store() as store:
+        plan = Plan((REPAIR, DROP, LOWER, ENDING, Fix("leading_space", "start_with_space", ("completion",))))
+        assert _pairs(store, plan) == [("a ", " xy END"), ("b ", " same END"), ("c ", " end END")]
+        assert _pairs(store, Plan()) == ROWS
+
+
+def test_a_fix_in_the_middle_can_be_undone() -> None:
+    with _store() as store:
+        plan = Plan((REPAIR, DROP, ENDING)).without("exact_duplicate")
+        assert _pairs(store, plan) == [("A ", "xy END"), ("B ", "same END"), ("B ", "same END"), ("C ", " end END")]
+
+
+def test_a_preview_shows_before_and_after() -> None:
+    with _store() as store:
+        (change,) = preview_fix(store, REPAIR)
+        assert (change.row_id, change.before, change.after) == (0, ("A ", "x\u200by"), ("A ", "xy"))
+        (change,) = preview_fix(store, DROP)
+        assert (change.row_id, change.after) == (2, None)
+        assert len(preview_fix(store, ENDING, limit=3)) == 3
+
+
+def test_a_fix_survives_json() -> None:
+    for fix in (DROP, REPAIR, LOWER, ENDING):
+        assert fix_from_json(fix.to_json()) == fix
+
+
+def test_a_store_that_spills_gives_the_same_rows() -> None:
+    with _store(limit=3) as spilled, _store() as kept:
+        assert spilled.is_spilled
+        assert not kept.is_spilled
+        assert list(spilled.batches()) == list(kept.batches())
+        assert list(spilled.batches()) == list(kept.batches())  # and once more
+        assert spilled.rows([1, 3, 99]) == {1: ROWS[1], 3: ROWS[3]}

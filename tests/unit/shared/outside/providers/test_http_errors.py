@@ -1,0 +1,65 @@
+"""Statuses, codes and waiting times of providers as failure classes."""
+
+import pytest
+
+from shared.outside.providers.failures import FailureClass
+from shared.outside.providers.http_errors import error_from_response, find_retry_after
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected", "retryable"),
+    [
+        (400, None, FailureClass.INVALID_REQUEST, False),
+        (400, "content_filter", FailureClass.CONTENT_FILTER, False),
+        (401, "invalid_api_key", FailureClass.AUTHENTICATION, False),
+        (403, None, FailureClass.AUTHENTICATION, False),
+        (404, "model_not_found", FailureClass.NOT_FOUND, False),
+        (408, None, FailureClass.TIMEOUT, True),
+        (409, None, FailureClass.SERVER_ERROR, True),
+        (422, None, FailureClass.INVALID_REQUEST, False),
+        (429, "rate_limit_exceeded", FailureClass.RATE_LIMITED, True),
+        (429, "insufficient_quota", FailureClass.QUOTA_EXHAUSTED, False),
+        (500, "model_not_found", FailureClass.SERVER_ERROR, True),
+        (503, None, FailureClass.SERVER_ERROR, True),
+        (504, None, FailureClass.TIMEOUT, True),
+        (302, None, FailureClass.MALFORMED, True),
+    ],
+)
+def test_a_status_has_a_failure_class(status: int, code: str | None, expected: FailureClass, retryable: bool) -> None:
+    raw = b'{"error": {"message": "no", "code": %s}}' % (f'"{code}"'.encode() if code else b"null")
+    error = error_from_response(status, raw, {"x-request-id": "r1"})
+    assert (error.failure_class, error.failure_class.retryable) == (expected, retryable)
+    assert (error.upstream_status, error.request_id) == (status, "r1")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"<html>Bad gateway</html>", b"[]", b'{"detail": "x"}', b'{"error": "plain"}', b"\xff"]
+)
+def test_any_body_makes_an_error_with_a_message(raw: bytes) -> None:
+    error = error_from_response(502, raw, {})
+    assert error.failure_class is FailureClass.SERVER_ERROR
+    assert error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "Sun, 01 Jan 2023 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "999999"}, None),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_only_a_sane_waiting_time_is_believed(headers: dict[str, str], seconds: float | None) -> None:
+    assert find_retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "answered"), [(400, 400), (401, 502), (404, 404), (409, 502), (429, 429), (503, 502)]
+)
+def test_our_client_is_never_answered_409_or_503(status: int, answered: int) -> None:
+    assert error_from_response(status, b"{}", {}).client_error()["status"] == answered

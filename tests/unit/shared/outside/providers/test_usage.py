@@ -1,0 +1,34 @@
+"""Token counts as providers tell them, cached input among them."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.outside.providers.answers import Usage, parse_answer, parse_delta, parse_usage
+
+COUNTED = {"prompt_tokens": 100, "completion_tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [
+        ({"cached_tokens": 64}, 64),
+        ({"cached_tokens": 999}, 100),
+        ({"cached_tokens": -1}, 0),
+        ({"cached_tokens": None}, 0),
+        ({"cached_tokens": "64"}, 0),
+        ({}, 0),
+        (None, 0),
+        ([], 0),
+    ],
+)
+def test_cached_tokens_are_read_and_never_more_than_the_prompt(details: Any, cached: int) -> None:
+    assert parse_usage({**COUNTED, "prompt_tokens_details": details}) == Usage(100, 7, cached)
+
+
+def test_answers_and_streams_carry_cached_tokens() -> None:
+    usage = {**COUNTED, "prompt_tokens_details": {"cached_tokens": 64}}
+    body = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": usage}
+    assert parse_answer("completion", orjson.dumps(body), {}).cached_tokens == 64
+    assert parse_delta("completion", {"choices": [], "usage": usage}).usage == Usage(100, 7, 64)
