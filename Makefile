@@ -65,7 +65,8 @@ bench-datasets: setup ## Measure dataset preparation beside the public tool in t
 
 constraints: setup ## Write constraints.txt anew from the packages in .venv
 	@{ echo "# Every package that an install of this project may bring, pinned. Remade with: make constraints"; \
-	   $(BIN)/pip list --format=freeze --exclude-editable | grep -vE '^(pip|setuptools|wheel)==' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' | sort -f; } > constraints.txt.new
+	   $(BIN)/pip list --format=freeze --exclude-editable | grep -vE '^(pip|setuptools|wheel)==' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' | sort -f; \
+	   echo "# Of redis, below Python 3.11.3 only:"; echo "async-timeout==5.0.1"; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 
 clean: ## Remove caches and build leftovers (not .storymill)
