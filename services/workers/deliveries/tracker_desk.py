@@ -11,9 +11,9 @@ from typing import Final, Self
 from services.workers.deliveries.sink_process import SinkError
 from services.workers.deliveries.tracker_session import LostRunError, TrackerSession
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.tracker_runs import (
     RENEW_SECONDS,
     ClaimedRun,
@@ -88,7 +88,7 @@ class TrackerDesk:
                 await tell_while_held(
                     self._context, claimed, TrackerSession.of(self._context, claimed, self._is_wanted)
                 )
-        except STORE_ERRORS as error:
+        except STORE_AWAY as error:
             log.warning("tracker_left_to_the_reaper", job=key[0], sink=key[1], error=str(error))
         except Exception:  # a defect of ours: the lease lapses, and the run is taken again
             log.exception("tracker_session_failed", job=key[0], sink=key[1])
@@ -107,7 +107,7 @@ async def tell_while_held(context: WorkerContext, claimed: ClaimedRun, session: 
     except SinkError as error:
         await record_failure(context, claimed, error.message)
     except asyncio.CancelledError:
-        with suppress(*STORE_ERRORS):
+        with suppress(*STORE_AWAY):
             await let_go(context, claimed)
         raise
     else:
@@ -148,7 +148,7 @@ async def renewing(context: WorkerContext, claimed: ClaimedRun) -> AsyncIterator
             try:
                 async with context.database.transaction() as session:
                     await renew_run(session, claimed)
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 log.warning("lease_not_renewed", job=claimed.job_id, sink=claimed.sink, error=str(error))
 
     renewal = asyncio.create_task(renew_for_ever())

@@ -7,11 +7,11 @@ from typing import Final, Self
 
 from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from services.workers.process.metrics import WEBHOOKS_SENT
 from shared.errors import StorymillError
 from shared.observability.logs import get_logger
 from shared.outside.webhooks.sending import WebhookSender
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
 
 MOST_UNDER_WAY: Final = 256
@@ -56,7 +56,7 @@ class WebhookDesk:
             self._wanted.clear()
             try:
                 await self._claim()
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 log.warning("webhooks_left_to_the_reaper", error=str(error))
             except Exception:  # a defect of ours must not end the desk
                 log.exception("webhooks_not_claimed")
@@ -79,7 +79,7 @@ class WebhookDesk:
     async def _deliver(self, delivery: DueDelivery) -> None:
         try:
             await deliver(self._context, self._sender, delivery)
-        except STORE_ERRORS as error:
+        except STORE_AWAY as error:
             log.warning("webhook_not_marked", webhook=delivery.event_id, error=str(error))  # its lease lapses
         except Exception:  # a defect of ours: it is sent again when the lease is over
             log.exception("webhook_failed", webhook=delivery.event_id)

@@ -11,9 +11,9 @@ from services.workers.fine_tuning.running import run_job
 from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
 from services.workers.fine_tuning.upstream.provider import FineTuningProvider
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tuning_claims import (
     RENEW_SECONDS,
     ClaimedJob,
@@ -90,7 +90,7 @@ class FineTuningDesk:
                 continue
             try:
                 await self._listen(held, renew=is_due)
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 # Nobody can take the jobs while Postgres is away.
                 log.warning("fine_tuning_leases_not_renewed", count=len(held), error=str(error))
                 continue
@@ -121,5 +121,5 @@ class FineTuningDesk:
             try:
                 async with self._context.database.transaction() as session:
                     await hand_back_jobs(session, [job.claimed for job, _ in held])
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 log.warning("fine_tuning_jobs_not_handed_back", count=len(held), error=str(error))

@@ -11,10 +11,10 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register_step import register_result
 from services.workers.fine_tuning.results_step import fetch_results
 from services.workers.fine_tuning.upload_step import upload_files
-from services.workers.process.job_task import STORE_ERRORS
 from shared.clock import utc_now
 from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import LostJobError, delay_job
 
@@ -53,7 +53,7 @@ async def run_step(held: HeldJob) -> bool:
         return not await is_over(held)
     except LostJobError:
         raise
-    except STORE_ERRORS as error:
+    except STORE_AWAY as error:
         log.warning("fine_tuning_store_away", job=held.id, error=str(error))
         await held.wait(STORE_PAUSE_SECONDS)
         return True
@@ -91,7 +91,7 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
             return False
         async with held.context.database.transaction() as session:
             await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
-    except STORE_ERRORS as store_error:
+    except STORE_AWAY as store_error:
         log.warning("fine_tuning_store_away", job=held.id, error=str(store_error))
         await held.wait(STORE_PAUSE_SECONDS)
     return True

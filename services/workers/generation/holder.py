@@ -8,9 +8,9 @@ from typing import Final
 from services.workers.generation.bottleneck import Cause
 from services.workers.generation.slice import GenerationSlice
 from services.workers.process.context import WorkerContext
-from services.workers.process.store_patience import AWAY_ERRORS
 from shared.contracts.queue.messages import WorkGeneration
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.generation_progress import RunState, hold_generation
 from shared.stores.db.repositories.story_claims import TakenStory, renew_story_leases
 
@@ -41,7 +41,7 @@ class SliceHolder:
             await asyncio.sleep(HOLD_SECONDS)
             try:
                 await self._beat()
-            except AWAY_ERRORS as error:
+            except STORE_AWAY as error:
                 log.warning("beat_missed", generation=self._slice.run.order.id, error=str(error))
 
     async def _beat(self) -> None:

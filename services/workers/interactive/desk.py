@@ -11,9 +11,9 @@ from services.workers.interactive.handing_back import HandBackBatch
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.unstarted import cancel_unstarted
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from services.workers.process.metrics import STREAMS_OPEN
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import RENEW_SECONDS, renew_completions
 from shared.streams.control import CancelListener, is_cancel_requested
 
@@ -94,7 +94,7 @@ class InteractiveDesk:
     async def _cancel_unstarted(self, stream_id: str) -> None:
         try:
             await cancel_unstarted(self._context, stream_id)
-        except STORE_ERRORS as error:
+        except STORE_AWAY as error:
             log.warning("cancel_left_to_the_reaper", stream=stream_id, error=str(error))
 
     async def _run_renewal(self) -> None:
@@ -117,7 +117,7 @@ class InteractiveDesk:
         try:
             async with self._context.database.transaction() as session:
                 ours = await renew_completions(session, self._context.worker_id, checkpoints)
-        except STORE_ERRORS as error:
+        except STORE_AWAY as error:
             # Nobody can take the rows while Postgres is away; the streams go on.
             log.warning("leases_not_renewed", count=len(held), error=str(error))
             return

@@ -7,9 +7,9 @@ from typing import Final
 from services.workers.interactive.finishing import settle_calls
 from services.workers.interactive.running import RunningCompletion
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.contracts.queue.messages import RunCompletion
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import hand_back_completions
 
 GATHER_SECONDS: Final = 0.05
@@ -40,7 +40,7 @@ class HandBackBatch:
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await hand_back(self._context, batch)
-        except STORE_ERRORS as error:
+        except (*STORE_AWAY, TimeoutError) as error:
             log.warning("rows_not_handed_back", count=len(batch), error=str(error))
 
 

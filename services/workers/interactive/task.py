@@ -11,9 +11,9 @@ from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion
 
 MAX_ATTEMPTS: Final = 30
@@ -49,7 +49,7 @@ async def run_claimed(context: WorkerContext, desk: InteractiveDesk, running: Ru
     except asyncio.CancelledError:
         await desk.hand_back.add(running)
         raise
-    except STORE_ERRORS:
+    except STORE_AWAY:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
         raise
     finally:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.model_claims import RENEW_SECONDS, ClaimedWork, hand_back_work, renew_work
 
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ async def renewing(context: WorkerContext, claimed: ClaimedWork, work: "asyncio.
             try:
                 async with context.database.transaction() as session:
                     is_ours = await renew_work(session, claimed, context.worker_id)
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 # Nobody can take it while Postgres is away.
                 log.warning("lease_not_renewed", id=claimed.id, error=str(error))
                 continue

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.dataset_claims import (
     RENEW_SECONDS,
     ClaimedDataset,
@@ -48,7 +48,7 @@ async def renewing(context: WorkerContext, claimed: ClaimedDataset, work: "async
             try:
                 async with context.database.transaction() as session:
                     is_ours = await renew_dataset(session, claimed, context.worker_id)
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 # Nobody can take it while Postgres is away.
                 log.warning("lease_not_renewed", dataset=claimed.id, error=str(error))
                 continue
