@@ -227,7 +227,7 @@ async def follow_wishes(bench: TuningBench, job_id: str) -> None:
     while True:
         async with bench.context.database.transaction() as session:
             wishes = await read_wishes(session, [held.claimed])
-        held.hear(wishes.get(job_id))
+        held.hear(wishes.get((job_id, held.claimed.attempt)))
         await asyncio.sleep(0.02)
 
 
