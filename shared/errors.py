@@ -11,6 +11,7 @@
     ├── UpstreamError              502   the provider failed; carries its failure class
     ├── DeadlineError              504   not finished within the time that we keep a request open
     └── ServiceUnavailableError    503   not on completion routes: they answer 429
+        └── StoreAwayError         503   in shared/stores/away.py: Postgres cannot do it now
 
 Knows nothing of FastAPI or Celery: gateway and workers translate.
 """

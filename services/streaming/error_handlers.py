@@ -5,13 +5,12 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import InvalidRequestError, NotFoundError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 
 log = get_logger(__name__)
 
@@ -21,8 +20,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StorymillError, answer_storymill_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
-    app.add_exception_handler(SQLAlchemyError, answer_store_error)
-    app.add_exception_handler(RedisError, answer_store_error)
+    for store_error in STORE_AWAY:
+        app.add_exception_handler(store_error, answer_store_error)
     app.add_exception_handler(Exception, answer_crash)
 
 

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from services.streaming.error_handlers import answer_json
 from services.streaming.metrics import collect_metrics
 from services.streaming.wiring import Streaming
+from shared.stores.away import STORE_AWAY
 
 PROBE_TIMEOUT_SECONDS = 3.0
 
@@ -48,6 +47,6 @@ async def answers(probe: Callable[[], Awaitable[object]]) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await probe()
-    except (SQLAlchemyError, RedisError, TimeoutError, OSError):
+    except (*STORE_AWAY, TimeoutError):
         return False
     return True

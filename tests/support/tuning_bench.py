@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.running import run_job
 from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
+from services.workers.leases.row_kind import begin_lease
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.outside.providers.configuration import CapacityPrice, Providers
@@ -95,12 +96,13 @@ class TuningBench:
 
     async def claim(self, job_id: str) -> HeldJob | None:
         """Take a job."""
+        lease = begin_lease(self.context)
         async with self.context.database.transaction() as session:
-            claimed = await claim_job(session, job_id, self.context.worker_id)
+            claimed = await claim_job(session, job_id, lease.worker_id, lease.seconds)
         if claimed is None:
             return None
         provider = OpenAiFineTuning(self.context.providers.all[0])
-        self.held[job_id] = HeldJob(self.context, claimed, provider)
+        self.held[job_id] = HeldJob(self.context, claimed, provider, lease)
         return self.held[job_id]
 
     async def run(self, job_id: str) -> FineTuningJob:

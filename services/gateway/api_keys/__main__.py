@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
-from sqlalchemy.exc import OperationalError
 
 from services.gateway.api_keys import service
 from shared.auth.principal import ALL_SCOPES
 from shared.clock import unix_seconds
 from shared.settings import load_settings
+from shared.stores.away import StoreAwayError
 from shared.stores.db.models import ApiKey
 from shared.stores.db.session import Database
 
@@ -33,8 +33,8 @@ def run_with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
 
     try:
         return asyncio.run(run())
-    except OperationalError as error:
-        typer.echo(f"cannot reach Postgres: {error.orig}", err=True)
+    except StoreAwayError as error:
+        typer.echo(f"cannot reach Postgres: {error}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -4,13 +4,12 @@ import asyncio
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from services.gateway.http.answers import JsonAnswer
 from services.gateway.http.dependencies import GatewayDep
 from services.gateway.wiring import Gateway
+from shared.stores.away import STORE_AWAY
 
 PROBE_TIMEOUT_SECONDS = 3.0
 
@@ -49,7 +48,7 @@ async def answers_postgres(gateway: Gateway) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await gateway.database.ping()
-    except (SQLAlchemyError, TimeoutError, OSError):
+    except (*STORE_AWAY, TimeoutError):
         return False
     return True
 
@@ -59,6 +58,6 @@ async def answers_redis(gateway: Gateway) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await gateway.redis.exists("sm:probe")
-    except (RedisError, TimeoutError, OSError):
+    except (*STORE_AWAY, TimeoutError):
         return False
     return True

@@ -5,9 +5,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from services.gateway.http.answers import JsonAnswer, answer_error
@@ -20,6 +17,7 @@ from shared.errors import (
     StorymillError,
 )
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 
 COMPLETION_SUFFIX = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
@@ -36,7 +34,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StorymillError, answer_storymill_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
-    for store_error in (OperationalError, InterfaceError, PoolTimeoutError, RedisError):
+    for store_error in STORE_AWAY:
         app.add_exception_handler(store_error, answer_store_error)
     app.add_exception_handler(Exception, answer_crash)
 

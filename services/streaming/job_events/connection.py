@@ -7,7 +7,6 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.connection import Receive
@@ -17,6 +16,7 @@ from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
 from shared.errors import NotFoundError
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tunes import find_event_position
 from shared.stores.db.repositories.fine_tuning_jobs import find_job
 from shared.streams.cancellation import cancel_tasks
@@ -80,7 +80,7 @@ class JobConnection:
             await self._send_events(await self._find_start())
         except NotFoundError as error:
             self._transport.close_with(close_codes.NOT_FOUND, error.message[:120])
-        except (SQLAlchemyError, OSError) as error:
+        except STORE_AWAY as error:
             log.error("store_unreachable", error=str(error).splitlines()[0])
             self._transport.close_with(close_codes.RESTART, "come back in a moment")
 

@@ -5,9 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
-
 from services.streaming.access import get_stored_text
 from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
@@ -36,6 +33,7 @@ from shared.contracts.stream.cursor import START
 from shared.contracts.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
 from shared.errors import InvalidRequestError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.streams.control import publish_cancel
 from shared.streams.viewer import Viewer
 
@@ -156,11 +154,11 @@ class SocketConnection:
     async def _carry_out(self, work: Awaitable[None], frame_id: FrameId) -> None:
         try:
             await work
+        except STORE_AWAY as error:
+            log.error("store_unreachable", error=str(error))
+            self._refuse(frame_id, ServiceUnavailableError("A store of this server is out of reach. Try again."))
         except StorymillError as error:
             self._refuse(frame_id, error)
-        except (SQLAlchemyError, RedisError, OSError) as error:
-            log.error("store_unreachable", error=str(error).splitlines()[0])
-            self._refuse(frame_id, ServiceUnavailableError("A store of this server is out of reach. Try again."))
         except Exception:
             log.exception("client_frame_failed")
             self._refuse(frame_id, StorymillError("The server had an error while processing this frame."))

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +21,7 @@ from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
 from shared.errors import AuthenticationError, PermissionDeniedError, ServiceUnavailableError, StorymillError
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 
 SUBPROTOCOL = "storymill.v1"
 TICKET_PREFIX = "ticket."
@@ -64,15 +63,15 @@ class SocketEndpoint:
         try:
             self._check_room()
             principal = await self._identify(headers.get("authorization"), offered, receive)
+        except STORE_AWAY as error:
+            log.error("store_unreachable", error=str(error))
+            await send({"type": "websocket.close", "code": close_codes.RESTART, "reason": "come back in a moment"})
+            return
         except StorymillError as error:
             await send({"type": "websocket.close", "code": _close_code(error), "reason": error.message[:120]})
             return
         except ProtocolError as error:
             await send({"type": "websocket.close", "code": close_codes.PROTOCOL, "reason": str(error)[:120]})
-            return
-        except (SQLAlchemyError, RedisError) as error:
-            log.error("store_unreachable", error=str(error).splitlines()[0])
-            await send({"type": "websocket.close", "code": close_codes.RESTART, "reason": "come back in a moment"})
             return
         if principal is not None:
             transport = scope["extensions"][EXTENSION]

@@ -1,21 +1,24 @@
 """The tracker runs that this process tells: a bounded number of child processes, given up in turns when more runs
-want one. One per process; leases are renewed while a session lasts."""
+want one. One per process."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Final, Self
 
+from services.workers.deliveries.lease import TRACKER_ROWS
 from services.workers.deliveries.sink_process import SinkError
-from services.workers.deliveries.tracker_session import LostRunError, TrackerSession
+from services.workers.deliveries.tracker_session import TrackerSession
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
+from services.workers.process.store_patience import write_patiently
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.tracker_runs import (
-    RENEW_SECONDS,
     ClaimedRun,
     claim_run,
     complete_run,
@@ -23,7 +26,6 @@ from shared.stores.db.repositories.tracker_runs import (
     get_told_job,
     give_up_run,
     leave_run,
-    renew_run,
 )
 
 IDLE_WAIT_SECONDS: Final = 3.0
@@ -82,13 +84,13 @@ class TrackerDesk:
 
     async def _hold(self, key: Key) -> None:
         try:
+            lease = begin_lease(self._context)
             async with self._context.database.transaction() as session:
-                claimed = await claim_run(session, *key, self._context.worker_id)
+                claimed = await claim_run(session, *key, lease.worker_id, lease.seconds)
             if claimed is not None:
-                await tell_while_held(
-                    self._context, claimed, TrackerSession.of(self._context, claimed, self._is_wanted)
-                )
-        except STORE_ERRORS as error:
+                work = partial(tell, self._context, claimed, self._is_wanted)
+                await work_while_held(self._context, TRACKER_ROWS, claimed, lease, work)
+        except STORE_AWAY as error:
             log.warning("tracker_left_to_the_reaper", job=key[0], sink=key[1], error=str(error))
         except Exception:  # a defect of ours: the lease lapses, and the run is taken again
             log.exception("tracker_session_failed", job=key[0], sink=key[1])
@@ -97,32 +99,21 @@ class TrackerDesk:
         return bool(self._waiting)
 
 
-async def tell_while_held(context: WorkerContext, claimed: ClaimedRun, session: TrackerSession) -> None:
-    """Run a session under its lease, and write how it ended."""
+async def tell(context: WorkerContext, claimed: ClaimedRun, is_wanted: Callable[[], bool], hold: Hold) -> None:
+    """Take one turn at a run, and write how it ended. Raises: LostRowError, store errors."""
     try:
-        async with renewing(context, claimed):
-            is_complete = await session.run()
-    except LostRunError:
-        log.info("tracker_lost", job=claimed.job_id, sink=claimed.sink)
+        is_complete = await TrackerSession.of(context, claimed, is_wanted, hold).run()
     except SinkError as error:
         await record_failure(context, claimed, error.message)
-    except asyncio.CancelledError:
-        with suppress(*STORE_ERRORS):
-            await let_go(context, claimed)
-        raise
+        return
+    if is_complete:
+        await write_patiently(
+            context.database, lambda session: complete_run(session, claimed), what="end a tracker run"
+        )
+        log.info("tracker_complete", job=claimed.job_id, sink=claimed.sink)
     else:
-        if is_complete:
-            async with context.database.transaction() as transaction:
-                await complete_run(transaction, claimed)
-            log.info("tracker_complete", job=claimed.job_id, sink=claimed.sink)
-        else:
-            await let_go(context, claimed, wait_seconds=IDLE_WAIT_SECONDS)
-
-
-async def let_go(context: WorkerContext, claimed: ClaimedRun, *, wait_seconds: float = 0) -> None:
-    """Let another worker, or a later turn, go on with the run."""
-    async with context.database.transaction() as session:
-        await leave_run(session, claimed, wait_seconds=wait_seconds)
+        async with context.database.transaction() as session:
+            await leave_run(session, claimed, wait_seconds=IDLE_WAIT_SECONDS)
 
 
 async def record_failure(context: WorkerContext, claimed: ClaimedRun, error: str) -> None:
@@ -136,28 +127,6 @@ async def record_failure(context: WorkerContext, claimed: ClaimedRun, error: str
             wait = min(FIRST_WAIT_SECONDS * 2 ** min(tries - 1, 10), LONGEST_WAIT_SECONDS)
             await leave_run(session, claimed, error=error, tries=tries, wait_seconds=wait)
     log.warning("tracker_failed", job=claimed.job_id, sink=claimed.sink, tries=tries, error=error)
-
-
-@asynccontextmanager
-async def renewing(context: WorkerContext, claimed: ClaimedRun) -> AsyncIterator[None]:
-    """Renew the lease while the block lasts. A run that is lost is noticed at the next safe step."""
-
-    async def renew_for_ever() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                async with context.database.transaction() as session:
-                    await renew_run(session, claimed)
-            except STORE_ERRORS as error:
-                log.warning("lease_not_renewed", job=claimed.job_id, sink=claimed.sink, error=str(error))
-
-    renewal = asyncio.create_task(renew_for_ever())
-    try:
-        yield
-    finally:
-        renewal.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewal
 
 
 async def tell_tracker(context: WorkerContext, job_id: str, sink: str) -> None:

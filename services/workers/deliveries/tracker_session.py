@@ -17,6 +17,8 @@ from services.workers.deliveries.tracker_story import (
     describe_row,
     is_over,
 )
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob, FineTuningMetric
 from shared.stores.db.repositories.fine_tuning_jobs import list_metrics
@@ -35,12 +37,6 @@ IDLE_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 2.5
 
 
-class LostRunError(SinkError):
-    """Another worker has taken the run."""
-
-    default_code = "tracker_run_lost"
-
-
 @dataclass(slots=True)
 class TrackerSession:
     """One turn at one tracker run."""
@@ -49,19 +45,22 @@ class TrackerSession:
     claimed: ClaimedRun
     is_wanted: Callable[[], bool]
     """Whether another run waits for this place."""
+    hold: Hold
     told: Told
     run_ref: str | None
 
     @classmethod
-    def of(cls, context: WorkerContext, claimed: ClaimedRun, is_wanted: Callable[[], bool]) -> "TrackerSession":
+    def of(
+        cls, context: WorkerContext, claimed: ClaimedRun, is_wanted: Callable[[], bool], hold: Hold
+    ) -> "TrackerSession":
         """Return the session of a claimed run, from where the last one came to."""
         told = Told(claimed.told_step, Counter(claimed.detail.get("counts") or {}))
-        return cls(context, claimed, is_wanted, told, claimed.run_ref)
+        return cls(context, claimed, is_wanted, hold, told, claimed.run_ref)
 
     async def run(self) -> bool:
         """Tell until the job is over (True), or the turn is or nothing happens (False).
 
-        Raises: SinkError, LostRunError, store errors."""
+        Raises: SinkError, LostRowError, store errors."""
         if not await self._has_news():
             return False  # a job that waits needs no process, and W&B a new folder for each
         process = await SinkProcess.start(self.claimed.sink, self.context.worker_settings.tracker_python)
@@ -92,6 +91,7 @@ class TrackerSession:
             "run_ref": self.run_ref,
             "told_step": self.told.step,
         }
+        await self.hold.confirm()
         opened = (await process.ask({"open": order}, self._answer_seconds))["opened"]
         if self.run_ref not in {None, opened}:  # the old run is gone there: a new one starts from nothing
             self.told = Told()
@@ -123,6 +123,7 @@ class TrackerSession:
 
     async def _finish(self, process: SinkProcess, job: FineTuningJob) -> None:
         """Tell values that came late, then the end."""
+        await self.hold.confirm()
         async with self.context.database.transaction() as session:
             measured = await count_measured(session, job.id, self.told.step)
         late = self.told.find_late_columns(measured)
@@ -134,6 +135,7 @@ class TrackerSession:
         await self._note()
 
     async def _write(self, process: SinkProcess, rows: list[dict[str, float]]) -> None:
+        await self.hold.confirm()
         answer = await process.ask({"rows": rows}, self._answer_seconds)
         self.told = self.told.add(rows)
         if answer["safe"]:
@@ -144,14 +146,14 @@ class TrackerSession:
         await self._note()
 
     async def _note(self) -> None:
-        """Write how far the tracker surely is. Raises: LostRunError."""
+        """Write how far the tracker surely is. Raises: LostRowError."""
         detail: dict[str, Any] = {**self.claimed.detail, "counts": dict(self.told.counts)}
         async with self.context.database.transaction() as session:
             is_ours = await note_told(
                 session, self.claimed, told_step=self.told.step, run_ref=self.run_ref, detail=detail
             )
         if not is_ours:
-            raise LostRunError("Another worker tells this tracker now.")
+            raise LostRowError(self.claimed.sink)
 
     async def _load_job(self) -> FineTuningJob:
         async with self.context.database.transaction() as session:

@@ -3,15 +3,23 @@ slow or gone hold up no others. One per process; woken by messages, asleep betwe
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Final, Self
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.deliveries.lease import WEBHOOK_ROWS
 from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import Lease, begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from services.workers.process.metrics import WEBHOOKS_SENT
+from services.workers.process.store_patience import write_patiently
 from shared.errors import StorymillError
 from shared.observability.logs import get_logger
 from shared.outside.webhooks.sending import WebhookSender
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
 
 MOST_UNDER_WAY: Final = 256
@@ -43,7 +51,7 @@ class WebhookDesk:
         self._wanted.set()
 
     async def stop(self) -> None:
-        """Stop sending. What was under way is sent again, under the same id, when its lease is over."""
+        """Stop sending. What was under way is sent again, under the same id, by another worker."""
         tasks = [task for task in (self._loop, *self._under_way) if task is not None]
         for task in tasks:
             task.cancel()
@@ -56,7 +64,7 @@ class WebhookDesk:
             self._wanted.clear()
             try:
                 await self._claim()
-            except STORE_ERRORS as error:
+            except STORE_AWAY as error:
                 log.warning("webhooks_left_to_the_reaper", error=str(error))
             except Exception:  # a defect of ours must not end the desk
                 log.exception("webhooks_not_claimed")
@@ -66,20 +74,24 @@ class WebhookDesk:
         if room <= 0 or self._context.stopping.is_set():
             return
         busy = list(self._of_endpoint)
+        lease = begin_lease(self._context)
         async with self._context.database.transaction() as session:
-            due = await claim_due(session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy)
+            due = await claim_due(
+                session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy, lease_seconds=lease.seconds
+            )
         for delivery in due:
             self._of_endpoint[delivery.endpoint_id] += 1
-            task = asyncio.create_task(self._deliver(delivery))
+            task = asyncio.create_task(self._deliver(delivery, lease))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         if due:
             self.wake()  # another endpoint may be waiting for room in the claim
 
-    async def _deliver(self, delivery: DueDelivery) -> None:
+    async def _deliver(self, delivery: DueDelivery, lease: Lease) -> None:
         try:
-            await deliver(self._context, self._sender, delivery)
-        except STORE_ERRORS as error:
+            work = partial(deliver, self._context, self._sender, delivery)
+            await work_while_held(self._context, WEBHOOK_ROWS, delivery, lease, work)
+        except STORE_AWAY as error:
             log.warning("webhook_not_marked", webhook=delivery.event_id, error=str(error))  # its lease lapses
         except Exception:  # a defect of ours: it is sent again when the lease is over
             log.exception("webhook_failed", webhook=delivery.event_id)
@@ -90,14 +102,18 @@ class WebhookDesk:
                 self.wake()  # this endpoint may have more
 
 
-async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery) -> None:
-    """Send one webhook and write what became of it."""
+async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery, hold: Hold) -> None:
+    """Send one webhook and write what became of it. Raises: LostRowError."""
+    await hold.confirm()
     error, wait = await try_send(sender, delivery)
-    async with context.database.transaction() as session:
+
+    async def write(session: AsyncSession) -> None:
         if error is None:
             await mark_delivered(session, delivery)
         else:
             await mark_failed(session, delivery, error, wait_seconds=wait)
+
+    await write_patiently(context.database, write, what="mark a webhook")
     outcome = "delivered" if error is None else "given_up" if wait is None else "failed"
     WEBHOOKS_SENT.labels(outcome).inc()
     log.info("webhook_sent", endpoint=delivery.endpoint_id, webhook=delivery.event_id, outcome=outcome, error=error)

@@ -45,6 +45,7 @@ async def create_upstream(held: HeldJob) -> None:
     found = [] if intent.is_first else await find_made(held, intent.job)
     if not found and intent.job.wanted is not None and await carry_out_here(held):
         return
+    await held.confirm()
     upstream = found[0] if found else await held.provider.create_job(make_order(held, intent.job))
     if not intent.is_first:
         doubles = found[1:] if found else [job for job in await find_made(held, intent.job) if job.id != upstream.id]

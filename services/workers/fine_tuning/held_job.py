@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.upstream.provider import FineTuningProvider
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import Lease, LostRowError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
@@ -20,6 +22,9 @@ class HeldJob:
     context: WorkerContext
     claimed: ClaimedJob
     provider: FineTuningProvider
+    lease: Lease
+    """The claim's; what counts until the keeper has the job."""
+    hold: Hold | None = None
     wish: Wish | None = None
     _called: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -48,6 +53,13 @@ class HeldJob:
         Raises: LostJobError."""
         async with self.context.database.transaction() as session:
             yield session, await lock_claimed(session, self.claimed)
+
+    async def confirm(self) -> None:
+        """Return when the job is surely ours: before anything that its provider is paid for. Raises: LostRowError."""
+        if self.hold is not None:
+            await self.hold.confirm()
+        elif self.lease.is_over:
+            raise LostRowError(self.id)
 
     async def load(self) -> FineTuningJob:
         """Return the row as it is now. Raises: LostJobError."""

@@ -1,5 +1,6 @@
 """Step `results`: the provider's result file, which may come late, fills the metrics; ours is written from them."""
 
+import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -42,7 +43,7 @@ async def read_told(held: HeldJob, job: FineTuningJob) -> list[NewMetric]:
     try:
         names = job.upstream_result_files or list((await held.provider.get_job(job.upstream_job_id)).result_files)
         for name in names:
-            told = parse_result_table(await held.provider.read_file(name))
+            told = await asyncio.to_thread(parse_result_table, await held.provider.read_file(name))
             if told is not None:
                 return told
     except LlmError as error:
@@ -56,7 +57,7 @@ async def read_told(held: HeldJob, job: FineTuningJob) -> list[NewMetric]:
 async def store_table(held: HeldJob) -> None:
     """Write our result file and go on to the next step, in one transaction."""
     async with held.context.database.transaction() as session:
-        content = write_result_table(await read_metrics(session, held.id))
+        metrics = await read_metrics(session, held.id)
 
     async def write(session: AsyncSession, stored: Stored) -> None:
         job = await lock_claimed(session, held.claimed)
@@ -78,5 +79,5 @@ async def store_table(held: HeldJob) -> None:
 
     with TemporaryDirectory(prefix="storymill-results-") as name:
         path = Path(name) / FILENAME
-        path.write_bytes(content)
+        await asyncio.to_thread(lambda: path.write_bytes(write_result_table(metrics)))
         await write_with_objects(held.context, {FILENAME: path}, write)

@@ -11,10 +11,11 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register_step import register_result
 from services.workers.fine_tuning.results_step import fetch_results
 from services.workers.fine_tuning.upload_step import upload_files
-from services.workers.process.job_task import STORE_ERRORS
+from services.workers.leases.row_kind import LostRowError
 from shared.clock import utc_now
 from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import LostJobError, delay_job
 
@@ -35,7 +36,7 @@ async def run_job(held: HeldJob) -> None:
     try:
         while await run_step(held):
             pass
-    except LostJobError:
+    except (LostJobError, LostRowError):
         log.info("fine_tuning_job_left", job=held.id, attempt=held.claimed.attempt)
     else:
         await held.context.sender.send(DeliverOutbox())
@@ -51,9 +52,9 @@ async def run_step(held: HeldJob) -> bool:
         log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)
         await STEPS[job.step](held)
         return not await is_over(held)
-    except LostJobError:
+    except (LostJobError, LostRowError):
         raise
-    except STORE_ERRORS as error:
+    except STORE_AWAY as error:
         log.warning("fine_tuning_store_away", job=held.id, error=str(error))
         await held.wait(STORE_PAUSE_SECONDS)
         return True
@@ -91,7 +92,7 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
             return False
         async with held.context.database.transaction() as session:
             await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
-    except STORE_ERRORS as store_error:
+    except STORE_AWAY as store_error:
         log.warning("fine_tuning_store_away", job=held.id, error=str(store_error))
         await held.wait(STORE_PAUSE_SECONDS)
     return True

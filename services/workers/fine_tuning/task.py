@@ -2,6 +2,7 @@
 
 from services.workers.fine_tuning.desk import FineTuningDesk
 from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.leases.row_kind import begin_lease
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
 from shared.stores.db.models import FineTuningJob
@@ -15,8 +16,9 @@ async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
     if context.stopping.is_set():
         return
     desk = await context.part(FineTuningDesk)
+    lease = begin_lease(context)
     async with context.database.transaction() as session:
-        claimed = await claim_job(session, job_id, context.worker_id)
+        claimed = await claim_job(session, job_id, lease.worker_id, lease.seconds)
         job = await lock_claimed(session, claimed) if claimed else None
     if claimed is None or job is None:
         return
@@ -25,7 +27,7 @@ async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
     if provider is None:
         await fail_without_provider(context, claimed, job)
     else:
-        desk.take(claimed, provider)
+        desk.take(claimed, provider, lease)
 
 
 async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob, job: FineTuningJob) -> None:

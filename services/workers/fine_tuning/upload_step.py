@@ -113,6 +113,7 @@ async def upload(held: HeldJob, job: FineTuningJob, local: LocalFile, side: str)
         found = await held.provider.find_file(filename, local.size)
         if found is not None:
             return found
+    await held.confirm()
     return await held.provider.upload_file(local.path, filename)
 
 

@@ -36,6 +36,11 @@ class Bottleneck:
         finally:
             self._seconds[cause] += time.monotonic() - begun
 
+    @property
+    def last(self) -> Cause | None:
+        """What `take` returned last."""
+        return self._last
+
     def take(self) -> Cause | None:
         """Return the cause of most waiting since the last call (or the one before, if there was none)."""
         if self._seconds:

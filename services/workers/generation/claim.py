@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import StoryCall
+from services.workers.leases.row_kind import Lease
 from shared import ids
 from shared.contracts.recipes.errors import TemplateError
 from shared.outside.providers.failures import FailureClass
@@ -42,14 +43,14 @@ class Claim:
     """Rows whose prompt cannot be rendered: failed without a call."""
 
 
-async def claim_batch(database: Database, run: Run, worker_id: str, row_limit: int, *, has_budget: bool) -> Claim:
+async def claim_batch(database: Database, run: Run, lease: Lease, row_limit: int, *, has_budget: bool) -> Claim:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
     async with database.transaction() as session:
         funds = await lock_funds(session, run.order.id) if has_budget else None
         stories = await lock_queued_stories(session, run.order.id, row_limit)
         claim = plan_claim(run, stories, funds)
         await fail_unsent_stories(session, run.order.id, claim.unsendable)
-        if claim.calls and not await _take(session, run, worker_id, claim):
+        if claim.calls and not await _take(session, run, lease, claim):
             # The run was paused or ended, or its money taken, while the rows were being claimed.
             return Claim(empty_because=Emptiness.RUN_NOT_ACTIVE)
     return claim
@@ -88,8 +89,8 @@ def _describe_unsendable(story: QueuedStory, error: TemplateError) -> Unsendable
     return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
 
 
-async def _take(session: AsyncSession, run: Run, worker_id: str, claim: Claim) -> bool:
+async def _take(session: AsyncSession, run: Run, lease: Lease, claim: Claim) -> bool:
     order, target = run.order, run.target
-    caller = Caller(order.project_id, order.id, worker_id, target.provider.name, target.model)
+    caller = Caller(order.project_id, order.id, lease.worker_id, target.provider.name, target.model)
     rows = [StoryCallRow(call.story_id, call.number, call.attempt_id, call.reserved_usd) for call in claim.calls]
-    return await take_stories(session, caller, rows, reserved_usd=claim.reserved_usd)
+    return await take_stories(session, caller, rows, reserved_usd=claim.reserved_usd, lease_seconds=lease.seconds)

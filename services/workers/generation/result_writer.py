@@ -8,9 +8,10 @@ from typing import Final
 from services.workers.generation.run import Run
 from services.workers.generation.settlement import settle_results
 from services.workers.generation.story_call import CallResult
-from services.workers.process.store_patience import AWAY_ERRORS, keep_trying
+from services.workers.process.store_patience import keep_trying
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.session import Database
 
 GATHER_SECONDS: Final = 0.02
@@ -75,7 +76,7 @@ class ResultWriter:
     async def _settle(self, batch: Sequence[CallResult]) -> None:
         try:
             await keep_trying(lambda: self._settle_once(batch), what="settle results")
-        except AWAY_ERRORS:
+        except STORE_AWAY:
             raise
         except Exception:
             log.exception("results_not_settled", results=len(batch))

@@ -18,10 +18,11 @@ from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
 from services.workers.generation.run_limits import RunLimits
 from services.workers.generation.story_call import CallResult, StoryCall, make_call
+from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.providers.rate_limits import Grant
-from shared.contracts.queue.messages import GENERATION
+from shared.contracts.queue.messages import GENERATION, WorkGeneration
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass
 from shared.stores.db.recordset import without_nul
@@ -37,6 +38,10 @@ GATHER_SLOTS_SECONDS: Final = 0.02
 """Free slots are gathered for so long: one claim for many rows."""
 LONGEST_NAP_SECONDS: Final = 0.25
 """Between two looks at whether the run was paused, rows became due, or money came back."""
+INVITE_SECONDS: Final = 2.0
+"""An invitation that comes back to a worker that is at it already is dropped there, so it is repeated."""
+BUSY: Final = frozenset({Cause.CONCURRENCY, Cause.DATABASE, Cause.UPSTREAM_LATENCY})
+"""What more workers may cure; a limit per minute they would only share."""
 LONGEST_REASON_CHARACTERS: Final = 500
 PAUSE_REASONS: Final = {
     Emptiness.BUDGET_SPENT: "budget",
@@ -47,7 +52,7 @@ log = get_logger(__name__)
 
 
 class GenerationSlice:
-    """The claims and calls of one slice. `holder` keeps its leases."""
+    """The claims and calls of one slice. The keeper of leases holds its rows."""
 
     def __init__(self, context: WorkerContext, desk: GenerationDesk, run: Run, state: RunState) -> None:
         self.run = run
@@ -63,6 +68,8 @@ class GenerationSlice:
         self.pause_reason: str | None = None
         self._context = context
         self._deadline = time.monotonic() + SLICE_SECONDS
+        self._invite_at = time.monotonic() + INVITE_SECONDS
+        self._errand: asyncio.Task[None] | None = None
         self._nothing_left = False
         self._settled = asyncio.Event()
         self._gathering = asyncio.Lock()
@@ -86,6 +93,8 @@ class GenerationSlice:
             await self._wait_for_calls()
         finally:
             self.slots.slices -= 1
+            if self._errand is not None:
+                self._errand.cancel()
             self.cancel_calls()
             await self._wait_for_calls()
             self.writer.close()
@@ -104,6 +113,29 @@ class GenerationSlice:
         for _ in range(len(self.held)):
             self.slots.settle()
         self.held.clear()
+
+    def take_in(self, state: RunState) -> None:
+        """Go on by how the run stands now, and call other workers in when there is more to do than this one can."""
+        self.state = state
+        self.limits.configure(state)
+        if state.status == "cancelled":
+            self.cancel_calls()
+        if self._errand is None or self._errand.done():
+            self._errand = asyncio.create_task(self._run_errand(state))
+
+    async def _run_errand(self, state: RunState) -> None:
+        """What a heartbeat brings, and must not wait for: Redis may be away."""
+        try:
+            await self._invite(state)
+            await self.limits.reconcile()
+        except Exception:  # a defect of ours: the next heartbeat tries again
+            log.exception("errand_failed", generation=self.run.order.id)
+
+    async def _invite(self, state: RunState) -> None:
+        has_more = state.is_active and state.open - state.running > self.slots.limit
+        if has_more and self.bottleneck.last in BUSY and time.monotonic() >= self._invite_at:
+            self._invite_at = time.monotonic() + INVITE_SECONDS
+            await self._context.sender.send(WorkGeneration(generation_id=self.run.order.id))
 
     def cancel_calls(self) -> None:
         """Give up the calls under way: their rows go back to the queue, their attempts stay charged."""
@@ -128,15 +160,15 @@ class GenerationSlice:
             self._occupy(rows)
         if rows == 0:
             return
-        claim, grant = Claim(), Grant(0)
+        claim, lease, grant = Claim(), begin_lease(self._context), Grant(0)
         try:
             grant = await self.limits.reserve(rows)
             if grant.rows > 0:
-                claim = await self._claim(grant.rows)
+                claim, lease = await self._claim(grant.rows)
         finally:
             self._give_up(rows - len(claim.calls))
         for call in claim.calls:
-            self._start_call(call)
+            self._start_call(call, lease)
         await self._wait_after(claim, grant)
 
     async def _wait_after(self, claim: Claim, grant: Grant) -> None:
@@ -174,22 +206,25 @@ class GenerationSlice:
         self._occupied -= rows
         self.slots.give_up(rows)
 
-    async def _claim(self, rows: int) -> Claim:
+    async def _claim(self, rows: int) -> tuple[Claim, Lease]:
         has_budget = self.state.budget_usd is not None
-        worker_id, database = self._context.worker_id, self._context.database
-        with self.bottleneck.waiting_for(Cause.DATABASE):
-            return await keep_trying(
-                lambda: claim_batch(database, self.run, worker_id, rows, has_budget=has_budget), what="claim rows"
-            )
+        database = self._context.database
 
-    def _start_call(self, call: StoryCall) -> None:
+        async def claim_once() -> tuple[Claim, Lease]:
+            lease = begin_lease(self._context)
+            return await claim_batch(database, self.run, lease, rows, has_budget=has_budget), lease
+
+        with self.bottleneck.waiting_for(Cause.DATABASE):
+            return await keep_trying(claim_once, what="claim rows")
+
+    def _start_call(self, call: StoryCall, lease: Lease) -> None:
         self.held[call.attempt_id] = call
-        task = asyncio.create_task(self._call(call))
+        task = asyncio.create_task(self._call(call, lease))
         self.calls.add(task)
         task.add_done_callback(self.calls.discard)
 
-    async def _call(self, call: StoryCall) -> None:
-        result = await make_call(self._context.llm, self.slots, self.run, call)
+    async def _call(self, call: StoryCall, lease: Lease) -> None:
+        result = await make_call(self._context.llm, self.slots, self.run, call, lease)
         self._occupied -= 1
         self.limits.learn(result)
         self.writer.add(result)

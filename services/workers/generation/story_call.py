@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
+from services.workers.leases.row_kind import Lease
 from services.workers.process.metrics import UPSTREAM_CALLS
 from shared.outside.providers.answers import LlmAnswer
 from shared.outside.providers.client import LlmClient
@@ -33,10 +34,13 @@ class CallResult:
     error: LlmError | None
 
 
-async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCall) -> CallResult:
-    """Ask the provider. Never raises: a cancelled call is a result too, because it may have been paid for."""
+async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCall, lease: Lease) -> CallResult:
+    """Ask the provider, unless the row may be another's since it was claimed under `lease` (this process was frozen).
+    Never raises: a cancelled call is a result too, because it may have been paid for."""
     begun = time.monotonic()
     try:
+        if lease.is_over:
+            raise LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row's lease was over")
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
     except LlmError as error:
         _teach_slots(slots, error)

@@ -1,12 +1,11 @@
 """The body of `WorkGeneration`: one slice on a run, then the run's end or the next message."""
 
-import asyncio
-from contextlib import suppress
-
 from services.workers.generation.desk import GenerationDesk
-from services.workers.generation.holder import SliceHolder
+from services.workers.generation.lease import GENERATION_ROWS
 from services.workers.generation.run import Run, prepare_run
 from services.workers.generation.slice import GenerationSlice
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
 from shared.contracts.queue.messages import WorkGeneration
 from shared.contracts.recipes.errors import TemplateError
@@ -39,6 +38,7 @@ async def work_generation(context: WorkerContext, generation_id: str) -> None:
 
 async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id: str) -> RunState | None:
     """Do one slice; return how the run stands afterwards, None when there is nothing to do with it."""
+    lease = begin_lease(context)
     state = await take_hold(context, generation_id)
     if state is None or not state.is_active:
         return None
@@ -46,13 +46,7 @@ async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id
     if run is None:
         return None
     work = GenerationSlice(context, desk, run, state)
-    holding = asyncio.create_task(SliceHolder(context, work).work())
-    try:
-        await work.work()
-    finally:
-        holding.cancel()
-        with suppress(asyncio.CancelledError):
-            await holding
+    await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
     return await finish_or_look(context, generation_id)
 
 

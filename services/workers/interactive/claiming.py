@@ -4,16 +4,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.interactive.call import Call, plan_call
 from services.workers.interactive.finishing import settle_calls
+from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from shared.stores.db.repositories.attempts import add_attempts
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion, advance_attempt, claim_completion
 
 
-async def claim(context: WorkerContext, completion_id: str) -> tuple[ClaimedCompletion, Call | None] | None:
+async def claim(
+    context: WorkerContext, completion_id: str, lease: Lease
+) -> tuple[ClaimedCompletion, Call | None] | None:
     """Claim a row; with it, in the same commit, the call to make if its model's provider is known already."""
     async with context.database.transaction() as session:
-        claimed = await claim_completion(session, completion_id, context.worker_id)
+        claimed = await claim_completion(session, completion_id, lease.worker_id, lease.seconds)
         if claimed is None:
             return None
         target = None if claimed.cancel_requested else context.catalog.find_known_target(claimed.served_model)
@@ -29,17 +32,18 @@ async def find_call(context: WorkerContext, claimed: ClaimedCompletion) -> Call 
         return await book_call(context, session, plan_call(claimed, target))
 
 
-async def advance(context: WorkerContext, failed: Call) -> Call | None:
+async def advance(context: WorkerContext, failed: Call) -> tuple[Call, Lease] | None:
     """Settle a failed call and book the next one, as the row's next attempt; None when the row is not ours."""
     claimed = failed.claimed
 
-    async def commit() -> Call | None:
+    async def commit() -> tuple[Call, Lease] | None:
+        lease = begin_lease(context)
         async with context.database.transaction() as session:
             await settle_calls(session, [failed])
-            following = await advance_attempt(session, claimed.id, claimed.attempt, context.worker_id)
+            following = await advance_attempt(session, claimed.id, claimed.attempt, lease.worker_id, lease.seconds)
             if following is None:
                 return None
-            return await book_call(context, session, plan_call(following, failed.target))
+            return await book_call(context, session, plan_call(following, failed.target)), lease
 
     return await keep_trying(commit, what="advance_attempt")
 

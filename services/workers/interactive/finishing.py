@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.interactive.call import Call
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from services.workers.process.store_patience import keep_trying
 from services.workers.streams.handle import StreamHandle
 from shared.contracts.stream.errors import StreamFencedError, StreamUnavailableError
 from shared.contracts.stream.frames import End
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.attempts import settle_attempts
 from shared.stores.db.repositories.completion_claims import FinishedText, finish_completion, mark_end_published
 from shared.stores.db.repositories.ledger import book_attempts
@@ -108,5 +108,5 @@ async def note_end_published(context: WorkerContext, stream_id: str) -> None:
     try:
         async with context.database.transaction() as session:
             await mark_end_published(session, stream_id)
-    except STORE_ERRORS as failure:
+    except STORE_AWAY as failure:
         log.warning("end_not_marked", stream=stream_id, error=str(failure))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.workers.interactive.call import Call
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import Lease, LostRowError
 from services.workers.streams.handle import StreamHandle
 from shared.stores.db.repositories.completion_claims import Checkpoint, ClaimedCompletion
 
@@ -25,6 +27,9 @@ class RunningCompletion:
     claimed: ClaimedCompletion
     handle: StreamHandle
     call: Call
+    lease: Lease
+    """The newest claim's; what counts until the keeper has the row."""
+    hold: Hold | None = None
     stop_reason: StopReason | None = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     reader: asyncio.Task[None] | None = None
@@ -35,6 +40,13 @@ class RunningCompletion:
     def id(self) -> str:
         """The row's id, which is the stream's."""
         return self.claimed.id
+
+    async def confirm(self) -> None:
+        """Return when the row is surely ours: before a call leaves. Raises: LostRowError."""
+        if self.hold is not None:
+            await self.hold.confirm()
+        elif self.lease.is_over:
+            raise LostRowError(self.id)
 
     def stop(self, reason: StopReason) -> None:
         """Cut the call short. The first reason stands, except that a lost row is lost."""

@@ -1,19 +1,24 @@
 """The body of `storymill.interactive.run_completion`: claim → stream → commit → end, with retries in between."""
 
-import asyncio
+from functools import partial
 from typing import Any, Final
 
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.finishing import finish
+from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
+from services.workers.leases.hold import Hold
+from services.workers.leases.keeper import LeaseKeeper
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion
 
 MAX_ATTEMPTS: Final = 30
@@ -25,7 +30,8 @@ log = get_logger(__name__)
 async def run_completion(context: WorkerContext, completion_id: str) -> None:
     """Write one completion, unless somebody else holds it or it is over."""
     desk = await context.part(InteractiveDesk)
-    taken = await claim(context, completion_id)
+    lease = begin_lease(context)
+    taken = await claim(context, completion_id, lease)
     if taken is None:
         return
     claimed, call = taken
@@ -38,30 +44,33 @@ async def run_completion(context: WorkerContext, completion_id: str) -> None:
     else:
         handle = context.stream_writer.open(claimed.id, claimed.attempt)
         await handle.begin("worker_lost")
-        await run_claimed(context, desk, RunningCompletion(claimed, handle, call))
+        running = RunningCompletion(claimed, handle, call, lease)
+        work = partial(run_kept, context, desk, running)
+        # One that is lost still settles its books: its reader is stopped, not its coroutine.
+        lose = partial(running.stop, StopReason.LOST)
+        await work_while_held(context, COMPLETION_ROWS, running, lease, work, on_lost=lose)
 
 
-async def run_claimed(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
-    """Call until there is a text, a failure that lasts, or a stop. Hands the row back when the job is cancelled."""
+async def run_kept(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion, hold: Hold) -> None:
+    """Call until there is a text, a failure that lasts, or a stop."""
+    running.hold = hold
     desk.enter(running)
     try:
-        await stream_text(context, desk, running)
-    except asyncio.CancelledError:
-        await desk.hand_back.add(running)
-        raise
-    except STORE_ERRORS:
+        await stream_text(context, running)
+    except STORE_AWAY:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
         raise
     finally:
         desk.leave(running)
 
 
-async def stream_text(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+async def stream_text(context: WorkerContext, running: RunningCompletion) -> None:
     """Make calls and finish the row by how the last one ended."""
     plan = RetryPlan(context.worker_settings.patience_seconds)
+    keeper = await context.part(LeaseKeeper)
     running.handle.state("running")
     while True:
-        await read_upstream(context, desk, running)
+        await read_upstream(context, keeper, running)
         failure = running.call.failure
         if failure is None and running.stop_reason is None:
             return await finish(context, running.handle, "succeeded", call=running.call)
@@ -81,9 +90,12 @@ async def go_on(context: WorkerContext, running: RunningCompletion) -> bool:
     """Begin the row's next attempt after a failed call; False when the row is not ours any more."""
     failure = running.call.failure
     await running.handle.abandon()
-    following = await advance(context, running.call)
-    if following is None:
+    advanced = await advance(context, running.call)
+    if advanced is None:
         return False
+    following, running.lease = advanced
+    if running.hold is not None:
+        running.hold.note_renewed(running.lease.begun_at)
     running.claimed, running.call = following.claimed, following
     running.checkpointed_chars = 0
     running.handle = context.stream_writer.open(running.id, following.claimed.attempt)

@@ -3,27 +3,31 @@
 import asyncio
 import time
 
-from services.workers.interactive.desk import InteractiveDesk
-from services.workers.interactive.running import RunningCompletion
+from services.workers.interactive.desk import note_progress
+from services.workers.interactive.running import RunningCompletion, StopReason
+from services.workers.leases.keeper import LeaseKeeper
+from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
 from shared.outside.providers.answers import Kind, LlmDelta
-from shared.outside.providers.failures import LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.recordset import without_nul
 
 
-async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
     """Make the call and write its tokens until it ends, fails (`running.call.failure`) or is stopped.
 
     Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
     call = running.call
-    running.reader = asyncio.create_task(_read(context, desk, running), name=f"read-{running.id}")
+    running.reader = asyncio.create_task(_read(context, keeper, running), name=f"read-{running.id}")
     if running.stop_reason is not None:
         running.reader.cancel()
     try:
         await running.reader
     except LlmError as error:
         call.failure = error
+    except LostRowError:
+        running.stop(StopReason.LOST)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -34,7 +38,8 @@ async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: 
         UPSTREAM_CALLS.labels(call.target.provider.name, running.claimed.kind, str(outcome)).inc()
 
 
-async def _read(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
+async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
+    await confirm_before_call(running)
     call, begun = running.call, time.monotonic()
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
     async with context.llm.stream(call.target, kind, running.claimed.request) as stream:
@@ -44,9 +49,18 @@ async def _read(context: WorkerContext, desk: InteractiveDesk, running: RunningC
                 if call.deltas == 0:
                     FIRST_TOKEN_SECONDS.labels(call.target.provider.name).observe(time.monotonic() - begun)
                 write_delta(running, delta)
-                desk.note_progress(running)
+                note_progress(keeper, running)
         finally:
             call.finish_reason, call.usage, call.model = stream.finish_reason, stream.usage, stream.model
+
+
+async def confirm_before_call(running: RunningCompletion) -> None:
+    """Wait until the row is surely ours. A call that does not leave because of it is free. Raises: LostRowError."""
+    try:
+        await running.confirm()
+    except (LostRowError, asyncio.CancelledError):
+        running.call.failure = LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row was not surely ours")
+        raise
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:

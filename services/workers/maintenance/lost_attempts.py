@@ -12,7 +12,6 @@ from shared.stores.db.repositories.attempts import SettledAttempt, settle_attemp
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress, add_progress
 from shared.stores.db.repositories.ledger import LedgerLine, book_attempts
 from shared.stores.db.repositories.reaping import LostAttempt, lock_lost_attempts
-from shared.stores.db.repositories.story_claims import LEASE_SECONDS
 
 PRICE_NOTE: Final = "no outcome: charged with the reserved worst case"
 
@@ -23,7 +22,7 @@ async def settle_lost_attempts(context: WorkerContext) -> None:
     """Settle calls that are older than a lease, without outcome, and whose row has moved on, as `unknown`.
     If the answer comes after all, the worker that has it corrects the entry."""
     async with context.database.transaction() as session:
-        lost = await lock_lost_attempts(session, LEASE_SECONDS)
+        lost = await lock_lost_attempts(session, context.worker_settings.lease_seconds)
         await settle_attempts(session, [SettledAttempt(call.id, "unknown", call.reserved_usd) for call in lost])
         await book_attempts(session, [LedgerLine(call.id, call.api_key_id, PRICE_NOTE) for call in lost])
         await move_reserved_money(session, lost)

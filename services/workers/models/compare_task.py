@@ -5,11 +5,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.models.compared_sides import Side, find_sides
-from services.workers.models.evaluate_task import find_target, record_failure, score_pairs
+from services.workers.models.evaluate_task import find_target, record_failure, score_pairs, settle_work
 from services.workers.models.held_out_rows import read_pairs
-from services.workers.models.holding import LostWorkError, work_while_held
 from services.workers.models.judging import ask_judge, read_vote
+from services.workers.models.lease import COMPARISON_ROWS
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import CannotScoreError
 from services.workers.process.context import WorkerContext
@@ -28,16 +33,17 @@ log = get_logger(__name__)
 
 async def compare_models(context: WorkerContext, comparison_id: str) -> None:
     """Carry out one comparison, if nobody else does."""
+    lease = begin_lease(context)
     async with context.database.transaction() as session:
-        claimed = await claim_work(session, ModelComparison, comparison_id, context.worker_id)
+        claimed = await claim_work(session, ModelComparison, comparison_id, lease.worker_id, lease.seconds)
     if claimed is not None:
-        await work_while_held(context, claimed, compare(context, claimed))
+        await work_while_held(context, COMPARISON_ROWS, claimed, lease, lambda hold: compare(context, claimed, hold))
 
 
-async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
+async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> None:
     """Bring a claimed comparison to its end, or to the people who judge it."""
     try:
-        calls = await open_calls(context, claimed)
+        calls = await open_calls(context, claimed, hold)
         if claimed.attempt > MOST_ATTEMPTS:
             raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
@@ -56,7 +62,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
 
 
 async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> None:
-    """Have both models write what is missing. Raises: LlmError, LostWorkError."""
+    """Have both models write what is missing. Raises: LlmError, LostRowError."""
     model, against = sides
     parameters = request["parameters"]
 
@@ -72,7 +78,7 @@ async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Si
 
 
 async def judge_pairs(calls: PaidCalls, request: dict[str, Any]) -> None:
-    """Have the judge vote on every pair, in both orders. Raises: LlmError, CannotScoreError, LostWorkError."""
+    """Have the judge vote on every pair, in both orders. Raises: LlmError, CannotScoreError, LostRowError."""
     judge = request["judge"]
     target, kind = await find_target(calls.context, judge["model"]), judge["format"]
 
@@ -97,16 +103,13 @@ async def judge_pairs(calls: PaidCalls, request: dict[str, Any]) -> None:
 async def work_through(
     calls: PaidCalls, pairs: Sequence[ComparisonPair], work: Callable[[ComparisonPair], Awaitable[dict[str, Any]]]
 ) -> None:
-    """Do `work` on pairs, a few at once, and store what comes of each. Raises: LostWorkError, what `work` raises."""
+    """Do `work` on pairs, a few at once, and store what comes of each. Raises: LostRowError, what `work` raises."""
     slots = asyncio.Semaphore(PAIRS_AT_ONCE)
 
     async def do_one(pair: ComparisonPair) -> None:
         async with slots:
             values = await work(pair)
-            async with calls.context.database.transaction() as session:
-                if not await write_claimed(session, calls.claimed, {"status": "running"}):
-                    raise LostWorkError
-                await comparisons.write_pair(session, pair.comparison_id, pair.position, values)
+            await settle_work(calls.context, lambda session: write_pair(session, calls.claimed, pair, values))
 
     tasks = [asyncio.create_task(do_one(pair)) for pair in pairs]
     try:
@@ -142,17 +145,24 @@ async def score_sides(calls: PaidCalls, request: dict[str, Any], sides: tuple[Si
 async def record_result(
     context: WorkerContext, claimed: ClaimedWork, held_out: dict[str, Any] | None, *, is_judged: bool
 ) -> None:
-    """Write the outcome, or leave the pairs to people. Raises: LostWorkError."""
-    async with context.database.transaction() as session:
+    """Write the outcome, or leave the pairs to people. Raises: LostRowError."""
+
+    async def write(session: AsyncSession) -> bool:
         pairs = await comparisons.list_pairs(session, claimed.id)
         cost = await comparisons.sum_cost(session, claimed.id)
         votes = tally(PairVotes(pair.vote, pair.vote_swapped) for pair in pairs)
         result = {**votes, "held_out": held_out, "cost_usd": None if cost is None else float(cost)}
         if is_judged:
-            is_ours = await finish_work(session, claimed, {"status": "succeeded", "result": result})
-        else:
-            values = {"status": "voting", "result": result, "lease_until": None}
-            is_ours = await write_claimed(session, claimed, values)
-        if not is_ours:
-            raise LostWorkError
-    log.info("models_compared", comparison=claimed.id, pairs=len(pairs), judged=is_judged)
+            return await finish_work(session, claimed, {"status": "succeeded", "result": result})
+        return await write_claimed(session, claimed, {"status": "voting", "result": result, "lease_until": None})
+
+    await settle_work(context, write)
+    log.info("models_compared", comparison=claimed.id, judged=is_judged)
+
+
+async def write_pair(session: AsyncSession, claimed: ClaimedWork, pair: ComparisonPair, values: dict[str, Any]) -> bool:
+    """Store what came of a pair; False when the comparison is not ours any more."""
+    if not await write_claimed(session, claimed, {"status": "running"}):
+        return False
+    await comparisons.write_pair(session, pair.comparison_id, pair.position, values)
+    return True

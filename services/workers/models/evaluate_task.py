@@ -1,14 +1,20 @@
 """The body of `EvaluateModel`: one cell of the forgetting matrix, a model measured on a validation file."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import LostRowError, begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.models.held_out_rows import Pair, read_pairs
-from services.workers.models.holding import LostWorkError, work_while_held
+from services.workers.models.lease import EVALUATION_ROWS
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import SCORING_BODY, CannotScoreError, TextScore, score_answer
 from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
@@ -24,16 +30,17 @@ log = get_logger(__name__)
 
 async def evaluate_model(context: WorkerContext, evaluation_id: str) -> None:
     """Measure one model on one file, if nobody else does."""
+    lease = begin_lease(context)
     async with context.database.transaction() as session:
-        claimed = await claim_work(session, ModelEvaluation, evaluation_id, context.worker_id)
+        claimed = await claim_work(session, ModelEvaluation, evaluation_id, lease.worker_id, lease.seconds)
     if claimed is not None:
-        await work_while_held(context, claimed, evaluate(context, claimed))
+        await work_while_held(context, EVALUATION_ROWS, claimed, lease, lambda hold: evaluate(context, claimed, hold))
 
 
-async def evaluate(context: WorkerContext, claimed: ClaimedWork) -> None:
+async def evaluate(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> None:
     """Bring a claimed evaluation to its end, good or bad."""
     try:
-        calls = await open_calls(context, claimed)
+        calls = await open_calls(context, claimed, hold)
         if claimed.attempt > MOST_ATTEMPTS:
             raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
@@ -90,7 +97,7 @@ async def score_pair(calls: PaidCalls, target: Target, pair: Pair) -> TextScore:
 
 
 async def record_score(context: WorkerContext, claimed: ClaimedWork, score: TextScore) -> None:
-    """Write what was measured. Raises: LostWorkError."""
+    """Write what was measured. Raises: LostRowError."""
     values = {
         "status": "succeeded",
         "loss": score.loss,
@@ -98,15 +105,19 @@ async def record_score(context: WorkerContext, claimed: ClaimedWork, score: Text
         "rows": score.rows,
         "tokens": score.tokens,
     }
-    async with context.database.transaction() as session:
-        if not await finish_work(session, claimed, values):
-            raise LostWorkError
+    await settle_work(context, lambda session: finish_work(session, claimed, values))
     log.info("model_evaluated", evaluation=claimed.id, loss=round(score.loss, 4), rows=score.rows)
 
 
 async def record_failure(context: WorkerContext, claimed: ClaimedWork, code: str, message: str) -> None:
-    """Write why nothing was measured. Raises: LostWorkError."""
-    async with context.database.transaction() as session:
-        if not await fail_work(session, claimed, code, message):
-            raise LostWorkError
+    """Write why nothing was measured. Raises: LostRowError."""
+    await settle_work(context, lambda session: fail_work(session, claimed, code, message))
     log.info("model_not_evaluated", evaluation=claimed.id, code=code, reason=message)
+
+
+async def settle_work(context: WorkerContext, write: Callable[[AsyncSession], Awaitable[bool]]) -> None:
+    """Write what has been paid for, waiting for Postgres if it is away. `write` says whether the row is ours, and
+    writes nothing when it is not. Raises: LostRowError."""
+
+    if not await write_patiently(context.database, write, what="settle model work"):
+        raise LostRowError

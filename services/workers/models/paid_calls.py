@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.interactive.retry import RetryPlan
+from services.workers.leases.hold import Hold
 from services.workers.process.context import WorkerContext
-from services.workers.process.store_patience import keep_trying
+from services.workers.process.store_patience import write_patiently
 from shared import ids
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.money import NOTHING
@@ -40,10 +41,12 @@ class PaidCalls:
 
     context: WorkerContext
     claimed: ClaimedWork
+    hold: Hold
     numbers: "count[int]" = field(repr=False)
 
     async def ask(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
-        """Return the provider's answer; failures that pass are tried again. Raises: LlmError."""
+        """Return the provider's answer; failures that pass are tried again. Raises: LlmError,
+        LostRowError."""
         plan = RetryPlan(self.context.worker_settings.patience_seconds)
         while True:
             try:
@@ -59,8 +62,9 @@ class PaidCalls:
         reserved = quote.cost(bound_prompt_tokens(read_prompt(body)), find_max_tokens(kind, body))
         call = NewAttempt(ids.new_id(ids.ATTEMPT), self.claimed.id, next(self.numbers), reserved)
         caller = Caller(self.claimed.project_id, None, self.context.worker_id, target.provider.name, target.model)
-        async with self.context.database.transaction() as session:
-            await add_attempts(session, caller, [call])
+        database = self.context.database
+        await write_patiently(database, lambda session: add_attempts(session, caller, [call]), what="book a call")
+        await self.hold.confirm()
         try:
             answer = await self.context.llm.complete(target, kind, body)
         except LlmError as error:
@@ -70,13 +74,12 @@ class PaidCalls:
         return answer
 
     async def _settle(self, settled: SettledAttempt, note: str) -> None:
-        async def commit() -> None:
-            async with self.context.database.transaction() as session:
-                await settle_attempts(session, [settled])
-                if settled.spent_usd != NOTHING or settled.outcome == "succeeded":
-                    await book_attempts(session, [LedgerLine(settled.id, self.claimed.api_key_id, note)])
+        async def write(session: AsyncSession) -> None:
+            await settle_attempts(session, [settled])
+            if settled.spent_usd != NOTHING or settled.outcome == "succeeded":
+                await book_attempts(session, [LedgerLine(settled.id, self.claimed.api_key_id, note)])
 
-        await keep_trying(commit, what="settle_model_call")
+        await write_patiently(self.context.database, write, what="settle a call")
 
 
 def read_prompt(body: Mapping[str, Any]) -> str:
@@ -105,12 +108,12 @@ def describe_failure(call: NewAttempt, error: LlmError) -> SettledAttempt:
     return SettledAttempt(call.id, "failed", spent, str(error.failure_class), error.request_id)
 
 
-async def open_calls(context: WorkerContext, claimed: ClaimedWork) -> PaidCalls:
+async def open_calls(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> PaidCalls:
     """Return the calls of a new claim; those that an earlier claim left without an outcome are charged now."""
     async with context.database.transaction() as session:
         await settle_lost(session, claimed)
         newest = await find_newest_number(session, claimed.id)
-    return PaidCalls(context, claimed, count(newest + 1))
+    return PaidCalls(context, claimed, hold, count(newest + 1))
 
 
 async def settle_lost(session: AsyncSession, claimed: ClaimedWork) -> None:

@@ -2,11 +2,22 @@
 
 from typing import Final
 
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
+from services.workers.models.lease import REMOVAL_ROWS
 from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
-from shared.stores.db.repositories.model_removal import settle_removal, take_removal
+from shared.stores.db.repositories.model_removal import (
+    RETRY_SECONDS,
+    OwedRemoval,
+    put_off_removals,
+    settle_removal,
+    take_removal,
+)
 
 TIMEOUT_SECONDS: Final = 30.0
 
@@ -16,21 +27,29 @@ log = get_logger(__name__)
 async def remove_model(context: WorkerContext, model_id: str) -> None:
     """Ask the provider once; a failure that may pass is tried again a minute later, any other is left with a line in
     the log: the model stays hidden here all the same."""
+    lease = begin_lease(context)
     async with context.database.transaction() as session:
-        owed = await take_removal(session, model_id)
-    if owed is None:
-        return
+        owed = await take_removal(session, model_id, lease.seconds)
+    if owed is not None:
+        await work_while_held(context, REMOVAL_ROWS, owed, lease, lambda hold: remove(context, owed, hold))
+
+
+async def remove(context: WorkerContext, owed: OwedRemoval, hold: Hold) -> None:
+    """Ask the provider, and write what came of it. Raises: LostRowError."""
     provider = context.providers.find(owed.provider)
     if provider is None:
         log.warning("model_left_at_provider", model=owed.name, reason=f"no provider '{owed.provider}' is configured")
     else:
+        await hold.confirm()
         try:
             await context.llm.delete_model(Target(provider, owed.name), TIMEOUT_SECONDS)
         except LlmError as error:
             if error.failure_class.retryable:
                 log.warning("model_not_removed_yet", model=owed.name, error=error.message)
+                await write_patiently(
+                    context.database, lambda session: put_off_removals(session, [owed], RETRY_SECONDS), what="removal"
+                )
                 return
             log.warning("model_left_at_provider", model=owed.name, reason=error.message)
-    async with context.database.transaction() as session:
-        await settle_removal(session, model_id)
+    await write_patiently(context.database, lambda session: settle_removal(session, owed.id), what="removal")
     log.info("model_removed", model=owed.name)

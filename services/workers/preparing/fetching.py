@@ -1,6 +1,7 @@
 """The sources of a dataset as local files, beside them the origin of every row."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
@@ -77,11 +78,15 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
     writer = StoryWriter(claimed.request, version)
     told, count = path.with_suffix(".origins"), 0
     with path.open("wb") as out, told.open("wb") as origins:
-        async for batch in iterate_succeeded(context.database.transaction, run_id):
+
+        def write(batch: Sequence[Story]) -> int:
             usable = [story for story in batch if story.review != "rejected" and story.text]
             out.writelines(writer.write(story) for story in usable)
             write_story_origins(origins, run, usable)
-            count += len(usable)
+            return len(usable)
+
+        async for batch in iterate_succeeded(context.database.transaction, run_id):
+            count += await asyncio.to_thread(write, batch)
     if not count:
         raise MissingSourceError(f"The generation '{run_id}' has no finished story that was not rejected.")
     return FetchedSource(SourceOrder(str(path), run_id), SourceOrigins(path=told))
@@ -93,13 +98,20 @@ async def fetch_pairs(context: WorkerContext, claimed: ClaimedDataset, run_id: s
     writer = StoryWriter(claimed.request, version)
     told = path.with_suffix(".origins")
     with PairBook(path.with_suffix(".reviewed")) as book:
-        async for batch in iterate_succeeded(context.database.transaction, run_id, (ACCEPTED, REJECTED)):
+
+        def add(batch: Sequence[Story]) -> None:
             for story in batch:
                 if story.text:
                     book.add(take_story(writer, run, story, story.text))
-        with path.open("wb") as out, told.open("wb") as origins:
+
+        def write_pairs() -> int:
             request = claimed.request
-            count = book.write_pairs(out, origins, seed=request["seed"], most=request["pairs_per_story"])
+            with path.open("wb") as out, told.open("wb") as origins:
+                return book.write_pairs(out, origins, seed=request["seed"], most=request["pairs_per_story"])
+
+        async for batch in iterate_succeeded(context.database.transaction, run_id, (ACCEPTED, REJECTED)):
+            await asyncio.to_thread(add, batch)
+        count = await asyncio.to_thread(write_pairs)
     if not count:
         raise NoReviewedPairsError(run_id, book.accepted_count, book.rejected_count)
     return FetchedSource(SourceOrder(str(path), run_id), SourceOrigins(path=told))

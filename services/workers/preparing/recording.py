@@ -109,7 +109,7 @@ async def record_outcome(
     context: WorkerContext, claimed: ClaimedDataset, sources: list[FetchedSource], folder: Path
 ) -> None:
     """Record a good end."""
-    result: dict[str, Any] = orjson.loads((folder / RESULT_FILE).read_bytes())
+    result: dict[str, Any] = await asyncio.to_thread(read_json, folder / RESULT_FILE)
     version_id, cost = await asyncio.to_thread(
         identify_version, claimed.project_id, sources, folder, result["template"]
     )
@@ -121,6 +121,11 @@ async def record_outcome(
         log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
         return
     log.info("dataset_prepared", dataset=claimed.id, version=version_id, rows=result["counts"]["kept"])
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file holds. A report may be many megabytes: call it in a thread."""
+    return orjson.loads(path.read_bytes())
 
 
 async def record_failure(

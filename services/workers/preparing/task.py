@@ -10,9 +10,11 @@ import orjson
 
 from services.preparation.errors import DatasetError
 from services.preparation.orders.preparation_order import ERROR_FILE, RESULT_FILE, Order, OwnTokenizerOrder
+from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.preparing.fetching import FetchedSource, fetch_sources
 from services.workers.preparing.fetching_tokenizer import fetch_tokenizer
-from services.workers.preparing.holding import work_while_held
+from services.workers.preparing.lease import DATASET_ROWS
 from services.workers.preparing.recording import record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
 from services.workers.process.context import WorkerContext
@@ -36,11 +38,12 @@ class CrashedPreparationError(DatasetError):
 
 async def prepare_dataset(context: WorkerContext, dataset_id: str) -> None:
     """Prepare one dataset, if nobody else does."""
+    lease = begin_lease(context)
     async with context.database.transaction() as session:
-        claimed = await claim_dataset(session, dataset_id, context.worker_id)
+        claimed = await claim_dataset(session, dataset_id, lease.worker_id, lease.seconds)
     if claimed is not None:
         log.info("dataset_claimed", dataset=claimed.id, attempt=claimed.attempt)
-        await work_while_held(context, claimed, prepare(context, claimed))
+        await work_while_held(context, DATASET_ROWS, claimed, lease, lambda _hold: prepare(context, claimed))
 
 
 async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
@@ -62,7 +65,7 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
         if (folder / RESULT_FILE).exists():
             await record_outcome(context, claimed, sources, folder)
         else:
-            await record_failure(context, claimed, *read_error(folder, sources))
+            await record_failure(context, claimed, *await asyncio.to_thread(read_error, folder, sources))
 
 
 def describe(error: DatasetError) -> dict[str, Any]:

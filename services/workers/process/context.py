@@ -13,6 +13,7 @@ from services.workers.process.settings import WorkerSettings
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.observability.logs import get_logger
+from shared.observability.loop_lag import start_sampling
 from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
@@ -59,6 +60,8 @@ class WorkerContext:
     stream_writer: StreamWriter
     sender: TaskSender
     objects: ObjectStore
+    lag_sampler: "asyncio.Task[None]"
+    """Measures what blocks the loop that all leases are renewed on."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
     _parts: dict[type[Part], Part] = field(default_factory=dict)
@@ -81,6 +84,7 @@ class WorkerContext:
         await self.llm.close()
         await self.redis.aclose()
         await self.database.close()
+        self.lag_sampler.cancel()
         await asyncio.to_thread(self.sender.close)
 
 
@@ -92,7 +96,9 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
     load_price_book(settings.prices_dir)
     redis = open_redis(settings.redis_url, max_connections=worker_settings.redis_connections)
     llm = LlmClient()
-    writer = StreamWriter(redis, tick_seconds=worker_settings.stream_tick_seconds)
+    writer = StreamWriter(
+        redis, tick_seconds=worker_settings.stream_tick_seconds, lease_seconds=worker_settings.lease_seconds
+    )
     await writer.start()
     context = WorkerContext(
         settings=settings,
@@ -106,6 +112,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         stream_writer=writer,
         sender=TaskSender(make_celery(settings.redis_url)),
         objects=ObjectStore(settings.object_store_dir),
+        lag_sampler=start_sampling(),
     )
     log.info("worker_context_opened", worker=context.worker_id, host=socket.gethostname(), pid=os.getpid())
     return context

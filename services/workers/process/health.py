@@ -5,10 +5,9 @@ from collections.abc import Awaitable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.workers.process.context import WorkerContext
+from shared.stores.away import STORE_AWAY
 
 CHECK_SECONDS = 2.0
 
@@ -58,6 +57,6 @@ async def answers(check: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check
-    except (SQLAlchemyError, RedisError, OSError, TimeoutError):
+    except (*STORE_AWAY, TimeoutError):
         return False
     return True

@@ -23,3 +23,14 @@ WEBHOOKS_SENT = Counter(
     "Webhooks sent, by outcome: delivered, failed (to be sent again), given_up.",
     ["outcome"],
 )
+ROWS_HELD = Gauge("storymill_worker_rows_held", "Rows whose leases this process renews.", ["kind"])
+ROWS_LOST = Counter(
+    "storymill_worker_rows_lost_total",
+    "Rows that were another's, or not to be renewed, while we worked on them.",
+    ["kind"],
+)
+BEATS_FAILED = Counter(
+    "storymill_lease_beats_failed_total",
+    "Renewals that did not get through: the store was away, or a defect of ours.",
+    ["kind", "cause"],
+)

@@ -21,6 +21,8 @@ class WorkerSettings(BaseSettings):
     """Where `/livez`, `/readyz` and `/metrics` are served; nothing is served without it."""
     drain_seconds: float = Field(2.0, ge=0)
     """After SIGTERM: how long running jobs may still finish before their rows are handed back."""
+    lease_seconds: float = Field(10.0, ge=0.5)
+    """A row whose worker was not heard of for so long is another's. Give all workers the same."""
     patience_seconds: float = Field(120.0, ge=0)
     """How long an interactive completion is tried again while its provider fails: a restarted engine is back then."""
     fine_tuning_validation_seconds: float = Field(3600.0, gt=0)
@@ -36,6 +38,11 @@ class WorkerSettings(BaseSettings):
     """A tracker that answers nothing for so long (twice as long at its end) is killed and tried again later."""
     tracker_dir: AbsolutePath = Path(".storymill/trackers").absolute()
     """Where trackers that write files keep them."""
+
+    @property
+    def renew_seconds(self) -> float:
+        """How often leases are renewed: four renewals may fail before one lapses."""
+        return self.lease_seconds / 5
 
 
 @lru_cache

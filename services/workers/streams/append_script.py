@@ -18,7 +18,6 @@ ENDED_TTL_SECONDS: Final = 600
 LOG_LENGTH: Final = 2000
 """Entries kept; a snapshot stands among the last SNAPSHOT_EVERY of them, so nothing is lost by trimming."""
 SNAPSHOT_EVERY: Final = 1000
-LEASE_SECONDS: Final = 10
 APPEND_KEYS: Final = 3
 
 OK: Final = b"OK"
@@ -53,9 +52,9 @@ return answer
 """
 
 RENEW_LEASE: Final = """
--- KEYS lease. ARGV attempt, seconds.
+-- KEYS lease. ARGV attempt, milliseconds.
 if tonumber(redis.call('GET', KEYS[1]) or '0') > tonumber(ARGV[1]) then return 'FENCED' end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 'OK'
 """
 

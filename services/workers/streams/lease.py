@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
-from services.workers.streams.append_script import FENCED, LEASE_SECONDS, RENEW_LEASE, RENEW_LEASE_SHA
+from services.workers.streams.append_script import FENCED, RENEW_LEASE, RENEW_LEASE_SHA
 from shared.contracts.stream.names import lease_key
 
-RENEW_SECONDS = 2.0
 
-
-async def renew_leases(redis: Redis, attempts: Mapping[str, int]) -> list[str]:
+async def renew_leases(redis: Redis, attempts: Mapping[str, int], lease_ms: int) -> list[str]:
     """Renew the lease of each stream for its attempt, in one round trip.
 
     Returns the streams that a later attempt owns. Raises: redis.exceptions.RedisError."""
@@ -20,6 +18,6 @@ async def renew_leases(redis: Redis, attempts: Mapping[str, int]) -> list[str]:
     # Loading costs less than asking whether it is loaded, and a restarted Redis has forgotten it.
     pipeline.script_load(RENEW_LEASE)
     for stream_id, attempt in attempts.items():
-        pipeline.evalsha(RENEW_LEASE_SHA, 1, lease_key(stream_id), attempt, LEASE_SECONDS)
+        pipeline.evalsha(RENEW_LEASE_SHA, 1, lease_key(stream_id), attempt, lease_ms)
     _, *answers = await pipeline.execute()
     return [stream_id for stream_id, answer in zip(attempts, answers, strict=True) if answer == FENCED]

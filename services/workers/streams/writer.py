@@ -15,13 +15,12 @@ from services.workers.streams.append_script import (
     APPEND_KEYS,
     APPEND_SHA,
     FENCED,
-    LEASE_SECONDS,
     RENEW_LEASE,
     RENEW_LEASE_SHA,
     Entry,
 )
 from services.workers.streams.handle import StreamHandle
-from services.workers.streams.lease import RENEW_SECONDS, renew_leases
+from services.workers.streams.lease import renew_leases
 from shared.contracts.stream.names import lease_key
 from shared.observability.logs import get_logger
 from shared.streams.cancellation import cancel_tasks
@@ -40,8 +39,12 @@ Answer = bytes | Exception
 class StreamWriter:
     """Sends the frames of all open streams of a process. `tick_seconds` 0 sends each text as it comes."""
 
-    def __init__(self, redis: Redis, *, tick_seconds: float = 0.02, flush_bytes: int = 2048) -> None:
+    def __init__(
+        self, redis: Redis, *, tick_seconds: float = 0.02, flush_bytes: int = 2048, lease_seconds: float = 10.0
+    ) -> None:
         self._redis = redis
+        self._renew_seconds = lease_seconds / 5
+        self._lease_ms = int(lease_seconds * 1000)
         self._tick_seconds = tick_seconds
         self._flush_bytes = flush_bytes
         self._open: dict[str, StreamHandle] = {}
@@ -144,7 +147,7 @@ class StreamWriter:
             pipeline.script_load(APPEND)
             pipeline.script_load(RENEW_LEASE)
         for handle in leases:
-            pipeline.evalsha(RENEW_LEASE_SHA, 1, lease_key(handle.stream_id), handle.attempt, LEASE_SECONDS)
+            pipeline.evalsha(RENEW_LEASE_SHA, 1, lease_key(handle.stream_id), handle.attempt, self._lease_ms)
         for handle, entry in batch:
             pipeline.evalsha(APPEND_SHA, APPEND_KEYS, *entry.build_call(handle.stream_id))
         answers: list[Answer] = await pipeline.execute(raise_on_error=False)
@@ -188,11 +191,13 @@ class StreamWriter:
 
     async def _run_renewal(self) -> None:
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._renew_seconds)
             try:
                 attempts = {handle.stream_id: handle.attempt for handle in self._open.values()}
-                for stream_id in await renew_leases(self._redis, attempts):
+                for stream_id in await renew_leases(self._redis, attempts, self._lease_ms):
                     if (handle := self._open.get(stream_id)) is not None:
                         handle.mark_fenced()
             except (RedisError, OSError) as error:
                 log.warning("stream_leases_not_renewed", error=str(error))
+            except Exception:  # a defect of ours must not end the renewal
+                log.exception("stream_leases_not_renewed")

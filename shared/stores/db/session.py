@@ -1,7 +1,7 @@
 """Connections to Postgres. One `Database` per process; sessions commit at the edge only."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import orjson
@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from shared.settings import Settings
+from shared.stores.away import STORE_AWAY, StoreAwayError, is_away, is_read_only
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
@@ -42,18 +43,43 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that commits when the block ends and rolls back when it raises.
 
-        Keep blocks short: no model call, no HTTP, no waiting inside."""
-        async with self._sessions() as session, session.begin():
-            yield session
+        Keep blocks short: no model call, no HTTP, no waiting inside. Raises: StoreAwayError when Postgres is away; what
+        it refuses for good comes as SQLAlchemy's error."""
+        with translating():
+            async with self._sessions() as session, session.begin(), leaving_read_only(session):
+                yield session
 
     async def ping(self) -> None:
-        """Raise SQLAlchemy's OperationalError when Postgres does not answer."""
-        async with self.engine.connect() as connection:
-            await connection.execute(text("select 1"))
+        """Ask Postgres for nothing. Raises: StoreAwayError."""
+        with translating():
+            async with self.engine.connect() as connection:
+                await connection.execute(text("select 1"))
 
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Turn what says that Postgres is away into our own error."""
+    try:
+        yield
+    except Exception as error:
+        if is_away(error) and not isinstance(error, STORE_AWAY):
+            raise StoreAwayError(error) from error
+        raise
+
+
+@asynccontextmanager
+async def leaving_read_only(session: AsyncSession) -> AsyncIterator[None]:
+    """Drop the connection when its server takes no writes: the pool would go on with it after a failover."""
+    try:
+        yield
+    except Exception as error:
+        if is_read_only(error):
+            await session.invalidate()
+        raise
 
 
 def write_json(value: Any) -> str:

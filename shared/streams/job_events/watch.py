@@ -5,9 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tunes import JobMark, find_marks
 from shared.stores.db.session import Database
 
@@ -69,8 +68,8 @@ class JobWatch:
         while self._watched:
             try:
                 await self._look()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("jobs_not_looked_at", error=str(error).splitlines()[0])
+            except STORE_AWAY as error:
+                log.warning("jobs_not_looked_at", error=str(error))
             await asyncio.sleep(self._interval_seconds)
 
     async def _look(self) -> None:

@@ -56,6 +56,7 @@ INSERT_ATTEMPTS: Final = text("""
                          outcome)
     select id, :project_id, subject_id, :generation_id, number, :worker_id, :provider, :model, reserved_usd, 'sent'
     from json_to_recordset(cast(:rows as json)) as rows (id text, subject_id text, number int, reserved_usd numeric)
+    on conflict do nothing
 """)
 
 SETTLE_ATTEMPTS: Final = text("""
@@ -71,7 +72,8 @@ SETTLE_ATTEMPTS: Final = text("""
 
 
 async def add_attempts(session: AsyncSession, caller: Caller, attempts: Sequence[NewAttempt]) -> None:
-    """Insert calls as `sent`. Commit before they leave: then no call is off the books, whatever happens."""
+    """Insert calls as `sent`. Commit before they leave: then no call is off the books, whatever happens.
+    Doing it again changes nothing."""
     rows = encode_rows(attempts)
     await session.execute(INSERT_ATTEMPTS, {**asdict(caller), "rows": rows})
 

@@ -12,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.stores.db.models import Completion
 from shared.stores.db.recordset import encode_rows
 
-LEASE_SECONDS: Final = 10
-RENEW_SECONDS: Final = 2.0
 OPEN_STATES: Final = ("queued", "running")
 FINAL_STATES: Final = ("succeeded", "failed", "cancelled")
 
@@ -93,7 +91,7 @@ RENEW: Final = text("""
     from json_to_recordset(cast(:rows as json)) as rows (id text, attempt int, text text, text_seq bigint)
     where completion.id = rows.id and completion.attempt = rows.attempt
       and completion.status in ('queued', 'running')
-    returning completion.id, completion.cancel_requested_at is not null as cancel_requested
+    returning completion.id, completion.attempt, completion.cancel_requested_at is not null as cancel_requested
 """)
 
 HAND_BACK: Final = text("""
@@ -106,32 +104,33 @@ HAND_BACK: Final = text("""
 
 
 async def claim_completion(
-    session: AsyncSession, completion_id: str, worker_id: str, *, cancels: bool = False
+    session: AsyncSession, completion_id: str, worker_id: str, lease_seconds: float, *, cancels: bool = False
 ) -> ClaimedCompletion | None:
     """Take a row that nobody holds; None when it is held or over. With `cancels` it is taken in order to end it."""
-    values = {"id": completion_id, "worker_id": worker_id, "cancels": cancels, "lease_seconds": LEASE_SECONDS}
+    values = {"id": completion_id, "worker_id": worker_id, "cancels": cancels, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedCompletion(*row) if row else None
 
 
 async def advance_attempt(
-    session: AsyncSession, completion_id: str, attempt: int, worker_id: str
+    session: AsyncSession, completion_id: str, attempt: int, worker_id: str, lease_seconds: float
 ) -> ClaimedCompletion | None:
     """Go on to the next attempt of a row that is ours as `attempt`; None when it is not ours any more."""
-    values = {"id": completion_id, "attempt": attempt, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
+    values = {"id": completion_id, "attempt": attempt, "worker_id": worker_id, "lease_seconds": lease_seconds}
     row = (await session.execute(ADVANCE, values)).one_or_none()
     return ClaimedCompletion(*row) if row else None
 
 
 async def renew_completions(
-    session: AsyncSession, worker_id: str, checkpoints: Sequence[Checkpoint]
-) -> dict[str, bool]:
+    session: AsyncSession, worker_id: str, checkpoints: Sequence[Checkpoint], lease_seconds: float
+) -> dict[tuple[str, int], bool]:
     """Renew leases and store how far the texts have come, in one statement.
 
-    Returns the rows that are still ours, each with whether a cancel was asked for; those missing are lost."""
+    Returns id and attempt of the rows that are still ours, each with whether a cancel was asked for; those missing are
+    lost."""
     rows = encode_rows([asdict(checkpoint) for checkpoint in checkpoints])
-    found = await session.execute(RENEW, {"worker_id": worker_id, "rows": rows, "lease_seconds": LEASE_SECONDS})
-    return {row.id: row.cancel_requested for row in found}
+    found = await session.execute(RENEW, {"worker_id": worker_id, "rows": rows, "lease_seconds": lease_seconds})
+    return {(row.id, row.attempt): row.cancel_requested for row in found}
 
 
 async def hand_back_completions(session: AsyncSession, checkpoints: Sequence[Checkpoint]) -> None:

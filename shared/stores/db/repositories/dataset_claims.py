@@ -1,6 +1,7 @@
 """Who prepares a dataset: claimed by raising `attempt`, held by a lease, finished once. Every later write is guarded
 by the attempt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,8 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-LEASE_SECONDS: Final = 10
-RENEW_SECONDS: Final = 2.0
+from shared.stores.db.recordset import HELD, list_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,18 @@ CLAIM: Final = text("""
     returning id, project_id, request, attempt
 """)
 
-RENEW: Final = text("""
+RENEW: Final = text(f"""
     update dataset
     set lease_until = now() + make_interval(secs => :lease_seconds), status = 'running', worker_id = :worker_id
-    where id = :id and attempt = :attempt and status in ('queued', 'running')
-    returning id
-""")
+    from {HELD}
+    where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status in ('queued', 'running')
+    returning dataset.id, dataset.attempt
+""")  # noqa: S608  the only thing put in is a constant of ours
 
-HAND_BACK: Final = text("""
-    update dataset set lease_until = now() where id = :id and attempt = :attempt and status = 'running'
-""")
+HAND_BACK: Final = text(f"""
+    update dataset set lease_until = now() from {HELD}
+    where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status = 'running'
+""")  # noqa: S608  the only thing put in is a constant of ours
 
 FINISH: Final = text("""
     update dataset
@@ -69,22 +71,26 @@ REQUEUE: Final = text("""
 """)
 
 
-async def claim_dataset(session: AsyncSession, dataset_id: str, worker_id: str) -> ClaimedDataset | None:
+async def claim_dataset(
+    session: AsyncSession, dataset_id: str, worker_id: str, lease_seconds: float
+) -> ClaimedDataset | None:
     """Take a preparation that nobody holds; None when it is held or over."""
-    values = {"id": dataset_id, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
+    values = {"id": dataset_id, "worker_id": worker_id, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedDataset(*row) if row else None
 
 
-async def renew_dataset(session: AsyncSession, claimed: ClaimedDataset, worker_id: str) -> bool:
-    """Renew the lease; False when the row is not ours any more."""
-    values = {"id": claimed.id, "attempt": claimed.attempt, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
-    return (await session.execute(RENEW, values)).scalar() is not None
+async def renew_datasets(
+    session: AsyncSession, held: Sequence[ClaimedDataset], worker_id: str, lease_seconds: float
+) -> set[tuple[str, int]]:
+    """Renew leases; return id and attempt of the rows that are still ours."""
+    values = {**list_keys(held), "worker_id": worker_id, "lease_seconds": lease_seconds}
+    return {(row.id, row.attempt) for row in await session.execute(RENEW, values)}
 
 
-async def hand_back_dataset(session: AsyncSession, claimed: ClaimedDataset) -> None:
-    """End our lease now, so that the reaper sends the row to another worker at once."""
-    await session.execute(HAND_BACK, {"id": claimed.id, "attempt": claimed.attempt})
+async def hand_back_datasets(session: AsyncSession, held: Sequence[ClaimedDataset]) -> None:
+    """End our leases now, so that another worker can claim the rows at once."""
+    await session.execute(HAND_BACK, list_keys(held))
 
 
 async def finish_dataset(

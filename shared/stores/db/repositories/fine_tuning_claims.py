@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import FineTuningJob
-
-LEASE_SECONDS: Final = 10
-RENEW_SECONDS: Final = 2.0
+from shared.stores.db.recordset import HELD, list_keys
 
 
 class LostJobError(Exception):
@@ -34,6 +32,10 @@ class Wish:
     by: str
 
 
+Wishes = Mapping[tuple[str, int], Wish | None]
+"""What is wanted of jobs, by id and attempt."""
+
+
 CLAIM: Final = text("""
     update fine_tuning_job
     set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds)
@@ -44,26 +46,25 @@ CLAIM: Final = text("""
     returning id, project_id, attempt
 """)
 
-RENEW: Final = text("""
+RENEW: Final = text(f"""
     update fine_tuning_job job
     set lease_until = now() + make_interval(secs => :lease_seconds), worker_id = :worker_id
-    from unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
+    from {HELD}
     where job.id = held.id and job.attempt = held.attempt and job.step <> 'done'
-""")
+    returning job.id, job.attempt, job.wanted, job.wanted_by
+""")  # noqa: S608  the only thing put in is a constant of ours
 
-READ_WISHES: Final = text("""
-    select job.id, job.wanted, job.wanted_by
-    from fine_tuning_job job
-    join unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
-      on job.id = held.id and job.attempt = held.attempt
+READ_WISHES: Final = text(f"""
+    select job.id, job.attempt, job.wanted, job.wanted_by
+    from fine_tuning_job job join {HELD} on job.id = held.id and job.attempt = held.attempt
     where job.step <> 'done'
-""")
+""")  # noqa: S608  the only thing put in is a constant of ours
 
-HAND_BACK: Final = text("""
+HAND_BACK: Final = text(f"""
     update fine_tuning_job job set worker_id = null, lease_until = now()
-    from unnest(cast(:ids as text[]), cast(:attempts as int[])) as held (id, attempt)
+    from {HELD}
     where job.id = held.id and job.attempt = held.attempt and job.step <> 'done'
-""")
+""")  # noqa: S608  the only thing put in is a constant of ours
 
 DELAY: Final = text("""
     update fine_tuning_job set tries = :tries, not_before = now() + make_interval(secs => :delay_seconds)
@@ -91,9 +92,9 @@ REQUEUE: Final = text("""
 """)
 
 
-async def claim_job(session: AsyncSession, job_id: str, worker_id: str) -> ClaimedJob | None:
+async def claim_job(session: AsyncSession, job_id: str, worker_id: str, lease_seconds: float) -> ClaimedJob | None:
     """Take a job that nobody holds and that may go on now; None when there is nothing to take."""
-    values = {"id": job_id, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
+    values = {"id": job_id, "worker_id": worker_id, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedJob(*row) if row else None
 
@@ -109,20 +110,25 @@ async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuning
     return job
 
 
-async def renew_jobs(session: AsyncSession, held: Sequence[ClaimedJob], worker_id: str) -> None:
-    """Renew the leases of the jobs that are still ours."""
-    await session.execute(RENEW, {**_keys(held), "worker_id": worker_id, "lease_seconds": LEASE_SECONDS})
+async def renew_jobs(session: AsyncSession, held: Sequence[ClaimedJob], worker_id: str, lease_seconds: float) -> Wishes:
+    """Renew the leases of the jobs that are still ours; return what is wanted of them."""
+    values = {**list_keys(held), "worker_id": worker_id, "lease_seconds": lease_seconds}
+    return collect_wishes((await session.execute(RENEW, values)).all())
 
 
-async def read_wishes(session: AsyncSession, held: Sequence[ClaimedJob]) -> Mapping[str, Wish | None]:
+async def read_wishes(session: AsyncSession, held: Sequence[ClaimedJob]) -> Wishes:
     """Return what is wanted of those jobs that are still ours."""
-    rows = (await session.execute(READ_WISHES, _keys(held))).all()
-    return {job_id: Wish(wanted, by or "") if wanted else None for job_id, wanted, by in rows}
+    return collect_wishes((await session.execute(READ_WISHES, list_keys(held))).all())
+
+
+def collect_wishes(rows: Sequence[Any]) -> Wishes:
+    """Return what is wanted, by job and attempt."""
+    return {(job_id, attempt): Wish(wanted, by or "") if wanted else None for job_id, attempt, wanted, by in rows}
 
 
 async def hand_back_jobs(session: AsyncSession, held: Sequence[ClaimedJob]) -> None:
-    """End our leases now, so that the reaper sends the jobs to another worker at once."""
-    await session.execute(HAND_BACK, _keys(held))
+    """End our leases now, so that another worker can claim the jobs at once."""
+    await session.execute(HAND_BACK, list_keys(held))
 
 
 async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, delay_seconds: float) -> None:
@@ -147,7 +153,3 @@ async def requeue_undelivered_jobs(
         "redelivery_seconds": redelivery_seconds,
     }
     return list((await session.scalars(REQUEUE, values)).all())
-
-
-def _keys(held: Sequence[ClaimedJob]) -> dict[str, list[str] | list[int]]:
-    return {"ids": [claimed.id for claimed in held], "attempts": [claimed.attempt for claimed in held]}

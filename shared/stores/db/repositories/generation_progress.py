@@ -2,12 +2,15 @@
 
 The row is shared by all workers of a run. Touch it last in a transaction: its lock is held to the commit."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.stores.db.recordset import encode_rows
 
 ZERO_USD: Final = Decimal(0)
 
@@ -87,9 +90,25 @@ LOAD_WORK_ORDER: Final = text("""
 """)
 
 STATE_COLUMNS: Final = """
-    status, expanded, total, total - succeeded - failed - rejected as open, running, budget_usd, requests_per_minute,
-    tokens_per_minute
+    generation.status, generation.expanded, generation.total,
+    generation.total - generation.succeeded - generation.failed - generation.rejected as open, generation.running,
+    generation.budget_usd, generation.requests_per_minute, generation.tokens_per_minute
 """
+
+# A run's row is locked by every claim and settlement: one that is locked just now is not waited for. A claim holds it,
+# too, and the others must not miss their beat.
+HOLD_MANY: Final = text(f"""
+    with rows as materialized (
+        select * from json_to_recordset(cast(:rows as json)) as rows (id text, limited_by text)),
+    free as (
+        select generation.id, rows.limited_by as cause from generation join rows on rows.id = generation.id
+        for update of generation skip locked),
+    held as (
+        update generation
+        set delivered_at = now(), limited_by = case when status = 'running' then free.cause end
+        from free where generation.id = free.id)
+    select generation.id, {STATE_COLUMNS} from generation join rows on rows.id = generation.id
+""")  # noqa: S608  the only thing put in is a constant of ours
 
 HOLD: Final = text(f"""
     update generation
@@ -134,6 +153,13 @@ async def hold_generation(session: AsyncSession, generation_id: str, limited_by:
     found = await session.execute(HOLD, {"generation_id": generation_id, "limited_by": limited_by})
     row: RowMapping | None = found.mappings().one_or_none()
     return RunState(**row) if row else None
+
+
+async def hold_generations(session: AsyncSession, causes: Mapping[str, str | None]) -> dict[str, RunState]:
+    """Say that a worker holds runs, and what slows each; return how they stand. Waits for no lock."""
+    rows = encode_rows([{"id": run_id, "limited_by": cause} for run_id, cause in causes.items()])
+    found = (await session.execute(HOLD_MANY, {"rows": rows})).mappings()
+    return {row["id"]: RunState(**{name: value for name, value in row.items() if name != "id"}) for row in found}
 
 
 async def lock_funds(session: AsyncSession, generation_id: str) -> Funds | None:

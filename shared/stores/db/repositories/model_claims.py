@@ -1,17 +1,16 @@
 """Who works on an evaluation or a comparison: claimed by raising `attempt`, held by a lease, finished once. Every later
 write is guarded by the attempt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, null, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import ModelComparison, ModelEvaluation
 
-LEASE_SECONDS: Final = 10
-RENEW_SECONDS: Final = 2.0
 OPEN: Final = ("queued", "running")
 
 WorkTable = type[ModelEvaluation] | type[ModelComparison]
@@ -28,29 +27,33 @@ class ClaimedWork:
     attempt: int
 
 
-async def claim_work(session: AsyncSession, table: WorkTable, row_id: str, worker_id: str) -> ClaimedWork | None:
+async def claim_work(
+    session: AsyncSession, table: WorkTable, row_id: str, worker_id: str, lease_seconds: float
+) -> ClaimedWork | None:
     """Take a row that nobody holds; None when it is held or over."""
     is_free = or_(table.status == "queued", and_(table.status == "running", table.lease_until < func.now()))
     statement = (
         update(table)
         .where(table.id == row_id, is_free)
-        .values(attempt=table.attempt + 1, status="running", worker_id=worker_id, lease_until=lease_end())
+        .values(attempt=table.attempt + 1, status="running", worker_id=worker_id, lease_until=lease_end(lease_seconds))
         .returning(table.id, table.project_id, table.api_key_id, table.attempt)
     )
     row = (await session.execute(statement)).one_or_none()
     return ClaimedWork(table, *row) if row else None
 
 
-async def renew_work(session: AsyncSession, claimed: ClaimedWork, worker_id: str) -> bool:
-    """Renew the lease; False when the row is not ours any more."""
-    return await write_claimed(
-        session, claimed, {"lease_until": lease_end(), "status": "running", "worker_id": worker_id}
-    )
+async def renew_work(
+    session: AsyncSession, table: WorkTable, held: Sequence[ClaimedWork], worker_id: str, lease_seconds: float
+) -> set[tuple[str, int]]:
+    """Renew leases of one table; return id and attempt of the rows that are still ours."""
+    values = {"lease_until": lease_end(lease_seconds), "status": "running", "worker_id": worker_id}
+    statement = update(table).where(is_held(table, held)).values(values).returning(table.id, table.attempt)
+    return {(row_id, attempt) for row_id, attempt in await session.execute(statement)}
 
 
-async def hand_back_work(session: AsyncSession, claimed: ClaimedWork) -> None:
-    """End our lease now, so that the reaper sends the row to another worker at once."""
-    await write_claimed(session, claimed, {"lease_until": func.now()})
+async def hand_back_work(session: AsyncSession, table: WorkTable, held: Sequence[ClaimedWork]) -> None:
+    """End our leases now, so that another worker can claim the rows at once."""
+    await session.execute(update(table).where(is_held(table, held)).values(lease_until=func.now()))
 
 
 async def finish_work(session: AsyncSession, claimed: ClaimedWork, values: dict[str, Any]) -> bool:
@@ -96,6 +99,12 @@ async def requeue_undelivered(
     return list((await session.scalars(statement)).all())
 
 
-def lease_end() -> ColumnElement[Any]:
+def is_held(table: WorkTable, held: Sequence[ClaimedWork]) -> ColumnElement[bool]:
+    """Return the condition for rows of a table that are ours and not over."""
+    keys = [(claimed.id, claimed.attempt) for claimed in held]
+    return and_(tuple_(table.id, table.attempt).in_(keys), table.status.in_(OPEN))
+
+
+def lease_end(lease_seconds: float) -> ColumnElement[Any]:
     """Return until when a lease lasts that begins now."""
-    return func.now() + timedelta(seconds=LEASE_SECONDS)
+    return func.now() + timedelta(seconds=lease_seconds)

@@ -1,9 +1,10 @@
 """Models that are deleted here and still stand at their providers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Model
@@ -13,25 +14,39 @@ RETRY_SECONDS = 60
 BATCH_ROWS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OwedRemoval:
-    """A model to be deleted at its provider."""
+    """A model to be deleted at its provider, by us until `due_at`, which stands for an attempt."""
 
     id: str
     name: str
     provider: str
+    due_at: datetime
 
 
-async def take_removal(session: AsyncSession, model_id: str) -> OwedRemoval | None:
-    """Take a removal that is due, and put off the next try; None when it is done, or another worker's."""
+async def take_removal(session: AsyncSession, model_id: str, lease_seconds: float) -> OwedRemoval | None:
+    """Take a removal that is due; None when it is done, or another worker's."""
     statement = (
         update(Model)
         .where(Model.id == model_id, Model.removal_due_at <= func.now())
-        .values(removal_due_at=func.now() + timedelta(seconds=RETRY_SECONDS))
-        .returning(Model.id, Model.name, Model.provider)
+        .values(removal_due_at=func.now() + timedelta(seconds=lease_seconds))
+        .returning(Model.id, Model.name, Model.provider, Model.removal_due_at)
     )
     row = (await session.execute(statement)).one_or_none()
-    return OwedRemoval(*row) if row else None
+    if row is None or row.removal_due_at is None:
+        return None
+    return OwedRemoval(row.id, row.name, row.provider, row.removal_due_at)
+
+
+async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], seconds: float) -> dict[str, datetime]:
+    """Let removals that are ours be due in `seconds`; return until when, of those that still are, by model."""
+    statement = (
+        update(Model)
+        .where(tuple_(Model.id, Model.removal_due_at).in_([(removal.id, removal.due_at) for removal in held]))
+        .values(removal_due_at=func.now() + timedelta(seconds=seconds))
+        .returning(Model.id, Model.removal_due_at)
+    )
+    return {model_id: due_at for model_id, due_at in await session.execute(statement) if due_at is not None}
 
 
 async def settle_removal(session: AsyncSession, model_id: str) -> None:

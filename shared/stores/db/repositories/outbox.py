@@ -13,14 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import ids
 from shared.clock import unix_seconds, utc_now
 from shared.stores.db.models import Outbox, WebhookEndpoint
+from shared.stores.db.recordset import HELD
 from shared.stores.db.repositories.pages import Page, fetch_page
 
 DUE: Final = "due"
 DELIVERED: Final = "delivered"
 GIVEN_UP: Final = "given_up"
-
-LEASE_SECONDS: Final = 30
-"""Longer than a delivery may take: nobody else sends the row meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +109,44 @@ MARK: Final = text("""
 """)
 
 
+PUT_OFF: Final = text(f"""
+    update outbox set next_at = now() + make_interval(secs => :seconds) from {HELD}
+    where outbox.id = held.id and outbox.tries = held.attempt and outbox.status = 'due'
+    returning outbox.id, outbox.tries
+""")  # noqa: S608  the only thing put in is a constant of ours
+
+
 async def claim_due(
-    session: AsyncSession, *, row_limit: int, endpoint_limit: int, busy: Sequence[str]
+    session: AsyncSession, *, row_limit: int, endpoint_limit: int, busy: Sequence[str], lease_seconds: float
 ) -> list[DueDelivery]:
     """Take webhooks that are due, at most `endpoint_limit` of each endpoint and none of those in `busy`, so that one
-    that is slow holds up no other. They are ours for `LEASE_SECONDS`."""
+    that is slow holds up no other. They are ours for `lease_seconds`."""
     values = {
         "row_limit": row_limit,
         "endpoint_limit": endpoint_limit,
         "busy": list(busy),
-        "lease_seconds": LEASE_SECONDS,
+        "lease_seconds": lease_seconds,
     }
     rows = (await session.execute(CLAIM, values)).all()
     return [DueDelivery(*row) for row in rows]
+
+
+async def renew_deliveries(
+    session: AsyncSession, held: Sequence[DueDelivery], lease_seconds: float
+) -> set[tuple[str, int]]:
+    """Keep others from sending what we have under way; return id and tries (as ours count) of what is still ours."""
+    found = await session.execute(PUT_OFF, {**list_tries(held), "seconds": lease_seconds})
+    return {(row.id, row.tries - 1) for row in found}
+
+
+async def hand_back_deliveries(session: AsyncSession, held: Sequence[DueDelivery]) -> None:
+    """Make what we had under way due again, for others."""
+    await session.execute(PUT_OFF, {**list_tries(held), "seconds": 0})
+
+
+def list_tries(held: Sequence[DueDelivery]) -> dict[str, list[str] | list[int]]:
+    """Return the parameters of HELD: the number of a try stands for the attempt."""
+    return {"ids": [row.id for row in held], "attempts": [row.tries + 1 for row in held]}
 
 
 async def mark_delivered(session: AsyncSession, delivery: DueDelivery) -> None:

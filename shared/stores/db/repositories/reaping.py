@@ -16,10 +16,14 @@ DELIVERY_SECONDS: Final = 5
 """A queued row whose message nobody took for so long gets another."""
 REDELIVERY_SECONDS: Final = 30
 """Then not again before this has passed: a long queue is no reason to make it longer."""
+DELIVERY: Final = {
+    "row_limit": BATCH_ROWS,
+    "delivery_seconds": DELIVERY_SECONDS,
+    "redelivery_seconds": REDELIVERY_SECONDS,
+}
+"""The three, as every `requeue_undelivered…` takes them."""
 END_GRACE_SECONDS: Final = 2
 """A finished row's own worker publishes the end; after this it is taken to be dead."""
-HOLD_SECONDS: Final = 10
-"""A run whose holder has been silent for so long has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ FIND_LOST: Final = text("""
 """)
 
 
+async def takes_writes(session: AsyncSession) -> bool:
+    """Say whether this Postgres takes writes just now."""
+    return bool(await session.scalar(text("select current_setting('transaction_read_only') = 'off'")))
+
+
 async def requeue_lapsed_stories(session: AsyncSession) -> int:
     """Queue again the stories whose lease has lapsed, and correct their runs' counters; return how many."""
     found = (await session.execute(REQUEUE_STORIES, {"row_limit": BATCH_ROWS})).all()
@@ -111,17 +120,12 @@ async def requeue_lapsed_stories(session: AsyncSession) -> int:
 
 async def requeue_undelivered_completions(session: AsyncSession) -> Sequence[str]:
     """Queue again the completions that nobody took or whose lease has lapsed; return their ids, to be sent again."""
-    values = {
-        "row_limit": BATCH_ROWS,
-        "delivery_seconds": DELIVERY_SECONDS,
-        "redelivery_seconds": REDELIVERY_SECONDS,
-    }
-    return (await session.scalars(REQUEUE_COMPLETIONS, values)).all()
+    return (await session.scalars(REQUEUE_COMPLETIONS, DELIVERY)).all()
 
 
-async def take_unheld_generations(session: AsyncSession) -> list[UnheldGeneration]:
-    """Return active runs that no worker holds; they count as delivered from now on."""
-    found = await session.execute(TAKE_UNHELD, {"row_limit": BATCH_ROWS, "hold_seconds": HOLD_SECONDS})
+async def take_unheld_generations(session: AsyncSession, hold_seconds: float) -> list[UnheldGeneration]:
+    """Return active runs whose holder has been silent for so long; they count as delivered from now on."""
+    found = await session.execute(TAKE_UNHELD, {"row_limit": BATCH_ROWS, "hold_seconds": hold_seconds})
     return [UnheldGeneration(*row) for row in found]
 
 
@@ -130,7 +134,7 @@ async def cancel_stories_of_cancelled_runs(session: AsyncSession) -> None:
     await session.execute(CANCEL_STORIES, {"row_limit": BATCH_ROWS})
 
 
-async def lock_lost_attempts(session: AsyncSession, lease_seconds: int) -> list[LostAttempt]:
+async def lock_lost_attempts(session: AsyncSession, lease_seconds: float) -> list[LostAttempt]:
     """Lock and return calls older than a lease, without outcome, whose row has moved on."""
     found = await session.execute(FIND_LOST, {"row_limit": BATCH_ROWS, "lease_seconds": lease_seconds})
     return [LostAttempt(*row) for row in found]

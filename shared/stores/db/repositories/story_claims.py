@@ -15,9 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.stores.db.recordset import encode_rows
 from shared.stores.db.repositories.attempts import Caller
 
-LEASE_SECONDS: Final = 10
-"""How long a claim holds without being renewed."""
-
 
 @dataclass(frozen=True, slots=True)
 class QueuedStory:
@@ -96,7 +93,12 @@ async def lock_queued_stories(session: AsyncSession, generation_id: str, row_lim
 
 
 async def take_stories(
-    session: AsyncSession, caller: Caller, calls: Sequence[StoryCallRow], *, reserved_usd: Decimal
+    session: AsyncSession,
+    caller: Caller,
+    calls: Sequence[StoryCallRow],
+    *,
+    reserved_usd: Decimal,
+    lease_seconds: float,
 ) -> bool:
     """Own locked rows under their new attempts, put their calls on the books as `sent`, count them and reserve
     their money. Commit before the calls leave. False, with nothing written, when the run is paused or over, or the
@@ -106,16 +108,16 @@ async def take_stories(
         "rows": encode_rows(calls),
         "row_count": len(calls),
         "reserved_usd": reserved_usd,
-        "lease_seconds": LEASE_SECONDS,
+        "lease_seconds": lease_seconds,
     }
     return bool((await session.execute(TAKE, values)).scalar_one())
 
 
-async def renew_story_leases(session: AsyncSession, stories: Sequence[TakenStory]) -> None:
+async def renew_story_leases(session: AsyncSession, stories: Sequence[TakenStory], lease_seconds: float) -> None:
     """Hold on to rows; those that were lost meanwhile stay lost."""
     if stories:
         rows = encode_rows(stories)
-        await session.execute(RENEW, {"rows": rows, "lease_seconds": LEASE_SECONDS})
+        await session.execute(RENEW, {"rows": rows, "lease_seconds": lease_seconds})
 
 
 async def find_next_due_seconds(session: AsyncSession, generation_id: str) -> float | None:

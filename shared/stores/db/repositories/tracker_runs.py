@@ -14,8 +14,6 @@ from shared.stores.db.models import FineTuningJob, FineTuningMetric, TrackerRun
 
 SINKS: Final = ("wandb", "mlflow", "trackio", "tensorboard")
 
-LEASE_SECONDS: Final = 10
-RENEW_SECONDS: Final = 2.0
 REDELIVERY_SECONDS: Final = 30
 """How long a message may take to its worker before it is sent again."""
 
@@ -41,11 +39,19 @@ CLAIM: Final = text("""
     returning job_id, sink, config, run_ref, told_step, attempt, tries, coalesce(detail, '{}')
 """)
 
-RENEW: Final = text("""
-    update tracker_run set lease_until = now() + make_interval(secs => :lease_seconds)
-    where job_id = :job_id and sink = :sink and attempt = :attempt and status = 'open'
-    returning job_id
-""")
+HELD: Final = """
+    unnest(cast(:job_ids as text[]), cast(:sinks as text[]), cast(:attempts as int[])) as held (job_id, sink, attempt)
+    where run.job_id = held.job_id and run.sink = held.sink and run.attempt = held.attempt and run.status = 'open'
+"""
+
+RENEW: Final = text(f"""
+    update tracker_run run set lease_until = now() + make_interval(secs => :lease_seconds) from {HELD}
+    returning run.job_id, run.sink, run.attempt
+""")  # noqa: S608  the only thing put in is a constant of ours
+
+HAND_BACK: Final = text(f"""
+    update tracker_run run set worker_id = null, lease_until = null, next_at = now() from {HELD}
+""")  # noqa: S608  the only thing put in is a constant of ours
 
 TELL: Final = text("""
     update tracker_run
@@ -101,16 +107,35 @@ async def list_tracker_runs(session: AsyncSession, job_id: str) -> Sequence[Trac
     return (await session.scalars(query)).all()
 
 
-async def claim_run(session: AsyncSession, job_id: str, sink: str, worker_id: str) -> ClaimedRun | None:
+async def claim_run(
+    session: AsyncSession, job_id: str, sink: str, worker_id: str, lease_seconds: float
+) -> ClaimedRun | None:
     """Take a run that nobody holds; None when it is held or over."""
-    values = {"job_id": job_id, "sink": sink, "worker_id": worker_id, "lease_seconds": LEASE_SECONDS}
+    values = {"job_id": job_id, "sink": sink, "worker_id": worker_id, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedRun(*row) if row else None
 
 
-async def renew_run(session: AsyncSession, claimed: ClaimedRun) -> bool:
-    """Renew the lease; False when the run is not ours any more."""
-    return await is_written(session, RENEW, claimed, lease_seconds=LEASE_SECONDS)
+async def renew_runs(
+    session: AsyncSession, held: Sequence[ClaimedRun], lease_seconds: float
+) -> set[tuple[str, str, int]]:
+    """Renew leases; return job, sink and attempt of the runs that are still ours."""
+    found = await session.execute(RENEW, {**list_run_keys(held), "lease_seconds": lease_seconds})
+    return {(row.job_id, row.sink, row.attempt) for row in found}
+
+
+async def hand_back_runs(session: AsyncSession, held: Sequence[ClaimedRun]) -> None:
+    """End our leases now, so that another worker can claim the runs at once."""
+    await session.execute(HAND_BACK, list_run_keys(held))
+
+
+def list_run_keys(held: Sequence[ClaimedRun]) -> dict[str, list[Any]]:
+    """Return the parameters of HELD."""
+    return {
+        "job_ids": [run.job_id for run in held],
+        "sinks": [run.sink for run in held],
+        "attempts": [run.attempt for run in held],
+    }
 
 
 async def note_told(

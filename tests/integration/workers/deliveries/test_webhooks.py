@@ -1,18 +1,18 @@
 """Webhooks from the outbox to a real receiver: signed, once if all goes well, again if not, and nobody waits for
 another's target."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 from sqlalchemy import select, update
 
+from services.workers.deliveries.lease import WEBHOOK_ROWS
 from services.workers.deliveries.webhook_desk import deliver_outbox
-from services.workers.maintenance.owed_deliveries import find_owed_deliveries
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.clock import utc_now
-from shared.contracts.queue.messages import DeliverOutbox
+from shared.contracts.queue.messages import DeliverOutbox, Message
 from shared.outside.webhooks.signing import new_secret
 from shared.settings import Settings
 from shared.stores.db.models import Outbox, WebhookEndpoint
@@ -53,6 +53,11 @@ class Webhooks:
         """Return the outbox."""
         async with self.context.database.transaction() as session:
             return list(await session.scalars(select(Outbox).order_by(Outbox.id)))
+
+    async def find_owed(self) -> Sequence[Message]:
+        """Return what the reaper would send."""
+        async with self.context.database.transaction() as session:
+            return await WEBHOOK_ROWS.requeue(session, 10)
 
     async def make_due(self) -> None:
         """Let time pass until everything is due."""
@@ -146,11 +151,11 @@ async def test_who_dies_between_sending_and_marking_sends_the_same_event_again(
     await webhooks.register(receiver.url)
     event_id = await webhooks.tell()
     async with webhooks.context.database.transaction() as session:
-        (taken,) = await claim_due(session, row_limit=10, endpoint_limit=4, busy=[])
+        (taken,) = await claim_due(session, row_limit=10, endpoint_limit=4, busy=[], lease_seconds=10)
     assert taken.event_id == event_id
-    assert await find_owed_deliveries(webhooks.context) == []  # its lease holds
+    assert await webhooks.find_owed() == []  # its lease holds
     await webhooks.make_due()
-    assert await find_owed_deliveries(webhooks.context) == [DeliverOutbox()]
+    assert await webhooks.find_owed() == [DeliverOutbox()]
     await webhooks.deliver("delivered")
     assert [received.id for received in receiver.received] == [event_id]
     assert (await webhooks.rows())[0].tries == 2
@@ -213,4 +218,4 @@ async def test_an_endpoint_that_was_deleted_is_owed_nothing(webhooks: Webhooks, 
     assert [(row.status, row.last_error) for row in await webhooks.rows()] == [
         ("given_up", "The endpoint was deleted.")
     ]
-    assert await find_owed_deliveries(webhooks.context) == []
+    assert await webhooks.find_owed() == []

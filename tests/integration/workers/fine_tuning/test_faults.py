@@ -1,7 +1,9 @@
 """What providers and files do wrong, and what a job makes of it."""
 
 import asyncio
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -225,5 +227,22 @@ async def follow_wishes(bench: TuningBench, job_id: str) -> None:
     while True:
         async with bench.context.database.transaction() as session:
             wishes = await read_wishes(session, [held.claimed])
-        held.hear(wishes.get(job_id))
+        held.hear(wishes.get((job_id, held.claimed.attempt)))
         await asyncio.sleep(0.02)
+
+
+async def test_a_disk_that_takes_no_files_counts_as_a_try_and_is_no_store_that_is_away(
+    bench: TuningBench, provider: TuningUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await bench.add()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "unmounted"))
+    running = asyncio.create_task(bench.run(job_id))
+
+    async def has_counted() -> bool:
+        return (await bench.row(job_id)).tries >= 2
+
+    await eventually_async(has_counted, what="two tries to be counted")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    job = await running
+    assert job.status == "succeeded"
+    assert len(provider.jobs) == 1

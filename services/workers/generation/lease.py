@@ -1,0 +1,53 @@
+"""How a slice holds its run and the rows that it has claimed: one statement for the rows of all slices of the process,
+one for their runs, which also brings pause, cancel and new limits."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.generation.slice import GenerationSlice
+from services.workers.leases.row_kind import Lease, RowKind
+from shared.contracts.queue.messages import ExpandGeneration, Message, WorkGeneration
+from shared.stores.db.repositories import reaping
+from shared.stores.db.repositories.generation_progress import RunState, hold_generations
+from shared.stores.db.repositories.story_claims import TakenStory, renew_story_leases
+
+
+class GenerationRows(RowKind[GenerationSlice, RunState]):
+    """Rows of `generation`, and of `story` below them. Many workers may hold one run: they meet in the stories, whose
+    attempts guard every write."""
+
+    name: ClassVar[str] = "generation"
+    listen_seconds: ClassVar[float | None] = 0.5
+
+    def key(self, row: GenerationSlice) -> Hashable:
+        return row.run.order.id
+
+    async def renew(
+        self, session: AsyncSession, rows: Sequence[GenerationSlice], lease: Lease
+    ) -> Mapping[Any, RunState]:
+        stories = [TakenStory(call.story_id, call.number) for row in rows for call in row.held.values()]
+        await renew_story_leases(session, stories, lease.seconds)
+        return await self.listen(session, rows)
+
+    async def listen(self, session: AsyncSession, rows: Sequence[GenerationSlice]) -> Mapping[Any, RunState]:
+        return await hold_generations(session, {row.run.order.id: row.bottleneck.take() for row in rows})
+
+    def hear(self, row: GenerationSlice, wanted: RunState) -> None:
+        row.take_in(wanted)
+
+    async def hand_back(self, session: AsyncSession, rows: Sequence[GenerationSlice]) -> None:
+        """Nothing more: a slice that ends has settled its calls, and their rows are in the queue again."""
+
+    async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
+        await reaping.requeue_lapsed_stories(session)
+        found = await reaping.take_unheld_generations(session, lease_seconds)
+        expand: list[Message] = [ExpandGeneration(generation_id=run.id) for run in found if run.needs_expansion]
+        return [*expand, *(WorkGeneration(generation_id=run.id) for run in found)]
+
+    def message(self, row: GenerationSlice) -> WorkGeneration:
+        return WorkGeneration(generation_id=row.run.order.id)
+
+
+GENERATION_ROWS: Final = GenerationRows()

@@ -1,0 +1,58 @@
+"""How completions are held while their texts come: each renewal stores how far they are, and hears of cancels."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.interactive.finishing import settle_calls
+from services.workers.interactive.running import RunningCompletion, StopReason
+from services.workers.leases.row_kind import Lease, RowKind
+from shared.contracts.queue.messages import RunCompletion
+from shared.stores.db.repositories.completion_claims import hand_back_completions, renew_completions
+from shared.stores.db.repositories.reaping import requeue_undelivered_completions
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a renewal brought to one completion."""
+
+    cancel_requested: bool
+    chars: int
+    """So much of the text is stored."""
+
+
+class CompletionRows(RowKind[RunningCompletion, Renewed]):
+    """Rows of `completion`."""
+
+    name: ClassVar[str] = "completion"
+
+    def key(self, row: RunningCompletion) -> Hashable:
+        return row.id, row.claimed.attempt
+
+    async def renew(
+        self, session: AsyncSession, rows: Sequence[RunningCompletion], lease: Lease
+    ) -> Mapping[Any, Renewed]:
+        chars = {self.key(row): row.handle.chars for row in rows}
+        checkpoints = [row.checkpoint(with_text=True) for row in rows]
+        ours = await renew_completions(session, lease.worker_id, checkpoints, lease.seconds)
+        return {key: Renewed(cancelled, chars[key]) for key, cancelled in ours.items()}
+
+    def hear(self, row: RunningCompletion, wanted: Renewed) -> None:
+        row.checkpointed_chars = wanted.chars
+        if wanted.cancel_requested:
+            row.stop(StopReason.CANCELLED)
+
+    async def hand_back(self, session: AsyncSession, rows: Sequence[RunningCompletion]) -> None:
+        await hand_back_completions(session, [row.checkpoint(with_text=True) for row in rows])
+        await settle_calls(session, [row.call for row in rows])
+
+    async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[RunCompletion]:
+        return [RunCompletion(completion_id=row_id) for row_id in await requeue_undelivered_completions(session)]
+
+    def message(self, row: RunningCompletion) -> RunCompletion:
+        return RunCompletion(completion_id=row.id)
+
+
+COMPLETION_ROWS: Final = CompletionRows()

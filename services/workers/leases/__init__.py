@@ -1,0 +1,1 @@
+"""Who holds a row, for every job kind: claimed under a lease, kept while the work lasts, handed back, or lost."""

@@ -1,0 +1,48 @@
+"""The shape of every job: claim, keep, work, settle. Here is what stands between the claim and the settlement."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from services.workers.leases.hold import Hold
+from services.workers.leases.keeper import LeaseKeeper
+from services.workers.leases.row_kind import Lease, LostRowError, RowKind
+from services.workers.process.context import WorkerContext
+from shared.observability.logs import get_logger
+
+Row = TypeVar("Row")
+
+log = get_logger(__name__)
+
+
+async def work_while_held(
+    context: WorkerContext,
+    kind: RowKind[Row, Any],
+    row: Row,
+    lease: Lease,
+    work: Callable[[Hold], Coroutine[Any, Any, None]],
+    *,
+    on_lost: Callable[[], object] | None = None,
+) -> None:
+    """Do `work` on a row that was claimed under `lease`, renewed while it lasts.
+
+    When the row is lost the work is cancelled (or `on_lost` called instead, for work that settles its books first).
+    When this worker stops, the row is handed back. What `work` raises goes on: its lease lapses, and it is tried again.
+    """
+    keeper = await context.part(LeaseKeeper)
+    hold = keeper.enter(kind, row, lease)
+    working = asyncio.create_task(work(hold))
+    hold.on_lost = on_lost or working.cancel
+    try:
+        await working
+    except LostRowError:
+        log.info("work_given_up", kind=kind.name, row=hold.name)
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if hold.is_lost and (current is None or not current.cancelling()):
+            log.info("work_given_up", kind=kind.name, row=hold.name)
+            return
+        await keeper.hand_back(kind, hold, row)
+        raise
+    finally:
+        keeper.leave(kind, hold)

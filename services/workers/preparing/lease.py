@@ -1,0 +1,41 @@
+"""How datasets are held while they are prepared."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workers.leases.row_kind import Lease, RowKind
+from shared.contracts.queue.messages import PrepareDataset
+from shared.stores.db.repositories import reaping
+from shared.stores.db.repositories.dataset_claims import (
+    ClaimedDataset,
+    hand_back_datasets,
+    renew_datasets,
+    requeue_undelivered_datasets,
+)
+
+
+class DatasetRows(RowKind[ClaimedDataset, None]):
+    """Rows of `dataset`."""
+
+    name: ClassVar[str] = "dataset"
+
+    def key(self, row: ClaimedDataset) -> Hashable:
+        return row.id, row.attempt
+
+    async def renew(self, session: AsyncSession, rows: Sequence[ClaimedDataset], lease: Lease) -> Mapping[Any, None]:
+        return dict.fromkeys(await renew_datasets(session, rows, lease.worker_id, lease.seconds))
+
+    async def hand_back(self, session: AsyncSession, rows: Sequence[ClaimedDataset]) -> None:
+        await hand_back_datasets(session, rows)
+
+    async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[PrepareDataset]:
+        found = await requeue_undelivered_datasets(session, **reaping.DELIVERY)
+        return [PrepareDataset(dataset_id=dataset_id) for dataset_id in found]
+
+    def message(self, row: ClaimedDataset) -> PrepareDataset:
+        return PrepareDataset(dataset_id=row.id)
+
+
+DATASET_ROWS: Final = DatasetRows()
