@@ -10,7 +10,7 @@ from services.gateway.generations.service import get_run, shape_generation
 from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.stores.db.repositories.generations import FINAL_STATES
+from shared.contracts.statuses import GENERATION
 
 RATE_WINDOW_SECONDS = 10.0
 
@@ -36,7 +36,7 @@ async def write_progress(gateway: Gateway, caller: Principal, generation_id: str
     last: Json | None = None
     while True:
         run = await get_run(gateway, caller, generation_id)
-        is_over = run[0].status in FINAL_STATES and run[0].running <= 0
+        is_over = run[0].status in GENERATION.final and run[0].running <= 0
         snapshot = shape_generation(*run)
         counts = snapshot["counts"]
         done = counts["succeeded"] + counts["failed"] + counts["rejected"]

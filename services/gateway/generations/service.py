@@ -9,6 +9,7 @@ from shared.auth.principal import Principal
 from shared.clock import unix_seconds, utc_now
 from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
 from shared.contracts.recipes.keys import row_key
+from shared.contracts.statuses import GENERATION
 from shared.errors import ConflictError, NotFoundError
 from shared.stores.db.models import Generation, Recipe, RecipeVersion
 from shared.stores.db.repositories import generations, recipes
@@ -17,7 +18,6 @@ from shared.stores.db.repositories.story_expansion import NewStory, insert_stori
 
 INLINE_ROWS = 2_000
 """Up to here the rows are inserted with the run (a tenth of a second); beyond it a worker inserts them."""
-ACTIVE = ("queued", "running")
 
 Run = tuple[Generation, Recipe, RecipeVersion]
 
@@ -89,19 +89,19 @@ async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     Raises: ConflictError when it is over already, NotFoundError.
     """
     values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None}
-    return await change_run(gateway, caller, generation_id, (*ACTIVE, "paused"), values, "cancelled")
+    return await change_run(gateway, caller, generation_id, GENERATION.cancellable, values, "cancelled")
 
 
 async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Make no new calls until it is resumed. Raises: ConflictError when it is over, NotFoundError."""
     values = {"status": "paused", "status_reason": generations.BY_REQUEST, "limited_by": None}
-    return await change_run(gateway, caller, generation_id, ACTIVE, values, "paused")
+    return await change_run(gateway, caller, generation_id, GENERATION.pausable, values, "paused")
 
 
 async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
     values = {"status": "queued", "status_reason": None}
-    run = await change_run(gateway, caller, generation_id, ("paused",), values, None)
+    run = await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
     if run[0].expanded < run[0].total:
         await gateway.sender.send(ExpandGeneration(generation_id))
     await gateway.sender.send(WorkGeneration(generation_id))

@@ -9,6 +9,8 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import GENERATION
+
 ZERO_USD: Final = Decimal(0)
 
 
@@ -47,7 +49,7 @@ class RunState:
     @property
     def is_active(self) -> bool:
         """Whether new calls may be made."""
-        return self.status in {"queued", "running"}
+        return self.status in GENERATION.workable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.stores.db.models import Generation
 from shared.stores.db.repositories.pages import Page, fetch_page
 
-FINAL_STATES = ("succeeded", "failed", "cancelled")
 BY_REQUEST = "requested"
 """`status_reason` of a run that a client paused."""
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import QUEUED_OR_RUNNING
 from shared.stores.db.models import ModelComparison, ModelEvaluation
 
 LEASE_SECONDS: Final = 10
 RENEW_SECONDS: Final = 2.0
-OPEN: Final = ("queued", "running")
 
 WorkTable = type[ModelEvaluation] | type[ModelComparison]
 
@@ -68,7 +68,7 @@ async def write_claimed(session: AsyncSession, claimed: ClaimedWork, values: dic
     table = claimed.table
     statement = (
         update(table)
-        .where(table.id == claimed.id, table.attempt == claimed.attempt, table.status.in_(OPEN))
+        .where(table.id == claimed.id, table.attempt == claimed.attempt, table.status.in_(QUEUED_OR_RUNNING))
         .values(values)
         .returning(table.id)
     )
@@ -82,7 +82,7 @@ async def requeue_undelivered(
     due = func.coalesce(table.lease_until, table.created_at + timedelta(seconds=delivery_seconds)) < func.now()
     undelivered = (
         select(table.id)
-        .where(table.status.in_(OPEN), due)
+        .where(table.status.in_(QUEUED_OR_RUNNING), due)
         .order_by(table.id)
         .limit(row_limit)
         .with_for_update(skip_locked=True)
