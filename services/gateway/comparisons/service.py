@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from services.gateway.comparisons.prompts import PromptPair, choose_prompts
 from services.gateway.comparisons.schemas import ComparisonRequest, VoteRequest
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.models.naming import NamedModel, name_model
 from services.gateway.wiring import Gateway
@@ -14,6 +13,7 @@ from shared.contracts.queue.messages import CompareModels
 from shared.contracts.statuses import COMPARISON
 from shared.contracts.votes import PairVotes, tally
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import ComparisonPair, ModelComparison
 from shared.stores.db.repositories import comparisons
 from shared.stores.db.repositories.pages import Page

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.service import describe_request, get_row
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.contracts.statuses import FINE_TUNING_JOB
+from shared.http.answers import Json
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_jobs import WrongStatusError
 

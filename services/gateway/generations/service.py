@@ -1,7 +1,6 @@
 """Make, read and steer runs."""
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared import ids
@@ -11,6 +10,7 @@ from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
 from shared.contracts.recipes.keys import row_key
 from shared.contracts.statuses import GENERATION
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Generation, Recipe, RecipeVersion
 from shared.stores.db.repositories import generations, recipes
 from shared.stores.db.repositories.pages import Page

@@ -5,12 +5,13 @@ import asyncio
 from collections import Counter
 from typing import Final, Self
 
-from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
+from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry
 from services.workers.process.context import WorkerContext
 from services.workers.process.job_task import STORE_ERRORS
 from services.workers.process.metrics import WEBHOOKS_SENT
 from shared.errors import StorymillError
 from shared.observability.logs import get_logger
+from shared.outside.retry_after import read_retry_after
 from shared.outside.webhooks.sending import WebhookSender
 from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
 
