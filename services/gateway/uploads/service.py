@@ -92,7 +92,7 @@ async def cancel_upload(gateway: Gateway, caller: Principal, upload_id: str) -> 
             return upload
         require_pending(upload)
         dropped = await uploads.end_upload(session, upload_id, uploads.CANCELLED)
-        await session.refresh(upload)
+        await uploads.reload_upload(session, upload)
     for sha256 in dropped:
         await drop_bytes(gateway, sha256)
     return upload

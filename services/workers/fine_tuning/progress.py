@@ -20,6 +20,7 @@ from shared.stores.db.repositories.fine_tuning_records import (
     change_status,
     record_checkpoints,
     record_metrics,
+    write_job,
 )
 
 BUDGET = "budget"
@@ -77,7 +78,7 @@ async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: S
     known = [count for count in (upstream.trained_tokens, job.trained_tokens, *elapsed) if count is not None]
     job.trained_tokens = max(known) if known else None
     job.cost_usd = find_cost(job, utc_now()) if job.started_at else job.cost_usd
-    await session.flush()
+    await write_job(session)
     await append_events(session, job.id, await find_alarms(session, job.id, snapshot.events))
     if upstream.status == "running":
         await hold_budget(session, job)

@@ -19,9 +19,11 @@ from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.prices.book import load_price_book
 from shared.outside.prices.inference import find_price
-from shared.stores.db.models import DatasetVersion, FineTuningJob, Model, Project
-from shared.stores.db.repositories import aliases
+from shared.stores.db.models import FineTuningJob, Model
+from shared.stores.db.repositories import aliases, registry
+from shared.stores.db.repositories.dataset_versions import list_versions
 from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.projects import find_project
 from shared.stores.db.repositories.registry import NewModel, register_model
 
 log = get_logger(__name__)
@@ -64,8 +66,9 @@ async def describe_model(
     held: HeldJob, session: AsyncSession, job: FineTuningJob, template: dict[str, Any] | None
 ) -> NewModel:
     """Return the model as the registry keeps it."""
-    parent = await session.get(Model, job.parent_model_id) if job.parent_model_id else None
-    version = await session.get(DatasetVersion, job.dataset_version_id) if job.dataset_version_id else None
+    parent = await registry.find_by_id(session, job.parent_model_id) if job.parent_model_id else None
+    versions = await list_versions(session, [job.dataset_version_id] if job.dataset_version_id else [])
+    version = next(iter(versions.values()), None)
     base = parent.base_model if parent else job.base_model
     provider = held.context.providers.find(job.provider)
     assert provider is not None
@@ -89,7 +92,7 @@ async def describe_model(
 
 async def name_as_then(session: AsyncSession, job: FineTuningJob, base: str) -> str:
     """Return the model's name on the legacy routes."""
-    project = await session.get(Project, job.project_id)
+    project = await find_project(session, job.project_id)
     return make_legacy_name(base, project.name if project else "", job.suffix, utc_now())
 
 

@@ -78,3 +78,8 @@ async def find_evaluation(session: AsyncSession, project_id: str, evaluation_id:
     """Return an evaluation of the project."""
     query = select(ModelEvaluation).where(ModelEvaluation.id == evaluation_id, ModelEvaluation.project_id == project_id)
     return (await session.scalars(query)).one_or_none()
+
+
+async def get_evaluation(session: AsyncSession, evaluation_id: str) -> ModelEvaluation:
+    """Return an evaluation of whatever project, for the worker that holds it."""
+    return await session.get_one(ModelEvaluation, evaluation_id)
