@@ -6,12 +6,12 @@ from typing import Any, Final
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.finishing import finish
-from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.process.context import WorkerContext
 from services.workers.process.job_task import STORE_ERRORS
+from services.workers.providers.retry_plan import RetryPlan
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion

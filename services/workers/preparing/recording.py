@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.preparation.orders.preparation_order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
 from services.workers.preparing.fetching import FetchedSource
-from services.workers.preparing.object_rows import Stored, write_with_objects
 from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
 from services.workers.process.context import WorkerContext
+from services.workers.process.object_rows import Stored, write_with_objects
 from shared.observability.logs import get_logger
 from shared.stores.db.models import DatasetVersion, File
 from shared.stores.db.repositories import files
