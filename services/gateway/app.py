@@ -21,7 +21,6 @@ from services.gateway.fine_tuning.permissions import router as checkpoint_permis
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
-from services.gateway.http.error_handlers import install_error_handlers
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
@@ -36,6 +35,7 @@ from services.gateway.uploads.routes import router as uploads_in_parts
 from services.gateway.usage.routes import router as usage
 from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.wiring import Gateway
+from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
 
@@ -66,6 +66,10 @@ ROUTERS = (
     health,
 )
 
+UNKNOWN_URL_HINT = " See /docs for the routes there are."
+CHOICE_TAGS = ("chat", "completion", "InlineRecipe", "GenerationSource", "FileSource")
+"""Where a body may have one of several shapes, pydantic names the shape in the path of what it finds."""
+
 
 def build_api(settings: GatewaySettings) -> FastAPI:
     """Return the routes with their errors. Its documentation pages load nothing from the internet."""
@@ -88,7 +92,7 @@ def build_api(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
         strict_content_type=False,
     )
-    install_error_handlers(app)
+    install_error_handlers(app, unknown_url_hint=UNKNOWN_URL_HINT, choice_tags=CHOICE_TAGS)
     for router in ROUTERS:
         app.include_router(router)
     return app

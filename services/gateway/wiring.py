@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
@@ -17,12 +17,12 @@ from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
 from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from shared.streams.hub import StreamHub
 from shared.streams.job_events.watch import JobWatch
 
 REDIS_CONNECTIONS = 8
 """For tickets and cancels; the hub has its own two."""
-REDIS_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Gateway:
         return cls(
             settings=settings,
             database=database,
-            redis=connect_redis(settings.redis_url),
+            redis=open_redis(settings.redis_url, max_connections=REDIS_CONNECTIONS),
             sender=TaskSender(make_celery(settings.redis_url)),
             hub=StreamHub(settings.redis_url, load_stored_text),
             llm_client=client,
@@ -76,15 +76,3 @@ class Gateway:
         self.sender.close()
         await self.redis.aclose()
         await self.database.close()
-
-
-def connect_redis(url: str) -> Redis:
-    """Return a client whose callers wait for a free connection instead of failing."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_TIMEOUT_SECONDS,
-        socket_timeout=REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-    )
-    return Redis(connection_pool=pool)

@@ -13,7 +13,8 @@ from services.preparation.findings.inspection import Inspection
 from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan
 from services.preparation.rows.formats import TrainingFormat, to_chat, to_completion
 from services.preparation.rows.preference import to_preference
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 from services.preparation.rows.training_lines import encode_pairs, encode_records
 from services.preparation.split import Split, split_rows
 from services.preparation.template_contract import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.preparation.errors import OverlappingSplitError
 from services.preparation.near_duplicates.disjoint_sets import DisjointSets
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 
 HASH_RANGE = 2.0**64
 

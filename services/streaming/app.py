@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.streaming import health
-from services.streaming.error_handlers import install_error_handlers
 from services.streaming.event_streams import routes as event_streams
 from services.streaming.job_events.connection import JobConnection
 from services.streaming.sockets.connection import SocketConnection
 from services.streaming.sockets.endpoint import Conversation, SocketEndpoint
 from services.streaming.wiring import Streaming
+from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.request_limits import RequestLimits
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 
+from shared.contracts.statuses import STREAM_AT_REST
 from shared.contracts.stream.cursor import START, Cursor
 from shared.contracts.stream.errors import InvalidFrameError
 from shared.contracts.stream.frames import State, decode, split_header
@@ -230,7 +231,7 @@ class HotStream:
 
     def _note_frame(self) -> None:
         self._sources.counters.frames += 1
-        if self.state in {"queued", "stalled"}:
+        if self.state in STREAM_AT_REST:
             self.set_state("running")
         if self.has_ended:
             self._note_end()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.contracts.statuses import STREAM_IN_HAND
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
 from shared.contracts.stream.names import stream_of_channel
 from shared.contracts.stream.stored_text import StoredText
@@ -164,7 +165,7 @@ def _mend(stream: HotStream, look: Look | None, now: float) -> None:
         return
     stream.unleased_since = stream.unleased_since or now
     is_worker_gone = look.top is not None or now - stream.unleased_since > FORGOTTEN_SECONDS
-    if is_worker_gone and stream.state in {"running", "finalizing"}:
+    if is_worker_gone and stream.state in STREAM_IN_HAND:
         stream.set_state("stalled")
 
 

@@ -2,21 +2,37 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from shared.contracts.stream.cursor import Cursor
 from shared.contracts.stream.frames import Frame
 from shared.contracts.stream.packet import Packet
+from shared.streams.buffer import StreamBuffer
 
-if TYPE_CHECKING:
-    from shared.streams.hot_stream import HotStream
+
+class ViewedStream(Protocol):
+    """What a viewer needs of the stream that it looks at."""
+
+    stream_id: str
+    buffer: StreamBuffer
+    state: str
+    state_serial: int
+    """Turns with every new `state`."""
+    viewers: "set[Viewer]"
+
+    @property
+    def state_packet(self) -> Packet:
+        """The state as a frame."""
+
+    def remove_viewer(self, viewer: "Viewer") -> None:
+        """Forget a viewer that left."""
 
 
 class Viewer:
     """Made by `StreamHub.attach`. Either iterate (frames, ending after the end), or set `on_news` and call `take`
     when it rings and the transport has room."""
 
-    def __init__(self, stream: "HotStream", cursor: Cursor, mode: str) -> None:
+    def __init__(self, stream: ViewedStream, cursor: Cursor, mode: str) -> None:
         self.stream_id = stream.stream_id
         self.cursor = cursor
         self.mode = mode

@@ -16,6 +16,7 @@ from storymill.cli.roi import print_return
 from storymill.cli.tuning_view import describe_cost
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
+from storymill.client.statuses import FINE_TUNING_OPEN
 
 Json = dict[str, Any]
 
@@ -28,7 +29,6 @@ BATCH_SIZE = 1
 STORY_TOKENS = 600
 TEMPERATURE = 0.5
 """The recipe's. The article asks with 0.7, where a model of this size loses its thread more often."""
-OPEN_STATUSES = frozenset({"validating_files", "queued", "running", "paused"})
 ARTICLE_DAY = "2023-04-04"
 LONG_PROMPT_TOKENS, SHORT_PROMPT_TOKENS, COMPLETION_TOKENS = 130, 15, 650
 """About what OpenAI's tokenizer of that time made of the recipe's prompt, of `唐,隐形,轻松 ->` and of a story (the
@@ -56,7 +56,7 @@ def prepare_run(api: Api, generation_id: str) -> Json:
 def cancel_leftovers(api: Api) -> None:
     """Cancel what a demo that was stopped in the middle left behind: the engine trains one job at a time."""
     for job in api.list_all(JOBS, at_most=20, **{"metadata[made_by]": MADE_BY["made_by"]}):
-        if job["status"] in OPEN_STATUSES:
+        if job["status"] in FINE_TUNING_OPEN:
             api.post(f"{JOBS}/{job['id']}/cancel")
             console.print(f"cancelled {job['id']}, left behind by an earlier demo", highlight=False)
 

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from storymill.cli.connection import connect, console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.client.rest import Api
+from storymill.client.statuses import COMPARISON_WORKABLE
 
 LOOK_SECONDS: Final = 1.0
 HUMAN: Final = "human"
@@ -65,7 +66,7 @@ def wait_while_written(api: Api, comparison_id: str) -> dict[str, Any]:
     with console.status(f"{comparison_id}: both models write …") as status:
         while True:
             found = api.get(path)
-            if found["status"] not in {"queued", "running"}:
+            if found["status"] not in COMPARISON_WORKABLE:
                 return found
             pairs = api.get(f"{path}/pairs")["data"]
             written = sum(pair.get("text", pair.get("a")) is not None for pair in pairs)

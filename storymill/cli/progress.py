@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from storymill.client.rest import Api
+from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
 POLL_SECONDS = 0.5
 RATE_WINDOW_SECONDS = 20.0
-FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class RateMeter:
@@ -69,7 +69,7 @@ def follow_generation(api: Api, generation_id: str, console: Console) -> dict[st
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
             progress.update(bar, total=generation["counts"]["total"], completed=done, note=note)
-            if generation["status"] in FINAL_STATES or generation["status"] == "paused":
+            if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation
             time.sleep(POLL_SECONDS)
 
@@ -79,7 +79,7 @@ def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any
     with console.status(f"{dataset_id}: queued") as status:
         while True:
             dataset = api.get(f"/datasets/{dataset_id}")
-            if dataset["status"] in FINAL_STATES:
+            if dataset["status"] in DATASET_FINAL:
                 return dataset
             status.update(f"{dataset_id}: {dataset['status']}")
             time.sleep(POLL_SECONDS)

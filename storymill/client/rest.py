@@ -1,5 +1,6 @@
 """REST calls to the gateway: JSON in, JSON out, errors as sentences, overload waited out."""
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,5 +121,13 @@ def read_error(response: httpx2.Response) -> ApiError:
         message, code = str(inner["message"]), inner.get("code")
     except (ValueError, KeyError, TypeError, AttributeError):
         message, code = f"HTTP {response.status_code}: {response.text[:300]}", None
-    waiting = response.headers.get("retry-after")
-    return ApiError(response.status_code, message, code, float(waiting) if waiting else None)
+    return ApiError(response.status_code, message, code, read_wait(response.headers.get("retry-after")))
+
+
+def read_wait(value: str | None) -> float | None:
+    """Return the seconds that the mill asks to wait; None for none, and for what something on the way may say else."""
+    try:
+        seconds = float(value or "nan")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None

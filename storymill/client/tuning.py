@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from storymill.client.rest import Api
+from storymill.client.statuses import FINE_TUNING_FINAL
 
 PAGE_SIZE = 100
-OVER = frozenset({"succeeded", "failed", "cancelled"})
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ class JobFollower:
     @property
     def is_over(self) -> bool:
         """Whether nothing will change any more."""
-        return self.job["status"] in OVER
+        return self.job["status"] in FINE_TUNING_FINAL
 
     @property
     def step(self) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.generation.expand_task import build_stories
+from services.workers.generation.expand_task import find_source
 from shared import ids
 from shared.contracts.queue.messages import WorkGeneration
-from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.stories import build_stories
 from shared.settings import Settings
 from shared.stores.db.models import Attempt, Generation, LedgerEntry, Recipe, RecipeVersion, Story
 from shared.stores.db.repositories.api_keys import add_api_key
@@ -102,9 +102,9 @@ class VolumeBench:
     async def _insert_rows(self, session: AsyncSession, generation_id: str, rows: int) -> None:
         order = await find_work_order(session, generation_id)
         assert order is not None
-        grid = read_grid(order.attributes, order.attribute_names)
+        source = find_source(order)
         for start in range(0, rows, 5000):
-            stories = list(build_stories(order, grid, start, min(rows, start + 5000)))
+            stories = list(build_stories(source, start, min(rows, start + 5000)))
             await insert_stories(session, generation_id=generation_id, project_id=self.project_id, stories=stories)
         await session.execute(update(Generation).where(Generation.id == generation_id).values(expanded=rows))
 

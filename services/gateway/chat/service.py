@@ -6,12 +6,12 @@ from typing import Any, Final
 from services.gateway.chat.schemas import ChatRequest
 from services.gateway.completions.schemas import provider_fields
 from services.gateway.completions.service import choose_seed, sum_usage, usage_body
-from services.gateway.http.answers import Json
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
+from shared.http.answers import Json
 from shared.stores.db.models import Completion
 
 OURS: Final = frozenset({"model", "messages", "n", "stream", "stream_options", "seed", "timeout"})

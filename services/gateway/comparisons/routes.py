@@ -9,9 +9,9 @@ from services.gateway.comparisons.service import (
     shape_comparison,
     vote_on_pair,
 )
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.route import keyed_router
+from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("models")
 

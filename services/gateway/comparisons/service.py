@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from services.gateway.comparisons.prompts import PromptPair, choose_prompts
 from services.gateway.comparisons.schemas import ComparisonRequest, VoteRequest
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.models.naming import NamedModel, name_model
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.queue.messages import CompareModels
+from shared.contracts.statuses import COMPARISON
 from shared.contracts.votes import PairVotes, tally
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import ComparisonPair, ModelComparison
 from shared.stores.db.repositories import comparisons
 from shared.stores.db.repositories.pages import Page
@@ -93,7 +94,7 @@ async def list_pairs(gateway: Gateway, caller: Principal, comparison_id: str) ->
     row = await get_comparison(gateway, caller, comparison_id)
     async with gateway.database.transaction() as session:
         pairs = await comparisons.list_pairs(session, row.id)
-    shape = shape_pair if row.status in {"succeeded", "failed"} or row.request["judge"] != HUMAN else shape_blind_pair
+    shape = shape_pair if row.status in COMPARISON.final or row.request["judge"] != HUMAN else shape_blind_pair
     return [shape(row, pair) for pair in pairs]
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.gateway.completions.schemas import CompletionRequest, provider_fields
-from services.gateway.http.answers import Json
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
 from shared.errors import InvalidRequestError
+from shared.http.answers import Json
 from shared.stores.db.models import Completion
 
 OURS: Final = frozenset({"model", "prompt", "n", "best_of", "stream", "stream_options", "seed", "timeout"})

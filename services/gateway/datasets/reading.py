@@ -9,10 +9,10 @@ import orjson
 
 from services.gateway.datasets.service import get_dataset
 from services.gateway.files.service import get_file
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion, File
 from shared.stores.db.repositories import dataset_versions, recipes
 

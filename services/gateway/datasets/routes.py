@@ -10,9 +10,9 @@ from services.gateway.datasets.reading import ROW_PREFIX, get_finished, get_repo
 from services.gateway.datasets.schemas import Dataset, DatasetRequest, Side, Status
 from services.gateway.datasets.service import get_dataset, list_datasets, order_dataset, shape_dataset
 from services.gateway.files.routes import send_file
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.route import keyed_router
+from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("datasets")
 

@@ -3,13 +3,13 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.queue.messages import PrepareDataset
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Dataset, DatasetVersion
 from shared.stores.db.repositories import dataset_versions, datasets, files, generations
 from shared.stores.db.repositories.pages import Page

@@ -5,10 +5,10 @@ from starlette.responses import Response
 
 from services.gateway.completions.routes import complete
 from services.gateway.completions.schemas import CompletionRequest
-from services.gateway.http.answers import Json, JsonAnswer
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.models.service import describe_model, list_models
+from shared.http.answers import Json, JsonAnswer
 
 router = keyed_router("legacy")
 

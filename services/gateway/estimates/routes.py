@@ -2,9 +2,9 @@
 
 from services.gateway.estimates.service import estimate_job
 from services.gateway.fine_tuning.schemas import JobRequest
-from services.gateway.http.answers import JsonAnswer
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import NEEDS_READ, keyed_router
+from shared.http.answers import JsonAnswer
 
 router = keyed_router("fine-tuning")
 

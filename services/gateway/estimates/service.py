@@ -7,12 +7,12 @@ from typing import Any, Final
 from services.gateway.fine_tuning.learning_rate import hint_learning_rate
 from services.gateway.fine_tuning.planning import find_start, hold_files
 from services.gateway.fine_tuning.schemas import JobRequest
-from services.gateway.http.answers import Json
 from services.gateway.prices.service import get_provider
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
 from shared.errors import InvalidRequestError
+from shared.http.answers import Json
 from shared.outside.prices.book import load_price_book
 from shared.outside.prices.epochs import choose_epochs
 from shared.outside.prices.training import estimate_training, require_known_training_price, training_price

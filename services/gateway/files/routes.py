@@ -13,11 +13,11 @@ from fastapi.responses import StreamingResponse
 from services.gateway.files.schemas import DeletedFile, File
 from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, shape_file
 from services.gateway.files.upload import open_upload
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.wiring import Gateway
 from shared.errors import NotFoundError
+from shared.http.answers import JsonAnswer, list_body
 from shared.stores.db import models
 from shared.stores.db.repositories.pages import Page
 

@@ -7,12 +7,12 @@ from typing import IO, Final, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.files.upload import Upload
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import File
 from shared.stores.db.repositories import files
 from shared.stores.db.repositories.pages import Page

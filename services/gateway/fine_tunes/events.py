@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import orjson
 
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.clock import unix_seconds
+from shared.contracts.event_stream import DONE, format_event
+from shared.http.answers import Json
 from shared.stores.db.models import FineTuningEvent, FineTuningJob
 from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
 from shared.streams.job_events.feed import follow_events
 
-DONE: Final = b"data: [DONE]\n\n"
 LEGACY_PREFIX: Final = "ft-"
 JOB_PREFIX: Final = "ftjob-"
 PASSED_ON: Final = "Completed epoch "
@@ -83,5 +83,5 @@ async def write_legacy_events(gateway: Gateway, job: FineTuningJob) -> AsyncGene
             async with gateway.database.transaction() as session:
                 names = await fine_tunes.find_legacy_names(session, [job.id])
             for shaped in shape_events(events, job, names.get(job.id)):
-                yield b"data: " + orjson.dumps(shaped) + b"\n\n"
+                yield format_event(orjson.dumps(shaped))
     yield DONE

@@ -8,11 +8,11 @@ from services.gateway.fine_tunes.events import job_id_of, legacy_id
 from services.gateway.fine_tuning.hyperparameters import AUTO
 from services.gateway.fine_tuning.service import get_row, job_not_found
 from services.gateway.fine_tuning.shapes import ORGANIZATION
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import ConflictError
+from shared.http.answers import Json
 from shared.stores.db.models import File, FineTuningJob
 from shared.stores.db.repositories import files, fine_tunes
 

@@ -8,6 +8,7 @@ import orjson
 from services.gateway.fine_tuning.service import get_row
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
+from shared.contracts.event_stream import format_event
 from shared.errors import NotFoundError
 from shared.stores.db.models import FineTuningEvent
 from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
@@ -50,4 +51,4 @@ async def write_events(gateway: Gateway, job_id: str, after_position: int) -> As
     async with aclosing(follow_events(gateway.database, gateway.job_watch, job_id, after_position)) as batches:
         async for rows in batches:
             for row in rows:
-                yield b"id: " + row.id.encode() + b"\ndata: " + orjson.dumps(shape_event(row)) + b"\n\n"
+                yield format_event(orjson.dumps(shape_event(row)), event_id=row.id)

@@ -2,13 +2,13 @@
 
 Here a model belongs to its project and to nobody else, so there is never a permission, and none can be made."""
 
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.texts import model_not_found
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import JsonAnswer, list_body
 from shared.stores.db.repositories import fine_tunes
 
 router = keyed_router("fine-tuning")

@@ -7,14 +7,14 @@ from pydantic import ValidationError
 
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.service import describe_request, get_row
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
+from shared.contracts.statuses import FINE_TUNING_JOB
+from shared.http.answers import Json
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_jobs import WrongStatusError
 
 RETRIED_FROM = "retried_from"
-MAY_BE_RETRIED = frozenset({"failed", "cancelled"})
 
 
 async def plan_clone(gateway: Gateway, caller: Principal, job_id: str, overrides: Json) -> JobRequest:
@@ -28,7 +28,7 @@ async def plan_retry(gateway: Gateway, caller: Principal, job_id: str) -> tuple[
     """Return a job that came to nothing and its request. Raises: NotFoundError, WrongStatusError."""
     async with gateway.database.transaction() as session:
         job = await get_row(session, caller, job_id)
-    if job.status not in MAY_BE_RETRIED:
+    if job.status not in FINE_TUNING_JOB.repeatable:
         message = f"The job {job_id} is {job.status}; only failed and cancelled jobs are tried again. See 'clone'."
         raise WrongStatusError(message)
     request = read_request(describe_request(job))

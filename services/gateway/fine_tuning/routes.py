@@ -17,10 +17,10 @@ from services.gateway.fine_tuning.shapes import (
     shape_checkpoint,
     shape_job,
 )
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import ID_PATTERN, MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.route import keyed_router
+from shared.http.answers import JsonAnswer, list_body
 from shared.streams.job_events.feed import shape_event
 
 router = keyed_router("fine-tuning")

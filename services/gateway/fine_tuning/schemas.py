@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.gateway.fine_tuning.hyperparameters import Hyperparameters, PreferenceHyperparameters
-from services.gateway.http.answers import Json
+from shared.http.answers import Json
 
 LARGEST_SEED: Final = 2**31 - 1
 """OpenAI's."""

@@ -9,13 +9,13 @@ from services.gateway.fine_tuning.planning import StartModel, find_start, hold_f
 from services.gateway.fine_tuning.repeats import Repeat
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.shapes import ShownJob
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.outside.prices.training import require_known_training_price, training_price
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs

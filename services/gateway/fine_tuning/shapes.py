@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.http.answers import Json
 from shared.clock import unix_seconds
+from shared.http.answers import Json
 from shared.stores.db.models import (
     FineTuningChange,
     FineTuningCheckpoint,

@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Final
 
 from services.gateway.generations.plan import RunPlan
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.contracts.recipes.template import compile_template
+from shared.http.answers import Json
 from shared.stores.db.repositories.stories import TokenHistory, find_token_history
 
 SAMPLED_CELLS: Final = 200

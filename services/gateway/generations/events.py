@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 import orjson
 
 from services.gateway.generations.service import get_run, shape_generation
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.stores.db.repositories.generations import FINAL_STATES
+from shared.contracts.event_stream import format_event
+from shared.contracts.statuses import GENERATION
+from shared.http.answers import Json
 
 RATE_WINDOW_SECONDS = 10.0
 
@@ -36,7 +37,7 @@ async def write_progress(gateway: Gateway, caller: Principal, generation_id: str
     last: Json | None = None
     while True:
         run = await get_run(gateway, caller, generation_id)
-        is_over = run[0].status in FINAL_STATES and run[0].running <= 0
+        is_over = run[0].status in GENERATION.final and run[0].running <= 0
         snapshot = shape_generation(*run)
         counts = snapshot["counts"]
         done = counts["succeeded"] + counts["failed"] + counts["rejected"]
@@ -46,12 +47,7 @@ async def write_progress(gateway: Gateway, caller: Principal, generation_id: str
             waiting = counts["queued"] + counts["running"]
             eta = round(waiting / rate, 1) if rate > 0 else None
             event = {**snapshot, "stories_per_second": round(rate, 2), "eta_seconds": 0.0 if is_over else eta}
-            yield format_event("end" if is_over else "progress", event)
+            yield format_event(orjson.dumps(event), name="end" if is_over else "progress")
         if is_over:
             return
         await asyncio.sleep(gateway.settings.progress_interval_seconds)
-
-
-def format_event(name: str, data: Json) -> bytes:
-    """Return one named event."""
-    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"

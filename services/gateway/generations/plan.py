@@ -13,6 +13,7 @@ from services.gateway.recipes.service import get_recipe
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.contracts.recipes.grid import Grid, read_grid
+from shared.contracts.recipes.stories import StorySource
 from shared.contracts.recipes.template import compile_template
 from shared.errors import InvalidRequestError
 from shared.outside.prices.inference import PriceQuote, find_price
@@ -46,6 +47,12 @@ class RunPlan:
         prompt = compile_template(self.content.template).render(self.grid.longest_cell())
         body = {**self.content.parameters, "prompt": prompt}
         return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
+
+    @property
+    def source(self) -> StorySource:
+        """What the run's rows are made from."""
+        content = self.content
+        return StorySource(self.grid, content.content_hash, self.repeats, self.model, content.parameters)
 
     @property
     def kind(self) -> Kind:

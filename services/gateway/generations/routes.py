@@ -20,10 +20,10 @@ from services.gateway.generations.service import (
     resume_run,
     shape_generation,
 )
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.route import NEEDS_READ, keyed_router
+from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("generations")
 

@@ -1,23 +1,24 @@
 """Make, read and steer runs."""
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds, utc_now
 from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
-from shared.contracts.recipes.keys import row_key
+from shared.contracts.recipes.stories import build_stories
+from shared.contracts.statuses import GENERATION
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Generation, Recipe, RecipeVersion
 from shared.stores.db.repositories import generations, recipes
+from shared.stores.db.repositories.generations import NewGeneration
 from shared.stores.db.repositories.pages import Page
-from shared.stores.db.repositories.story_expansion import NewStory, insert_stories
+from shared.stores.db.repositories.story_expansion import insert_stories
 
 INLINE_ROWS = 2_000
 """Up to here the rows are inserted with the run (a tenth of a second); beyond it a worker inserts them."""
-ACTIVE = ("queued", "running")
 
 Run = tuple[Generation, Recipe, RecipeVersion]
 
@@ -28,13 +29,13 @@ async def create_run(gateway: Gateway, caller: Principal, claim: Claim, plan: Ru
     inline_rows = plan.total if plan.total <= INLINE_ROWS else 0
     async with gateway.database.transaction() as session:
         version_id = await ensure_version_id(session, caller, plan)
-        session.add(
-            Generation(
+        await generations.add_generation(
+            session,
+            NewGeneration(
                 id=generation_id,
                 project_id=caller.project_id,
                 api_key_id=caller.api_key_id,
                 recipe_version_id=version_id,
-                status="queued",
                 model=plan.model,
                 parameters=dict(plan.content.parameters),
                 repeats=plan.repeats,
@@ -43,27 +44,15 @@ async def create_run(gateway: Gateway, caller: Principal, claim: Claim, plan: Ru
                 budget_usd=plan.request.budget(),
                 requests_per_minute=plan.request.requests_per_minute,
                 tokens_per_minute=plan.request.tokens_per_minute,
-            )
+            ),
         )
-        await session.flush()
         if inline_rows:
-            stories = build_stories(plan)
+            stories = list(build_stories(plan.source, 0, plan.total))
             await insert_stories(session, generation_id=generation_id, project_id=caller.project_id, stories=stories)
         await claim.bind(session, generation_id)
     message = WorkGeneration(generation_id) if inline_rows else ExpandGeneration(generation_id)
     await gateway.sender.send(message)
     return await get_run(gateway, caller, generation_id)
-
-
-def build_stories(plan: RunPlan) -> list[NewStory]:
-    """Return the rows of a small run, in its order: cell by cell, repeat by repeat."""
-    stories = []
-    for position in range(plan.total):
-        cell, repeat = divmod(position, plan.repeats)
-        attributes = plan.grid.cell(cell)
-        key = row_key(plan.content.content_hash, attributes, repeat, plan.model, plan.content.parameters)
-        stories.append(NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes))
-    return stories
 
 
 async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
@@ -89,19 +78,19 @@ async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     Raises: ConflictError when it is over already, NotFoundError.
     """
     values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None}
-    return await change_run(gateway, caller, generation_id, (*ACTIVE, "paused"), values, "cancelled")
+    return await change_run(gateway, caller, generation_id, GENERATION.cancellable, values, "cancelled")
 
 
 async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Make no new calls until it is resumed. Raises: ConflictError when it is over, NotFoundError."""
     values = {"status": "paused", "status_reason": generations.BY_REQUEST, "limited_by": None}
-    return await change_run(gateway, caller, generation_id, ACTIVE, values, "paused")
+    return await change_run(gateway, caller, generation_id, GENERATION.pausable, values, "paused")
 
 
 async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
     values = {"status": "queued", "status_reason": None}
-    run = await change_run(gateway, caller, generation_id, ("paused",), values, None)
+    run = await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
     if run[0].expanded < run[0].total:
         await gateway.sender.send(ExpandGeneration(generation_id))
     await gateway.sender.send(WorkGeneration(generation_id))

@@ -1,19 +1,17 @@
-"""Server-sent events out: keep-alive comments, and a client's leaving seen at once, also while nothing is sent."""
+"""Server-sent events that a generator yields, with keep-alive comments while it has nothing."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Final
 
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from shared.contracts.event_stream import format_comment
+from shared.http.event_answer import EventAnswer, Write
 
-KEEP_ALIVE = b": keep-alive\n\n"
-NO_BUFFERING = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+KEEP_ALIVE: Final = format_comment("keep-alive")
 
 
-class EventStream(Response):
+class EventStream(EventAnswer):
     """An answer of events, as bytes ready to send. `on_disconnect` runs when the client leaves before the end."""
-
-    media_type = "text/event-stream"
 
     def __init__(
         self,
@@ -23,54 +21,29 @@ class EventStream(Response):
         headers: Mapping[str, str] | None = None,
         on_disconnect: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.status_code = 200
-        self.background = None
-        self.init_headers({**NO_BUFFERING, **(headers or {})})
+        super().__init__(self._write_all, headers=headers, on_disconnect=on_disconnect)
         self._events = events
         self._keep_alive_seconds = keep_alive_seconds
-        self._on_disconnect = on_disconnect
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        gone = asyncio.create_task(wait_for_disconnect(receive))
-        try:
-            finished = await self._send_all(send, gone)
-        finally:
-            gone.cancel()
-            await self._events.aclose()
-        if finished:
-            await send({"type": "http.response.body", "body": b""})
-        elif self._on_disconnect is not None:
-            await self._on_disconnect()
-
-    async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> bool:
-        """Send events until they end (True) or the client leaves (False)."""
+    async def _write_all(self, write: Write) -> None:
+        """Write events until there are no more. The generator is closed when this ends, however it ends."""
         coming: asyncio.Task[bytes | None] | None = None
         try:
             while True:
                 coming = coming or asyncio.create_task(_next_event(self._events))
-                done, _ = await asyncio.wait(
-                    {coming, gone}, timeout=self._keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-                if coming in done:
-                    event, coming = coming.result(), None
-                    if event is None:
-                        return True
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
-                elif gone in done:
-                    return False
-                else:
-                    await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+                done, _ = await asyncio.wait({coming}, timeout=self._keep_alive_seconds)
+                if not done:
+                    await write(KEEP_ALIVE)
+                    continue
+                event, coming = coming.result(), None
+                if event is None:
+                    return
+                await write(event)
         finally:
             if coming is not None:
                 coming.cancel()
                 await asyncio.wait({coming})
-
-
-async def wait_for_disconnect(receive: Receive) -> None:
-    """Return when the client has gone. The request's body must have been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+            await self._events.aclose()
 
 
 async def _next_event(events: AsyncGenerator[bytes, None]) -> bytes | None:

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from services.gateway.http.answers import JsonAnswer, retry_headers
 from shared.errors import StorymillError
+from shared.http.answers import JsonAnswer, retry_headers
 from shared.stores.db.models import Completion
 
 SAFE_STATUS: Final = {409: 400, 503: 429}

@@ -9,17 +9,17 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.http.answers import Json
-from services.gateway.http.event_stream import EventStream, wait_for_disconnect
+from services.gateway.http.event_stream import EventStream
 from services.gateway.http.idempotency import Claim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
 from services.gateway.interactive.waiting import leave_texts
 from services.gateway.wiring import Gateway
+from shared.contracts.event_stream import DONE, format_event
 from shared.contracts.stream.frames import End
-
-DONE = b"data: [DONE]\n\n"
+from shared.http.answers import Json
+from shared.http.event_answer import wait_for_disconnect
 
 
 class ChunkShape(Protocol):
@@ -99,22 +99,22 @@ async def write_chunks(
             if event.index not in opened:
                 opened.add(event.index)
                 if (opening := shape.opening(event.index)) is not None:
-                    yield sse(opening)
+                    yield write_event(opening)
             if (error := find_error(event)) is not None:
                 await claim.release()
-                yield sse({"error": error})
+                yield write_event({"error": error})
                 return
             if isinstance(event, Finished):
                 usage.add(event.end.usage)
-                yield sse(shape.finish(event.index, event.end))
+                yield write_event(shape.finish(event.index, event.end))
             elif isinstance(event, Piece):
-                yield sse(shape.piece(event))
+                yield write_event(shape.piece(event))
             event = await _next(events)
     finally:
         first.cancel()
         await events.aclose()
     if include_usage:
-        yield sse(shape.usage(usage.prompt_tokens, usage.completion_tokens))
+        yield write_event(shape.usage(usage.prompt_tokens, usage.completion_tokens))
     yield DONE
 
 
@@ -129,9 +129,9 @@ def find_error(event: Event) -> Json | None:
     return None
 
 
-def sse(chunk: Json) -> bytes:
-    """Return one event: exactly `data: `, one line of JSON, a blank line."""
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+def write_event(chunk: Json) -> bytes:
+    """Return a chunk as an event."""
+    return format_event(orjson.dumps(chunk))
 
 
 async def _next(events: AsyncGenerator[Event, None]) -> Event | None:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.http.answers import Json, JsonAnswer
-from services.gateway.http.event_stream import wait_for_disconnect
 from services.gateway.http.idempotency import Claim
 from services.gateway.interactive.failures import failed_row_answer
 from services.gateway.interactive.follow import wait_for_ends
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_rows
 from services.gateway.wiring import Gateway
 from shared.errors import DeadlineError
+from shared.http.answers import Json, JsonAnswer
+from shared.http.event_answer import wait_for_disconnect
 from shared.observability.http import CLIENT_GONE
 from shared.stores.db.models import Completion
 

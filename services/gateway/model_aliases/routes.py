@@ -1,6 +1,5 @@
 """`/v1/model_aliases…`."""
 
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.model_aliases.schemas import AliasRequest, RollbackRequest
@@ -12,6 +11,7 @@ from services.gateway.model_aliases.service import (
     set_alias,
     shape_alias,
 )
+from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("models")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from services.gateway.http.answers import Json
 from services.gateway.model_aliases.requirements import check_requirement
 from services.gateway.model_aliases.schemas import AliasRequest
 from services.gateway.models.naming import model_not_found
@@ -11,6 +10,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import ConflictError, InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import ModelAlias, ModelAliasChange
 from shared.stores.db.repositories import aliases, registry
 

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from services.gateway.http.answers import Json
 from services.gateway.models.service import get_tuned
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
+from shared.http.answers import Json
 from shared.stores.db.models import Model, ModelAlias
 from shared.stores.db.repositories import aliases, model_facts, registry
 from shared.stores.db.repositories.model_facts import TuningFacts

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.gateway.http.answers import Json
 from services.gateway.models.service import get_tuned
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.contracts.queue.messages import EvaluateModel
+from shared.http.answers import Json
 from shared.stores.db.models import Model, ModelEvaluation
 from shared.stores.db.repositories import evaluations, registry
 

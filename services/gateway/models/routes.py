@@ -1,12 +1,12 @@
 """`/v1/models…`: the names may hold `:` and `/`, so the longer paths stand first."""
 
-from services.gateway.http.answers import JsonAnswer
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.models.deletion import delete_model
 from services.gateway.models.family import describe_tree
 from services.gateway.models.forgetting import describe_forgetting, queue_missing
 from services.gateway.models.service import describe_model, list_models
+from shared.http.answers import JsonAnswer
 
 router = keyed_router("models")
 

@@ -1,11 +1,11 @@
 """What a project sees of the models: the providers' lists, less what is another project's, plus its own names."""
 
-from services.gateway.http.answers import Json
 from services.gateway.models.naming import model_not_found
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import NotFoundError
+from shared.http.answers import Json
 from shared.outside.providers.catalog import CatalogModel
 from shared.stores.db.models import Model, ModelAlias
 from shared.stores.db.repositories import aliases, registry

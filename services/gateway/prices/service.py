@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.outside.prices.book import BookedPrice, load_price_book
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.training import TrainingQuote, training_price

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.http.answers import Json
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import RecipeRequest
 from services.gateway.wiring import Gateway
@@ -12,6 +11,7 @@ from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.recipes.grid import read_grid
 from shared.errors import NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Recipe, RecipeVersion
 from shared.stores.db.repositories import recipes
 from shared.stores.db.repositories.pages import Page

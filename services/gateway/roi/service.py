@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from services.gateway.http.answers import Json
 from services.gateway.prices.service import ModelPrices, find_prices
 from services.gateway.roi.break_even import BreakEven, Investment, draw_curve, find_break_even
 from services.gateway.roi.hosting import find_hosting_price
@@ -14,6 +13,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
 from shared.errors import InvalidRequestError
+from shared.http.answers import Json
 from shared.stores.db.repositories import registry
 from shared.stores.db.repositories.model_costs import (
     BookedCost,

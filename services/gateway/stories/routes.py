@@ -5,12 +5,12 @@ from typing import Annotated
 import orjson
 from fastapi import Query
 
-from services.gateway.http.answers import Json, JsonAnswer, list_body
 from services.gateway.http.dependencies import ID_PATTERN, Caller, GatewayDep, InOrder
 from services.gateway.http.route import keyed_router
 from services.gateway.stories.schemas import Review, Story, StoryReview, StoryStatus
 from services.gateway.stories.service import describe_lineage, get_story, list_stories, review_story
 from shared.errors import InvalidRequestError
+from shared.http.answers import Json, JsonAnswer, list_body
 from shared.stores.db.repositories.stories import StoryFilter
 
 router = keyed_router("stories")

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.http.answers import Json
 from services.gateway.stories.schemas import StoryReview
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -14,6 +13,7 @@ from shared.clock import unix_seconds
 from shared.contracts.recipes.errors import TemplateError
 from shared.contracts.recipes.template import compile_template
 from shared.errors import ConflictError, NotFoundError
+from shared.http.answers import Json
 from shared.stores.db.models import Attempt, Generation, RecipeVersion, Story
 from shared.stores.db.repositories import dataset_versions, generations, model_facts, recipes, stories
 from shared.stores.db.repositories.pages import Page

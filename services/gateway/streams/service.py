@@ -4,13 +4,13 @@ from services.gateway.chat.schemas import ChatRequest
 from services.gateway.chat.service import split_request as split_chat
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import split_request as split_completion
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, open_texts
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.outside.providers.answers import Kind
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories.completions import find_completion, usage_of

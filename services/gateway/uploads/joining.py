@@ -45,7 +45,7 @@ async def complete_upload(gateway: Gateway, caller: Principal, upload_id: str, r
             size=stored.bytes,
         )
         dropped = await uploads.end_upload(session, upload_id, uploads.COMPLETED, file.id)
-        await session.refresh(upload)
+        await uploads.reload_upload(session, upload)
         return upload, file
 
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as joined:

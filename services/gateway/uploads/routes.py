@@ -7,7 +7,6 @@ from typing import IO, Final
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from services.gateway.http.answers import JsonAnswer
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.uploads.joining import complete_upload
@@ -21,6 +20,7 @@ from services.gateway.uploads.service import (
     take_part,
 )
 from shared.errors import InvalidRequestError
+from shared.http.answers import JsonAnswer
 
 PART_PATHS: Final = "/v1/uploads/*/parts"
 MAX_PART_BYTES: Final = 65 * 1024 * 1024

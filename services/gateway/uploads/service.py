@@ -6,13 +6,13 @@ from typing import IO, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.files.service import drop_bytes, keep_bytes, shape_file
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.uploads.schemas import UploadRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds, utc_now
 from shared.errors import ConflictError, InvalidRequestError, NotFoundError, RequestTooLargeError
+from shared.http.answers import Json
 from shared.stores.db.models import File, Upload, UploadPart
 from shared.stores.db.repositories import files, uploads
 from shared.stores.objects.object_store import StoredObject
@@ -92,7 +92,7 @@ async def cancel_upload(gateway: Gateway, caller: Principal, upload_id: str) -> 
             return upload
         require_pending(upload)
         dropped = await uploads.end_upload(session, upload_id, uploads.CANCELLED)
-        await session.refresh(upload)
+        await uploads.reload_upload(session, upload)
     for sha256 in dropped:
         await drop_bytes(gateway, sha256)
     return upload

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 
-from services.gateway.http.answers import Json, JsonAnswer
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import keyed_router
 from shared.clock import unix_seconds, utc_now
 from shared.errors import InvalidRequestError
+from shared.http.answers import Json, JsonAnswer
 from shared.stores.db.repositories.usage import FILTERS, GROUPS, sum_ledger
 
 router = keyed_router("usage")

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.gateway.http.answers import JsonAnswer, list_body
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.route import keyed_router
 from services.gateway.webhooks import service
@@ -16,6 +15,7 @@ from services.gateway.webhooks.schemas import (
     SecretRotation,
     TestResult,
 )
+from shared.http.answers import JsonAnswer, list_body
 
 PATH: Final = "/webhook_endpoints"
 

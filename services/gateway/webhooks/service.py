@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.http.answers import Json
 from services.gateway.http.idempotency import Claim
 from services.gateway.webhooks.schemas import EndpointChange, EndpointRequest
 from services.gateway.wiring import Gateway
@@ -12,6 +11,7 @@ from shared import ids
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.http.answers import Json
 from shared.outside.webhooks.sending import UndeliveredError, WebhookSender
 from shared.outside.webhooks.signing import hint_at, new_secret
 from shared.outside.webhooks.targets import check_target

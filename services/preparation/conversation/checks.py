@@ -14,7 +14,7 @@ from services.preparation.conversation.marker_checks import (
 )
 from services.preparation.conversation.outcome import CheckOutcome
 from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 
 
 @dataclass(frozen=True, slots=True)

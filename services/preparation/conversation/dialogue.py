@@ -12,7 +12,7 @@ from services.preparation.conversation.output_files import free_names
 from services.preparation.conversation.reading import ParityInput, read_like_the_public_tool
 from services.preparation.conversation.write_out import PreparedRows, write_out
 from services.preparation.fixes.fix_plan import Plan, apply_plan
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 
 # Answers a question: True for yes.
 Ask = Callable[[str], bool]

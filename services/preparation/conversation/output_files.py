@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 from services.preparation.rows.training_lines import NO_AFFIXES, Affixes, write_pairs
 
 MAX_VALIDATION_ROWS = 1000

@@ -11,7 +11,8 @@ from pathlib import Path
 from services.preparation.conversation.outcome import CheckOutcome
 from services.preparation.errors import DatasetError
 from services.preparation.reading.read_file import read_file
-from services.preparation.rows.row_batches import ROWS_PER_BATCH, RowBatch, RowStore
+from services.preparation.rows.row_batches import ROWS_PER_BATCH, RowBatch
+from services.preparation.rows.row_store import RowStore
 
 PLAIN_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".txt": "txt"}
 

@@ -12,7 +12,7 @@ from services.preparation.conversation.output_files import (
     write_train_and_validation,
 )
 from services.preparation.conversation.time_estimate import describe_training_time
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 from services.preparation.rows.training_lines import NO_AFFIXES, Affixes
 
 

@@ -21,7 +21,8 @@ from services.preparation.findings.text_findings import mark_texts
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.reading.read_file import ReadFile
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import RowTokenizer
 from services.preparation.tokenizers.public_tokenizer import PublicTokenizer
 from shared.texts.encodings import ModelTokens

@@ -20,7 +20,8 @@ from services.preparation.near_duplicates.disjoint_sets import DisjointSets
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.rows.preference import INPUT_COLUMN, ask, chat_of_answer, read_pair
-from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch, RowStore
+from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
+from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import ModelView, RowTokenizer
 
 NEVER_LEARNT: Final = frozenset({"empty_completion", "blank_completion", "exact_duplicate", "equal_answers"})

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preparation.findings.scripts import dominant_scripts
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 
 # What a finished sentence, list, quotation or block of code ends in.
 SENTENCE_ENDS = frozenset("。！？…”’」』）》】.!?\"')]}>;；~～—*`|:：")

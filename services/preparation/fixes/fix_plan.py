@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from services.preparation.fixes.text_repairs import TEXT_REPAIRS
-from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch, RowStore
+from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
+from services.preparation.rows.row_store import RowStore
 
 Field = Literal["prompt", "completion"]
 FixKind = Literal["drop_rows", "lower_case", "append_text", "cut_prefix", "start_with_space", "repair_text"]

@@ -30,7 +30,7 @@ from services.preparation.report.page import write_page
 from services.preparation.report.summary import Summary, summarise
 from services.preparation.report.terminal import print_summary
 from services.preparation.rows.formats import TrainingFormat, to_completion
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import view_first_rows
 
 SHOWN_PROBLEMS = 20

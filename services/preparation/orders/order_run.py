@@ -29,7 +29,7 @@ from services.preparation.prepared_files import (
 from services.preparation.reading.gathering import GatheredRows, gather_rows
 from services.preparation.report.page import write_page
 from services.preparation.report.summary import summarise
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 from services.preparation.split import Split
 from services.preparation.tokenizers.model_view import view_first_rows
 

@@ -13,7 +13,8 @@ from services.preparation.reading.corrected_copy import CorrectedCopy, write_cor
 from services.preparation.reading.read_file import ReadFile, read_file
 from services.preparation.rows.formats import TrainingFormat, to_chat, to_completion
 from services.preparation.rows.preference import INPUT_COLUMN, split_pairs
-from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch, RowStore
+from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
+from services.preparation.rows.row_store import RowStore
 from shared.texts.finish_reasons import REASON_COLUMN
 
 

@@ -11,7 +11,7 @@ from services.preparation.reading.plain_text import read_plain_text
 from services.preparation.reading.row_sink import ReadingNote, ReadingProblem, RowSink, StoreSink
 from services.preparation.reading.source_file import SourceFile, describe_file
 from services.preparation.rows.preference import PREFERRED
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 
 READERS = {
     "csv": read_delimited,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.preparation.rows.row_batches import ROWS_PER_BATCH, RowBatch, RowStore
+from services.preparation.rows.row_batches import ROWS_PER_BATCH, RowBatch
+from services.preparation.rows.row_store import RowStore
 
 # More than anyone reads; the total is counted beyond it.
 KEPT_PROBLEMS = 1000

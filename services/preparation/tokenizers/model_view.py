@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from services.preparation.rows.row_batches import RowStore
+from services.preparation.rows.row_store import RowStore
 from shared.texts.chat_message import message_text
 from shared.texts.encodings import ModelTokens
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.stores.db.models import FineTuningJob, FineTuningMetric
-from shared.stores.db.repositories.fine_tuning_jobs import FINAL
 
 COLUMNS: Final = (
     "elapsed_tokens",
@@ -43,7 +43,7 @@ class Told:
 
 def is_over(job: FineTuningJob) -> bool:
     """Say whether a job will measure nothing more."""
-    return job.status in FINAL and job.finished_at is not None
+    return job.status in FINE_TUNING_JOB.final and job.finished_at is not None
 
 
 def describe_job(job: FineTuningJob) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final, Self
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.deliveries.lease import WEBHOOK_ROWS
-from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry, read_retry_after
+from services.workers.deliveries.webhook_retries import GONE, is_delivered, plan_retry
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.leases.working import work_while_held
@@ -18,6 +18,7 @@ from services.workers.process.metrics import WEBHOOKS_SENT
 from services.workers.process.store_patience import write_patiently
 from shared.errors import StorymillError
 from shared.observability.logs import get_logger
+from shared.outside.retry_after import read_retry_after
 from shared.outside.webhooks.sending import WebhookSender
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed

@@ -1,18 +1,14 @@
 """When a webhook that has not arrived is sent again. Knows no sending."""
 
-import math
 import random
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
-
-from shared.clock import utc_now
 
 WAIT_SECONDS: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
 """After the first, second, … failure; the last one from then on."""
 LONGEST_AGE_SECONDS: Final = 24 * 3600
 """Then it is given up."""
 LONGEST_ASKED_SECONDS: Final = 3600
+"""A target that asks for more is asked again after this."""
 JITTER: Final = 0.1
 GONE: Final = 410
 """A target that answers so wants no more: what is due there is given up."""
@@ -26,19 +22,5 @@ def is_delivered(status: int) -> bool:
 def plan_retry(tries: int, age_seconds: float, asked_seconds: float | None = None) -> float | None:
     """Return how long to wait after the `tries`th failure, None to give up."""
     wait = float(WAIT_SECONDS[min(tries, len(WAIT_SECONDS)) - 1])
-    wait = max(wait, asked_seconds or 0) * (1 + JITTER * random.random())  # noqa: S311 - no secret
+    wait = max(wait, min(asked_seconds or 0, LONGEST_ASKED_SECONDS)) * (1 + JITTER * random.random())  # noqa: S311 - no secret
     return wait if age_seconds + wait <= LONGEST_AGE_SECONDS else None
-
-
-def read_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, up to an hour; None for none or nonsense."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - (now or utc_now())).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_ASKED_SECONDS)

@@ -12,6 +12,7 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.progress import enter_status
 from services.workers.fine_tuning.upload_step import carry_out_here
 from services.workers.fine_tuning.upstream.provider import JobOrder, UpstreamJob
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
@@ -25,7 +26,6 @@ MARK: Final = "storymill_job"
 CLOCK_SKEW: Final = timedelta(minutes=10)
 LONGEST_SUFFIX: Final = 40
 MOST_METADATA: Final = 16
-OPEN: Final = frozenset({"validating_files", "queued", "running", "paused"})
 
 log = get_logger(__name__)
 
@@ -127,7 +127,7 @@ async def find_made(held: HeldJob, job: FineTuningJob) -> list[UpstreamJob]:
         if is_ours(held, job, upstream):
             found.append(upstream)
     found.reverse()
-    return sorted(found, key=lambda upstream: upstream.status in {"cancelled", "failed"})
+    return sorted(found, key=lambda upstream: upstream.status in FINE_TUNING_JOB.repeatable)
 
 
 def is_ours(held: HeldJob, job: FineTuningJob, upstream: UpstreamJob) -> bool:
@@ -144,7 +144,7 @@ def is_ours(held: HeldJob, job: FineTuningJob, upstream: UpstreamJob) -> bool:
 async def cancel_doubles(held: HeldJob, doubles: list[UpstreamJob]) -> None:
     """Cancel what a worker made that was thought dead."""
     for double in doubles:
-        if double.status in OPEN:
+        if double.status in FINE_TUNING_JOB.open:
             await cancel_one(held, double.id)
 
 
@@ -172,7 +172,7 @@ async def record_created(held: HeldJob, upstream: UpstreamJob) -> None:
         job.upstream_job_id = upstream.id
         job.step, job.tries, job.not_before = "follow", 0, None
         await append_events(session, job.id, [await describe_queue(session, job)])
-        if upstream.status in OPEN:
+        if upstream.status in FINE_TUNING_JOB.open:
             await enter_status(session, job, upstream.status)
     log.info("fine_tuning_job_created", job=held.id, upstream=upstream.id)
 

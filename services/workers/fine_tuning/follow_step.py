@@ -13,12 +13,12 @@ from services.workers.fine_tuning.progress import Snapshot, record_snapshot
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamJob
 from services.workers.fine_tuning.wishes import Wishes
 from shared.clock import utc_now
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_reads import find_training_start
 
-FINAL = frozenset({"succeeded", "failed", "cancelled"})
 CHECKPOINT_SECONDS = 5.0
 """How often checkpoints are asked for while events come."""
 
@@ -55,7 +55,7 @@ class Follower:
         try:
             await self._wishes.carry_out()
             upstream = await self._held.provider.get_job(self._upstream_id)
-            is_final = upstream.status in FINAL
+            is_final = upstream.status in FINE_TUNING_JOB.final
             events = await self._feed.read_new(to_the_end=is_final)
             checkpoints = await self._read_checkpoints(now=is_final, active=bool(events))
         except LlmError as error:

@@ -10,6 +10,7 @@ from services.workers.fine_tuning.ending import find_cost
 from services.workers.fine_tuning.metric_names import read_metric
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_reads import was_changed_by
 from shared.stores.db.repositories.fine_tuning_records import (
@@ -19,6 +20,7 @@ from shared.stores.db.repositories.fine_tuning_records import (
     change_status,
     record_checkpoints,
     record_metrics,
+    write_job,
 )
 
 BUDGET = "budget"
@@ -64,7 +66,7 @@ async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: S
     """Write all that a poll brought, except the end; the job's row is locked by this transaction."""
     upstream = snapshot.job
     metrics = [metric for event in snapshot.events if (metric := read_metric(event.data)) is not None]
-    if upstream.status not in {"failed", "cancelled"}:
+    if upstream.status not in FINE_TUNING_JOB.repeatable:
         await enter_status(session, job, "running" if upstream.status == "succeeded" else upstream.status)
     await append_events(session, job.id, [copy_event(event) for event in snapshot.events])
     await record_metrics(session, job.id, metrics)
@@ -76,7 +78,7 @@ async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: S
     known = [count for count in (upstream.trained_tokens, job.trained_tokens, *elapsed) if count is not None]
     job.trained_tokens = max(known) if known else None
     job.cost_usd = find_cost(job, utc_now()) if job.started_at else job.cost_usd
-    await session.flush()
+    await write_job(session)
     await append_events(session, job.id, await find_alarms(session, job.id, snapshot.events))
     if upstream.status == "running":
         await hold_budget(session, job)

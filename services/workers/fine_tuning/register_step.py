@@ -8,20 +8,22 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.fine_tuning.derived_template import derive_template
 from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError
 from services.workers.fine_tuning.file_check import fetch_file
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.legacy_names import make_legacy_name
 from services.workers.fine_tuning.training_rows import read_rows
-from services.workers.models.template import derive_template
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.prices.book import load_price_book
 from shared.outside.prices.inference import find_price
-from shared.stores.db.models import DatasetVersion, FineTuningJob, Model, Project
-from shared.stores.db.repositories import aliases
+from shared.stores.db.models import FineTuningJob, Model
+from shared.stores.db.repositories import aliases, registry
+from shared.stores.db.repositories.dataset_versions import list_versions
 from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.projects import find_project
 from shared.stores.db.repositories.registry import NewModel, register_model
 
 log = get_logger(__name__)
@@ -64,8 +66,9 @@ async def describe_model(
     held: HeldJob, session: AsyncSession, job: FineTuningJob, template: dict[str, Any] | None
 ) -> NewModel:
     """Return the model as the registry keeps it."""
-    parent = await session.get(Model, job.parent_model_id) if job.parent_model_id else None
-    version = await session.get(DatasetVersion, job.dataset_version_id) if job.dataset_version_id else None
+    parent = await registry.find_by_id(session, job.parent_model_id) if job.parent_model_id else None
+    versions = await list_versions(session, [job.dataset_version_id] if job.dataset_version_id else [])
+    version = next(iter(versions.values()), None)
     base = parent.base_model if parent else job.base_model
     provider = held.context.providers.find(job.provider)
     assert provider is not None
@@ -89,7 +92,7 @@ async def describe_model(
 
 async def name_as_then(session: AsyncSession, job: FineTuningJob, base: str) -> str:
     """Return the model's name on the legacy routes."""
-    project = await session.get(Project, job.project_id)
+    project = await find_project(session, job.project_id)
     return make_legacy_name(base, project.name if project else "", job.suffix, utc_now())
 
 

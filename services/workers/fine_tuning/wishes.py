@@ -5,12 +5,12 @@ from typing import Final
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.progress import BUDGET
 from services.workers.fine_tuning.upstream.provider import UpstreamJob
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.fine_tuning_claims import Wish
 from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
 
 REFUSALS: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
-FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
 TOO_EARLY: Final = frozenset({"validating_files"})
 
 
@@ -42,7 +42,7 @@ class Wishes:
     async def _weigh_refusal(self, wish: Wish, error: LlmError) -> None:
         """A refusal may mean that it is so already, that it is too early, or that the provider cannot."""
         upstream = await self._held.provider.get_job(self._upstream_id)
-        if upstream.status in FINAL or is_reached(wish, upstream):
+        if upstream.status in FINE_TUNING_JOB.final or is_reached(wish, upstream):
             self._done = wish
         elif wish.wanted == "pause" and upstream.status not in TOO_EARLY:
             await self._replace_pause(wish, error.message)
@@ -76,5 +76,5 @@ class Wishes:
 def is_reached(wish: Wish, upstream: UpstreamJob) -> bool:
     """Say whether a job is as somebody wanted it."""
     if wish.wanted == "resume":
-        return upstream.status in {"queued", "running", "validating_files"}
+        return upstream.status in FINE_TUNING_JOB.workable
     return upstream.status == {"cancel": "cancelled", "pause": "paused"}[wish.wanted]

@@ -1,17 +1,15 @@
 """The body of `ExpandGeneration`: insert the rows of a large run, chunk by chunk, from where an earlier try stopped."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Final
 
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
-from shared import ids
 from shared.contracts.queue.messages import WorkGeneration
-from shared.contracts.recipes.grid import Grid, read_grid
-from shared.contracts.recipes.keys import row_key
+from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.stories import StorySource, build_stories
 from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
-from shared.stores.db.repositories.story_expansion import NewStory, advance_expansion, find_expanded, insert_stories
+from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
 
 CHUNK_ROWS: Final = 1_000
 """About 10 ms of the loop, which also carries other jobs' tokens."""
@@ -24,20 +22,20 @@ async def expand_generation(context: WorkerContext, generation_id: str) -> None:
         expanded = await find_expanded(session, generation_id) if order else 0
     if order is None or expanded >= order.total:
         return
-    grid = read_grid(order.attributes, order.attribute_names)
+    source = find_source(order)
     is_announced = False
     while expanded < order.total and not context.stopping.is_set():
         upto = min(expanded + CHUNK_ROWS, order.total)
-        if not await insert_chunk(context, order, grid, expanded, upto):
+        if not await insert_chunk(context, order, source, expanded, upto):
             return
         expanded = upto
         if not is_announced:
             is_announced = await context.sender.send(WorkGeneration(generation_id=generation_id))
 
 
-async def insert_chunk(context: WorkerContext, order: WorkOrder, grid: Grid, start: int, stop: int) -> bool:
+async def insert_chunk(context: WorkerContext, order: WorkOrder, source: StorySource, start: int, stop: int) -> bool:
     """Insert positions start … stop−1; False when another worker is ahead, or the run is over."""
-    stories = list(build_stories(order, grid, start, stop))
+    stories = list(build_stories(source, start, stop))
 
     async def insert_once() -> bool:
         async with context.database.transaction() as session:
@@ -49,10 +47,7 @@ async def insert_chunk(context: WorkerContext, order: WorkOrder, grid: Grid, sta
     return inserted
 
 
-def build_stories(order: WorkOrder, grid: Grid, start: int, stop: int) -> Iterator[NewStory]:
-    """Yield the rows of positions start … stop−1, cell after cell, repeat after repeat."""
-    for position in range(start, stop):
-        cell, repeat = divmod(position, order.repeats)
-        attributes = grid.cell(cell)
-        key = row_key(order.content_hash, attributes, repeat, order.model, order.parameters)
-        yield NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes)
+def find_source(order: WorkOrder) -> StorySource:
+    """Return what the rows of a run are made from. Raises: GridError for a stored recipe that is none."""
+    grid = read_grid(order.attributes, order.attribute_names)
+    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters)

@@ -14,6 +14,7 @@ from services.workers.generation.retry_policy import find_wait
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from shared import ids
+from shared.contracts.statuses import STORY
 from shared.outside.providers.answers import LlmAnswer
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.recordset import without_nul
@@ -25,8 +26,6 @@ LONGEST_MESSAGE_CHARACTERS: Final = 2_000
 LONGEST_ID_CHARACTERS: Final = 200
 LARGEST_TOKEN_COUNT: Final = 2**31 - 1
 """What the columns hold; a provider that counts more is talking nonsense."""
-EMPTY_ROW: Final = frozenset({"queued", "running"})
-"""States in which a row still waits for its text."""
 NOT_THE_ROWS_FAULT: Final = frozenset({FailureClass.CANCELLED, FailureClass.QUOTA_EXHAUSTED})
 """The worker stops, or the run is paused for want of credit: the row waits for better times."""
 
@@ -104,7 +103,7 @@ def find_cost(run: Run, result: CallResult) -> Decimal | None:
 
 
 def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAttempt, settled: SettledCall) -> None:
-    if attempt.story_status not in EMPTY_ROW or attempt.story_id in settlement.decided:
+    if attempt.story_status not in STORY.open or attempt.story_id in settlement.decided:
         settled.outcome = "superseded"
         return
     settled.outcome = settled.story_status = "succeeded"

@@ -7,7 +7,6 @@ from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.finishing import finish
 from services.workers.interactive.lease import COMPLETION_ROWS
-from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
 from services.workers.interactive.unstarted import finish_without_call
@@ -16,6 +15,7 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
+from services.workers.providers.retry_plan import RetryPlan
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY

@@ -47,7 +47,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
         if claimed.attempt > MOST_ATTEMPTS:
             raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
-            row = await session.get_one(ModelComparison, claimed.id)
+            row = await comparisons.get_comparison(session, claimed.id)
         sides = await find_sides(context, row)
         await write_texts(calls, row.request, sides)
         held_out = await score_sides(calls, row.request, sides)

@@ -19,6 +19,7 @@ from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import ModelEvaluation
+from shared.stores.db.repositories.evaluations import get_evaluation
 from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, fail_work, finish_work
 
 CALLS_AT_ONCE: Final = 4
@@ -44,7 +45,7 @@ async def evaluate(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> 
         if claimed.attempt > MOST_ATTEMPTS:
             raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
-            row = await session.get_one(ModelEvaluation, claimed.id)
+            row = await get_evaluation(session, claimed.id)
         pairs = await read_pairs(context, claimed.project_id, row.file_id)
         score = await score_pairs(calls, await find_target(context, row.model), pairs)
     except CannotScoreError as error:

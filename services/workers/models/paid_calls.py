@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.interactive.retry import RetryPlan
 from services.workers.leases.hold import Hold
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
+from services.workers.providers.retry_plan import RetryPlan
 from shared import ids
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.money import NOTHING

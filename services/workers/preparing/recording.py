@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.preparation.orders.preparation_order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
 from services.workers.preparing.fetching import FetchedSource
-from services.workers.preparing.object_rows import Stored, write_with_objects
 from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
 from services.workers.process.context import WorkerContext
+from services.workers.process.object_rows import Stored, write_with_objects
 from shared.observability.logs import get_logger
 from shared.stores.db.models import DatasetVersion, File
 from shared.stores.db.repositories import files
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, fail_dataset, finish_dataset
-from shared.stores.db.repositories.dataset_versions import NewRow, add_rows, find_price_note, lock_version
+from shared.stores.db.repositories.dataset_versions import NewRow, add_rows, add_version, find_price_note, lock_version
 from shared.stores.objects.object_store import StoredObject
 
 ROWS_AT_ONCE: Final = 5_000
@@ -60,7 +60,8 @@ class Outcome:
         train = await self._add_side(session, "train", stored[TRAIN_FILE])
         held_out = stored.get(VALIDATION_FILE)
         validation = await self._add_side(session, "validation", held_out) if held_out else None
-        session.add(
+        await add_version(
+            session,
             DatasetVersion(
                 id=self.version_id,
                 project_id=self.claimed.project_id,
@@ -70,9 +71,8 @@ class Outcome:
                 cost_usd=self.cost.usd,
                 train_file_id=train.id,
                 validation_file_id=validation.id if validation else None,
-            )
+            ),
         )
-        await session.flush()
         async for batch in batch_rows(self.folder, self.sources):
             await add_rows(session, self.version_id, batch)
 

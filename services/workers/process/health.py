@@ -1,15 +1,10 @@
 """A small HTTP server on the worker's loop: is it alive, can it work, what does it count. For orchestrators."""
 
-import asyncio
-from collections.abc import Awaitable
-
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.workers.process.context import WorkerContext
-from shared.stores.away import STORE_AWAY
-
-CHECK_SECONDS = 2.0
+from shared.http.health import ALIVE, probe_stores
 
 
 class HealthServer:
@@ -35,28 +30,15 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _answer_live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})  # answered by the loop that runs the jobs
+        return web.json_response(ALIVE)  # answered by the loop that runs the jobs
 
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         context = self._context
-        checks = {
-            "postgres": await answers(context.database.ping()),
-            "redis": await answers(context.redis.ping()),
-            "running": not context.stopping.is_set(),
-        }
+        stores = await probe_stores({"postgres": context.database.ping, "redis": context.redis.ping})
+        checks = {**stores, "running": not context.stopping.is_set()}
         ready = all(checks.values())
         body = {"status": "ready" if ready else "unavailable", "checks": checks}
         return web.json_response(body, status=200 if ready else 503)
 
     async def _answer_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def answers(check: Awaitable[object]) -> bool:
-    """Say whether a store answers soon."""
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            await check
-    except (*STORE_AWAY, TimeoutError):
-        return False
-    return True

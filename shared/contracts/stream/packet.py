@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shared.contracts.event_stream import format_event
 from shared.contracts.stream.frames import Delta, End, Frame, Rewind, Snapshot, encode
 
 SSE_EVENTS: dict[type, str] = {Delta: "delta", Snapshot: "snapshot", Rewind: "rewind", End: "end"}
@@ -38,5 +39,4 @@ def encode_event(frame: Frame) -> bytes:
     """Return a frame as one server-sent event; frames with a cursor carry it as the event's id."""
     name = SSE_EVENTS.get(type(frame), "state")
     cursor = getattr(frame, "cursor", None)
-    event_id = b"" if cursor is None else b"id: %s\n" % str(cursor).encode()
-    return event_id + b"event: %s\ndata: %s\n\n" % (name.encode(), encode(frame))
+    return format_event(encode(frame), name=name, event_id=None if cursor is None else str(cursor))

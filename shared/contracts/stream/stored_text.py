@@ -1,12 +1,11 @@
 """What Postgres knows of a stream, as the hub needs it when Redis has nothing or too little."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.cursor import Cursor
 from shared.contracts.stream.frames import End, Snapshot
-
-FINAL_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class StoredText:
     @property
     def is_final(self) -> bool:
         """Say whether the row will not change any more."""
-        return self.status in FINAL_STATES
+        return self.status in COMPLETION.final
 
     @property
     def cursor(self) -> Cursor:

@@ -1,15 +1,12 @@
 """The provider's error answers, read into failure classes: statuses, error bodies, waiting times."""
 
-import math
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
-from shared.clock import utc_now
 from shared.outside.providers.failures import FailureClass, LlmError
+from shared.outside.retry_after import read_retry_after
 
 LONGEST_BELIEVED_WAIT_SECONDS = 3600.0
 """A provider that asks for more is taken to have sent nonsense."""
@@ -91,26 +88,5 @@ def classify(status: int, code: object, kind: object) -> FailureClass:
 
 def find_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the provider asks us to wait, if it says something sane."""
-    milliseconds = _as_number(headers.get("retry-after-ms"))
-    value = headers.get("retry-after")
-    seconds = milliseconds / 1000 if milliseconds is not None else _as_number(value)
-    if seconds is None and value:
-        seconds = _seconds_until(value)
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST_BELIEVED_WAIT_SECONDS else None
-
-
-def _as_number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value is not None else None
-    except ValueError:
-        return None
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _seconds_until(http_date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(http_date)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - utc_now()).total_seconds())
+    seconds = read_retry_after(headers.get("retry-after"), headers.get("retry-after-ms"))
+    return seconds if seconds is not None and seconds <= LONGEST_BELIEVED_WAIT_SECONDS else None

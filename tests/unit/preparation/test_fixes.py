@@ -1,7 +1,8 @@
 """Fixes are previewed, applied and undone; the source rows stay."""
 
 from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan, fix_from_json, preview_fix
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 
 ROWS = [("A ", "x\u200by"), ("B ", "same"), ("B ", "same"), ("C ", " end")]
 DROP = Fix("exact_duplicate", "drop_rows", row_ids=(2,))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from services.preparation.findings.inspection import Inspection, inspect_rows
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 from tests.unit.preparation.clean_sets import Row, chinese_story, clean_sets, english_story
 
 SETS = clean_sets()

@@ -8,7 +8,8 @@ import pytest
 
 from services.preparation.errors import OverlappingSplitError
 from services.preparation.near_duplicates.index import group_near_duplicates
-from services.preparation.rows.row_batches import RowBatch, RowStore
+from services.preparation.rows.row_batches import RowBatch
+from services.preparation.rows.row_store import RowStore
 from services.preparation.split import prompt_key, require_no_overlap, split_rows
 from tests.unit.preparation.clean_sets import chinese_story
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
+from shared.contracts.statuses import FINE_TUNING_JOB
 
-STATUSES: Final = frozenset({"validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"})
 OTHER_SPELLINGS: Final = {
     "created": "validating_files",
     "validating": "validating_files",
@@ -48,7 +48,7 @@ def read_job(value: Mapping[str, Any]) -> UpstreamJob:
 def read_status(value: object) -> str:
     """Return one of our states; what nobody knows is taken as waiting."""
     status = str(value or "").lower()
-    return status if status in STATUSES else OTHER_SPELLINGS.get(status, "queued")
+    return status if status in FINE_TUNING_JOB.known else OTHER_SPELLINGS.get(status, "queued")
 
 
 def read_file_id(value: object) -> str:

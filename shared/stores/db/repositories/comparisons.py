@@ -47,6 +47,11 @@ async def find_comparison(session: AsyncSession, project_id: str, comparison_id:
     return (await session.scalars(query)).one_or_none()
 
 
+async def get_comparison(session: AsyncSession, comparison_id: str) -> ModelComparison:
+    """Return a comparison of whatever project, for the worker that holds it."""
+    return await session.get_one(ModelComparison, comparison_id)
+
+
 async def list_comparisons(
     session: AsyncSession, project_id: str, page: Page
 ) -> tuple[Sequence[ModelComparison], bool]:

@@ -9,11 +9,9 @@ from typing import Any, Final
 from sqlalchemy import func, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import COMPLETION
 from shared.stores.db.models import Completion
 from shared.stores.db.recordset import encode_rows
-
-OPEN_STATES: Final = ("queued", "running")
-FINAL_STATES: Final = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +143,18 @@ async def finish_completion(session: AsyncSession, completion_id: str, attempt: 
     values = {**asdict(finished), "extra": finished.extra or null(), "error": finished.error or null()}
     statement = (
         update(Completion)
-        .where(Completion.id == completion_id, Completion.attempt == attempt, Completion.status.in_(OPEN_STATES))
+        .where(
+            Completion.id == completion_id,
+            Completion.attempt == attempt,
+            Completion.status.in_(COMPLETION.open),
+        )
         .values(**values, finished_at=func.now(), lease_until=None)
         .returning(Completion.id)
     )
     if await session.scalar(statement) is not None:
         return True
     query = select(Completion.id).where(
-        Completion.id == completion_id, Completion.attempt == attempt, Completion.status.in_(FINAL_STATES)
+        Completion.id == completion_id, Completion.attempt == attempt, Completion.status.in_(COMPLETION.final)
     )
     return await session.scalar(query) is not None
 

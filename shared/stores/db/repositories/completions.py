@@ -7,10 +7,9 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.stored_text import StoredText
 from shared.stores.db.models import Completion
-
-OPEN_STATES = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ async def count_open(session: AsyncSession, project_id: str, at_most: int) -> in
     """Return how many texts of a project are queued or running, counting no further than `at_most`."""
     rows = (
         select(Completion.id)
-        .where(Completion.project_id == project_id, Completion.status.in_(OPEN_STATES))
+        .where(Completion.project_id == project_id, Completion.status.in_(COMPLETION.open))
         .limit(at_most)
         .subquery()
     )
@@ -65,7 +64,7 @@ async def request_cancel(session: AsyncSession, project_id: str, completion_ids:
         .where(
             Completion.id.in_(completion_ids),
             Completion.project_id == project_id,
-            Completion.status.in_(OPEN_STATES),
+            Completion.status.in_(COMPLETION.cancellable),
         )
         .values(cancel_requested_at=func.coalesce(Completion.cancel_requested_at, func.now()))
         .returning(Completion.id)

@@ -56,6 +56,12 @@ async def lock_version(session: AsyncSession, version_id: str) -> bool:
     return await session.get(DatasetVersion, version_id) is not None
 
 
+async def add_version(session: AsyncSession, version: DatasetVersion) -> None:
+    """Insert a version, so that its rows can follow. Hold it: see `lock_version`."""
+    session.add(version)
+    await session.flush()
+
+
 async def add_rows(session: AsyncSession, version_id: str, rows: Sequence[NewRow]) -> None:
     """Insert rows of a version that is being written."""
     await session.execute(INSERT_ROWS, {"version_id": version_id, "rows": encode_rows(rows)})

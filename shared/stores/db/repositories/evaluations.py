@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
+from shared.contracts.statuses import EVALUATION
 from shared.stores.db.models import Model, ModelEvaluation
 
 
@@ -49,10 +50,10 @@ async def queue_evaluations(
 async def requeue_failed(session: AsyncSession, project_id: str, cells: Collection[tuple[str, str]]) -> list[str]:
     """Queue failed evaluations of these pairs once more; return their ids, to be sent."""
     found = await list_evaluations(session, project_id, cells)
-    failed = [one.id for one in found if one.status == "failed"]
+    failed = [one.id for one in found if one.status in EVALUATION.repeatable]
     statement = (
         update(ModelEvaluation)
-        .where(ModelEvaluation.id.in_(failed), ModelEvaluation.status == "failed")
+        .where(ModelEvaluation.id.in_(failed), ModelEvaluation.status.in_(EVALUATION.repeatable))
         .values(status="queued", attempt=0, error=None, finished_at=None, lease_until=None, created_at=func.now())
         .returning(ModelEvaluation.id)
     )
@@ -77,3 +78,8 @@ async def find_evaluation(session: AsyncSession, project_id: str, evaluation_id:
     """Return an evaluation of the project."""
     query = select(ModelEvaluation).where(ModelEvaluation.id == evaluation_id, ModelEvaluation.project_id == project_id)
     return (await session.scalars(query)).one_or_none()
+
+
+async def get_evaluation(session: AsyncSession, evaluation_id: str) -> ModelEvaluation:
+    """Return an evaluation of whatever project, for the worker that holds it."""
+    return await session.get_one(ModelEvaluation, evaluation_id)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
 from shared.clock import utc_now
+from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.errors import InvalidRequestError
 from shared.stores.db.models import (
     FineTuningChange,
@@ -24,11 +25,10 @@ from shared.stores.db.repositories.pages import Page, fetch_page
 
 Wish = Literal["cancel", "pause", "resume"]
 
-FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
-ALLOWED: Final[dict[Wish, frozenset[str]]] = {
-    "cancel": frozenset({"validating_files", "queued", "running", "paused"}),
-    "pause": frozenset({"validating_files", "queued", "running"}),
-    "resume": frozenset({"paused"}),
+ALLOWED: Final[dict[Wish, tuple[str, ...]]] = {
+    "cancel": FINE_TUNING_JOB.cancellable,
+    "pause": FINE_TUNING_JOB.pausable,
+    "resume": FINE_TUNING_JOB.resumable,
 }
 REACHED: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "validating_files"}
 PARTICIPLE: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}

@@ -192,3 +192,8 @@ async def change_status(
     if changes:
         await session.execute(update(FineTuningJob).where(FineTuningJob.id == job.id).values(**changes))
         await session.refresh(job)
+
+
+async def write_job(session: AsyncSession) -> None:
+    """Write now what was changed of the jobs of this transaction, for statements that read it."""
+    await session.flush()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import GENERATION
 from shared.stores.db.recordset import encode_rows
 
 ZERO_USD: Final = Decimal(0)
@@ -50,7 +51,7 @@ class RunState:
     @property
     def is_active(self) -> bool:
         """Whether new calls may be made."""
-        return self.status in {"queued", "running"}
+        return self.status in GENERATION.workable
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,42 @@
 """Generations: added, listed and steered by the gateway. Their counters belong to the workers."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Generation
 from shared.stores.db.repositories.pages import Page, fetch_page
 
-FINAL_STATES = ("succeeded", "failed", "cancelled")
 BY_REQUEST = "requested"
 """`status_reason` of a run that a client paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """A run as asked for, checked and resolved. Zero-based positions up to `expanded` get their rows with it."""
+
+    id: str
+    project_id: str
+    api_key_id: str
+    recipe_version_id: str
+    model: str
+    parameters: dict[str, Any]
+    repeats: int
+    total: int
+    expanded: int
+    budget_usd: Decimal | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+
+async def add_generation(session: AsyncSession, generation: NewGeneration) -> None:
+    """Insert a queued run."""
+    values = {name: getattr(generation, name) for name in NewGeneration.__slots__}
+    await session.execute(insert(Generation).values(**values, status="queued"))
 
 
 async def find_generation(session: AsyncSession, project_id: str, generation_id: str) -> Generation | None:

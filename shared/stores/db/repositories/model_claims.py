@@ -4,14 +4,13 @@ write is guarded by the attempt."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, null, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import QUEUED_OR_RUNNING
 from shared.stores.db.models import ModelComparison, ModelEvaluation
-
-OPEN: Final = ("queued", "running")
 
 WorkTable = type[ModelEvaluation] | type[ModelComparison]
 
@@ -71,7 +70,7 @@ async def write_claimed(session: AsyncSession, claimed: ClaimedWork, values: dic
     table = claimed.table
     statement = (
         update(table)
-        .where(table.id == claimed.id, table.attempt == claimed.attempt, table.status.in_(OPEN))
+        .where(table.id == claimed.id, table.attempt == claimed.attempt, table.status.in_(QUEUED_OR_RUNNING))
         .values(values)
         .returning(table.id)
     )
@@ -85,7 +84,7 @@ async def requeue_undelivered(
     due = func.coalesce(table.lease_until, table.created_at + timedelta(seconds=delivery_seconds)) < func.now()
     undelivered = (
         select(table.id)
-        .where(table.status.in_(OPEN), due)
+        .where(table.status.in_(QUEUED_OR_RUNNING), due)
         .order_by(table.id)
         .limit(row_limit)
         .with_for_update(skip_locked=True)
@@ -102,7 +101,7 @@ async def requeue_undelivered(
 def is_held(table: WorkTable, held: Sequence[ClaimedWork]) -> ColumnElement[bool]:
     """Return the condition for rows of a table that are ours and not over."""
     keys = [(claimed.id, claimed.attempt) for claimed in held]
-    return and_(tuple_(table.id, table.attempt).in_(keys), table.status.in_(OPEN))
+    return and_(tuple_(table.id, table.attempt).in_(keys), table.status.in_(QUEUED_OR_RUNNING))
 
 
 def lease_end(lease_seconds: float) -> ColumnElement[Any]:

@@ -14,3 +14,8 @@ async def ensure_project(session: AsyncSession, name: str) -> Project:
         insert(Project).values(id=ids.new_id(ids.PROJECT), name=name).on_conflict_do_nothing(index_elements=["name"])
     )
     return (await session.scalars(select(Project).where(Project.name == name))).one()
+
+
+async def find_project(session: AsyncSession, project_id: str) -> Project | None:
+    """Return a project."""
+    return await session.get(Project, project_id)

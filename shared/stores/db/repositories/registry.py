@@ -91,6 +91,11 @@ async def find_model(session: AsyncSession, project_id: str, name: str) -> Model
     return (await session.scalars(query)).one_or_none()
 
 
+async def find_by_id(session: AsyncSession, model_id: str) -> Model | None:
+    """Return a model, deleted ones too: its descendants still name it."""
+    return await session.get(Model, model_id)
+
+
 async def is_foreign(session: AsyncSession, project_id: str, name: str) -> bool:
     """Say whether a provider's name is another project's model or checkpoint, or a deleted one: not to be served."""
     return name in await list_foreign(session, project_id, [name])

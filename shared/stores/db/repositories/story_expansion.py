@@ -1,25 +1,13 @@
 """Insert the story rows of a run, chunk by chunk; `generation.expanded` says how far it came."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.recipes.stories import NewStory
 from shared.stores.db.recordset import encode_rows
-
-
-@dataclass(frozen=True, slots=True)
-class NewStory:
-    """One (cell, repeat) of a grid."""
-
-    id: str
-    position: int
-    repeat: int
-    row_key: str
-    attributes: Mapping[str, Any]
-
 
 INSERT_STORIES: Final = text("""
     insert into story (id, generation_id, project_id, position, repeat, row_key, attributes, status)

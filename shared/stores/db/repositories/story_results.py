@@ -9,6 +9,7 @@ from typing import Final, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import ATTEMPT_UNANSWERED
 from shared.stores.db.recordset import encode_rows
 from shared.stores.db.repositories.attempts import Outcome
 from shared.stores.db.repositories.generation_progress import Progress
@@ -29,7 +30,7 @@ class LockedAttempt:
     @property
     def is_settled(self) -> bool:
         """Whether its outcome is on the books already (an earlier commit whose answer was lost)."""
-        return self.outcome not in {"sent", "unknown"}
+        return self.outcome not in ATTEMPT_UNANSWERED
 
 
 @dataclass(slots=True)

@@ -99,3 +99,8 @@ async def lock_overdue_uploads(session: AsyncSession, limit: int) -> Collection[
         .with_for_update(skip_locked=True)
     )
     return (await session.scalars(query)).all()
+
+
+async def reload_upload(session: AsyncSession, upload: Upload) -> None:
+    """Read the row again, after a statement that changed it."""
+    await session.refresh(upload)

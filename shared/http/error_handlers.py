@@ -1,13 +1,12 @@
 """Every error, on every path, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from services.gateway.http.answers import JsonAnswer, answer_error
 from shared.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -16,21 +15,33 @@ from shared.errors import (
     ServiceUnavailableError,
     StorymillError,
 )
+from shared.http.answers import JsonAnswer, answer_error
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 
-COMPLETION_SUFFIX = "/completions"
+COMPLETION_SUFFIX: Final = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
-STORE_RETRY_SECONDS = 2.0
-CHOICE_TAGS = frozenset(
-    {"str", "int", "float", "bool", "chat", "completion", "InlineRecipe", "GenerationSource", "FileSource"}
-)
+STORE_RETRY_SECONDS: Final = 2.0
+CHOICE_TAGS: Final = frozenset({"str", "int", "float", "bool"})
+"""What pydantic puts into the path of a finding for a choice between plain types."""
+NO_FIELDS: Final = frozenset({"body", "query", "path", "header"})
+"""What pydantic's path begins with: where the field was sent, which the client knows."""
 
 log = get_logger(__name__)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error in one shape."""
+def install_error_handlers(app: FastAPI, *, unknown_url_hint: str = "", choice_tags: Collection[str] = ()) -> None:
+    """Make `app` answer every error in one shape. `choice_tags`: names of the app's types that pydantic puts into the
+    path of a finding where several may be sent; `unknown_url_hint` ends the answer to a URL that nothing serves."""
+
+    async def answer_http_error(request: Request, error: Exception) -> JsonAnswer:
+        assert isinstance(error, HTTPException)
+        return describe_http_error(request, error, unknown_url_hint)
+
+    async def answer_invalid(_request: Request, error: Exception) -> JsonAnswer:
+        assert isinstance(error, RequestValidationError)
+        return answer_error(describe_validation(error.errors()[0], CHOICE_TAGS.union(choice_tags)))
+
     app.add_exception_handler(StorymillError, answer_storymill_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
@@ -47,13 +58,12 @@ async def answer_storymill_error(request: Request, error: Exception) -> JsonAnsw
     return answer_error(error)
 
 
-async def answer_http_error(request: Request, error: Exception) -> JsonAnswer:
+def describe_http_error(request: Request, error: HTTPException, unknown_url_hint: str) -> JsonAnswer:
     """Answer what the framework refuses: unknown routes, methods, bodies that cannot be read."""
-    assert isinstance(error, HTTPException)
     if error.status_code == 413:
         return answer_error(RequestTooLargeError(error.detail))
     if error.status_code == 404:
-        message = f"Unknown request URL: {request.method} {request.url.path}. See /docs for the routes there are."
+        message = f"Unknown request URL: {request.method} {request.url.path}.{unknown_url_hint}"
         return answer_error(NotFoundError(message, code="unknown_url"))
     if error.status_code == 405:
         message = f"Not allowed to {request.method} on {request.url.path}."
@@ -67,23 +77,17 @@ def answer_plain(status: int, message: str, code: str | None, headers: Mapping[s
     return JsonAnswer({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, headers)
 
 
-async def answer_invalid(request: Request, error: Exception) -> JsonAnswer:
-    """Answer a body or query of the wrong shape, naming the first field that is wrong."""
-    assert isinstance(error, RequestValidationError)
-    return answer_error(describe_validation(error.errors()[0]))
-
-
-def describe_validation(problem: Mapping[str, Any]) -> InvalidRequestError:
-    """Return pydantic's finding in our words."""
-    path = [part for part in problem["loc"] if part not in {"body", "query", "path", "header"}]
-    param = ".".join(str(part) for part in path if not _is_choice_tag(part))
+def describe_validation(problem: Mapping[str, Any], choice_tags: Collection[str]) -> InvalidRequestError:
+    """Return pydantic's finding in our words: the first field that is wrong, and why."""
+    path = [str(part) for part in problem["loc"] if part not in NO_FIELDS and not _is_choice_tag(part, choice_tags)]
+    param = ".".join(path)
     message = str(problem["msg"]).removeprefix("Value error, ")
     return InvalidRequestError(f"{param}: {message}" if param else f"body: {message}", param=param or None)
 
 
-def _is_choice_tag(part: str | int) -> bool:
+def _is_choice_tag(part: str | int, choice_tags: Collection[str]) -> bool:
     """Say whether a step of pydantic's path names one of several allowed types instead of a field."""
-    return isinstance(part, str) and (part in CHOICE_TAGS or "[" in part)
+    return isinstance(part, str) and (part in choice_tags or "[" in part)
 
 
 async def answer_store_error(request: Request, error: Exception) -> JsonAnswer:

@@ -1,4 +1,4 @@
-"""Whether and when a failed interactive call is made again. Somebody is watching: short waits, and few calls that may
+"""Whether and when a failed call that somebody waits for is made again: short waits, and few calls that may
 cost something. A provider that restarts, or asks to wait, is sat out for as long as patience lasts."""
 
 import time

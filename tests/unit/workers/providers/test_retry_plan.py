@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.workers.interactive.retry import MAX_CALLS, WAITED_OUT, RetryPlan
+from services.workers.providers.retry_plan import MAX_CALLS, WAITED_OUT, RetryPlan
 from shared.outside.providers.failures import FailureClass, LlmError
 
 

@@ -1,4 +1,4 @@
-"""JSON answers: how a body leaves the gateway."""
+"""JSON answers: how a body leaves a service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

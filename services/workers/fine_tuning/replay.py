@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.models.row_choice import MixedFile, RowSource, mix_rows
-from services.workers.preparing.object_rows import Stored, write_with_objects
+from services.workers.fine_tuning.row_choice import MixedFile, RowSource, mix_rows
 from services.workers.process.context import WorkerContext
+from services.workers.process.object_rows import Stored, write_with_objects
 from shared.errors import InvalidRequestError
 from shared.stores.db.models import File, FineTuningJob, Model
 from shared.stores.db.repositories import files, replay
