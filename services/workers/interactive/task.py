@@ -9,6 +9,7 @@ from services.workers.interactive.finishing import finish
 from services.workers.interactive.retry import RetryPlan
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
+from services.workers.interactive.unforeseen import end_unforeseen
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.process.context import WorkerContext
 from services.workers.process.job_task import STORE_ERRORS
@@ -52,6 +53,8 @@ async def run_claimed(context: WorkerContext, desk: InteractiveDesk, running: Ru
     except STORE_ERRORS:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
         raise
+    except Exception as defect:
+        await end_unforeseen(context, running, defect)
     finally:
         desk.leave(running)
 

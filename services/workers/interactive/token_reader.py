@@ -7,13 +7,15 @@ from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.running import RunningCompletion
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
-from shared.outside.providers.answers import Kind, LlmDelta
+from shared.observability.logs import get_logger
+from shared.outside.providers.border.answers import Kind, LlmDelta
 from shared.outside.providers.failures import LlmError
-from shared.stores.db.recordset import without_nul
+
+log = get_logger(__name__)
 
 
 async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: RunningCompletion) -> None:
-    """Make the call and write its tokens until it ends, fails (`running.call.failure`) or is stopped.
+    """Make the call and write its tokens until it ends, fails (`running.call.failure`, whatever it met) or is stopped.
 
     Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
     call = running.call
@@ -24,6 +26,9 @@ async def read_upstream(context: WorkerContext, desk: InteractiveDesk, running: 
         await running.reader
     except LlmError as error:
         call.failure = error
+    except Exception as defect:
+        log.exception("completion_call_failed", stream=running.id, attempt=running.claimed.attempt)
+        call.failure = LlmError.of_defect(defect)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -50,10 +55,10 @@ async def _read(context: WorkerContext, desk: InteractiveDesk, running: RunningC
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
-    """Hand a chunk to the stream. U+0000 is replaced: the row could not keep it, and text and row must agree."""
+    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree."""
     if delta.text:
         running.call.deltas += 1
-        running.handle.write(without_nul(delta.text))
+        running.handle.write(delta.text)
     if delta.extra:
         running.call.deltas += 1
         running.call.extra.append(delta.extra)
