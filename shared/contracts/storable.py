@@ -24,8 +24,12 @@ ESCAPED_NUL: Final = b"\\u0000"
 
 def make_storable_text(text: str) -> str:
     """Return `text` with U+FFFD for U+0000 and for each lone surrogate; two halves that meet become one character."""
-    if "\x00" in text:
-        text = text.replace("\x00", REPLACEMENT)
+    return mend_surrogates(text.replace("\x00", REPLACEMENT) if "\x00" in text else text)
+
+
+def mend_surrogates(text: str) -> str:
+    """Return `text` with U+FFFD for each lone surrogate, so that it can be encoded; U+0000 stays: for rows of files,
+    where it is a finding."""
     if text.isascii():
         return text
     try:

@@ -13,6 +13,7 @@ from services.workers.models.judging import ask_judge, read_vote
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import CannotScoreError
 from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
 from shared.contracts.votes import PairVotes, tally
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
@@ -51,6 +52,12 @@ async def compare(context: WorkerContext, claimed: ClaimedWork) -> None:
         await record_failure(context, claimed, "cannot_compare", error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
+    except (LostWorkError, *STORE_ERRORS):
+        raise
+    except Exception as defect:  # of ours: to try again would be to pay again
+        log.exception("model_work_failed", id=claimed.id)
+        failure = LlmError.of_defect(defect)
+        await record_failure(context, claimed, str(failure.failure_class), failure.message)
     else:
         await record_result(context, claimed, held_out, is_judged=row.request["judge"] != "human")
 

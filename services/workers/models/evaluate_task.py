@@ -9,6 +9,7 @@ from services.workers.models.holding import LostWorkError, work_while_held
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import SCORING_BODY, CannotScoreError, TextScore, score_answer
 from services.workers.process.context import WorkerContext
+from services.workers.process.job_task import STORE_ERRORS
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
@@ -44,6 +45,12 @@ async def evaluate(context: WorkerContext, claimed: ClaimedWork) -> None:
         await record_failure(context, claimed, "cannot_score", error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
+    except (LostWorkError, *STORE_ERRORS):
+        raise
+    except Exception as defect:  # of ours: to try again would be to pay again
+        log.exception("model_work_failed", id=claimed.id)
+        failure = LlmError.of_defect(defect)
+        await record_failure(context, claimed, str(failure.failure_class), failure.message)
     else:
         await record_score(context, claimed, score)
 
