@@ -16,6 +16,8 @@ CUT_MARK: Final = "…"
 """The last character of a text that was cut, and what is left of values that were nested too deeply."""
 DEEPEST_NESTING: Final = 100
 """Lists and objects inside each other; encoders give up from 250 on, and what is kept is wrapped some more."""
+ENCODER_LEVELS: Final = 254
+"""Where the encoder gives up: a value is wrapped until what it may have of its own is left."""
 LEAST_INTEGER: Final = -(2**63)
 LARGEST_INTEGER: Final = 2**64 - 1
 """What a JSON encoder writes as an integer; what lies beyond becomes a float, as parsers make it one."""
@@ -75,6 +77,18 @@ def holds_nul(value: Any) -> bool:
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
+    return False
+
+
+def is_nested_deeper(value: Any, levels: int = DEEPEST_NESTING) -> bool:
+    """Say whether lists and objects of a sound JSON value stand inside each other beyond `levels`, at the encoder's
+    speed, which is much above that of a walk."""
+    for _ in range(ENCODER_LEVELS - levels):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return True
     return False
 
 

@@ -33,9 +33,8 @@ class ObjectReader:
             return
         if "messages" in value:
             prompt, completion = chat_texts(value)
-            self._sink.add(
-                line, mend_surrogates(prompt), mend_surrogates(completion), _dump(value), self._extra_texts(value)
-            )
+            texts = mend_surrogates(prompt), mend_surrogates(completion)
+            self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
             return
         prompt = self._text(value, self._prompt_key, line)
         completion = self._text(value, self._completion_key, line)
@@ -47,9 +46,8 @@ class ObjectReader:
         except BadPairError as error:
             self._sink.reject(ReadingProblem("bad_preference_pair", line, 1, str(error), raw or _dump(value)))
             return
-        self._sink.add(
-            line, mend_surrogates(pair.prompt), mend_surrogates(pair.preferred), _dump(value), self._extra_texts(value)
-        )
+        texts = mend_surrogates(pair.prompt), mend_surrogates(pair.preferred)
+        self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
 
     def _name_columns(self, keys: list[str]) -> None:
         self._columns = keys

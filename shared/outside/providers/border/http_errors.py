@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from shared.clock import utc_now
-from shared.contracts.storable import decode_text
+from shared.contracts.storable import cut_text, decode_text
 from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_text, spell_value
 from shared.outside.providers.border.json_values import read_json
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
@@ -60,7 +60,7 @@ def find_error_body(raw: bytes) -> dict[str, Any]:
         body = body[0]
     if isinstance(body, dict):
         return body
-    shown = decode_text(raw[:MOST_BODY_BYTES]).strip()[:SHOWN_BODY_CHARACTERS]
+    shown = cut_text(decode_text(raw[:MOST_BODY_BYTES]).strip(), SHOWN_BODY_CHARACTERS)
     return {"error": {"message": shown or "the body is empty"}}
 
 

@@ -5,7 +5,13 @@ from typing import Any, Final
 
 import orjson
 
-from shared.contracts.storable import ESCAPED_NUL, decode_text, make_storable_json
+from shared.contracts.storable import (
+    DEEPEST_NESTING,
+    ESCAPED_NUL,
+    decode_text,
+    is_nested_deeper,
+    make_storable_json,
+)
 from shared.outside.providers.failures import FailureClass, LlmError
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -34,18 +40,24 @@ def read_strict_object(raw: bytes) -> dict[str, Any]:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise NotStrictJsonError from error
-    return require_object(make_storable_json(value) if ESCAPED_NUL in raw else value, what="chunk")
+    return require_object(make_storable_json(value) if needs_mending(raw, value) else value, what="chunk")
 
 
 def read_json(raw: bytes, *, what: str = "answer", names_numbers: bool = False) -> Any:
-    """Return the JSON value in `raw`, storable but for its depth, which its encoder mends. Raises: LlmError
-    (malformed)."""
+    """Return the JSON value in `raw`, storable. Raises: LlmError (malformed)."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return make_storable_json(read_odd_json(raw, what=what), names_numbers=names_numbers)
-    # A parser of this kind lets one thing through that cannot be stored, and it has one spelling.
-    return make_storable_json(value, names_numbers=names_numbers) if ESCAPED_NUL in raw else value
+    return make_storable_json(value, names_numbers=names_numbers) if needs_mending(raw, value) else value
+
+
+def needs_mending(raw: bytes, value: Any) -> bool:
+    """Say whether a value that the fast parser read from `raw` cannot be stored as it is. It lets two things through:
+    U+0000, which has one spelling, and nesting, which takes many brackets. Every chunk of every stream is looked at."""
+    if ESCAPED_NUL in raw:
+        return True
+    return raw.count(b"{") + raw.count(b"[") > DEEPEST_NESTING and is_nested_deeper(value)
 
 
 def read_odd_json(raw: bytes, *, what: str = "answer") -> Any:
