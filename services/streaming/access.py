@@ -3,6 +3,7 @@
 from services.streaming.wiring import Streaming
 from shared.auth.principal import READ, Principal
 from shared.auth.tickets import redeem_ticket
+from shared.contracts.storable import holds_nul
 from shared.contracts.stream.stored_text import StoredText
 from shared.errors import NotFoundError
 
@@ -21,7 +22,7 @@ async def identify(streaming: Streaming, authorization: str | None, ticket: str 
 
 async def get_stored_text(streaming: Streaming, principal: Principal, stream_id: str) -> StoredText:
     """Return what is stored of a stream. Raises: NotFoundError, also for another project's stream."""
-    row = await streaming.load_row(stream_id) if "\x00" not in stream_id else None
+    row = await streaming.load_row(stream_id) if not holds_nul(stream_id) else None
     if row is None or row.project_id != principal.project_id:
         raise NotFoundError(f"No stream '{stream_id[:80]}'.", param="stream")
     return row

@@ -130,6 +130,10 @@ class ScriptedUpstream:
             await script.gate.wait()
         call.status = script.status
         headers = {"x-request-id": f"upstream-{call.number}", **script.headers}
+        if script.raw_body is not None and (script.status != 200 or not call.body.get("stream")):
+            call.first_byte_at = time.monotonic()
+            named = {**headers, "content-type": script.content_type}
+            return web.Response(body=script.raw_body, status=script.status, headers=named)
         if script.status != 200:
             call.first_byte_at = time.monotonic()
             return web.json_response({"error": script.error}, status=script.status, headers=headers)

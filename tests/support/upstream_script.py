@@ -45,6 +45,10 @@ class Script:
     """Further fields of the message or of the first delta (tool calls, refusal), or of a completion's choice."""
     raw_chunks: tuple[bytes, ...] | None = None
     """Sent as they are in place of a stream's events."""
+    raw_body: bytes | None = None
+    """Sent as it is in place of a whole answer or an error's body."""
+    content_type: str = "application/json"
+    """Of `raw_body`."""
     sends_usage: bool = True
     sends_done: bool = True
 

@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from services.gateway.files.schemas import PURPOSES
+from shared.contracts.storable import holds_nul, make_storable_text
 from shared.errors import InvalidRequestError
 
 LONGEST_NAME: Final = 512
@@ -47,6 +48,6 @@ def check_name(name: str | None) -> str:
     the file is.
 
     Raises: InvalidRequestError."""
-    if not name or not (last := re.split(r"[/\\]", name)[-1]) or len(name) > LONGEST_NAME or "\x00" in name:
+    if not name or not (last := re.split(r"[/\\]", name)[-1]) or len(name) > LONGEST_NAME or holds_nul(name):
         raise InvalidRequestError(f"file: it needs a name of at most {LONGEST_NAME} characters.", param="file")
-    return last.encode("utf-8", "replace").decode()
+    return make_storable_text(last)

@@ -18,7 +18,7 @@ from shared.contracts.recipes.template import compile_template
 from shared.errors import InvalidRequestError
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import find_max_tokens
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 from shared.outside.providers.template_contract import TemplateContract, keep_contract
 from shared.stores.db.repositories import recipes
 from shared.stores.db.repositories.recipes import RecipeContent

@@ -7,6 +7,8 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from shared.contracts.storable import ESCAPED_NUL, holds_nul
+
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 DEEPEST_NESTING: Final = 100
 """Lists and objects inside each other. Encoders on a body's way to the provider give up from 250 on."""
@@ -25,7 +27,7 @@ class JsonRequest(Request):
             raise HTTPException(400, f"We could not parse the JSON body of your request: {error}") from error
         if is_too_deep(body, value):
             raise HTTPException(400, f"The body is nested more than {DEEPEST_NESTING} levels deep.")
-        if b"\\u0000" in body and holds_nul(value):
+        if ESCAPED_NUL in body and holds_nul(value):
             raise HTTPException(400, "The body contains a NUL character (\\u0000), which cannot be stored.")
         return value
 
@@ -53,19 +55,3 @@ def read_parts(item: Any) -> Iterable[Any]:
     if isinstance(item, dict):
         return item.values()
     return item if isinstance(item, list) else ()
-
-
-def holds_nul(value: Any) -> bool:
-    """Say whether a NUL stands in any text or key of a JSON value."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            if "\x00" in item:
-                return True
-        elif isinstance(item, dict):
-            waiting += item.keys()
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-    return False

@@ -18,7 +18,7 @@ from shared.clock import utc_now
 from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
 from shared.observability.logs import get_logger
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 from shared.outside.providers.template_contract import keep_contract
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories import completions

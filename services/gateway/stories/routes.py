@@ -9,6 +9,7 @@ from services.gateway.http.dependencies import ID_PATTERN, Caller, GatewayDep, I
 from services.gateway.http.route import keyed_router
 from services.gateway.stories.schemas import Review, Story, StoryReview, StoryStatus
 from services.gateway.stories.service import describe_lineage, get_story, list_stories, review_story
+from shared.contracts.storable import holds_nul
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json, JsonAnswer, list_body
 from shared.stores.db.repositories.stories import StoryFilter
@@ -56,6 +57,6 @@ def read_attributes(text: str | None) -> Json:
         value = orjson.loads(text) if text else {}
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"attributes: not JSON: {error}", param="attributes") from error
-    if not isinstance(value, dict) or "\\u0000" in (text or ""):
+    if not isinstance(value, dict) or holds_nul(value):
         raise InvalidRequestError('attributes: give a JSON object, like {"dynasty": "唐"}.', param="attributes")
     return value

@@ -11,7 +11,7 @@ from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.http.answers import Json
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories.completions import find_completion, usage_of
 

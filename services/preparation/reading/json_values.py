@@ -7,6 +7,7 @@ import orjson
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.rows.chat_text import chat_texts
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
+from shared.contracts.storable import mend_surrogates
 
 
 class ObjectReader:
@@ -32,7 +33,8 @@ class ObjectReader:
             return
         if "messages" in value:
             prompt, completion = chat_texts(value)
-            self._sink.add(line, _sound(prompt), _sound(completion), _dump(value), self._extra_texts(value))
+            texts = mend_surrogates(prompt), mend_surrogates(completion)
+            self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
             return
         prompt = self._text(value, self._prompt_key, line)
         completion = self._text(value, self._completion_key, line)
@@ -44,7 +46,8 @@ class ObjectReader:
         except BadPairError as error:
             self._sink.reject(ReadingProblem("bad_preference_pair", line, 1, str(error), raw or _dump(value)))
             return
-        self._sink.add(line, _sound(pair.prompt), _sound(pair.preferred), _dump(value), self._extra_texts(value))
+        texts = mend_surrogates(pair.prompt), mend_surrogates(pair.preferred)
+        self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
 
     def _name_columns(self, keys: list[str]) -> None:
         self._columns = keys
@@ -61,7 +64,7 @@ class ObjectReader:
     def _text(self, value: dict[str, Any], key: str, line: int) -> str:
         found = value.get(key, "")
         if type(found) is str:
-            sound = _sound(found)
+            sound = mend_surrogates(found)
             if sound is not found:
                 self._sink.note("lone_surrogate", line, f"half a surrogate pair in `{key}` became U+FFFD")
             return sound
@@ -74,7 +77,7 @@ class ObjectReader:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
-        return _sound(value)
+        return mend_surrogates(value)
     return "" if value is None else _dump(value)
 
 
@@ -82,15 +85,4 @@ def _dump(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # lone surrogates inside, or integers beyond 64 bits
-        return _sound(str(value))
-
-
-def _sound(text: str) -> str:
-    """The same object when it can be encoded, else the text with U+FFFD for every lone surrogate."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        return mend_surrogates(str(value))

@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
+from shared.contracts.storable import cut_text, make_storable_json
 from shared.errors import StorymillError
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[3]
 ANSWER_BYTES: Final = 1 << 20
+LONGEST_ERROR_CHARACTERS: Final = 500
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PASSED_NAMES: Final = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", *PROXIES})
 PASSED_PREFIXES: Final = ("WANDB_", "MLFLOW_", "TRACKIO_", "HF_", "SSL_CERT_", "REQUESTS_CA_", "DATABRICKS_")
@@ -94,14 +96,24 @@ class SinkProcess:
             raise SinkError("The tracker's process talks nonsense.") from None
         if not line:
             raise SinkError("The tracker's process died.")
-        answer: dict[str, Any] = json.loads(line)
-        if "missing" in answer:
-            raise MissingPackageError(
-                f"The package {answer['missing']} is not installed: see 'Trackers' in docs/operators.md."
-            )
-        if "error" in answer:
-            raise SinkError(answer["error"])
-        return answer
+        return read_answer(line)
+
+
+def read_answer(line: bytes) -> dict[str, Any]:
+    """Return what a sink answered, storable. Raises: SinkError for a failure and for nonsense, MissingPackageError."""
+    try:
+        answer = make_storable_json(json.loads(line))
+    except (ValueError, RecursionError):
+        raise SinkError("The tracker's process talks nonsense.") from None
+    if not isinstance(answer, dict):
+        raise SinkError("The tracker's process talks nonsense.")
+    if "missing" in answer:
+        raise MissingPackageError(
+            f"The package {answer['missing']} is not installed: see 'Trackers' in docs/operators.md."
+        )
+    if "error" in answer:
+        raise SinkError(cut_text(str(answer["error"]), LONGEST_ERROR_CHARACTERS))
+    return answer
 
 
 def build_environment() -> dict[str, str]:

@@ -53,7 +53,7 @@ def find_number(data: Mapping[str, Any], names: tuple[str, ...]) -> float | None
             continue
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(number):
             return number

@@ -4,10 +4,12 @@ import base64
 import binascii
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from services.workers.fine_tuning.metric_names import read_metric
+from shared.contracts.storable import decode_text
+from shared.outside.providers.border.json_values import BYTE_ORDER_MARK
 from shared.stores.db.models import FineTuningMetric
 from shared.stores.db.repositories.fine_tuning_records import NewMetric
 
@@ -31,14 +33,21 @@ def parse_result_table(content: bytes) -> list[NewMetric] | None:
     text = decode_table(content)
     if text is None:
         return None
-    found = (read_metric(row) for row in csv.DictReader(io.StringIO(text)))
-    return [metric for metric in found if metric is not None]
+    return [metric for row in read_rows(text) if (metric := read_metric(row)) is not None]
+
+
+def read_rows(text: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table, up to one that cannot be read."""
+    try:
+        yield from csv.DictReader(io.StringIO(text))
+    except csv.Error:
+        return
 
 
 def decode_table(content: bytes) -> str | None:
     """Return the text of a table that has a `step` column; one in base64 is decoded."""
     for candidate in (content, decode_base64(content)):
-        text = (candidate or b"").decode("utf-8-sig", errors="replace")
+        text = decode_text((candidate or b"").removeprefix(BYTE_ORDER_MARK))
         header = text.partition("\n")[0].strip().split(",")
         if "step" in (name.strip().strip('"') for name in header):
             return text

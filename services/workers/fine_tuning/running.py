@@ -5,7 +5,7 @@ from typing import Final
 
 from services.workers.fine_tuning.create_step import create_upstream
 from services.workers.fine_tuning.ending import Ending, end_job
-from services.workers.fine_tuning.failures import JobFailedError, judge
+from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, JobFailedError, judge
 from services.workers.fine_tuning.follow_step import follow_upstream
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register_step import register_result
@@ -55,9 +55,7 @@ async def run_step(held: HeldJob) -> bool:
     except (LostJobError, LostRowError):
         raise
     except STORE_AWAY as error:
-        log.warning("fine_tuning_store_away", job=held.id, error=str(error))
-        await held.wait(STORE_PAUSE_SECONDS)
-        return True
+        return await wait_for_store(held, error)
     except Exception as error:
         return await settle_failure(held, error)
 
@@ -78,23 +76,56 @@ async def is_over(held: HeldJob) -> bool:
 
 
 async def settle_failure(held: HeldJob, error: Exception) -> bool:
-    """Let the step wait and be tried again, or fail the job; say whether there is more to do."""
+    """Let the step wait and be tried again, or fail the job; say whether there is more to do. Whatever goes wrong
+    here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostJobError."""
     try:
-        if isinstance(error, JobFailedError):
-            await fail_job(held, error)
-            return False
-        job = await held.load()
-        verdict = judge(error, job.tries + 1)
-        unforeseen = verdict.code == "internal_error"
-        log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
-        if verdict.delay_seconds is None:
-            await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
-            return False
-        async with held.context.database.transaction() as session:
-            await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
+        return await carry_out_verdict(held, error)
+    except (LostJobError, LostRowError):
+        raise
     except STORE_AWAY as store_error:
-        log.warning("fine_tuning_store_away", job=held.id, error=str(store_error))
-        await held.wait(STORE_PAUSE_SECONDS)
+        return await wait_for_store(held, store_error)
+    except Exception as defect:
+        log.exception("fine_tuning_failure_not_settled", job=held.id)
+        return await settle_defect(held, defect)
+
+
+async def carry_out_verdict(held: HeldJob, error: Exception) -> bool:
+    """Write what follows from a failure of the present step; say whether there is more to do."""
+    if isinstance(error, JobFailedError):
+        await fail_job(held, error)
+        return False
+    job = await held.load()
+    verdict = judge(error, job.tries + 1)
+    unforeseen = verdict.code == "internal_error"
+    log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
+    if verdict.delay_seconds is None:
+        await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
+        return False
+    async with held.context.database.transaction() as session:
+        await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
+    return True
+
+
+async def settle_defect(held: HeldJob, defect: Exception) -> bool:
+    """Count a try for a failure that could not be settled, before anything else; after as many as defects get, end
+    the job in words of our own. Raises: LostJobError."""
+    try:
+        job = await held.load()
+        verdict = judge(defect, job.tries + 1)
+        async with held.context.database.transaction() as session:
+            await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds or LONGEST_DELAY_SECONDS)
+        if verdict.delay_seconds is None:
+            await fail_job(held, JobFailedError(verdict.code, verdict.message))
+            return False
+    except STORE_AWAY as store_error:
+        return await wait_for_store(held, store_error)
+    return True
+
+
+async def wait_for_store(held: HeldJob, error: Exception) -> bool:
+    """Pause before the next try of a step whose store was away; there is more to do."""
+    log.warning("fine_tuning_store_away", job=held.id, error=str(error))
+    await held.wait(STORE_PAUSE_SECONDS)
     return True
 
 

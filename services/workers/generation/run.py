@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.template_contract import TemplateContract
 from shared.stores.db.repositories.generation_progress import WorkOrder

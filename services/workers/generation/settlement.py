@@ -15,17 +15,12 @@ from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from shared import ids
 from shared.contracts.statuses import STORY
-from shared.outside.providers.answers import LlmAnswer
+from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.failures import FailureClass, LlmError
-from shared.stores.db.recordset import without_nul
 from shared.stores.db.repositories.attempts import count_failures
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress
 from shared.stores.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 
-LONGEST_MESSAGE_CHARACTERS: Final = 2_000
-LONGEST_ID_CHARACTERS: Final = 200
-LARGEST_TOKEN_COUNT: Final = 2**31 - 1
-"""What the columns hold; a provider that counts more is talking nonsense."""
 NOT_THE_ROWS_FAULT: Final = frozenset({FailureClass.CANCELLED, FailureClass.QUOTA_EXHAUSTED})
 """The worker stops, or the run is paused for want of credit: the row waits for better times."""
 
@@ -84,9 +79,9 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     may_cost = answer is not None or error is None or error.failure_class.may_be_charged
     settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
     settled.failure_class = error.failure_class.value if error else None
-    settled.upstream_request_id = shorten(find_request_id(answer, error), LONGEST_ID_CHARACTERS)
+    settled.upstream_request_id = find_request_id(answer, error)
     if answer is not None:
-        settled.prompt_tokens, settled.completion_tokens = clamp(answer.prompt_tokens), clamp(answer.completion_tokens)
+        settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
     if may_cost or attempt.outcome == "unknown":
         settled.ledger_id = ids.new_id(ids.LEDGER_ENTRY)
     return settled
@@ -98,7 +93,7 @@ def find_cost(run: Run, result: CallResult) -> Decimal | None:
         is_free = result.error is not None and not result.error.failure_class.may_be_charged
         return ZERO_USD if is_free else result.call.reserved_usd
     answer = result.answer
-    cost = run.quote.cost(clamp(answer.prompt_tokens), clamp(answer.completion_tokens), answer.cached_tokens)
+    cost = run.quote.cost(answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens)
     return result.call.reserved_usd if cost is None else cost
 
 
@@ -107,10 +102,10 @@ def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAtt
         settled.outcome = "superseded"
         return
     settled.outcome = settled.story_status = "succeeded"
-    settled.text = without_nul(answer.text)
+    settled.text = answer.text
     settled.sha256 = hashlib.sha256(settled.text.encode()).hexdigest()
-    settled.finish_reason = shorten(answer.finish_reason, 32)
-    settled.model = shorten(answer.model, LONGEST_ID_CHARACTERS)
+    settled.finish_reason = answer.finish_reason
+    settled.model = answer.model
     settlement.decided.add(attempt.story_id)
     settlement.progress.succeeded += 1
     settlement.progress.running -= attempt.story_status == "running"
@@ -136,8 +131,8 @@ def _decide_failure(
     if settled.wait_seconds is None:
         settlement.progress.failed += 1
         settled.story_status = "failed"
-        settled.failure_message = shorten(error.message, LONGEST_MESSAGE_CHARACTERS)
-        settled.finish_reason = shorten(result.answer.finish_reason, 32) if result.answer else None
+        settled.failure_message = error.message
+        settled.finish_reason = result.answer.finish_reason if result.answer else None
 
 
 def _count_cost(progress: Progress, attempt: LockedAttempt, settled: SettledCall) -> None:
@@ -154,13 +149,3 @@ def _count_cost(progress: Progress, attempt: LockedAttempt, settled: SettledCall
 def find_request_id(answer: LlmAnswer | None, error: LlmError | None) -> str | None:
     """Return the provider's id of a call."""
     return answer.request_id if answer else error.request_id if error else None
-
-
-def shorten(value: str | None, characters: int) -> str | None:
-    """Return a provider's text as a column takes it."""
-    return without_nul(str(value))[:characters] if value is not None else None
-
-
-def clamp(count: int | None) -> int | None:
-    """Return a provider's token count as a column takes it."""
-    return None if count is None else min(count, LARGEST_TOKEN_COUNT)

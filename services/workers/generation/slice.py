@@ -23,9 +23,9 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.providers.rate_limits import Grant
 from shared.contracts.queue.messages import GENERATION, WorkGeneration
+from shared.contracts.storable import cut_text
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass
-from shared.stores.db.recordset import without_nul
 from shared.stores.db.repositories.generation_progress import RunState, pause_generation
 from shared.stores.db.repositories.story_claims import find_next_due_seconds
 
@@ -271,7 +271,7 @@ class GenerationSlice:
 
     async def _pause_once(self, reason: str) -> None:
         async with self._context.database.transaction() as session:
-            if await pause_generation(session, self.run.order.id, without_nul(reason)[:LONGEST_REASON_CHARACTERS]):
+            if await pause_generation(session, self.run.order.id, cut_text(reason, LONGEST_REASON_CHARACTERS)):
                 log.info("generation_paused", generation=self.run.order.id, reason=reason)
 
     async def _nap(self, cause: Cause, seconds: float) -> None:

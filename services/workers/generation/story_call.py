@@ -9,9 +9,13 @@ from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
 from services.workers.leases.row_kind import Lease
 from services.workers.process.metrics import UPSTREAM_CALLS
-from shared.outside.providers.answers import LlmAnswer
+from shared.observability.logs import get_logger
+from shared.outside.providers.border.answers import LlmAnswer
+from shared.outside.providers.border.fields import spell_field
 from shared.outside.providers.client import LlmClient
-from shared.outside.providers.failures import FailureClass, LlmError
+from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,27 @@ class CallResult:
 
 async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCall, lease: Lease) -> CallResult:
     """Ask the provider, unless the row may be another's since it was claimed under `lease` (this process was frozen).
-    Never raises: a cancelled call is a result too, because it may have been paid for."""
+    Never raises: a cancelled call is a result too, because it may have been paid for, and so is one that met a defect
+    of ours, because a row without a result would be held for ever."""
     begun = time.monotonic()
     try:
         if lease.is_over:
             raise LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row's lease was over")
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
+        result = CallResult(call, answer, find_fault(answer))
     except LlmError as error:
         _teach_slots(slots, error)
-        return _count(run, CallResult(call, None, error))
+        result = CallResult(call, None, error)
     except asyncio.CancelledError:
-        return _count(run, CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up")))
+        result = CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up"))
+    except Exception as defect:
+        log.exception("story_call_failed", story=call.story_id, attempt=call.attempt_id)
+        result = CallResult(call, None, LlmError.of_defect(defect))
+    else:
+        slots.record_answer(time.monotonic() - begun)
     finally:
         slots.release()
-    slots.record_answer(time.monotonic() - begun)
-    return _count(run, CallResult(call, answer, find_fault(answer)))
+    return _count(run, result)
 
 
 def find_fault(answer: LlmAnswer) -> LlmError | None:
@@ -60,7 +70,7 @@ def find_fault(answer: LlmAnswer) -> LlmError | None:
     if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
         return None
     message = f"the provider's answer has no story: {failure_class.value.replace('_', ' ')}"
-    refusal = (answer.extra or {}).get("refusal")
+    refusal = spell_field(answer.extra or {}, "refusal", LONGEST_MESSAGE_CHARACTERS)
     return LlmError(failure_class, f"{message}: {refusal}" if refusal else message, request_id=answer.request_id)
 
 

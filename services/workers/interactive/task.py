@@ -9,10 +9,11 @@ from services.workers.interactive.finishing import finish
 from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
+from services.workers.interactive.unforeseen import end_unforeseen
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.leases.hold import Hold
 from services.workers.leases.keeper import LeaseKeeper
-from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
 from services.workers.providers.retry_plan import RetryPlan
@@ -60,6 +61,10 @@ async def run_kept(context: WorkerContext, desk: InteractiveDesk, running: Runni
     except STORE_AWAY:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
         raise
+    except LostRowError:
+        raise
+    except Exception as defect:
+        await end_unforeseen(context, running, defect)
     finally:
         desk.leave(running)
 

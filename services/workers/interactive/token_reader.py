@@ -9,13 +9,15 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
-from shared.outside.providers.answers import Kind, LlmDelta
+from shared.observability.logs import get_logger
+from shared.outside.providers.border.answers import Kind, LlmDelta
 from shared.outside.providers.failures import FailureClass, LlmError
-from shared.stores.db.recordset import without_nul
+
+log = get_logger(__name__)
 
 
 async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
-    """Make the call and write its tokens until it ends, fails (`running.call.failure`) or is stopped.
+    """Make the call and write its tokens until it ends, fails (`running.call.failure`, whatever it met) or is stopped.
 
     Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
     call = running.call
@@ -28,6 +30,9 @@ async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: Ru
         call.failure = error
     except LostRowError:
         running.stop(StopReason.LOST)
+    except Exception as defect:
+        log.exception("completion_call_failed", stream=running.id, attempt=running.claimed.attempt)
+        call.failure = LlmError.of_defect(defect)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -64,10 +69,10 @@ async def confirm_before_call(running: RunningCompletion) -> None:
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
-    """Hand a chunk to the stream. U+0000 is replaced: the row could not keep it, and text and row must agree."""
+    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree."""
     if delta.text:
         running.call.deltas += 1
-        running.handle.write(without_nul(delta.text))
+        running.handle.write(delta.text)
     if delta.extra:
         running.call.deltas += 1
         running.call.extra.append(delta.extra)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.leases.hold import Hold
-from services.workers.leases.row_kind import begin_lease
+from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.models.compared_sides import Side, find_sides
 from services.workers.models.evaluate_task import find_target, record_failure, score_pairs, settle_work
@@ -21,6 +21,7 @@ from services.workers.process.context import WorkerContext
 from shared.contracts.votes import PairVotes, tally
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import ComparisonPair, ModelComparison
 from shared.stores.db.repositories import comparisons
 from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
@@ -57,6 +58,12 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
         await record_failure(context, claimed, "cannot_compare", error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
+    except (LostRowError, *STORE_AWAY):
+        raise
+    except Exception as defect:  # of ours: to try again would be to pay again
+        log.exception("model_work_failed", id=claimed.id)
+        failure = LlmError.of_defect(defect)
+        await record_failure(context, claimed, str(failure.failure_class), failure.message)
     else:
         await record_result(context, claimed, held_out, is_judged=row.request["judge"] != "human")
 

@@ -7,7 +7,7 @@ from typing import Any
 from services.workers.models.evaluate_task import find_target
 from services.workers.models.paid_calls import PaidCalls
 from services.workers.process.context import WorkerContext
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.template_contract import TemplateContract, keep_contract, read_contract
 from shared.stores.db.models import ModelComparison

@@ -18,6 +18,7 @@ from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import ModelEvaluation
 from shared.stores.db.repositories.evaluations import get_evaluation
 from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, fail_work, finish_work
@@ -52,6 +53,12 @@ async def evaluate(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> 
         await record_failure(context, claimed, "cannot_score", error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
+    except (LostRowError, *STORE_AWAY):
+        raise
+    except Exception as defect:  # of ours: to try again would be to pay again
+        log.exception("model_work_failed", id=claimed.id)
+        failure = LlmError.of_defect(defect)
+        await record_failure(context, claimed, str(failure.failure_class), failure.message)
     else:
         await record_score(context, claimed, score)
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 
 QUESTION: Final = """Two texts were written for the same task. Say which of them is better: which one fits the task, \
 tells a coherent story, and is written well. Length alone is no merit. The order in which they are shown means nothing.

@@ -14,10 +14,11 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from services.workers.providers.retry_plan import RetryPlan
 from shared import ids
+from shared.observability.logs import get_logger
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.money import NOTHING
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens
-from shared.outside.providers.answers import Kind, LlmAnswer
+from shared.outside.providers.border.answers import Kind, LlmAnswer
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.repositories.attempts import (
@@ -33,6 +34,8 @@ from shared.stores.db.repositories.ledger import LedgerLine, book_attempts
 from shared.stores.db.repositories.model_claims import ClaimedWork
 
 LOST_NOTE: Final = "no outcome: charged with the reserved worst case"
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -70,6 +73,11 @@ class PaidCalls:
         except LlmError as error:
             await self._settle(describe_failure(call, error), quote.note)
             raise
+        except Exception as defect:
+            log.exception("model_call_failed", id=self.claimed.id, attempt=call.id)
+            failure = LlmError.of_defect(defect)
+            await self._settle(describe_failure(call, failure), quote.note)
+            raise failure from defect
         await self._settle(describe_answer(call, answer, quote), quote.note)
         return answer
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.errors import StorymillError
-from shared.outside.providers.answers import LlmAnswer
+from shared.outside.providers.border.answers import LlmAnswer
 
 SCORING_BODY: Final = {"echo": True, "logprobs": 1, "max_tokens": 0, "temperature": 0}
 """OpenAI's way to ask for the probabilities of a prompt's own tokens, without a new one."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
+from shared.outside.providers.border.json_values import read_object
 from shared.outside.providers.configuration import ENGINE, Target
 from shared.outside.providers.failures import LlmError
 from shared.texts.encodings import tokens_of_model
@@ -38,9 +39,8 @@ async def fetch_tokenizer(context: WorkerContext, model: str, folder: Path) -> O
     if target is None:
         return None
     try:
-        card = TokenizerCard.model_validate_json(
-            await context.llm.fetch(target.provider, resource(model), CARD_TIMEOUT_SECONDS)
-        )
+        raw = await context.llm.fetch(target.provider, resource(model), CARD_TIMEOUT_SECONDS)
+        card = TokenizerCard.model_validate(read_object(raw))
         path = folder / "tokenizer.json"
         await fetch_content(context, target, card, path)
     except (LlmError, ValidationError) as error:

@@ -18,12 +18,15 @@ from services.workers.preparing.lease import DATASET_ROWS
 from services.workers.preparing.recording import record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
 from services.workers.process.context import WorkerContext
+from shared.contracts.storable import decode_text
 from shared.observability.logs import get_logger
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_dataset
 
 MOST_ATTEMPTS: Final = 5
 """A dataset that took so many workers with it is not tried again."""
 
+LOGGED_BYTES: Final = 4_000
+"""Of what a crashed preparation said last."""
 SHARED_WORDS: Final = "common_prompt_prefix"
 COPIES: Final[tuple[str, ...]] = ("corrected", "rejected")
 
@@ -111,7 +114,7 @@ async def run_process(folder: Path) -> None:
         await process.wait()
         raise
     if status != 0:
-        log.error("preparation_crashed", status=status, stderr=errors.decode(errors="replace")[-4000:])
+        log.error("preparation_crashed", status=status, stderr=decode_text(errors[-LOGGED_BYTES:]))
         raise CrashedPreparationError(f"The preparation ended with status {status}; the worker's log says more.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from shared.contracts.storable import encode_storable_json
 from shared.contracts.stream.cursor import Cursor
 from shared.contracts.stream.errors import InvalidCursorError, InvalidFrameError
 
@@ -200,7 +201,10 @@ ServerFrame = Frame | Hello | Subscribed | Heartbeat | ErrorFrame | GoAway
 
 def encode(frame: ServerFrame) -> bytes:
     """Return the frame's JSON."""
-    return orjson.dumps(frame.to_wire())
+    try:
+        return orjson.dumps(frame.to_wire())
+    except TypeError:  # nested too deeply for an encoder: one such frame would hold up every stream of its process
+        return encode_storable_json(frame.to_wire())
 
 
 def encode_with_header(frame: Frame, *, first_seq: int = 0) -> bytes:

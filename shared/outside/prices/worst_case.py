@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.outside.prices.inference import PriceQuote
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 
 MESSAGE_OVERHEAD_TOKENS: Final = 16
 """Role and frame tokens of a one-message chat, generously."""

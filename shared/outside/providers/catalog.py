@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.observability.logs import get_logger
+from shared.outside.providers.border.model_list import ListedModel
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.configuration import Provider, Providers, Target
 from shared.outside.providers.failures import LlmError
@@ -139,24 +140,23 @@ class ModelCatalog:
                 return
             asked_at = time.monotonic()
             try:
-                objects = await self._client.list_models(provider, LIST_TIMEOUT_SECONDS)
+                listed = await self._client.list_models(provider, LIST_TIMEOUT_SECONDS)
             except LlmError as error:
                 listing.reachable = False  # the last known list goes on serving
                 log.warning("models_not_listed", provider=provider.name, error=error.message)
             else:
-                listing.models = {model["id"]: read_model(provider, model) for model in objects}
+                listing.models = {model.id: describe_model(provider, model) for model in listed}
                 listing.reachable = True
             listing.asked_at = asked_at
 
 
-def read_model(provider: Provider, model: dict[str, Any]) -> CatalogModel:
-    """Return a provider's model object as ours."""
-    created, owned_by = model.get("created"), model.get("owned_by")
+def describe_model(provider: Provider, model: ListedModel) -> CatalogModel:
+    """Return a listed model as the catalog keeps it."""
     return CatalogModel(
-        model["id"],
+        model.id,
         provider.name,
         listed=True,
-        created=int(created) if isinstance(created, int | float) else 0,
-        owned_by=str(owned_by or provider.name),
-        extra={key: value for key, value in model.items() if key not in {"id", "object", "created", "owned_by"}},
+        created=model.created,
+        owned_by=model.owned_by or provider.name,
+        extra=model.extra,
     )

@@ -13,10 +13,11 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from shared.outside.providers.answers import Kind, LlmAnswer, parse_answer, parse_json, request_id
+from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answer, request_id
+from shared.outside.providers.border.http_errors import error_from_response
+from shared.outside.providers.border.model_list import ListedModel, read_model_list
 from shared.outside.providers.configuration import Provider, Target
 from shared.outside.providers.failures import FailureClass, LlmError
-from shared.outside.providers.http_errors import error_from_response
 from shared.outside.providers.token_stream import TokenStream
 from shared.outside.providers.transport_failures import translated_failures
 
@@ -67,8 +68,8 @@ class LlmClient:
             if tokens.done:
                 await read_to_end(response)
 
-    async def list_models(self, provider: Provider, timeout_seconds: float) -> list[dict[str, Any]]:
-        """Return the objects of the provider's `/models`. Raises: LlmError."""
+    async def list_models(self, provider: Provider, timeout_seconds: float) -> list[ListedModel]:
+        """Return the models of the provider's `/models`. Raises: LlmError."""
         return read_model_list(await self.fetch(provider, "/models", timeout_seconds))
 
     async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
@@ -107,12 +108,12 @@ class LlmClient:
     @asynccontextmanager
     async def _post(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield the answer once it has begun with status 200."""
-        provider = target.provider
+        provider, data = target.provider, encode_request(body)
         with translated_failures():
             async with asyncio.timeout(provider.first_byte_timeout_seconds if body["stream"] else None):
                 response = await self._open_session().post(
                     provider.base_url + PATHS[kind],
-                    data=orjson.dumps(body),
+                    data=data,
                     headers=build_headers(provider),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS),
@@ -156,9 +157,9 @@ def build_headers(provider: Provider) -> dict[str, str]:
     return headers
 
 
-def read_model_list(raw: bytes) -> list[dict[str, Any]]:
-    """Return the model objects that have an id. Raises: LlmError (malformed)."""
-    data = parse_json(raw).get("data")
-    if not isinstance(data, list):
-        raise LlmError(FailureClass.MALFORMED, "the provider's model list has no data")
-    return [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
+def encode_request(body: Mapping[str, Any]) -> bytes:
+    """Return a request's bytes. Raises: LlmError (invalid request) for what is no JSON, and was not sent."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise LlmError(FailureClass.INVALID_REQUEST, f"the request cannot be written as JSON: {error}") from error

@@ -4,9 +4,15 @@ For the workers, who alone decide on retries. Knows nothing of HTTP libraries.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
+from shared.contracts.storable import cut_optional_text, cut_text
 from shared.errors import UpstreamError
+
+LONGEST_MESSAGE_CHARACTERS: Final = 2_000
+"""A provider that says more is cut: rows, events and logs keep it."""
+LONGEST_CODE_CHARACTERS: Final = 200
+"""Of codes, parameters and the provider's ids."""
 
 
 class FailureClass(StrEnum):
@@ -30,6 +36,8 @@ class FailureClass(StrEnum):
     AUTHENTICATION = "authentication"
     NOT_FOUND = "not_found"
     CANCELLED = "cancelled"
+    INTERNAL_ERROR = "internal_error"
+    """A defect of ours on the way; whether the call was sent, and paid, is not known."""
 
     @property
     def retryable(self) -> bool:
@@ -72,13 +80,14 @@ CLIENT_STATUS: Final = {
     FailureClass.CONTENT_FILTER: 400,
     FailureClass.INVALID_REQUEST: 400,
     FailureClass.NOT_FOUND: 404,
+    FailureClass.INTERNAL_ERROR: 500,
 }
 """What our client is answered; every other class is 502. The provider's 401 and 403 are the operator's affair,
 and 409 and 503 send old clients into loops."""
 
 
 class LlmError(UpstreamError):
-    """The provider gave no usable answer: {message}."""
+    """The provider gave no usable answer: {message}. What it holds can be stored, whoever said it."""
 
     def __init__(
         self,
@@ -91,13 +100,22 @@ class LlmError(UpstreamError):
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(message, param=param, code=code)
+        super().__init__(
+            cut_text(message, LONGEST_MESSAGE_CHARACTERS),
+            param=cut_optional_text(param, LONGEST_CODE_CHARACTERS),
+            code=cut_optional_text(code, LONGEST_CODE_CHARACTERS),
+        )
         self.failure_class = failure_class
         self.upstream_status = status
         """The provider's HTTP status, if it answered at all."""
         self.retry_after_seconds = retry_after_seconds
         """A floor that the provider set for the next try."""
-        self.request_id = request_id
+        self.request_id = cut_optional_text(request_id, LONGEST_CODE_CHARACTERS)
+
+    @classmethod
+    def of_defect(cls, error: BaseException) -> Self:
+        """Return the failure of a call that an exception of ours ended, which the log has whole."""
+        return cls(FailureClass.INTERNAL_ERROR, f"A defect of this service: {type(error).__name__}.")
 
     def client_error(self) -> dict[str, object]:
         """Return OpenAI's inner error object plus `status`, as `completion.error` keeps it."""

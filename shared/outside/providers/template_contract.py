@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.outside.providers.answers import Kind
+from shared.outside.providers.border.answers import Kind
 
 SENTENCE_ENDS = frozenset("。！？…”』」")
 """Preparation adds none of these: rows that all end in one do so because their sentences do."""

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 
-from shared.outside.providers.answers import Kind, LlmDelta, Usage, parse_delta, parse_json
+from shared.outside.providers.border.answers import Kind, LlmDelta, Usage, parse_chunk
+from shared.outside.providers.border.sse import EventTooLargeError, SseParser
+from shared.outside.providers.border.text_joiner import TextJoiner
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
-from shared.outside.providers.http_errors import error_from_body
-from shared.outside.providers.sse import EventTooLargeError, SseParser
 from shared.outside.providers.transport_failures import translated_failures
 
 DONE = b"[DONE]"
@@ -35,6 +36,7 @@ class TokenStream:
         self.model: str | None = None
         self.done = False
         """Whether `[DONE]` was read: all that is left is the end of the body."""
+        self._joiner = TextJoiner()
 
     async def __aiter__(self) -> AsyncIterator[LlmDelta]:
         """Yield deltas until `[DONE]` or the end of the body.
@@ -54,6 +56,8 @@ class TokenStream:
         for name, data in [] if self.done else parser.finish():
             if data != DONE:
                 yield self._take(name, data)
+        if half := self._joiner.finish():
+            yield LlmDelta(half)
         if self.finish_reason is None:
             raise LlmError(
                 FailureClass.CUT_CONNECTION,
@@ -84,10 +88,9 @@ class TokenStream:
             raise LlmError(FailureClass.MALFORMED, str(error), request_id=self.request_id) from error
 
     def _take(self, name: str | None, data: bytes) -> LlmDelta:
-        body = parse_json(data)
-        if body.get("error") or name == "error":
-            raise error_from_body(200, body, self.headers)
-        delta = parse_delta(self._kind, body)
+        delta = parse_chunk(self._kind, data, self.headers, is_error=name == "error")
+        text = self._joiner.join(delta.text) if delta.text else ""
+        delta = delta if text is delta.text else replace(delta, text=text)
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
         self.model = delta.model or self.model or ""

@@ -8,12 +8,14 @@ import aiohttp
 import orjson
 from aiohttp.abc import AbstractResolver
 
+from shared.contracts.storable import cut_text
 from shared.errors import StorymillError
 from shared.outside.webhooks.signing import sign_webhook
 from shared.outside.webhooks.targets import BadTargetError, GuardedResolver, parse_target, require_public_literal
 
 TIMEOUT_SECONDS: Final = 10.0
 """For everything: name, connection, TLS, request, status line."""
+LONGEST_REASON_CHARACTERS: Final = 500
 USER_AGENT: Final = "Storymill-Webhooks/1"
 
 
@@ -79,4 +81,4 @@ def describe_failure(error: Exception) -> str:
     """Return what went wrong in words that hold neither body nor headers."""
     cause = getattr(error, "os_error", None) or error
     reason = getattr(cause, "strerror", None) or type(cause).__name__
-    return f"The target cannot be reached: {reason}."[:500]
+    return cut_text(f"The target cannot be reached: {reason}.", LONGEST_REASON_CHARACTERS)

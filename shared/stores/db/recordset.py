@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
-import orjson
+from shared.contracts.storable import encode_storable_json
 
 
 def encode_rows(rows: Sequence[object]) -> str:
     """Return `rows` (dataclasses or mappings, one like the other) for `json_to_recordset(cast(:rows as json))`.
-    Money travels as text: no float touches it."""
-    return orjson.dumps(rows, default=_encode).decode()
+    Money travels as text: no float touches it. What Postgres cannot hold is replaced."""
+    return encode_storable_json(rows, default=_encode).decode()
 
 
 class Claimed(Protocol):
@@ -37,8 +37,3 @@ def _encode(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no column value")
-
-
-def without_nul(text: str) -> str:
-    """Return `text` as Postgres can keep it: U+0000 is the one character that it cannot."""
-    return text.replace("\x00", "\ufffd")

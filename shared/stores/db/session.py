@@ -8,8 +8,10 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from shared.contracts.storable import encode_storable_json
 from shared.settings import Settings
 from shared.stores.away import STORE_AWAY, StoreAwayError, is_away, is_read_only
+from shared.stores.db.parameters import send_storable_texts
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
@@ -37,6 +39,7 @@ class Database:
                 "options": PLANNER_OPTIONS,
             },
         )
+        send_storable_texts(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -83,6 +86,6 @@ async def leaving_read_only(session: AsyncSession) -> AsyncIterator[None]:
 
 
 def write_json(value: Any) -> str:
-    """Return a JSON column's value as text. Read and written by orjson, as answers are: Postgres spells 1e20 as
-    100000000000000000000, which the standard library reads as an integer that no answer could carry."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    """Return a JSON column's value as text that Postgres can hold. Read and written by orjson, as answers are: Postgres
+    spells 1e20 as 100000000000000000000, which the standard library reads as an integer that no answer could carry."""
+    return encode_storable_json(value, option=orjson.OPT_NON_STR_KEYS).decode()

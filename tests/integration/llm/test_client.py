@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.outside.providers.answers import LlmDelta
+from shared.outside.providers.border.answers import LlmDelta
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.configuration import Provider, Target
 from shared.outside.providers.failures import FailureClass, LlmError

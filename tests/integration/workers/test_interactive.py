@@ -1,6 +1,7 @@
 """Interactive completions, from the queued row to the end frame, by a job body on a real loop, Postgres and Redis."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -347,3 +348,104 @@ async def test_a_worker_that_lost_its_row_publishes_nothing_more(
         ["superseded", "succeeded"],
         ["unknown", "succeeded"],
     )
+
+
+def choice(delta: object, finish_reason: object = None, **fields: object) -> bytes:
+    """One chunk of a chat's stream."""
+    body = {"model": "scripted-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}], **fields}
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+def deeply(levels: int) -> object:
+    """Return lists inside each other."""
+    value: object = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (choice({"content": "好"}), choice({}, "stop" * 100)),
+        (choice({"content": "好"}), choice({}, ["stop"])),
+        (choice({"content": "好", "reasoning\x00": "a\x00b", "n": [10**30]}), choice({}, "stop")),
+        (choice({"content": "好", "reasoning": "\ud83d"}), choice({}, "stop")),
+        (choice({"content": "好", "deep": deeply(600)}), choice({}, "stop")),
+        (choice({"content": "好"}), choice({}, "stop", usage={"prompt_tokens": 10**12, "completion_tokens": 1})),
+        (choice({"content": "好"}, model="m\x00" * 1000), choice({}, "stop")),
+        (b"\xef\xbb\xbf" + choice({"content": "好"}), choice({}, "stop")),
+        (
+            choice({"content": "好"}).replace(b'"finish_reason": null', b'"logprobs": [NaN, -Infinity]'),
+            choice({}, "stop"),
+        ),
+    ],
+)
+async def test_what_stands_beside_a_text_is_stored_as_it_can_be_and_the_text_is_paid_once(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream, chunks: tuple[bytes, ...]
+) -> None:
+    upstream.default = Script(raw_chunks=chunks, headers={"x-request-id": "r" * 3000})
+    [row_id] = await bench.add("说", kind="chat")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.text, row.attempt, len(upstream.calls)) == ("succeeded", "好", 1, 1)
+    assert len(row.finish_reason or "") <= 32
+    await bench.assert_stream_equals_row(row)
+    assert len(await bench.ledger(row_id)) == 1
+
+
+async def test_a_character_in_two_halves_is_one_character(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    chunks = (choice({"content": "a\ud83d"}), choice({"content": "\ude00b"}), choice({"content": "\ud83d"}, "stop"))
+    upstream.default = Script(raw_chunks=chunks)
+    [row_id] = await bench.add("说", kind="chat")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.text) == ("succeeded", "a😀b\ufffd")
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_refusal_with_nul_ends_the_row_after_one_call(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = Script(status=400, raw_body=b'{"error": {"message": "no\\u0000", "code": "x\\u0000"}}')
+    [row_id] = await bench.add("错")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, len(upstream.calls), row.error["code"]) == ("failed", 1, "x\ufffd")
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_a_defect_of_ours_in_a_call_ends_the_row_and_is_not_paid_again(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    [row_id] = await bench.add("错")
+    await context.catalog.list_models()
+    await context.llm._open_session().close()  # aiohttp answers with RuntimeError: what nobody foresaw
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["code"], row.error["status"]) == ("failed", "internal_error", 500)
+    [attempt] = await bench.attempts(row_id)
+    assert (attempt.outcome, attempt.failure_class) == ("failed", "internal_error")
+    assert len(await bench.ledger(row_id)) == 1
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_an_end_that_cannot_be_written_is_written_without_what_is_in_its_way(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table completion add constraint no_chat check (finish_reason <> 'odd')"))
+    upstream.default = Script(text="好", finish_reason="odd")
+    [row_id] = await bench.add("说")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.text, row.error["code"], len(upstream.calls)) == ("failed", "好", "internal_error", 1)
+    [attempt] = await bench.attempts(row_id)
+    assert (attempt.outcome, attempt.failure_class) == ("failed", "internal_error")
+    assert len(await bench.ledger(row_id)) == 1
+    await bench.assert_stream_equals_row(row)

@@ -1,6 +1,5 @@
 """The fine-tuning protocol of OpenAI, spoken through its own client. No retries here: the worker decides."""
 
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +15,19 @@ from services.workers.fine_tuning.upstream.provider import (
     UpstreamEvent,
     UpstreamJob,
 )
-from services.workers.fine_tuning.upstream.wire import read_checkpoint, read_event, read_job
+from services.workers.fine_tuning.upstream.wire import (
+    parse_job,
+    read_body,
+    read_checkpoint,
+    read_event,
+    read_job,
+    require_id,
+)
+from shared.outside.providers.border.fields import find_name, find_objects
+from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.fine_tuning_capabilities import Capabilities, find_capabilities
-from shared.outside.providers.http_errors import error_from_response
 
 PURPOSE: Final = "fine-tune"
 CALL_TIMEOUT_SECONDS: Final = 30.0
@@ -51,7 +58,7 @@ class OpenAiFineTuning:
             answer = await self._client.files.with_raw_response.create(
                 file=(filename, content), purpose=PURPOSE, timeout=FILE_TIMEOUT_SECONDS
             )
-        return str(read_object(answer.content)["id"])
+        return require_id(read_body(answer.content), "file")
 
     async def find_file(self, filename: str, size: int) -> str | None:
         """Return the id of an uploaded training file of this name and size."""
@@ -59,9 +66,9 @@ class OpenAiFineTuning:
             return None
         with translated_failures():
             answer = await self._client.files.with_raw_response.list(purpose=PURPOSE, limit=FILES_LOOKED_AT)
-        for file in read_object(answer.content).get("data") or ():
+        for file in find_objects(read_body(answer.content), "data"):
             if file.get("filename") == filename and file.get("bytes") == size and file.get("status") != "error":
-                return str(file["id"])
+                return require_id(file, "file")
         return None
 
     async def read_file(self, file_id: str) -> bytes:
@@ -88,8 +95,8 @@ class OpenAiFineTuning:
         for _ in range(MOST_JOB_PAGES):
             with translated_failures():
                 answer = await self._client.fine_tuning.jobs.with_raw_response.list(**query)
-            page = read_object(answer.content)
-            jobs = [read_job(value) for value in page.get("data") or ()]
+            page = read_body(answer.content)
+            jobs = [read_job(value) for value in find_objects(page, "data")]
             for job in jobs:
                 yield job
             if not jobs or not page.get("has_more"):
@@ -115,11 +122,10 @@ class OpenAiFineTuning:
         query: dict[str, Any] = {"limit": self.capabilities.event_page} | ({"after": after} if after else {})
         with translated_failures():
             answer = await self._client.fine_tuning.jobs.with_raw_response.list_events(job_id, **query)
-        page = read_object(answer.content)
-        values = page.get("data") or []
+        page = read_body(answer.content)
+        values = find_objects(page, "data")
         events: list[UpstreamEvent] = [read_event(value) for value in values]
-        goes_on = bool(page.get("has_more")) and bool(values) and values[-1].get("id")
-        return EventPage(events, str(values[-1]["id"]) if goes_on else None)
+        return EventPage(events, find_name(values[-1].get("id")) if page.get("has_more") and values else None)
 
     async def list_checkpoints(self, job_id: str) -> list[UpstreamCheckpoint]:
         """Return the newest checkpoints."""
@@ -129,31 +135,12 @@ class OpenAiFineTuning:
             answer = await self._client.fine_tuning.jobs.checkpoints.with_raw_response.list(
                 job_id, limit=CHECKPOINTS_PER_PAGE
             )
-        found = (read_checkpoint(value) for value in read_object(answer.content).get("data") or ())
+        found = (read_checkpoint(value) for value in find_objects(read_body(answer.content), "data"))
         return [checkpoint for checkpoint in found if checkpoint is not None]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
-
-
-def parse_job(content: bytes) -> UpstreamJob:
-    """Return the job of an answer. Raises: LlmError (malformed)."""
-    value = read_object(content)
-    if not value.get("id"):
-        raise LlmError(FailureClass.MALFORMED, "the provider's answer names no job")
-    return read_job(value)
-
-
-def read_object(content: bytes) -> dict[str, Any]:
-    """Return the JSON object of an answer; `NaN`, which some write, is read. Raises: LlmError (malformed)."""
-    try:
-        value = json.loads(content)
-    except ValueError as error:
-        raise LlmError(FailureClass.MALFORMED, "the provider's answer is not JSON") from error
-    if not isinstance(value, dict):
-        raise LlmError(FailureClass.MALFORMED, "the provider's answer is not a JSON object")
-    return value
 
 
 @contextmanager

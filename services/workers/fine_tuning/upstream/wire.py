@@ -2,14 +2,24 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
 from shared.contracts.statuses import FINE_TUNING_JOB
+from shared.contracts.storable import cut_text, make_storable_json
+from shared.outside.providers.border.fields import (
+    find_moment,
+    find_name,
+    find_object,
+    find_text,
+    find_whole,
+    spell_field,
+    spell_value,
+)
+from shared.outside.providers.border.json_values import read_object
+from shared.outside.providers.failures import FailureClass, LlmError
 
 OTHER_SPELLINGS: Final = {
     "created": "validating_files",
@@ -24,19 +34,43 @@ OTHER_SPELLINGS: Final = {
 }
 LEVELS: Final = {"info": "info", "warn": "warn", "warning": "warn", "error": "error"}
 LONGEST_ID: Final = 200
+LONGEST_MESSAGE_CHARACTERS: Final = 10_000
+"""Of an event or an error; a provider that tells more is cut."""
+LARGEST_STEP: Final = 2**31 - 1
+"""What the column holds."""
+
+
+def read_body(content: bytes) -> dict[str, Any]:
+    """Return the JSON object of an answer, storable; a number that is none (`NaN`, which some write) becomes its name.
+    Raises: LlmError (malformed)."""
+    return read_object(content, names_numbers=True)
+
+
+def parse_job(content: bytes) -> UpstreamJob:
+    """Return the job of an answer. Raises: LlmError (malformed)."""
+    return read_job(read_body(content))
+
+
+def require_id(value: Mapping[str, Any], what: str) -> str:
+    """Return the id of a thing that was made or is asked for by it. Raises: LlmError (malformed)."""
+    found = find_name(value.get("id"))
+    if found is None:
+        raise LlmError(FailureClass.MALFORMED, f"the provider's answer names no {what}")
+    return found
 
 
 def read_job(value: Mapping[str, Any]) -> UpstreamJob:
-    """Return a job of an answer."""
+    """Return a job of an answer. Raises: LlmError (malformed) for one without an id."""
+    metadata = find_object(value, "metadata")
     return UpstreamJob(
-        id=str(value["id"]),
+        id=require_id(value, "job"),
         status=read_status(value.get("status")),
         model=find_text(value, "model"),
         training_file=find_text(value, "training_file"),
         suffix=find_text(value, "suffix") or find_text(value, "user_provided_suffix"),
-        metadata={str(key): str(item) for key, item in (value.get("metadata") or {}).items()},
-        fine_tuned_model=find_text(value, "fine_tuned_model"),
-        result_files=tuple(read_file_id(item) for item in value.get("result_files") or ()),
+        metadata={key: spell_value(item, LONGEST_MESSAGE_CHARACTERS) or "" for key, item in metadata.items()},
+        fine_tuned_model=find_name(value.get("fine_tuned_model")),
+        result_files=read_file_ids(value.get("result_files")),
         trained_tokens=find_whole(value, "trained_tokens"),
         hyperparameters=read_hyperparameters(value),
         error=read_error(value.get("error")),
@@ -47,21 +81,23 @@ def read_job(value: Mapping[str, Any]) -> UpstreamJob:
 
 def read_status(value: object) -> str:
     """Return one of our states; what nobody knows is taken as waiting."""
-    status = str(value or "").lower()
+    status = value.lower() if isinstance(value, str) else ""
     return status if status in FINE_TUNING_JOB.known else OTHER_SPELLINGS.get(status, "queued")
 
 
-def read_file_id(value: object) -> str:
-    """Return a result file's id, given as such or as an object."""
-    return str(value["id"]) if isinstance(value, Mapping) else str(value)
+def read_file_ids(value: object) -> tuple[str, ...]:
+    """Return the ids of a list of result files, each given as such or as an object."""
+    if not isinstance(value, list):
+        return ()
+    found = (find_name(item.get("id") if isinstance(item, Mapping) else item) for item in value)
+    return tuple(file_id for file_id in found if file_id is not None)
 
 
 def read_hyperparameters(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyperparameters as the provider settled them."""
-    method = value.get("method") or {}
-    inner = method.get(method.get("type") or "supervised") or {}
-    found = inner.get("hyperparameters") or value.get("hyperparameters") or {}
-    return clean_data(found)
+    method = find_object(value, "method")
+    inner = find_object(method, find_text(method, "type") or "supervised")
+    return find_object(inner, "hyperparameters") or find_object(value, "hyperparameters")
 
 
 def read_error(value: object) -> dict[str, Any] | None:
@@ -69,77 +105,43 @@ def read_error(value: object) -> dict[str, Any] | None:
     if not isinstance(value, Mapping) or not (value.get("message") or value.get("code")):
         return None
     return {
-        "code": str(value.get("code") or "upstream_error"),
-        "message": str(value.get("message") or "The provider gave no reason."),
-        "param": find_text(value, "param"),
+        "code": spell_field(value, "code", LONGEST_ID) or "upstream_error",
+        "message": spell_field(value, "message", LONGEST_MESSAGE_CHARACTERS) or "The provider gave no reason.",
+        "param": find_text(value, "param", LONGEST_ID),
     }
 
 
 def read_event(value: Mapping[str, Any]) -> UpstreamEvent:
     """Return an event; one without an id gets one from what it says."""
-    message = str(value.get("message") or "")
-    data = value.get("data")
-    moment = find_moment(value.get("created_at")) or utc_now()
-    event_id = find_text(value, "id") or "made-" + digest([value.get("created_at"), message, data])
+    message = spell_field(value, "message", LONGEST_MESSAGE_CHARACTERS) or ""
+    data = find_object(value, "data")
+    event_id = find_text(value, "id") or "made-" + digest([value.get("created_at"), message, value.get("data")])
     return UpstreamEvent(
         id=event_id if len(event_id) <= LONGEST_ID else digest(event_id),
         level=LEVELS.get(str(value.get("level")), "info"),
         type="metrics" if value.get("type") == "metrics" else "message",
         message=message,
-        data=clean_data(data) if isinstance(data, Mapping) and data else None,
-        created_at=moment,
+        data=data or None,
+        created_at=find_moment(value.get("created_at")) or utc_now(),
     )
 
 
 def read_checkpoint(value: Mapping[str, Any]) -> UpstreamCheckpoint | None:
     """Return a checkpoint; None for one that names no model or step."""
-    model, step = find_text(value, "fine_tuned_model_checkpoint"), find_whole(value, "step_number")
+    model = find_name(value.get("fine_tuned_model_checkpoint"))
+    step = find_whole(value, "step_number", LARGEST_STEP)
     if model is None or step is None:
         return None
     return UpstreamCheckpoint(
-        id=str(value.get("id") or model),
+        id=cut_text(find_text(value, "id") or model, LONGEST_ID),
         step_number=step,
         model=model,
-        metrics=clean_data(value.get("metrics") or {}),
+        metrics=find_object(value, "metrics"),
         created_at=find_moment(value.get("created_at")) or utc_now(),
     )
 
 
-def clean_data(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return data that JSON can carry: what is not a finite number becomes its name (`nan`, `inf`)."""
-    return {str(key): _clean(item) for key, item in value.items()}
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return clean_data(value)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
-
-
 def digest(value: object) -> str:
     """Return a short name for any JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def find_text(value: Mapping[str, Any], name: str) -> str | None:
-    """Return a field that is a text with something in it."""
-    found = value.get(name)
-    return found if isinstance(found, str) and found else None
-
-
-def find_whole(value: Mapping[str, Any], name: str) -> int | None:
-    """Return a field that is a whole number."""
-    found = value.get(name)
-    is_number = isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found)
-    return int(found) if is_number and found is not None else None
-
-
-def find_moment(value: object) -> datetime | None:
-    """Return a time given in seconds since the epoch."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e11:
-        return None
-    return datetime.fromtimestamp(value, UTC)
+    # Spelled as ever: these names stand in the tables.
+    return hashlib.sha256(json.dumps(make_storable_json(value), sort_keys=True).encode()).hexdigest()[:32]

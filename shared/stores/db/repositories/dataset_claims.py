@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.storable import encode_storable_json
 from shared.stores.db.recordset import HELD, list_keys
 
 
@@ -97,14 +97,18 @@ async def finish_dataset(
     session: AsyncSession, claimed: ClaimedDataset, *, version_id: str, report: dict[str, Any], report_file_id: str
 ) -> bool:
     """Write the outcome; False when the row is not ours any more: then roll everything back."""
-    values = {"version_id": version_id, "report": encode_json(report), "report_file_id": report_file_id}
+    values = {
+        "version_id": version_id,
+        "report": encode_storable_json(report).decode(),
+        "report_file_id": report_file_id,
+    }
     key = {"id": claimed.id, "attempt": claimed.attempt}
     return (await session.execute(FINISH, {**key, **values})).scalar() is not None
 
 
 async def fail_dataset(session: AsyncSession, claimed: ClaimedDataset, error: dict[str, Any]) -> bool:
     """Write why it failed; False when the row is not ours any more."""
-    values = {"id": claimed.id, "attempt": claimed.attempt, "error": encode_json(error)}
+    values = {"id": claimed.id, "attempt": claimed.attempt, "error": encode_storable_json(error).decode()}
     return (await session.execute(FAIL, values)).scalar() is not None
 
 
@@ -118,8 +122,3 @@ async def requeue_undelivered_datasets(
         "redelivery_seconds": redelivery_seconds,
     }
     return list((await session.scalars(REQUEUE, values)).all())
-
-
-def encode_json(value: dict[str, Any]) -> str:
-    """Return JSON as Postgres keeps it: excerpts of broken rows may hold NUL, which it cannot."""
-    return orjson.dumps(value).decode().replace("\\u0000", "\\ufffd")

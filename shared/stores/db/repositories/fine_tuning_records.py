@@ -110,7 +110,7 @@ def _event_row(job_id: str, position: int, event: NewEvent) -> dict[str, Any]:
         "upstream_id": event.upstream_id,
         "level": event.level,
         "type": event.type,
-        "message": event.message.replace("\0", "\ufffd"),
+        "message": event.message,
         "data": event.data,
         "created_at": event.created_at,
     }

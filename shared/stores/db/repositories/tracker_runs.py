@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.storable import encode_storable_json
 from shared.stores.db.models import FineTuningJob, FineTuningMetric, TrackerRun
 
 SINKS: Final = ("wandb", "mlflow", "trackio", "tensorboard")
@@ -142,7 +142,7 @@ async def note_told(
     session: AsyncSession, claimed: ClaimedRun, *, told_step: int, run_ref: str | None, detail: Mapping[str, Any]
 ) -> bool:
     """Write how far the tracker has been told; False when the run is not ours any more."""
-    values = {"told_step": told_step, "run_ref": run_ref, "detail": orjson.dumps(dict(detail)).decode()}
+    values = {"told_step": told_step, "run_ref": run_ref, "detail": encode_storable_json(dict(detail)).decode()}
     return await is_written(session, TELL, claimed, **values)
 
 

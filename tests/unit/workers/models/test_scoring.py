@@ -6,7 +6,7 @@ import pytest
 
 from services.workers.models.judging import ask_judge, read_vote
 from services.workers.models.scoring import CannotScoreError, TextScore, score_answer
-from shared.outside.providers.answers import LlmAnswer
+from shared.outside.providers.border.answers import LlmAnswer
 
 
 def answer(extra: dict[str, Any] | None) -> LlmAnswer:

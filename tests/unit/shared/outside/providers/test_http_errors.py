@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.outside.providers.border.http_errors import error_from_response, find_retry_after
 from shared.outside.providers.failures import FailureClass
-from shared.outside.providers.http_errors import error_from_response, find_retry_after
 
 
 @pytest.mark.parametrize(

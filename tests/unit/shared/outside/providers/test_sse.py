@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.outside.providers.sse import MAX_EVENT_BYTES, EventTooLargeError, SseParser
+from shared.outside.providers.border.sse import MAX_EVENT_BYTES, EventTooLargeError, SseParser
 
 BODY = (
     ": keep-alive\n\n"

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.outside.providers.answers import Usage, parse_answer, parse_delta, parse_usage
+from shared.outside.providers.border.answers import Usage, parse_answer, parse_delta, parse_usage
 
 COUNTED = {"prompt_tokens": 100, "completion_tokens": 7}
 
@@ -17,7 +17,8 @@ COUNTED = {"prompt_tokens": 100, "completion_tokens": 7}
         ({"cached_tokens": 999}, 100),
         ({"cached_tokens": -1}, 0),
         ({"cached_tokens": None}, 0),
-        ({"cached_tokens": "64"}, 0),
+        ({"cached_tokens": "64"}, 64),
+        ({"cached_tokens": "many"}, 0),
         ({}, 0),
         (None, 0),
         ([], 0),

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from shared.contracts.storable import decode_text
+from shared.outside.providers.border.json_values import BYTE_ORDER_MARK
+
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """A single event beyond this is not a token stream."""
 
@@ -12,10 +15,11 @@ class EventTooLargeError(ValueError):
 
 @dataclass(slots=True)
 class SseParser:
-    """Feed it bytes, get whole events. Tolerates comments, CR and CRLF, no space after `data:`, `data` over
-    several lines, and characters split over two chunks (it cuts at line ends only)."""
+    """Feed it bytes, get whole events. Tolerates a byte-order mark, comments, CR and CRLF, no space after
+    `data:`, `data` over several lines, and characters split over two chunks (it cuts at line ends only)."""
 
     _pending: bytes = b""
+    _begun: bool = False
     _event: str | None = None
     _data: list[bytes] = field(default_factory=list)
 
@@ -36,6 +40,9 @@ class SseParser:
 
     def _take_lines(self, lines: list[bytes]) -> list[tuple[str | None, bytes]]:
         events: list[tuple[str | None, bytes]] = []
+        if lines and not self._begun:
+            self._begun = True
+            lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
         for line in lines:
             if not line:
                 if self._data:
@@ -45,5 +52,5 @@ class SseParser:
             elif line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
             elif line.startswith(b"event:"):
-                self._event = line[6:].strip().decode("utf-8", "replace")
+                self._event = decode_text(line[6:].strip())
         return events

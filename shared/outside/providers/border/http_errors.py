@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from shared.outside.providers.failures import FailureClass, LlmError
+from shared.contracts.storable import cut_text, decode_text
+from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_text, spell_value
+from shared.outside.providers.border.json_values import read_json
+from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
 from shared.outside.retry_after import read_retry_after
 
 LONGEST_BELIEVED_WAIT_SECONDS = 3600.0
 """A provider that asks for more is taken to have sent nonsense."""
 SHOWN_BODY_CHARACTERS = 300
+MOST_BODY_BYTES = 4 * SHOWN_BODY_CHARACTERS
 
 CLASS_OF_STATUS = {
     401: FailureClass.AUTHENTICATION,
@@ -42,32 +44,45 @@ CLASS_OF_TYPE = {
 
 def error_from_response(status: int, raw: bytes, headers: Mapping[str, str]) -> LlmError:
     """Return the error for an answer whose status is not 200; the body may be anything."""
+    return error_from_body(status, find_error_body(raw), headers)
+
+
+def find_error_body(raw: bytes) -> dict[str, Any]:
+    """Return the body of an error answer: its object, the first of its array, or its text as a message."""
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        body = read_json(raw)
+    except LlmError:
         body = None
-    if not isinstance(body, dict):
-        shown = raw[:SHOWN_BODY_CHARACTERS].decode("utf-8", "replace").strip()
-        body = {"error": {"message": shown or "the body is empty"}}
-    return error_from_body(status, body, headers)
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict):
+        return body
+    shown = cut_text(decode_text(raw[:MOST_BODY_BYTES]).strip(), SHOWN_BODY_CHARACTERS)
+    return {"error": {"message": shown or "the body is empty"}}
 
 
 def error_from_body(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> LlmError:
     """Return the error for an OpenAI error body (`error` may be a string, and stand in a stream with status 200)."""
     inner = body.get("error", body)
     if not isinstance(inner, Mapping):
-        inner = {"message": str(inner)}
+        inner = {"message": inner}
     code, kind = inner.get("code"), inner.get("type")
-    message = inner.get("message") or body.get("message") or body.get("detail") or "no message"
+    message = find_message(inner, body)
     return LlmError(
         classify(status, code, kind),
         f"the provider answered {status}: {message}" if status != 200 else f"the provider reported: {message}",
         status=status,
-        code=str(code) if code is not None else None,
-        param=inner.get("param") if isinstance(inner.get("param"), str) else None,
+        code=spell_value(code, LONGEST_NAME_CHARACTERS),
+        param=find_text(inner, "param"),
         retry_after_seconds=find_retry_after(headers),
         request_id=headers.get("x-request-id") or headers.get("request-id"),
     )
+
+
+def find_message(inner: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """Return the words of an error, wherever they stand and whatever they are."""
+    told = inner.get("message") or body.get("message") or body.get("detail")
+    return spell_value(told, LONGEST_MESSAGE_CHARACTERS) or "no message"
 
 
 def classify(status: int, code: object, kind: object) -> FailureClass:
