@@ -77,7 +77,7 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
     writer = StoryWriter(claimed.request, version)
     told, count = path.with_suffix(".origins"), 0
     with path.open("wb") as out, told.open("wb") as origins:
-        async for batch in iterate_succeeded(context.database.transaction, run_id):
+        async for batch in iterate_succeeded(context.database.long_transaction, run_id):
             usable = [story for story in batch if story.review != "rejected" and story.text]
             out.writelines(writer.write(story) for story in usable)
             write_story_origins(origins, run, usable)
@@ -93,7 +93,7 @@ async def fetch_pairs(context: WorkerContext, claimed: ClaimedDataset, run_id: s
     writer = StoryWriter(claimed.request, version)
     told = path.with_suffix(".origins")
     with PairBook(path.with_suffix(".reviewed")) as book:
-        async for batch in iterate_succeeded(context.database.transaction, run_id, (ACCEPTED, REJECTED)):
+        async for batch in iterate_succeeded(context.database.long_transaction, run_id, (ACCEPTED, REJECTED)):
             for story in batch:
                 if story.text:
                     book.add(take_story(writer, run, story, story.text))
