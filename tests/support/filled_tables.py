@@ -35,7 +35,9 @@ select 'dv_' || k, 0, 'train', 0, 1, 'sty_' || k from n;
 insert into generation (id, project_id, api_key_id, recipe_version_id, status, model, parameters, repeats, total,
                         created_at)
 select 'gen_' || k, '{PROJECT}', '{KEY}', 'rv_1',
-       case when i % {OPEN_EVERY} = 1 then 'cancelled' else status end, 'm', '{{}}', 1, 1, now() - interval '1 hour' from n;
+       case when i % {OPEN_EVERY} = 1 then 'cancelled' else status end, 'm', '{{}}', 1, 1,
+       now() - interval '1 hour'
+from n;
 insert into story (id, generation_id, project_id, position, repeat, row_key, attributes, status)
 select 'sty_' || k, 'gen_' || k, '{PROJECT}', 0, 0, k, '{{}}',
        case when i % {OPEN_EVERY} = 1 then 'queued' else status end from n;
