@@ -1,6 +1,7 @@
 """The body of `ReapLapsed`: one round of the reaper. Each step is a transaction of its own, and harmless when two
 reapers run at once."""
 
+from services.workers.maintenance.left_stories import cancel_left_stories
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.owed_deliveries import find_owed_deliveries
@@ -34,8 +35,8 @@ async def reap(context: WorkerContext) -> None:
     await settle_lost_attempts(context)
     await publish_missing_ends(context)
     await end_overdue_uploads(context)
+    await cancel_left_stories(context)
     async with context.database.transaction() as session:
-        await reaping.cancel_stories_of_cancelled_runs(session)
         await reaping.delete_old_idempotency_keys(session, older_than_hours=IDEMPOTENCY_KEY_HOURS)
 
 
