@@ -8,6 +8,8 @@ from shared.stores.db.models import Base
 MIGRATION_LOCK = 7_305_003
 """Any constant of ours: two processes that migrate at once take turns."""
 
+UNBOUNDED = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
 
 def run_migrations() -> None:
     """Upgrade or downgrade the database named by `sqlalchemy.url`."""
@@ -15,6 +17,8 @@ def run_migrations() -> None:
     assert url is not None
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.begin() as connection:
+        for name in UNBOUNDED:  # whatever the role or the database says: a migration takes as long as it takes
+            connection.execute(text(f"set local {name} = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
         with context.begin_transaction():

@@ -18,6 +18,17 @@ class Settings(BaseSettings):
     database_url: str = "postgresql://storymill:storymill@127.0.0.1:5432/storymill"
     redis_url: str = "redis://127.0.0.1:6379/0"
     database_pool_size: int = Field(10, ge=1, le=200)
+    database_pooler: Literal["none", "transaction"] = "none"
+    """`transaction` when a pooler such as PgBouncer gives every transaction another connection of the server: nothing
+    is prepared then, and what we set of the server travels with each transaction."""
+    database_idle_in_transaction_seconds: float = Field(5.0, ge=0)
+    """Postgres ends a transaction whose process has said nothing for so long, and frees its locks: below the leases of
+    10 s, so that nobody loses rows to a frozen neighbour. 0: never."""
+    database_lock_timeout_seconds: float = Field(8.0, ge=0)
+    """Longest wait for a lock; longer than `database_idle_in_transaction_seconds`, so that waiting usually succeeds.
+    0: for ever."""
+    database_statement_timeout_seconds: float = Field(60.0, ge=0)
+    """Longest statement of an ordinary transaction. Migrations, exports and bulk work have no such limit. 0: none."""
 
     engine_url: str | None = "http://127.0.0.1:8002/v1"
     """Base URL of the embedded engine, the default provider; empty when there is none."""

@@ -87,7 +87,7 @@ async def write_batches(
     """Yield the header, then each batch of stories as it is read."""
     if header:
         yield header
-    async for batch in iterate_succeeded(gateway.database.transaction, run.id):
+    async for batch in iterate_succeeded(gateway.database.long_transaction, run.id):
         yield encode_batch(batch)
 
 
@@ -96,7 +96,7 @@ async def write_parquet(gateway: Gateway, run: Generation, version: RecipeVersio
     schema = parquet_schema(version.attribute_names)
     sink = AppendSink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        async for group in gather_groups(iterate_succeeded(gateway.database.transaction, run.id)):
+        async for group in gather_groups(iterate_succeeded(gateway.database.long_transaction, run.id)):
             columns = to_columns(group, version.attribute_names)
             writer.write_table(pa.table(columns, schema=schema))
             yield sink.take()

@@ -23,6 +23,7 @@ from shared.outside.providers.template_contract import keep_contract
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories import completions
 from shared.stores.db.repositories.completions import NewCompletion
+from shared.stores.db.repositories.projects import take_turn
 from shared.streams.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
@@ -94,6 +95,7 @@ async def open_texts(
     ]
     async with gateway.database.transaction() as session:
         limit = gateway.settings.max_open_completions
+        await take_turn(session, principal.project_id, "open texts")
         if await completions.count_open(session, principal.project_id, limit) + len(rows) > limit:
             raise RateLimitedError(
                 f"This project has {limit} texts under way, the most allowed. Come back when some are done.",

@@ -31,7 +31,7 @@ async def list_stories(gateway: Gateway, caller: Principal, wanted: StoryFilter,
             await require_story(session, caller, page.after, "after", wanted.generation_id)
         found, has_more = await stories.list_stories(session, caller.project_id, wanted, page)
         origins = await load_origins(session, found)
-    return [shape_story(story, origins[story.generation_id][1]) for story in found], has_more
+    return [shape_story(story, *origins[story.generation_id]) for story in found], has_more
 
 
 async def require_generation(session: AsyncSession, caller: Principal, generation_id: str) -> None:
@@ -55,7 +55,7 @@ async def get_story(gateway: Gateway, caller: Principal, story_id: str) -> Json:
     async with gateway.database.transaction() as session:
         story = await require_story(session, caller, story_id)
         origins = await load_origins(session, [story])
-    return shape_story(story, origins[story.generation_id][1])
+    return shape_story(story, *origins[story.generation_id])
 
 
 async def review_story(gateway: Gateway, caller: Principal, story_id: str, review: StoryReview) -> Json:
@@ -69,7 +69,7 @@ async def review_story(gateway: Gateway, caller: Principal, story_id: str, revie
             raise ConflictError(f"The story is {story.status}; only a finished one can be reviewed.", param="id")
         await stories.review_story(session, story, values=values)
         origins = await load_origins(session, [story])
-    return shape_story(story, origins[story.generation_id][1])
+    return shape_story(story, *origins[story.generation_id])
 
 
 async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -> Json:
@@ -107,9 +107,11 @@ async def load_origins(session: AsyncSession, found: Sequence[Story]) -> dict[st
     return {run.id: (run, versions[run.recipe_version_id][1]) for run in runs.values()}
 
 
-def shape_story(story: Story, version: RecipeVersion) -> Json:
+def shape_story(story: Story, run: Generation, version: RecipeVersion) -> Json:
     """Return the story object; its prompt is rendered from the recipe version, which never changes."""
     attributes = order_attributes(story, version)
+    status = stories.read_status(story, run)
+    finished_at = run.finished_at if status == "cancelled" and story.finished_at is None else story.finished_at
     failure = {"class": story.failure_class, "message": story.failure_message} if story.failure_class else None
     return {
         "id": story.id,
@@ -121,7 +123,7 @@ def shape_story(story: Story, version: RecipeVersion) -> Json:
         "prompt": render_prompt(version, attributes),
         "text": story.text,
         "original_text": story.original_text,
-        "status": story.status,
+        "status": status,
         "attempt": story.attempt,
         "failure": failure,
         "finish_reason": story.finish_reason,
@@ -131,7 +133,7 @@ def shape_story(story: Story, version: RecipeVersion) -> Json:
         "sha256": story.sha256,
         "review": story.review,
         "created_at": unix_seconds(story.created_at),
-        "finished_at": unix_seconds(story.finished_at) if story.finished_at else None,
+        "finished_at": unix_seconds(finished_at) if finished_at else None,
     }
 
 

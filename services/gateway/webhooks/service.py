@@ -18,6 +18,7 @@ from shared.outside.webhooks.targets import check_target
 from shared.stores.db.models import Outbox, WebhookEndpoint
 from shared.stores.db.repositories import outbox, webhook_endpoints
 from shared.stores.db.repositories.pages import Page
+from shared.stores.db.repositories.projects import take_turn
 
 MOST_ENDPOINTS: Final = 50
 """Of a project: every one of them costs a row and a call an event."""
@@ -28,6 +29,7 @@ async def add_endpoint(gateway: Gateway, caller: Principal, claim: Claim, reques
     """Register an endpoint. Raises: BadTargetError, PrivateTargetError, InvalidRequestError when there are too many."""
     await check_target(request.url, allow_private=gateway.settings.webhook_allow_private)
     async with gateway.database.transaction() as session:
+        await take_turn(session, caller.project_id, "webhook endpoints")
         if await webhook_endpoints.count_endpoints(session, caller.project_id) >= MOST_ENDPOINTS:
             raise InvalidRequestError(f"A project has at most {MOST_ENDPOINTS} endpoints.", code="too_many_endpoints")
         endpoint = await webhook_endpoints.add_endpoint(

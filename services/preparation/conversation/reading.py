@@ -94,7 +94,7 @@ def _read_plain(path: Path, extension: str) -> tuple[RowStore, list[str]] | None
     except DatasetError:
         return None
     source = read.source
-    odd_notes = any(note.code != "word_read_as_empty" for note in read.notes)
+    odd_notes = bool(read.noted.keys() - {"word_read_as_empty"})
     same_delimiter = source.delimiter == ("\t" if extension == ".tsv" else ",")
     encodings = ("utf-8", "utf-8-sig") if extension == ".csv" else ("utf-8",)
     is_plain = (

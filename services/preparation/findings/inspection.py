@@ -55,8 +55,8 @@ class Inspection:
 def inspect_file(read: ReadFile, model: str) -> Inspection:
     """Inspect the rows of a file; what reading noticed becomes findings too."""
     board = MarkBoard()
-    for note in read.notes:
-        board.mark(note.code, [note.row_id])
+    for code, rows in read.noted.items():
+        board.mark(code, rows)
     for problem in read.problems:
         count = sum(other.code == problem.code for other in read.problems)
         board.mark_set(problem.code, f"{count} times, first in line {problem.line}, column {problem.column}")

@@ -116,7 +116,7 @@ class LocalRun:
             batch.ids = list(range(position, position + len(batch)))
             position += len(batch)
             pairs.append(batch)
-        return ReadFile(read.source, pairs, ["prompt", "completion"], [], 0, [])
+        return ReadFile(read.source, pairs, ["prompt", "completion"], [], 0, [], {})
 
     def _choose_plan(self, read: ReadFile, inspection: Inspection, target: TrainingFormat) -> tuple[Plan | None, bool]:
         if read.is_chat:

@@ -42,18 +42,15 @@ class GatheredRows:
 
     def add(self, source: int, read: ReadFile, batches: Iterable[RowBatch], stratify: str | None) -> None:
         """Add the rows of one source, with what reading noticed."""
-        noted = {note.row_id: 0 for note in read.notes}
+        noted = {code: set(rows) for code, rows in read.noted.items()}
         for batch in batches:
             start = self.store.row_count
-            for offset, row_id in enumerate(batch.ids):
-                if row_id in noted:
-                    noted[row_id] = start + offset
+            for code, rows in noted.items():
+                self.board.mark(code, [start + at for at, row_id in enumerate(batch.ids) if row_id in rows])
             ids = list(range(start, start + len(batch)))
             self.store.append(replace(batch, ids=ids, extras=keep_extras(batch, stratify)))
             self.sources.extend([source] * len(batch))
             self.lines.extend(batch.lines)
-        for note in read.notes:
-            self.board.mark(note.code, [noted[note.row_id]])
 
 
 def keep_extras(batch: RowBatch, stratify: str | None) -> dict[str, list[str]]:

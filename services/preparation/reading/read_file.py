@@ -1,5 +1,6 @@
 """The one way in: a path becomes a store of rows and an account of everything that was not plain."""
 
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,9 @@ class ReadFile:
     problems: list[ReadingProblem]
     problem_count: int
     notes: list[ReadingNote]
+    """The first ones."""
+    noted: "dict[str, array[int]]"
+    """Ids of all rows that were noted, by code."""
     sheet_count: int = 1
 
     @property
@@ -62,7 +66,7 @@ def read_file(path: Path) -> ReadFile:
         sink.store.close()
         raise
     sink.flush()
-    return ReadFile(source, sink.store, sink.columns, sink.problems, sink.problem_count, sink.notes, sheets)
+    return ReadFile(source, sink.store, sink.columns, sink.problems, sink.problem_count, sink.notes, sink.noted, sheets)
 
 
 def feed_rows(source: SourceFile, sink: RowSink) -> int:

@@ -1,5 +1,6 @@
 """Where readers put what they find: rows, lines that could not be read, and small repairs made on the way."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +10,7 @@ from services.preparation.rows.row_store import RowStore
 
 # More than anyone reads; the total is counted beyond it.
 KEPT_PROBLEMS = 1000
+KEPT_NOTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class RowSink(Protocol):
 
 @dataclass(slots=True)
 class StoreSink:
-    """Collects rows into a store, and the first problems and notes; counts the rest."""
+    """Collects rows into a store, and the first problems and notes; counts the rest. Of the notes beyond the first ones
+    only the rows are kept, which fixes need: eight bytes a row."""
 
     store: RowStore
     columns: list[str] = field(default_factory=list)
@@ -64,6 +67,8 @@ class StoreSink:
     problem_count: int = 0
     notes: list[ReadingNote] = field(default_factory=list)
     note_count: int = 0
+    noted: dict[str, "array[int]"] = field(default_factory=dict)
+    """Ids of the rows that were noted, by code, ascending, each once."""
     next_id: int = 0
     _lines: list[int] = field(default_factory=list)
     _prompts: list[str] = field(default_factory=list)
@@ -105,7 +110,11 @@ class StoreSink:
 
     def note(self, code: str, line: int, message: str) -> None:
         self.note_count += 1
-        self.notes.append(ReadingNote(code, self.next_id, line, message))
+        rows = self.noted.setdefault(code, array("q"))
+        if not rows or rows[-1] != self.next_id:
+            rows.append(self.next_id)
+        if len(self.notes) < KEPT_NOTES:
+            self.notes.append(ReadingNote(code, self.next_id, line, message))
 
     def flush(self) -> None:
         """Hand the waiting rows to the store. Call once more after the last row."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.workers.leases.row_kind import RowKind
+from services.workers.maintenance.left_stories import cancel_left_stories
 from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.maintenance.overdue_uploads import end_overdue_uploads
 from services.workers.maintenance.store_watch import StoreWatch
@@ -33,8 +34,8 @@ async def reap(context: WorkerContext, row_kinds: Sequence[RowKind[Any, Any]]) -
     await settle_lost_attempts(context)
     await publish_missing_ends(context)
     await end_overdue_uploads(context)
+    await cancel_left_stories(context)
     async with context.database.transaction() as session:
-        await reaping.cancel_stories_of_cancelled_runs(session)
         await reaping.delete_old_idempotency_keys(session, older_than_hours=IDEMPOTENCY_KEY_HOURS)
 
 

@@ -85,7 +85,7 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
             write_story_origins(origins, run, usable)
             return len(usable)
 
-        async for batch in iterate_succeeded(context.database.transaction, run_id):
+        async for batch in iterate_succeeded(context.database.long_transaction, run_id):
             count += await asyncio.to_thread(write, batch)
     if not count:
         raise MissingSourceError(f"The generation '{run_id}' has no finished story that was not rejected.")
@@ -109,7 +109,7 @@ async def fetch_pairs(context: WorkerContext, claimed: ClaimedDataset, run_id: s
             with path.open("wb") as out, told.open("wb") as origins:
                 return book.write_pairs(out, origins, seed=request["seed"], most=request["pairs_per_story"])
 
-        async for batch in iterate_succeeded(context.database.transaction, run_id, (ACCEPTED, REJECTED)):
+        async for batch in iterate_succeeded(context.database.long_transaction, run_id, (ACCEPTED, REJECTED)):
             await asyncio.to_thread(add, batch)
         count = await asyncio.to_thread(write_pairs)
     if not count:

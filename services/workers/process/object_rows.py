@@ -29,7 +29,7 @@ async def write_with_objects(
         while True:
             stored = {name: await asyncio.to_thread(context.objects.put_file, path) for name, path in paths.items()}
             try:
-                async with context.database.transaction() as session:
+                async with context.database.long_transaction() as session:
                     await require_objects(context, session, stored)
                     await write(session, stored)
             except DroppedObjectError:

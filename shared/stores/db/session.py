@@ -12,13 +12,12 @@ from shared.contracts.storable import encode_storable_json
 from shared.settings import Settings
 from shared.stores.away import STORE_AWAY, StoreAwayError, is_away, is_read_only
 from shared.stores.db.parameters import send_storable_texts
+from shared.stores.db.server_settings import apply_server_settings, driver_options
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
 MAX_OVERFLOW = 10
-PLANNER_OPTIONS = "-c plan_cache_mode=force_custom_plan -c random_page_cost=1.1 -c jit=off"
-"""Tables grow from nothing to a million rows within minutes, before anybody analyzes them: a plan cached for the empty
-table would scan the full one for every batch. Short transactions on warm pages gain from indexes, never from JIT."""
+UNBOUND = text("select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
 
 
 class Database:
@@ -36,10 +35,11 @@ class Database:
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "storymill",
-                "options": PLANNER_OPTIONS,
+                **driver_options(settings),
             },
         )
         send_storable_texts(self.engine)
+        apply_server_settings(self.engine, settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -51,6 +51,14 @@ class Database:
         with translating():
             async with self._sessions() as session, session.begin(), leaving_read_only(session):
                 yield session
+
+    @asynccontextmanager
+    async def long_transaction(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session as `transaction` does, whose statements and waits for locks may take any time: for work in
+        bulk. It is ended all the same when this process falls silent in it."""
+        async with self.transaction() as session:
+            await session.execute(UNBOUND)
+            yield session
 
     async def ping(self) -> None:
         """Ask Postgres for nothing. Raises: StoreAwayError."""

@@ -1,5 +1,6 @@
 """A gateway at its limits, or cut off from its stores, in the way that each client treats rightly."""
 
+import asyncio
 from pathlib import Path
 
 import httpx2
@@ -35,6 +36,16 @@ async def test_a_project_with_too_many_open_texts_is_told_to_come_back(stores: S
             assert int(response.headers["retry-after-ms"]) >= 1000
         assert await mill.count_rows() == before
         assert (await other.post("/v1/streams", json=ASK)).status_code == 202
+
+
+async def test_of_many_posts_at_once_only_as_many_pass_as_the_limit_says(stores: Stores, tmp_path: Path) -> None:
+    limits = {"max_open_completions": 1}
+    async with (
+        open_mill(tmp_path, database_url=stores.database_url, redis_url=stores.redis_url, **limits) as mill,
+        await mill.client(new_name("crowd")) as client,
+    ):
+        answers = await asyncio.gather(*(client.post("/v1/streams", json=ASK) for _ in range(50)))
+        assert sorted(answer.status_code for answer in answers) == [202, *[429] * 49]
 
 
 async def test_a_text_that_is_not_done_in_time_is_cancelled_and_answered_504(stores: Stores, tmp_path: Path) -> None:

@@ -87,3 +87,14 @@ async def test_a_repeated_creation_makes_one_endpoint(client: httpx2.AsyncClient
     first, second = [await client.post("/v1/webhook_endpoints", json=body, headers=headers) for _ in range(2)]
     assert first.json() == second.json()
     assert len((await client.get("/v1/webhook_endpoints")).json()["data"]) == 1
+
+
+async def test_of_many_registered_at_once_no_more_than_the_most_are_kept(
+    client: httpx2.AsyncClient, gateway: Mill
+) -> None:
+    body = {"name": "n", "url": PUBLIC, "event_types": TYPES}
+    answers = await asyncio.gather(*(client.post("/v1/webhook_endpoints", json=body) for _ in range(70)))
+    assert [answer.status_code for answer in answers].count(200) == 50
+    refused = [answer for answer in answers if answer.status_code != 200]
+    for answer in refused:
+        assert_openai_error(answer, 400, code="too_many_endpoints")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.findings.inspection import inspect_file
 from services.preparation.reading.corrected_copy import write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file
 
@@ -126,6 +127,20 @@ def test_the_corrected_copy_and_the_rejected_lines_lose_nothing(tmp_path: Path) 
     again = read_file(copy.corrected)
     assert again.problem_count == 0
     assert _pairs(again) == [("a", "b"), ("h", "i")]
+
+
+def test_of_many_notes_the_first_are_kept_and_every_row_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt":null,"completion":3}\n' * 5_000, encoding="utf-8")
+    read = read_file(path)
+    assert len(read.notes) == 1_000
+    assert {code: list(rows) for code, rows in read.noted.items()} == {
+        "null_read_as_empty": list(range(5_000)),
+        "value_read_as_text": list(range(5_000)),
+    }
+    found = {finding.code: len(finding.row_ids) for finding in inspect_file(read, "").findings}
+    assert (found["null_read_as_empty"], found["value_read_as_text"]) == (5_000, 5_000)
+    read.store.close()
 
 
 def test_odd_values_are_read_and_noted(tmp_path: Path) -> None:

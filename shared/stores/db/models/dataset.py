@@ -40,6 +40,7 @@ class Dataset(Base):
         Index("ix_dataset_project_id_id", "project_id", "id"),
         Index("ix_dataset_open", "lease_until", postgresql_where=sql("status in ('queued', 'running')")),
         Index("ix_dataset_version_id", "version_id"),
+        Index("ix_dataset_report_file_id", "report_file_id", postgresql_where=sql("report_file_id is not null")),
     )
 
     id: Mapped[IdKey]

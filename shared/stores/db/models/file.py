@@ -1,6 +1,7 @@
 """Files as OpenAI knows them; their bytes lie in the object store."""
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.stores.db.models.base import Base, Created, Id, IdKey, Moment
@@ -28,6 +29,7 @@ class Upload(Base):
     """A file that comes in parts."""
 
     __tablename__ = "upload"
+    __table_args__ = (Index("ix_upload_pending", "expires_at", postgresql_where=sql("status = 'pending'")),)
 
     id: Mapped[IdKey]
     project_id: Mapped[Id] = mapped_column(ForeignKey("project.id"))
@@ -47,7 +49,7 @@ class UploadPart(Base):
     """One part; the order is the client's, told when it completes the upload."""
 
     __tablename__ = "upload_part"
-    __table_args__ = (Index("ix_upload_part_upload_id", "upload_id"),)
+    __table_args__ = (Index("ix_upload_part_upload_id", "upload_id"), Index("ix_upload_part_sha256", "sha256"))
 
     id: Mapped[IdKey]
     upload_id: Mapped[Id] = mapped_column(ForeignKey("upload.id"))

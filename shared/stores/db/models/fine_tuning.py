@@ -19,6 +19,15 @@ class FineTuningJob(Base):
         Index("ix_fine_tuning_job_open", "lease_until", postgresql_where=sql("step <> 'done'")),
         Index("ix_fine_tuning_job_training_file_id", "training_file_id"),
         Index("ix_fine_tuning_job_validation_file_id", "validation_file_id"),
+        Index(
+            "ix_fine_tuning_job_upstream_model", "upstream_model", postgresql_where=sql("upstream_model is not null")
+        ),
+        Index(
+            "ix_fine_tuning_job_fine_tuned_model",
+            "fine_tuned_model",
+            postgresql_where=sql("fine_tuned_model is not null"),
+        ),
+        Index("ix_fine_tuning_job_queued", "provider", "id", postgresql_where=sql("status = 'queued'")),
     )
 
     id: Mapped[IdKey]
@@ -150,7 +159,10 @@ class FineTuningCheckpoint(Base):
     """A model of a step of a job, usable by name."""
 
     __tablename__ = "fine_tuning_checkpoint"
-    __table_args__ = (Index("uq_fine_tuning_checkpoint_job_id_step", "job_id", "step_number", unique=True),)
+    __table_args__ = (
+        Index("uq_fine_tuning_checkpoint_job_id_step", "job_id", "step_number", unique=True),
+        Index("ix_fine_tuning_checkpoint_model", "model"),
+    )
 
     id: Mapped[IdKey]
     job_id: Mapped[Id] = mapped_column(ForeignKey("fine_tuning_job.id"))

@@ -13,7 +13,12 @@ class Generation(Base):
     """One run of a recipe version. The counters change in the transaction that changes the stories."""
 
     __tablename__ = "generation"
-    __table_args__ = (Index("ix_generation_project_id_id", "project_id", "id"),)
+    __table_args__ = (
+        Index("ix_generation_project_id_id", "project_id", "id"),
+        # By id: an index of what a worker's hold writes would make each of those writes dearer.
+        Index("ix_generation_open", "id", postgresql_where=sql("status in ('queued', 'running')")),
+        Index("ix_generation_cancelled", "id", postgresql_where=sql("status = 'cancelled'")),
+    )
 
     id: Mapped[IdKey]
     project_id: Mapped[Id] = mapped_column(ForeignKey("project.id"))
@@ -134,7 +139,14 @@ class LedgerEntry(Base):
     """What an attempt cost, at the price of that day. Never re-priced; `cost_usd` is null when no price is known."""
 
     __tablename__ = "ledger_entry"
-    __table_args__ = (Index("ix_ledger_entry_project_id_created_at", "project_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_ledger_entry_project_id_created_at", "project_id", "created_at"),
+        Index(
+            "ix_ledger_entry_fine_tuning_job_id",
+            "fine_tuning_job_id",
+            postgresql_where=sql("fine_tuning_job_id is not null"),
+        ),
+    )
 
     id: Mapped[IdKey]
     project_id: Mapped[Id]

@@ -18,6 +18,9 @@ class Model(Base):
         Index("uq_model_provider_name", "provider", "name", unique=True),
         Index("uq_model_project_id_legacy_name", "project_id", "legacy_name", unique=True),
         Index("ix_model_project_id_id", "project_id", "id"),
+        Index("ix_model_name", "name"),
+        Index("ix_model_parent_id", "parent_id", postgresql_where=sql("parent_id is not null")),
+        Index("ix_model_removal_due_at", "removal_due_at", postgresql_where=sql("removal_due_at is not null")),
     )
 
     id: Mapped[IdKey]

@@ -1,6 +1,6 @@
-"""Projects."""
+"""Projects, and taking turns within one."""
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,3 +19,10 @@ async def ensure_project(session: AsyncSession, name: str) -> Project:
 async def find_project(session: AsyncSession, project_id: str) -> Project | None:
     """Return a project."""
     return await session.get(Project, project_id)
+
+
+async def take_turn(session: AsyncSession, project_id: str, limit: str) -> None:
+    """Wait until nobody else of the project is counting against the limit of that name; it is our turn until the end of
+    the transaction. Call it before the count: what is counted then is what others have committed."""
+    turn = text("select pg_advisory_xact_lock(hashtextextended(:turn, 3))")
+    await session.execute(turn, {"turn": f"{limit} {project_id}"})

@@ -81,10 +81,12 @@ TAKE_UNHELD: Final = text("""
 
 CANCEL_STORIES: Final = text("""
     with cancelled as (
-        select story.id from story join generation on generation.id = story.generation_id
+        select story.id, generation.finished_at from story join generation on generation.id = story.generation_id
         where story.status = 'queued' and generation.status = 'cancelled'
         limit :row_limit for update of story skip locked)
-    update story set status = 'cancelled', finished_at = now() from cancelled where story.id = cancelled.id
+    update story set status = 'cancelled', finished_at = coalesce(cancelled.finished_at, now())
+    from cancelled where story.id = cancelled.id
+    returning 1
 """)
 
 FIND_LOST: Final = text("""
@@ -129,9 +131,10 @@ async def take_unheld_generations(session: AsyncSession, hold_seconds: float) ->
     return [UnheldGeneration(*row) for row in found]
 
 
-async def cancel_stories_of_cancelled_runs(session: AsyncSession) -> None:
-    """Give the rows that were still queued when their run was cancelled their final state."""
-    await session.execute(CANCEL_STORIES, {"row_limit": BATCH_ROWS})
+async def cancel_stories_of_cancelled_runs(session: AsyncSession) -> int:
+    """Give rows that were still queued when their run was cancelled the final state that readers see already; return
+    how many."""
+    return len((await session.execute(CANCEL_STORIES, {"row_limit": BATCH_ROWS})).all())
 
 
 async def lock_lost_attempts(session: AsyncSession, lease_seconds: float) -> list[LostAttempt]:

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Attempt, Generation, Story
@@ -27,6 +27,22 @@ class StoryFilter:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+def read_status(story: Story, run: Generation) -> str:
+    """Return a story's status as of now: what was queued when its run was cancelled is cancelled, whether the reaper
+    has written it down or not."""
+    return "cancelled" if story.status == "queued" and run.status == "cancelled" else story.status
+
+
+def has_status(status: str) -> ColumnElement[bool]:
+    """Return the condition that `read_status` gives this status."""
+    of_cancelled_run = Story.generation_id.in_(select(Generation.id).where(Generation.status == "cancelled"))
+    if status == "queued":
+        return and_(Story.status == "queued", not_(of_cancelled_run))
+    if status == "cancelled":
+        return or_(Story.status == "cancelled", and_(Story.status == "queued", of_cancelled_run))
+    return Story.status == status
+
+
 async def find_story(session: AsyncSession, project_id: str, story_id: str) -> Story | None:
     """Return a story of the project."""
     query = select(Story).where(Story.id == story_id, Story.project_id == project_id)
@@ -39,7 +55,7 @@ async def list_stories(
     """Return a page of stories and whether there is more: in the run's order when one run is asked for."""
     query = select(Story).where(Story.project_id == project_id)
     if wanted.status is not None:
-        query = query.where(Story.status == wanted.status)
+        query = query.where(has_status(wanted.status))
     if wanted.review is not None:
         query = query.where(Story.review == wanted.review)
     if wanted.attributes:
