@@ -10,7 +10,7 @@ from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.clock import unix_seconds
 from shared.stores.db.models import FineTuningEvent, FineTuningJob
-from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
+from shared.stores.db.repositories import fine_tuning_events, legacy_fine_tunes
 from shared.streams.job_events.feed import follow_events
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -71,8 +71,8 @@ def shape_events(events: Sequence[FineTuningEvent], job: FineTuningJob, legacy_n
 async def read_legacy_events(gateway: Gateway, job: FineTuningJob) -> list[Json]:
     """Return all events of a job so far."""
     async with gateway.database.transaction() as session:
-        events, _ = await fine_tuning_jobs.list_events(session, job.id, limit=MOST_EVENTS)
-        names = await fine_tunes.find_legacy_names(session, [job.id])
+        events, _ = await fine_tuning_events.list_events(session, job.id, limit=MOST_EVENTS)
+        names = await legacy_fine_tunes.find_legacy_names(session, [job.id])
     return shape_events(events, job, names.get(job.id))
 
 
@@ -81,7 +81,7 @@ async def write_legacy_events(gateway: Gateway, job: FineTuningJob) -> AsyncGene
     async with aclosing(follow_events(gateway.database, gateway.job_watch, job.id)) as batches:
         async for events in batches:
             async with gateway.database.transaction() as session:
-                names = await fine_tunes.find_legacy_names(session, [job.id])
+                names = await legacy_fine_tunes.find_legacy_names(session, [job.id])
             for shaped in shape_events(events, job, names.get(job.id)):
                 yield b"data: " + orjson.dumps(shaped) + b"\n\n"
     yield DONE

@@ -14,7 +14,7 @@ from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.errors import ConflictError
 from shared.stores.db.models import File, FineTuningJob
-from shared.stores.db.repositories import files, fine_tunes
+from shared.stores.db.repositories import files, legacy_fine_tunes
 
 MOST_LISTED: Final = 1000
 """The client of 2023 knows no pages."""
@@ -33,7 +33,7 @@ async def get_fine_tune(gateway: Gateway, caller: Principal, fine_tune_id: str) 
 async def list_fine_tunes(gateway: Gateway, caller: Principal) -> list[Json]:
     """Return the newest fine-tunes, the oldest of them first, without their events."""
     async with gateway.database.transaction() as session:
-        jobs = await fine_tunes.list_legacy_jobs(session, caller.project_id, MOST_LISTED)
+        jobs = await legacy_fine_tunes.list_legacy_jobs(session, caller.project_id, MOST_LISTED)
     return await shape_fine_tunes(gateway, jobs)
 
 
@@ -41,7 +41,7 @@ async def delete_fine_tune(gateway: Gateway, caller: Principal, fine_tune_id: st
     """Hide a fine-tune that is over; its model stays. Raises: NotFoundError, ConflictError."""
     job = await get_fine_tune(gateway, caller, fine_tune_id)
     async with gateway.database.transaction() as session:
-        if not await fine_tunes.delete_legacy_job(session, caller.project_id, job.id):
+        if not await legacy_fine_tunes.delete_legacy_job(session, caller.project_id, job.id):
             raise ConflictError(f"The fine-tune '{fine_tune_id}' is not over yet. Cancel it first.", param="id")
     return {"id": legacy_id(job.id), "object": "fine-tune", "deleted": True}
 
@@ -56,7 +56,7 @@ async def shape_fine_tunes(gateway: Gateway, jobs: Sequence[FineTuningJob]) -> l
     named = [file_id for job in jobs for file_id in list_file_ids(job)]
     async with gateway.database.transaction() as session:
         known = await files.list_named(session, named)
-        names = await fine_tunes.find_legacy_names(session, [job.id for job in jobs])
+        names = await legacy_fine_tunes.find_legacy_names(session, [job.id for job in jobs])
     return [shape_one(job, known, names.get(job.id)) for job in jobs]
 
 

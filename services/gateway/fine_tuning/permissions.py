@@ -9,7 +9,7 @@ from services.gateway.interactive.texts import model_not_found
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.stores.db.repositories import fine_tunes
+from shared.stores.db.repositories import fine_tuning_checkpoints
 
 router = keyed_router("fine-tuning")
 PATH = "/fine_tuning/checkpoints/{checkpoint:path}/permissions"
@@ -40,5 +40,5 @@ async def delete_permission(checkpoint: str, permission_id: str, gateway: Gatewa
 async def require_checkpoint(gateway: Gateway, caller: Principal, checkpoint: str) -> None:
     """Pass for a checkpoint or tuned model of the project. Raises: NotFoundError."""
     async with gateway.database.transaction() as session:
-        if not await fine_tunes.has_checkpoint(session, caller.project_id, checkpoint):
+        if not await fine_tuning_checkpoints.has_checkpoint(session, caller.project_id, checkpoint):
             raise model_not_found(checkpoint)

@@ -6,7 +6,7 @@ from services.gateway.fine_tuning.service import get_row
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.stores.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningMetric
-from shared.stores.db.repositories import fine_tuning_jobs
+from shared.stores.db.repositories import fine_tuning_changes, fine_tuning_checkpoints, fine_tuning_metrics
 
 
 async def list_checkpoints(
@@ -15,7 +15,7 @@ async def list_checkpoints(
     """Return a page of checkpoints, newest first. Raises: NotFoundError."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
-        return await fine_tuning_jobs.list_checkpoints(session, job_id, after, limit)
+        return await fine_tuning_checkpoints.list_checkpoints(session, job_id, after, limit)
 
 
 async def list_metrics(
@@ -24,11 +24,11 @@ async def list_metrics(
     """Return what steps measured, in their order. Raises: NotFoundError."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
-        return await fine_tuning_jobs.list_metrics(session, job_id, after_step, limit)
+        return await fine_tuning_metrics.list_metrics(session, job_id, after_step, limit)
 
 
 async def list_changes(gateway: Gateway, caller: Principal, job_id: str) -> Sequence[FineTuningChange]:
     """Return the changes of status, oldest first. Raises: NotFoundError."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
-        return await fine_tuning_jobs.list_changes(session, job_id)
+        return await fine_tuning_changes.list_changes(session, job_id)

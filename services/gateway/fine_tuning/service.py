@@ -18,7 +18,7 @@ from shared.contracts.queue.messages import RunFineTuningJob
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.outside.prices.training import require_known_training_price, training_price
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs
+from shared.stores.db.repositories import fine_tuning_changes, fine_tuning_jobs, tracker_runs
 from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wish
 from shared.stores.db.repositories.pages import Page
 
@@ -103,7 +103,7 @@ async def get_job(gateway: Gateway, caller: Principal, job_id: str) -> ShownJob:
     """Return a job as it is shown. Raises: NotFoundError, also for another project's."""
     async with gateway.database.transaction() as session:
         job = await get_row(session, caller, job_id)
-        reasons = await fine_tunes.find_last_reasons(session, [job.id])
+        reasons = await fine_tuning_changes.find_last_reasons(session, [job.id])
         return ShownJob(job, reasons.get(job.id), await tracker_runs.list_tracker_runs(session, job.id))
 
 
@@ -115,7 +115,7 @@ async def list_jobs(
         if page.after is not None:
             await get_row(session, caller, page.after)
         found, has_more = await fine_tuning_jobs.list_jobs(session, caller.project_id, page, metadata)
-        reasons = await fine_tunes.find_last_reasons(session, [job.id for job in found])
+        reasons = await fine_tuning_changes.find_last_reasons(session, [job.id for job in found])
     return [ShownJob(job, reasons.get(job.id)) for job in found], has_more
 
 

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.metric_names import is_broken
 from services.workers.fine_tuning.upstream.provider import UpstreamEvent
-from shared.stores.db.repositories.fine_tuning_reads import has_event, read_validation_losses
-from shared.stores.db.repositories.fine_tuning_records import NewEvent
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, has_event
+from shared.stores.db.repositories.fine_tuning_metrics import read_validation_losses
 
 RISES_IN_A_ROW: Final = 3
 OVERFITTING: Final = "overfitting"

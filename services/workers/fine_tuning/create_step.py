@@ -16,10 +16,9 @@ from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import LostJobError
-from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before
-from shared.stores.db.repositories.fine_tuning_reads import find_training_start, find_upstream_id
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
-from shared.stores.db.repositories.training_books import open_training_attempt
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before, find_upstream_id
+from shared.stores.db.repositories.training_books import find_training_start, open_training_attempt
 
 MARK: Final = "storymill_job"
 CLOCK_SKEW: Final = timedelta(minutes=10)

@@ -2,7 +2,7 @@
 
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.upstream.provider import UpstreamEvent
-from shared.stores.db.repositories.fine_tuning_records import find_upstream_event_ids
+from shared.stores.db.repositories.fine_tuning_events import find_upstream_event_ids
 
 
 class EventFeed:

@@ -16,7 +16,7 @@ from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_reads import find_training_start
+from shared.stores.db.repositories.training_books import find_training_start
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 CHECKPOINT_SECONDS = 5.0

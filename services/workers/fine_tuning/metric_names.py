@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared.stores.db.repositories.fine_tuning_records import NewMetric
+from shared.stores.db.repositories.fine_tuning_metrics import NewMetric
 
 MEASURES: Final = {
     "train_loss": ("train_loss", "training_loss"),

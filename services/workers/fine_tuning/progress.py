@@ -11,15 +11,10 @@ from services.workers.fine_tuning.metric_names import read_metric
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_reads import was_changed_by
-from shared.stores.db.repositories.fine_tuning_records import (
-    NewCheckpoint,
-    NewEvent,
-    append_events,
-    change_status,
-    record_checkpoints,
-    record_metrics,
-)
+from shared.stores.db.repositories.fine_tuning_changes import change_status, was_changed_by
+from shared.stores.db.repositories.fine_tuning_checkpoints import NewCheckpoint, record_checkpoints
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_metrics import record_metrics
 
 BUDGET = "budget"
 

@@ -21,7 +21,7 @@ from shared.outside.prices.book import load_price_book
 from shared.outside.prices.inference import find_price
 from shared.stores.db.models import DatasetVersion, FineTuningJob, Model, Project
 from shared.stores.db.repositories import aliases
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.registry import NewModel, register_model
 
 log = get_logger(__name__)

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.workers.fine_tuning.metric_names import read_metric
 from shared.stores.db.models import FineTuningMetric
-from shared.stores.db.repositories.fine_tuning_records import NewMetric
+from shared.stores.db.repositories.fine_tuning_metrics import NewMetric
 
 COLUMNS: Final = {
     "step": "step",

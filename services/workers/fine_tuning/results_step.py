@@ -14,8 +14,8 @@ from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files
 from shared.stores.db.repositories.fine_tuning_claims import lock_claimed
-from shared.stores.db.repositories.fine_tuning_reads import read_metrics
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, NewMetric, append_events, record_metrics
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_metrics import NewMetric, read_metrics, record_metrics
 
 FILENAME: Final = "compiled_results.csv"
 PURPOSE: Final = "fine-tune-results"

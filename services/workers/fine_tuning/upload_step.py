@@ -17,7 +17,8 @@ from shared.outside.prices.epochs import choose_epochs
 from shared.outside.prices.training import estimate_training, training_price
 from shared.outside.providers.fine_tuning_capabilities import Capabilities
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
+from shared.stores.db.repositories.fine_tuning_changes import change_status
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.training_books import find_training_speed
 from shared.texts.training_file import count_training_tokens
 

@@ -7,7 +7,7 @@ from services.workers.fine_tuning.progress import BUDGET
 from services.workers.fine_tuning.upstream.provider import UpstreamJob
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.fine_tuning_claims import Wish
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 
 REFUSALS: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
