@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from services.workers.fine_tuning.create_step import create_upstream
+from services.workers.fine_tuning.create.step import create_upstream
 from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError, judge
-from services.workers.fine_tuning.follow_step import follow_upstream
+from services.workers.fine_tuning.follow.step import follow_upstream
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.register_step import register_result
-from services.workers.fine_tuning.results_step import fetch_results
-from services.workers.fine_tuning.upload_step import upload_files
+from services.workers.fine_tuning.register.step import register_result
+from services.workers.fine_tuning.results.step import fetch_results
+from services.workers.fine_tuning.upload.step import upload_files
 from services.workers.process.job_task import STORE_ERRORS
 from shared.clock import utc_now
 from shared.contracts.queue.messages import DeliverOutbox

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from services.workers.fine_tuning.follow.progress import BUDGET
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.progress import BUDGET
 from services.workers.fine_tuning.upstream.provider import UpstreamJob
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.fine_tuning_claims import Wish

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.workers.fine_tuning.failures import JobFailedError
-from services.workers.fine_tuning.training_rows import RowFormat, RowsReport, check_rows, collect_keys
+from services.workers.fine_tuning.upload.training_rows import RowFormat, RowsReport, check_rows, collect_keys
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files

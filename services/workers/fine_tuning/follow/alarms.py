@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.fine_tuning.metric_names import is_broken
+from services.workers.fine_tuning.upstream.metric_names import is_broken
 from services.workers.fine_tuning.upstream.provider import UpstreamEvent
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, has_event
 from shared.stores.db.repositories.fine_tuning_metrics import read_validation_losses

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from services.workers.fine_tuning.metric_names import read_metric
+from services.workers.fine_tuning.upstream.metric_names import read_metric
 from shared.stores.db.models import FineTuningMetric
 from shared.stores.db.repositories.fine_tuning_metrics import NewMetric
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.fine_tuning.alarms import find_alarms
 from services.workers.fine_tuning.ending import find_cost
-from services.workers.fine_tuning.metric_names import read_metric
+from services.workers.fine_tuning.follow.alarms import find_alarms
+from services.workers.fine_tuning.upstream.metric_names import read_metric
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
 from shared.stores.db.models import FineTuningJob

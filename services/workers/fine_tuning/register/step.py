@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError
-from services.workers.fine_tuning.file_check import fetch_file
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.legacy_names import make_legacy_name
-from services.workers.fine_tuning.training_rows import read_rows
+from services.workers.fine_tuning.register.legacy_names import make_legacy_name
+from services.workers.fine_tuning.upload.file_check import fetch_file
+from services.workers.fine_tuning.upload.training_rows import read_rows
 from services.workers.models.template import derive_template
 from shared.clock import utc_now
 from shared.observability.logs import get_logger

@@ -8,8 +8,8 @@ from typing import Any
 
 from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError
-from services.workers.fine_tuning.file_check import LocalFile, LocalFiles, fetch_files
 from services.workers.fine_tuning.held_job import HeldJob
+from services.workers.fine_tuning.upload.file_check import LocalFile, LocalFiles, fetch_files
 from services.workers.models.replay import mix_replay
 from shared.clock import utc_now
 from shared.errors import InvalidRequestError

@@ -5,13 +5,13 @@ import time
 from datetime import timedelta
 
 from services.workers.fine_tuning.ending import Ending, end_job
-from services.workers.fine_tuning.event_feed import EventFeed
 from services.workers.fine_tuning.failures import JobFailedError, NotYetError, is_gone
+from services.workers.fine_tuning.follow.event_feed import EventFeed
+from services.workers.fine_tuning.follow.pace import Pace
+from services.workers.fine_tuning.follow.progress import Snapshot, record_snapshot
+from services.workers.fine_tuning.follow.wishes import Wishes
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.pace import Pace
-from services.workers.fine_tuning.progress import Snapshot, record_snapshot
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamJob
-from services.workers.fine_tuning.wishes import Wishes
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
