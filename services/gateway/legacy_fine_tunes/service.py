@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.gateway.files.service import shape_file
-from services.gateway.fine_tunes.events import job_id_of, legacy_id
 from services.gateway.fine_tuning.hyperparameters import AUTO
+from services.gateway.fine_tuning.openai_objects import ORGANIZATION
 from services.gateway.fine_tuning.service import get_row, job_not_found
-from services.gateway.fine_tuning.shapes import ORGANIZATION
 from services.gateway.http.answers import Json
+from services.gateway.legacy_fine_tunes.events import job_id_of, legacy_id
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds

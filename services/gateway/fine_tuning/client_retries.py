@@ -20,7 +20,7 @@ KEY_PREFIX: Final = "sdk-retry:"
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class ClientPost:
     """A post of the official client."""
 
     project_id: str
@@ -42,13 +42,13 @@ class Repeat:
         await idempotency.put_key(session, self.project_id, self.key, self.mark, job_id, keep_hash=self.is_retry)
 
 
-async def open_repeat(gateway: Gateway, caller: Principal, request: Request) -> Repeat | None:
+async def open_client_post(gateway: Gateway, caller: Principal, request: Request) -> ClientPost | None:
     """Return the hold of a post on its body; None for clients that do not count, or that send a key of their own."""
     count = request.headers.get(RETRY_HEADER, "")
     if not count.isdecimal() or "idempotency-key" in request.headers:
         return None
-    repeat = Repeat(caller.project_id, KEY_PREFIX + await hash_request(request), int(count) > 0)
-    if not repeat.is_retry:
+    post = ClientPost(caller.project_id, KEY_PREFIX + await hash_request(request), int(count) > 0)
+    if not post.is_retry:
         async with gateway.database.transaction() as session:
-            await idempotency.put_key(session, repeat.project_id, repeat.key, repeat.mark, None)
-    return repeat
+            await idempotency.put_key(session, post.project_id, post.key, post.mark, None)
+    return post

@@ -6,7 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from services.gateway.fine_tuning.schemas import JobRequest
-from services.gateway.fine_tuning.service import describe_request, get_row
+from services.gateway.fine_tuning.service import get_row
 from services.gateway.http.answers import Json
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -63,3 +63,21 @@ def read_request(body: Json) -> JobRequest:
         return JobRequest.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
+
+
+def describe_request(job: FineTuningJob) -> Json:
+    """Return the request that made a job, for another one like it."""
+    body: Json = {
+        "model": job.model,
+        "training_file": job.training_file_id,
+        "validation_file": job.validation_file_id,
+        "suffix": job.suffix,
+        "seed": job.seed,
+        "metadata": job.job_metadata,
+        "method": job.method,
+        "integrations": job.integrations or None,
+        "budget_usd": float(job.budget_usd) if job.budget_usd is not None else None,
+        "replay": {"share": job.replay["share"]} if job.replay else None,
+        "force": job.overlap_allowed or None,
+    }
+    return {name: value for name, value in body.items() if value is not None}

@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from services.gateway.fine_tunes.events import read_legacy_events, write_legacy_events
-from services.gateway.fine_tunes.schemas import FineTuneRequest
-from services.gateway.fine_tunes.service import delete_fine_tune, get_fine_tune, list_fine_tunes, shape_fine_tune
 from services.gateway.fine_tuning.service import order_job, steer_job
 from services.gateway.http.answers import JsonAnswer
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.route import keyed_router
+from services.gateway.legacy_fine_tunes.events import read_legacy_events, write_legacy_events
+from services.gateway.legacy_fine_tunes.schemas import FineTuneRequest
+from services.gateway.legacy_fine_tunes.service import delete_fine_tune, get_fine_tune, list_fine_tunes, shape_fine_tune
 
 router = keyed_router("legacy")
 
