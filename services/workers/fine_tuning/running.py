@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.workers.fine_tuning.create.step import create_upstream
-from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError, judge
 from services.workers.fine_tuning.follow.step import follow_upstream
+from services.workers.fine_tuning.give_up.failing import GIVE_UP, fail_job
+from services.workers.fine_tuning.give_up.step import give_up
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register.step import register_result
 from services.workers.fine_tuning.results.step import fetch_results
@@ -25,6 +26,7 @@ STEPS: Final[dict[str, Callable[[HeldJob], Awaitable[None]]]] = {
     "follow": follow_upstream,
     "results": fetch_results,
     "register": register_result,
+    GIVE_UP: give_up,
 }
 
 log = get_logger(__name__)
@@ -62,8 +64,8 @@ async def run_step(held: HeldJob) -> bool:
 
 
 async def wait_until_due(held: HeldJob, job: FineTuningJob) -> None:
-    """Wait out the delay after a failure, or until something is wanted."""
-    if job.not_before is not None and job.wanted is None:
+    """Wait out the delay after a failure, or until something new is wanted: what failed then waits like the rest."""
+    if job.not_before is not None:
         await held.wait(max(0.0, (job.not_before - utc_now()).total_seconds()))
 
 
@@ -80,29 +82,16 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
     """Let the step wait and be tried again, or fail the job; say whether there is more to do."""
     try:
         if isinstance(error, JobFailedError):
-            await fail_job(held, error)
-            return False
+            return await fail_job(held, error)
         job = await held.load()
         verdict = judge(error, job.tries + 1)
         unforeseen = verdict.code == "internal_error"
         log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
         if verdict.delay_seconds is None:
-            await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
-            return False
+            return await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
         async with held.context.database.transaction() as session:
             await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
     except STORE_ERRORS as store_error:
         log.warning("fine_tuning_store_away", job=held.id, error=str(store_error))
         await held.wait(STORE_PAUSE_SECONDS)
     return True
-
-
-async def fail_job(held: HeldJob, error: JobFailedError) -> None:
-    """End the job as failed."""
-    async with held.writing() as (session, job):
-        code, message = error.error["code"], error.error["message"]
-        by = "provider" if job.upstream_job_id else held.context.worker_id
-        known = job.step != "create" or code not in {"timeout", "cut_connection", "server_error", "malformed"}
-        ending = Ending("failed", by, f"{code}: {message}", error.error, error.details, outcome_known=known)
-        await end_job(session, job, ending)
-    log.info("fine_tuning_job_failed", job=held.id, code=code)

@@ -48,7 +48,7 @@ def is_ours(held: HeldJob, job: FineTuningJob, upstream: UpstreamJob) -> bool:
 
 async def cancel_one(held: HeldJob, upstream_id: str) -> None:
     """Cancel a job at the provider; one that has ended already is no matter."""
-    log.warning("fine_tuning_double_cancelled", job=held.id, upstream=upstream_id)
+    log.warning("fine_tuning_training_cancelled", job=held.id, upstream=upstream_id)
     try:
         await held.provider.change_job(upstream_id, "cancel")
     except LlmError as error:

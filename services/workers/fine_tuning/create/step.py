@@ -1,7 +1,10 @@
 """Step `create`: one job at the provider, whatever crashes. The intent is committed first; who comes after a crash
 looks for the job before making one, and cancels doubles. See ADR 60."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,11 +15,14 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.upload.step import carry_out_here
 from services.workers.fine_tuning.upstream.provider import UpstreamJob
 from shared.observability.logs import get_logger
+from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import LostJobError
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
-from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before, find_upstream_id
+from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before, find_progress
 from shared.stores.db.repositories.training_books import find_training_start, open_training_attempt
+
+WITHDRAW_AFTER_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
 
 log = get_logger(__name__)
 
@@ -63,11 +69,18 @@ async def cancel_doubles(held: HeldJob, doubles: list[UpstreamJob]) -> None:
 
 
 async def withdraw(held: HeldJob, upstream: UpstreamJob) -> None:
-    """We made a job and then were not the owner any more: unless the owner took it, cancel it."""
+    """We made a job and then were not the owner any more: unless the owner took it, or may still find it, cancel it.
+    The job's row is not ours, so only so many tries are made here."""
     async with held.context.database.transaction() as session:
-        kept = await find_upstream_id(session, held.id)
-    if kept is not None and kept != upstream.id:
-        await cancel_one(held, upstream.id)
+        step, kept = await find_progress(session, held.id)
+    if kept == upstream.id or (kept is None and step == "create"):
+        return
+    for seconds in WITHDRAW_AFTER_SECONDS:
+        await asyncio.sleep(seconds)
+        with suppress(LlmError):
+            await cancel_one(held, upstream.id)
+            return
+    await cancel_one(held, upstream.id)
 
 
 async def record_created(held: HeldJob, upstream: UpstreamJob) -> None:

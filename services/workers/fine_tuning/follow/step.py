@@ -109,10 +109,6 @@ class Follower:
             begun = await find_training_start(session, self._held.id)
         if begun is None or utc_now() - begun < timedelta(seconds=limit):
             return
-        try:
-            await self._held.provider.change_job(self._upstream_id, "cancel")
-        except LlmError as error:
-            log.warning("fine_tuning_cancel_failed", job=self._held.id, error=error.message)
         message = f"The provider has been validating the files for more than {limit:.0f} seconds."
         raise JobFailedError("validation_timeout", message)
 

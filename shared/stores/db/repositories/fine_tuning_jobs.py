@@ -157,9 +157,11 @@ async def count_waiting_before(session: AsyncSession, job: FineTuningJob) -> int
     return (await session.scalar(query)) or 0
 
 
-async def find_upstream_id(session: AsyncSession, job_id: str) -> str | None:
-    """Return the job's id at its provider."""
-    return await session.scalar(select(FineTuningJob.upstream_job_id).where(FineTuningJob.id == job_id))
+async def find_progress(session: AsyncSession, job_id: str) -> tuple[str, str | None]:
+    """Return the job's next step and its id at its provider, whoever holds the job."""
+    query = select(FineTuningJob.step, FineTuningJob.upstream_job_id).where(FineTuningJob.id == job_id)
+    step, upstream_job_id = (await session.execute(query)).one()
+    return step, upstream_job_id
 
 
 async def find_marks(session: AsyncSession, job_ids: Collection[str]) -> dict[str, JobMark]:
