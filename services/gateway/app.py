@@ -16,11 +16,11 @@ from services.gateway.engines.routes import router as engines
 from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
 from services.gateway.files.routes import router as files
-from services.gateway.fine_tunes.routes import router as fine_tunes
-from services.gateway.fine_tuning.permissions import router as checkpoint_permissions
+from services.gateway.fine_tuning.checkpoint_permissions import router as checkpoint_permissions
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
+from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices

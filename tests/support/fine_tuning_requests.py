@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status, lock_job
+from shared.stores.db.repositories.fine_tuning_changes import change_status
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events, lock_job
 from tests.support.gateway import Mill
 
 ROWS = b"".join(

@@ -110,6 +110,11 @@ class TuningUpstream:
         """The jobs that were not cancelled."""
         return [job for job in self.jobs.values() if job["status"] != "cancelled"]
 
+    @property
+    def open_jobs(self) -> list[str]:
+        """The ids of the jobs that are not over: what is still being paid for."""
+        return [job["id"] for job in self.jobs.values() if job["status"] not in FINAL]
+
     @web.middleware
     async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:
         name = f"{request.method} {request.path}"

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 from services.gateway.fine_tuning.learning_rate import hint_learning_rate
-from services.gateway.fine_tuning.planning import find_start, hold_files
 from services.gateway.fine_tuning.schemas import JobRequest
+from services.gateway.fine_tuning.starting_point import find_start, hold_files
 from services.gateway.prices.service import get_provider
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal

@@ -11,8 +11,8 @@ from shared.auth.principal import Principal
 from shared.contracts.event_stream import format_event
 from shared.errors import NotFoundError
 from shared.stores.db.models import FineTuningEvent
-from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs
-from shared.stores.db.repositories.fine_tunes import JobMark
+from shared.stores.db.repositories import fine_tuning_events, fine_tuning_jobs
+from shared.stores.db.repositories.fine_tuning_jobs import JobMark
 from shared.stores.db.repositories.pages import Page
 from shared.streams.job_events.feed import follow_events, shape_event
 
@@ -23,7 +23,7 @@ async def list_events(
     """Return a page of events. Raises: NotFoundError for the job or a cursor that is not there."""
     after = await find_position(gateway, caller, job_id, page.after)
     async with gateway.database.transaction() as session:
-        return await fine_tuning_jobs.list_events(
+        return await fine_tuning_events.list_events(
             session, job_id, after_position=after, limit=page.limit, newest_first=page.descending
         )
 
@@ -34,7 +34,7 @@ async def find_position(gateway: Gateway, caller: Principal, job_id: str, event_
         await get_row(session, caller, job_id)
         if event_id is None:
             return None
-        position = await fine_tunes.find_event_position(session, job_id, event_id)
+        position = await fine_tuning_events.find_event_position(session, job_id, event_id)
     if position is None:
         raise NotFoundError(f"The job has no event '{event_id}'.", param="after")
     return position
@@ -43,7 +43,7 @@ async def find_position(gateway: Gateway, caller: Principal, job_id: str, event_
 async def find_end(gateway: Gateway, job_id: str) -> JobMark:
     """Return how far a job is now."""
     async with gateway.database.transaction() as session:
-        return (await fine_tunes.find_marks(session, [job_id]))[job_id]
+        return (await fine_tuning_jobs.find_marks(session, [job_id]))[job_id]
 
 
 async def write_events(gateway: Gateway, job_id: str, after_position: int) -> AsyncGenerator[bytes, None]:

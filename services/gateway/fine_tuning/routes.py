@@ -5,17 +5,25 @@ from typing import Annotated, Any
 from fastapi import Body, Header, Query, Request
 from starlette.responses import Response
 
+from services.gateway.fine_tuning.client_retries import open_client_post
+from services.gateway.fine_tuning.clone_and_retry import plan_clone, plan_retry
 from services.gateway.fine_tuning.events import find_end, find_position, list_events, write_events
-from services.gateway.fine_tuning.reading import list_changes, list_checkpoints, list_metrics
-from services.gateway.fine_tuning.repeating import plan_clone, plan_retry
-from services.gateway.fine_tuning.repeats import open_repeat
-from services.gateway.fine_tuning.schemas import FineTuningJob, JobRequest
-from services.gateway.fine_tuning.service import get_job, list_jobs, order_job, read_metadata_filter, steer_job
-from services.gateway.fine_tuning.shapes import (
+from services.gateway.fine_tuning.openai_objects import (
     list_metrics_body,
     shape_changes,
     shape_checkpoint,
     shape_job,
+)
+from services.gateway.fine_tuning.schemas import FineTuningJob, JobRequest
+from services.gateway.fine_tuning.service import (
+    get_job,
+    list_changes,
+    list_checkpoints,
+    list_jobs,
+    list_metrics,
+    order_job,
+    read_metadata_filter,
+    steer_job,
 )
 from services.gateway.http.dependencies import ID_PATTERN, MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
@@ -33,8 +41,8 @@ async def create_job(
     """Record a job and return at once; workers take it to its provider and follow it."""
     if claim.subject_id is not None:
         return JsonAnswer(shape_job(await get_job(gateway, caller, claim.subject_id)))
-    repeat = await open_repeat(gateway, caller, request)
-    job = await order_job(gateway, caller, claim, body, repeat)
+    post = await open_client_post(gateway, caller, request)
+    job = await order_job(gateway, caller, claim, body, post)
     return JsonAnswer(shape_job(await get_job(gateway, caller, job.id)))
 
 

@@ -1,24 +1,29 @@
-"""Order, find and steer fine-tuning jobs."""
+"""Order, find and steer fine-tuning jobs, and read what they left behind."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.fine_tuning.planning import StartModel, find_start, hold_files
-from services.gateway.fine_tuning.repeats import Repeat
+from services.gateway.fine_tuning.client_retries import ClientPost
+from services.gateway.fine_tuning.openai_objects import ShownJob
 from services.gateway.fine_tuning.schemas import JobRequest
-from services.gateway.fine_tuning.shapes import ShownJob
+from services.gateway.fine_tuning.starting_point import StartModel, find_start, hold_files
 from services.gateway.http.idempotency import Claim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.http.answers import Json
 from shared.outside.prices.training import require_known_training_price, training_price
-from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs
+from shared.stores.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningJob, FineTuningMetric
+from shared.stores.db.repositories import (
+    fine_tuning_changes,
+    fine_tuning_checkpoints,
+    fine_tuning_jobs,
+    fine_tuning_metrics,
+    tracker_runs,
+)
 from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wish
 from shared.stores.db.repositories.pages import Page
 
@@ -28,7 +33,7 @@ async def order_job(
     caller: Principal,
     claim: Claim,
     request: JobRequest,
-    repeat: Repeat | None = None,
+    post: ClientPost | None = None,
     *,
     is_legacy: bool = False,
 ) -> FineTuningJob:
@@ -38,15 +43,15 @@ async def order_job(
     start = await find_start(gateway, caller, request.model)
     require_sense(gateway, request, start)
     async with gateway.database.transaction() as session:
-        first = await repeat.find_first(session) if repeat else None
+        first = await post.find_first(session) if post else None
         if first is not None:
             return await get_row(session, caller, first)
         job = await add_job(session, caller, request, start, is_legacy=is_legacy)
         integrations = job.integrations
         await tracker_runs.open_tracker_runs(session, job.id, integrations, gateway.settings.trackers)
         await claim.bind(session, job.id)
-        if repeat:
-            await repeat.bind(session, job.id)
+        if post:
+            await post.bind(session, job.id)
     await gateway.sender.send(RunFineTuningJob(job.id))
     return job
 
@@ -103,7 +108,7 @@ async def get_job(gateway: Gateway, caller: Principal, job_id: str) -> ShownJob:
     """Return a job as it is shown. Raises: NotFoundError, also for another project's."""
     async with gateway.database.transaction() as session:
         job = await get_row(session, caller, job_id)
-        reasons = await fine_tunes.find_last_reasons(session, [job.id])
+        reasons = await fine_tuning_changes.find_last_reasons(session, [job.id])
         return ShownJob(job, reasons.get(job.id), await tracker_runs.list_tracker_runs(session, job.id))
 
 
@@ -115,7 +120,7 @@ async def list_jobs(
         if page.after is not None:
             await get_row(session, caller, page.after)
         found, has_more = await fine_tuning_jobs.list_jobs(session, caller.project_id, page, metadata)
-        reasons = await fine_tunes.find_last_reasons(session, [job.id for job in found])
+        reasons = await fine_tuning_changes.find_last_reasons(session, [job.id for job in found])
     return [ShownJob(job, reasons.get(job.id)) for job in found], has_more
 
 
@@ -127,6 +132,31 @@ async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wish
             raise job_not_found(job_id)
     await gateway.sender.send(RunFineTuningJob(job_id))
     return await get_job(gateway, caller, job_id)
+
+
+async def list_checkpoints(
+    gateway: Gateway, caller: Principal, job_id: str, after: str | None, limit: int
+) -> tuple[Sequence[FineTuningCheckpoint], bool]:
+    """Return a page of checkpoints, newest first. Raises: NotFoundError."""
+    async with gateway.database.transaction() as session:
+        await get_row(session, caller, job_id)
+        return await fine_tuning_checkpoints.list_checkpoints(session, job_id, after, limit)
+
+
+async def list_metrics(
+    gateway: Gateway, caller: Principal, job_id: str, after_step: int | None, limit: int
+) -> tuple[Sequence[FineTuningMetric], bool]:
+    """Return what steps measured, in their order. Raises: NotFoundError."""
+    async with gateway.database.transaction() as session:
+        await get_row(session, caller, job_id)
+        return await fine_tuning_metrics.list_metrics(session, job_id, after_step, limit)
+
+
+async def list_changes(gateway: Gateway, caller: Principal, job_id: str) -> Sequence[FineTuningChange]:
+    """Return the changes of status, oldest first. Raises: NotFoundError."""
+    async with gateway.database.transaction() as session:
+        await get_row(session, caller, job_id)
+        return await fine_tuning_changes.list_changes(session, job_id)
 
 
 def job_not_found(job_id: str) -> NotFoundError:
@@ -142,21 +172,3 @@ def read_metadata_filter(params: Sequence[tuple[str, str]]) -> dict[str, str]:
         for name, value in params
         if name.startswith("metadata[") and name.endswith("]")
     }
-
-
-def describe_request(job: FineTuningJob) -> Json:
-    """Return the request that made a job, for another one like it."""
-    body: Json = {
-        "model": job.model,
-        "training_file": job.training_file_id,
-        "validation_file": job.validation_file_id,
-        "suffix": job.suffix,
-        "seed": job.seed,
-        "metadata": job.job_metadata,
-        "method": job.method,
-        "integrations": job.integrations or None,
-        "budget_usd": float(job.budget_usd) if job.budget_usd is not None else None,
-        "replay": {"share": job.replay["share"]} if job.replay else None,
-        "force": job.overlap_allowed or None,
-    }
-    return {name: value for name, value in body.items() if value is not None}

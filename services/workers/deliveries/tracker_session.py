@@ -21,7 +21,7 @@ from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob, FineTuningMetric
-from shared.stores.db.repositories.fine_tuning_jobs import list_metrics
+from shared.stores.db.repositories.fine_tuning_metrics import list_metrics
 from shared.stores.db.repositories.tracker_runs import ClaimedRun, count_measured, get_told_job, note_told
 
 LOOK_SECONDS: Final = 2.0

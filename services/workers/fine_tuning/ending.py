@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import utc_now
 from shared.outside.prices.training import training_cost
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status
+from shared.stores.db.repositories.fine_tuning_changes import change_status
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.outbox import add_webhook_events
 from shared.stores.db.repositories.training_books import book_training
 

@@ -3,14 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from services.workers.fine_tuning.create_step import create_upstream
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.create.step import create_upstream
 from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, JobFailedError, judge
-from services.workers.fine_tuning.follow_step import follow_upstream
+from services.workers.fine_tuning.follow.step import follow_upstream
+from services.workers.fine_tuning.give_up.failing import GIVE_UP, fail_job
+from services.workers.fine_tuning.give_up.step import give_up
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.register_step import register_result
-from services.workers.fine_tuning.results_step import fetch_results
-from services.workers.fine_tuning.upload_step import upload_files
+from services.workers.fine_tuning.register.step import register_result
+from services.workers.fine_tuning.results.step import fetch_results
+from services.workers.fine_tuning.upload.step import upload_files
 from services.workers.leases.row_kind import LostRowError
 from shared.clock import utc_now
 from shared.contracts.queue.messages import DeliverOutbox
@@ -26,6 +27,7 @@ STEPS: Final[dict[str, Callable[[HeldJob], Awaitable[None]]]] = {
     "follow": follow_upstream,
     "results": fetch_results,
     "register": register_result,
+    GIVE_UP: give_up,
 }
 
 log = get_logger(__name__)
@@ -61,8 +63,8 @@ async def run_step(held: HeldJob) -> bool:
 
 
 async def wait_until_due(held: HeldJob, job: FineTuningJob) -> None:
-    """Wait out the delay after a failure, or until something is wanted."""
-    if job.not_before is not None and job.wanted is None:
+    """Wait out the delay after a failure, or until something new is wanted: what failed then waits like the rest."""
+    if job.not_before is not None:
         await held.wait(max(0.0, (job.not_before - utc_now()).total_seconds()))
 
 
@@ -92,15 +94,13 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
 async def carry_out_verdict(held: HeldJob, error: Exception) -> bool:
     """Write what follows from a failure of the present step; say whether there is more to do."""
     if isinstance(error, JobFailedError):
-        await fail_job(held, error)
-        return False
+        return await fail_job(held, error)
     job = await held.load()
     verdict = judge(error, job.tries + 1)
     unforeseen = verdict.code == "internal_error"
     log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
     if verdict.delay_seconds is None:
-        await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
-        return False
+        return await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
     async with held.context.database.transaction() as session:
         await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
     return True
@@ -115,8 +115,7 @@ async def settle_defect(held: HeldJob, defect: Exception) -> bool:
         async with held.context.database.transaction() as session:
             await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds or LONGEST_DELAY_SECONDS)
         if verdict.delay_seconds is None:
-            await fail_job(held, JobFailedError(verdict.code, verdict.message))
-            return False
+            return await fail_job(held, JobFailedError(verdict.code, verdict.message))
     except STORE_AWAY as store_error:
         return await wait_for_store(held, store_error)
     return True
@@ -127,14 +126,3 @@ async def wait_for_store(held: HeldJob, error: Exception) -> bool:
     log.warning("fine_tuning_store_away", job=held.id, error=str(error))
     await held.wait(STORE_PAUSE_SECONDS)
     return True
-
-
-async def fail_job(held: HeldJob, error: JobFailedError) -> None:
-    """End the job as failed."""
-    async with held.writing() as (session, job):
-        code, message = error.error["code"], error.error["message"]
-        by = "provider" if job.upstream_job_id else held.context.worker_id
-        known = job.step != "create" or code not in {"timeout", "cut_connection", "server_error", "malformed"}
-        ending = Ending("failed", by, f"{code}: {message}", error.error, error.details, outcome_known=known)
-        await end_job(session, job, ending)
-    log.info("fine_tuning_job_failed", job=held.id, code=code)

@@ -1,12 +1,11 @@
 """The body of `RunFineTuningJob`: claim the job and leave it to the process's desk."""
 
 from services.workers.fine_tuning.desk import FineTuningDesk
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.give_up.failing import fail_without_provider
 from services.workers.leases.row_kind import begin_lease
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
-from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, claim_job, lock_claimed
+from shared.stores.db.repositories.fine_tuning_claims import claim_job, lock_claimed
 
 log = get_logger(__name__)
 
@@ -25,15 +24,6 @@ async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
     log.info("fine_tuning_job_claimed", job=claimed.id, attempt=claimed.attempt)
     provider = context.providers.find(job.provider)
     if provider is None:
-        await fail_without_provider(context, claimed, job)
+        await fail_without_provider(context, claimed)
     else:
         desk.take(claimed, provider, lease)
-
-
-async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob, job: FineTuningJob) -> None:
-    """Nobody here can say what becomes of such a job."""
-    message = f"The provider '{job.provider}' is not configured any more."
-    error = {"code": "provider_unknown", "message": message, "param": None}
-    async with context.database.transaction() as session:
-        row = await lock_claimed(session, claimed)
-        await end_job(session, row, Ending("failed", context.worker_id, message, error, outcome_known=False))

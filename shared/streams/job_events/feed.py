@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.clock import unix_seconds
 from shared.stores.db.models import FineTuningEvent
-from shared.stores.db.repositories.fine_tuning_jobs import list_events
+from shared.stores.db.repositories.fine_tuning_events import list_events
 from shared.stores.db.session import Database
 from shared.streams.job_events.watch import JobWatch
 

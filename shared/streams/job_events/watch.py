@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.fine_tunes import JobMark, find_marks
+from shared.stores.db.repositories.fine_tuning_jobs import JobMark, find_marks
 from shared.stores.db.session import Database
 
 log = get_logger(__name__)

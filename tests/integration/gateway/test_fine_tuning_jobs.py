@@ -8,13 +8,9 @@ import httpx2
 import pytest
 
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_records import (
-    NewCheckpoint,
-    NewEvent,
-    NewMetric,
-    record_checkpoint,
-    record_metrics,
-)
+from shared.stores.db.repositories.fine_tuning_checkpoints import NewCheckpoint, record_checkpoint
+from shared.stores.db.repositories.fine_tuning_events import NewEvent
+from shared.stores.db.repositories.fine_tuning_metrics import NewMetric, record_metrics
 from tests.support.fine_tuning_requests import create_job, read_event_stream, tell, upload_rows
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.upstream import MODEL

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.gateway.fine_tuning.repeats import RETRY_HEADER
+from services.gateway.fine_tuning.client_retries import RETRY_HEADER
 from tests.support.fine_tuning_requests import create_job, upload_rows
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.upstream import MODEL

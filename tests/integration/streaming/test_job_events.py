@@ -10,8 +10,8 @@ from websockets.exceptions import ConnectionClosed
 
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.files import add_file
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job, ask_for
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events
 from tests.integration.streaming.service import Service
 
 

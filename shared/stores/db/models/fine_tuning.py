@@ -63,7 +63,8 @@ class FineTuningJob(Base):
     status: Mapped[str] = mapped_column(String(24))
     """validating_files · queued · running · paused · succeeded · failed · cancelled."""
     step: Mapped[str] = mapped_column(String(16))
-    """What comes next: upload · create · follow · results · register · done."""
+    """What comes next: upload · create · follow · results · register · done; or give_up: failed here, and its training
+    at the provider is being cancelled."""
     wanted: Mapped[str | None] = mapped_column(String(16))
     """cancel · pause · resume, asked for and not yet carried out at the provider."""
     wanted_by: Mapped[Id | None]

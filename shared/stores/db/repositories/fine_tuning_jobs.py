@@ -1,6 +1,7 @@
-"""Fine-tuning jobs: added, read, and told to stop or go on by the gateway. Workers claim and carry them out."""
+"""Fine-tuning jobs: added, read, and told to stop or go on by the gateway. Workers claim and carry them out
+(`fine_tuning_claims`); what belongs to a job stands in `fine_tuning_{events,changes,metrics,checkpoints}`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -12,14 +13,9 @@ from shared import ids
 from shared.clock import utc_now
 from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.errors import InvalidRequestError
-from shared.stores.db.models import (
-    FineTuningChange,
-    FineTuningCheckpoint,
-    FineTuningEvent,
-    FineTuningJob,
-    FineTuningMetric,
-)
-from shared.stores.db.repositories.fine_tuning_records import NewEvent, append_events, change_status, write_change
+from shared.stores.db.models import FineTuningEvent, FineTuningJob
+from shared.stores.db.repositories.fine_tuning_changes import change_status, write_change
+from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.outbox import add_webhook_events
 from shared.stores.db.repositories.pages import Page, fetch_page
 
@@ -63,6 +59,21 @@ class NewJob:
     is_legacy: bool = False
     overlap_allowed: bool = False
     budget_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobMark:
+    """How far a job is: equal marks, nothing new."""
+
+    status: str
+    step: str
+    last_position: int
+    """Of its events."""
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing will follow."""
+        return self.step == "done"
 
 
 async def add_job(session: AsyncSession, job: NewJob) -> FineTuningJob:
@@ -138,61 +149,33 @@ async def _change_at_once(session: AsyncSession, job: FineTuningJob, wanted: Wis
         await add_webhook_events(session, job.project_id, "fine_tuning.job.cancelled", {"id": job.id})
 
 
-async def list_events(
-    session: AsyncSession,
-    job_id: str,
-    *,
-    after_position: int | None = None,
-    after_id: str | None = None,
-    limit: int = 20,
-    newest_first: bool = False,
-) -> tuple[Sequence[FineTuningEvent], bool]:
-    """Return events past a position or an id, in the order asked for, and whether there is more. An id of no event
-    of this job gives none."""
-    if after_id is not None:
-        query = select(FineTuningEvent.position).where(FineTuningEvent.job_id == job_id, FineTuningEvent.id == after_id)
-        after_position = await session.scalar(query)
-        if after_position is None:
-            return [], False
-    page = Page(limit, descending=newest_first)
-    events = select(FineTuningEvent).where(FineTuningEvent.job_id == job_id)
-    return await fetch_page(session, events, FineTuningEvent.position, page, after_position)
-
-
-async def list_metrics(
-    session: AsyncSession, job_id: str, after_step: int | None = None, limit: int = 1_000
-) -> tuple[Sequence[FineTuningMetric], bool]:
-    """Return what the steps past `after_step` measured, and whether there is more."""
-    query = select(FineTuningMetric).where(FineTuningMetric.job_id == job_id)
-    return await fetch_page(session, query, FineTuningMetric.step, Page(limit, descending=False), after_step)
-
-
-async def list_checkpoints(
-    session: AsyncSession, job_id: str, after: str | None = None, limit: int = 10
-) -> tuple[Sequence[FineTuningCheckpoint], bool]:
-    """Return checkpoints, newest first, older than the one called `after`, and whether there is more."""
-    query = select(FineTuningCheckpoint).where(FineTuningCheckpoint.job_id == job_id)
-    below: int | None = None
-    if after is not None:
-        below = await session.scalar(
-            select(FineTuningCheckpoint.step_number).where(
-                FineTuningCheckpoint.job_id == job_id, FineTuningCheckpoint.id == after
-            )
-        )
-        if below is None:
-            return [], False
-    return await fetch_page(session, query, FineTuningCheckpoint.step_number, Page(limit), below)
-
-
-async def list_changes(session: AsyncSession, job_id: str) -> Sequence[FineTuningChange]:
-    """Return every change of the job's status, oldest first."""
-    query = select(FineTuningChange).where(FineTuningChange.job_id == job_id).order_by(FineTuningChange.position)
-    return (await session.scalars(query)).all()
-
-
 async def count_waiting_before(session: AsyncSession, job: FineTuningJob) -> int:
     """Return how many older jobs wait at the same provider: the queue number."""
     query = select(func.count()).where(
         FineTuningJob.provider == job.provider, FineTuningJob.status == "queued", FineTuningJob.id < job.id
     )
     return (await session.scalar(query)) or 0
+
+
+async def find_progress(session: AsyncSession, job_id: str) -> tuple[str, str | None]:
+    """Return the job's next step and its id at its provider, whoever holds the job."""
+    query = select(FineTuningJob.step, FineTuningJob.upstream_job_id).where(FineTuningJob.id == job_id)
+    step, upstream_job_id = (await session.execute(query)).one()
+    return step, upstream_job_id
+
+
+async def find_marks(session: AsyncSession, job_ids: Collection[str]) -> dict[str, JobMark]:
+    """Return where jobs stand, each in one consistent look."""
+    last = (
+        select(func.coalesce(func.max(FineTuningEvent.position), 0))
+        .where(FineTuningEvent.job_id == FineTuningJob.id)
+        .scalar_subquery()
+    )
+    query = select(FineTuningJob.id, FineTuningJob.status, FineTuningJob.step, last)
+    found = await session.execute(query.where(FineTuningJob.id.in_(set(job_ids))))
+    return {job_id: JobMark(status, step, position) for job_id, status, step, position in found}
+
+
+async def write_job(session: AsyncSession) -> None:
+    """Write now what was changed of the jobs of this transaction, for statements that read it."""
+    await session.flush()

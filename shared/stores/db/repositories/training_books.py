@@ -1,13 +1,14 @@
 """Trainings on the books: one attempt and one ledger entry a job, and how fast a provider trained so far."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
-from shared.stores.db.models import FineTuningJob
+from shared.stores.db.models import Attempt, FineTuningJob
 
 TRAINING: Final = "training"
 THE_ONE_ATTEMPT: Final = 1
@@ -115,3 +116,9 @@ async def find_training_speed(session: AsyncSession, provider: str, base_model: 
         if speed is not None:
             return float(speed)
     return None
+
+
+async def find_training_start(session: AsyncSession, job_id: str) -> datetime | None:
+    """Return when the training was put on the books; None when nobody has tried to create it yet."""
+    query = select(Attempt.started_at).where(Attempt.subject_id == job_id, Attempt.kind == "training")
+    return (await session.scalars(query)).one_or_none()

@@ -1,6 +1,6 @@
 """Contracts read off plain training files."""
 
-from services.workers.fine_tuning.derived_template import derive_template
+from services.workers.fine_tuning.register.derived_template import derive_template
 
 
 def test_the_articles_rows_give_its_separator_and_stop() -> None:

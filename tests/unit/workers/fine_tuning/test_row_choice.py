@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.workers.fine_tuning.row_choice import RowSource, mix_rows
+from services.workers.fine_tuning.upload.row_choice import RowSource, mix_rows
 
 
 def write(path: Path, *lines: str) -> Path:

@@ -1,0 +1,1 @@
+"""Step `create`: one job at the provider, whatever crashes."""

@@ -1,0 +1,1 @@
+"""Step `follow`: what the provider tells of the job, and what is wanted of it."""

@@ -1,0 +1,1 @@
+"""Step `register`: the model becomes ours."""

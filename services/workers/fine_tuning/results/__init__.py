@@ -1,0 +1,1 @@
+"""Step `results`: the table of what each step measured."""
