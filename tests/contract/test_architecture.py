@@ -41,16 +41,3 @@ def test_every_module_says_what_it_is() -> None:
     modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in source_files()}
     silent = [str(path.relative_to(PROJECT_ROOT)) for path, tree in modules.items() if not ast.get_docstring(tree)]
     assert silent == []
-
-
-def test_sql_stands_in_repositories_and_migrations_only() -> None:
-    pattern = re.compile(r"\b(select|insert|update|delete)\(|\btext\(\s*\"\"\"", re.IGNORECASE)
-    outside = [
-        str(path.relative_to(PROJECT_ROOT))
-        for path in source_files()
-        if "sqlalchemy" in (source := path.read_text(encoding="utf-8"))
-        and "repositories" not in path.parts
-        and re.search(r"from sqlalchemy(\.\w+)* import [^\n]*\b(select|insert|update|delete)\b", source)
-        and pattern.search(source)
-    ]
-    assert outside == []

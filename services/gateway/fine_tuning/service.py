@@ -16,6 +16,7 @@ from shared.clock import utc_now
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.outside.prices.training import require_known_training_price, training_price
+from shared.outside.providers.fine_tuning_capabilities import find_capabilities
 from shared.stores.db.models import FineTuningChange, FineTuningCheckpoint, FineTuningJob, FineTuningMetric
 from shared.stores.db.repositories import (
     fine_tuning_changes,
@@ -62,7 +63,13 @@ def require_sense(gateway: Gateway, request: JobRequest, start: StartModel) -> N
         message = f"replay: '{request.model}' has learned from no rows of this project that could be mixed in."
         raise InvalidRequestError(message, param="replay", code="no_ancestors")
     provider = gateway.catalog.providers.find(start.provider)
-    if request.budget_usd is not None and provider is not None:
+    if provider is None:
+        return
+    kind, _ = request.settle()
+    if kind != "supervised" and not find_capabilities(provider).method:
+        message = f"method: the provider '{provider.name}' of '{request.model}' knows supervised training alone."
+        raise InvalidRequestError(message, param="method", code="unsupported_method")
+    if request.budget_usd is not None:
         require_known_training_price(training_price(provider, start.name, utc_now().date()), request.model)
 
 

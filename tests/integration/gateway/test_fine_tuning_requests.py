@@ -1,5 +1,6 @@
 """What a fine-tuning job may be made of: each wrong field is refused by its name and leaves nothing."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -7,7 +8,8 @@ import pytest
 
 from services.gateway.fine_tuning.client_retries import RETRY_HEADER
 from tests.support.fine_tuning_requests import create_job, upload_rows
-from tests.support.gateway import Mill, assert_openai_error, new_name
+from tests.support.gateway import Mill, assert_openai_error, new_name, open_mill
+from tests.support.gateway_fixtures import Stores
 from tests.support.upstream import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -173,3 +175,19 @@ async def test_a_retry_of_the_official_client_is_the_first_job(gateway: Mill, cl
             "/v1/fine_tuning/jobs", json={"model": MODEL, **fields}, headers={RETRY_HEADER: "1"}
         )
         assert_openai_error(answer, 400, code="file_not_found")
+
+
+async def test_a_provider_that_knows_supervised_training_alone_is_asked_for_nothing_else(
+    stores: Stores, tmp_path: Path
+) -> None:
+    providers = tmp_path / "providers.toml"
+    providers.write_text("[providers.upstream.fine_tuning]\nmethod = false\n")
+    urls = {"database_url": stores.database_url, "redis_url": stores.redis_url}
+    async with (
+        open_mill(tmp_path, **urls, providers_file=providers) as mill,
+        await mill.client(new_name("plain")) as client,
+    ):
+        body = {"model": MODEL, "training_file": await upload_rows(client)}
+        answer = await client.post("/v1/fine_tuning/jobs", json={**body, "method": {"type": "dpo"}})
+        assert_openai_error(answer, 400, param="method", code="unsupported_method")
+        await create_job(client, MODEL, training_file=body["training_file"])
