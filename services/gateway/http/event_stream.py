@@ -31,6 +31,7 @@ class EventStream(Response):
         self._on_disconnect = on_disconnect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events as they come; when the client goes first, close them and call `on_disconnect`."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         gone = asyncio.create_task(wait_for_disconnect(receive))
         try:
