@@ -27,8 +27,21 @@ demo: setup ## Start everything and run the article's flow, to a streamed story
 up: setup ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/storymill up --state-dir $(STATE)
 
-test: setup ## Run every test, on real Postgres, Redis, workers and model
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+# What needs no client environment, model, container file or engine; `mill` tests start workers.
+FAST_TESTS := tests/unit tests/contract $(foreach part,unit/engine contract/engine contract/clients contract/compose,--ignore tests/$(part))
+PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+
+test-fast: setup ## Run unit and contract tests alone, in under a minute: the habit while working
+	@$(PYTEST) $(FAST_TESTS) -m "not slow and not soak and not client_env and not real_model and not mill" $(ARGS)
+
+test: setup ## Run the tests, on real Postgres, Redis, workers and model (not the slow ones)
+	@$(PYTEST) -m "not slow and not soak" $(ARGS)
+
+test-slow: setup ## Run the long tests: attacks, all model families, browser, full fuzz
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m slow $(ARGS)
+
+soak: setup ## Run what takes ten minutes and more at a time: outages, long pages
+	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS) || test $$? -eq 5 # 5: there are none
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -72,5 +85,5 @@ constraints: setup ## Write constraints.txt anew from the packages in .venv
 clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
-.PHONY: help setup demo up test format lint types imports check chaos storyteller bench-engine bench-volume \
+.PHONY: help setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
 	bench-streams bench-datasets constraints clean

@@ -15,6 +15,7 @@ pushes: set[asyncio.Task[None]] = set()
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer a WebSocket with whatever is pushed, and a POST by pushing `count` frames at `per_second`."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
@@ -30,6 +31,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def push(count: int, per_second: float) -> None:
+    """Send `count` frames to every open socket, `per_second` of them a second."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for number in range(count):

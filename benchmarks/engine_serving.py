@@ -62,6 +62,7 @@ class Server:
         )
 
     def wait_until_ready(self) -> None:
+        """Wait until the server answers 200, for at most 300 s."""
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             try:
@@ -73,6 +74,7 @@ class Server:
 
     @contextmanager
     def awake(self) -> Iterator[str]:
+        """Let the process run inside the block; outside it sleeps (SIGSTOP) and costs the others nothing."""
         self._process.send_signal(signal.SIGCONT)
         yield self.url
         self._process.send_signal(signal.SIGSTOP)
@@ -84,6 +86,7 @@ class Server:
         return float(sum(time.user + time.system for time in times))
 
     def stop(self) -> None:
+        """Kill the process, asleep or not."""
         self._process.send_signal(signal.SIGCONT)
         self._process.kill()
         self._process.wait()
@@ -152,6 +155,7 @@ def write_random_adapters(model_path: str, adapters: Path, names: list[str], bas
 
 
 def find_free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -159,6 +163,7 @@ def find_free_port() -> int:
 
 
 def start_engine(model_path: str, state: Path, threads: int) -> Server:
+    """Start our engine on the adapters under `state`."""
     port = find_free_port()
     command = [
         sys.executable,
@@ -176,6 +181,7 @@ def start_engine(model_path: str, state: Path, threads: int) -> Server:
 
 
 def start_transformers(model_path: str, threads: int) -> Server:
+    """Start `transformers serve` with continuous batching, in bfloat16 on the processor."""
     port = find_free_port()
     program = str(Path(sys.executable).with_name("transformers"))
     command = [program, "serve", "--continuous-batching", "--device", "cpu", "--dtype", "bfloat16"]
@@ -243,6 +249,7 @@ def print_table(rounds: list[dict[str, float]]) -> bool:
 
 
 def main() -> int:
+    """Measure both servers in turn; returns 1 when a bar does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state-dir", type=Path, default=EngineSettings().state_dir)
     parser.add_argument("--model", help="a model folder instead of the built-in weights")

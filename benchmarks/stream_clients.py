@@ -28,11 +28,13 @@ class CountingClient(asyncio.Protocol):
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the handshake as soon as the connection stands."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
+        """Read the answer to the handshake first, then frames."""
         self._buffer += data
         if not self._is_open:
             head, separator, rest = self._buffer.partition(b"\r\n\r\n")

@@ -61,6 +61,7 @@ class Bench:
 
 
 def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process so far."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
@@ -111,6 +112,7 @@ async def measure_bare(bench: Bench) -> float:
 
 
 async def measure_fan_out(bench: Bench) -> None:
+    """Print frames a second and core for one stream on many sockets, beside the bare server's."""
     print(
         f"fan-out: one stream, {SOCKETS} sockets, {FRAMES} frames at {FRAMES_PER_SECOND:g}/s, {ROUNDS} rounds in turn"
     )
@@ -124,6 +126,7 @@ async def measure_fan_out(bench: Bench) -> None:
 
 
 async def measure_memory(bench: Bench) -> None:
+    """Print what an idle socket costs in memory, ours and the bare server's."""
     print(f"memory: {IDLE_SOCKETS} idle sockets")
     for name, pid, opening in (
         ("bare", bench.bare.pid, [connect(bench.bare_port, PATH, {}) for _ in range(IDLE_SOCKETS)]),
@@ -142,6 +145,7 @@ async def measure_memory(bench: Bench) -> None:
 
 
 async def measure_latency(bench: Bench) -> None:
+    """Print how long a token is on its way, from the worker's write to the client's read."""
     print(
         f"latency: {LATENCY_STREAMS} streams on {LATENCY_STREAMS} sockets, {TOKENS_PER_SECOND:g} tokens/s each, "
         f"tick {TICK_SECONDS * 1000:g} ms"
@@ -173,6 +177,7 @@ async def measure_latency(bench: Bench) -> None:
 
 
 async def write_tokens(handle: StreamHandle, number: int) -> None:
+    """Write the moment of writing as each token, at a steady pace."""
     begun = time.monotonic() + number / LATENCY_STREAMS * 3
     for token in range(LATENCY_TOKENS):
         await asyncio.sleep(max(0.0, begun + token / TOKENS_PER_SECOND - time.monotonic()))
@@ -180,10 +185,12 @@ async def write_tokens(handle: StreamHandle, number: int) -> None:
 
 
 def start_bare(port: int) -> subprocess.Popen[bytes]:
+    """Start the server that does nothing but send."""
     return subprocess.Popen([sys.executable, "-m", "benchmarks.bare_socket_server", str(port)], cwd=PROJECT_ROOT)
 
 
 async def run(database_url: str, redis_url: str, folder: Path) -> None:
+    """Start every server on private stores, measure, and stop them."""
     database = Database(Settings(database_url=database_url))
     redis = open_redis(redis_url)
     writer = StreamWriter(redis, tick_seconds=TICK_SECONDS)
@@ -208,6 +215,7 @@ async def run(database_url: str, redis_url: str, folder: Path) -> None:
 
 
 def main() -> None:
+    """Print the load before the run, then every measurement."""
     print(f"load of the machine before the run: {psutil.getloadavg()[0]:.2f} on {psutil.cpu_count()} processors\n")
     with tempfile.TemporaryDirectory() as folder:
         redis = start_redis(Path(folder) / "redis")

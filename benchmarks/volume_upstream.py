@@ -50,9 +50,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport to answer on."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's class is none by name
 
     def data_received(self, data: bytes) -> None:
+        """Answer each whole request after the delay."""
         self._buffer += data
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator or len(rest) < content_length(head):

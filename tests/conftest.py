@@ -1,10 +1,13 @@
 """Fixtures for every test: one real PostgreSQL and one real Redis a session, clean databases a test."""
 
+import random
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+from hypothesis import settings
 
+from tests.support.chance import open_chance
 from tests.support.stack import (
     REDIS_DATABASES,
     PrivatePostgres,
@@ -15,6 +18,9 @@ from tests.support.stack import (
 from tests.support.upstream import ScriptedUpstream
 
 _test_numbers = count()
+
+settings.register_profile("told", print_blob=True)
+settings.load_profile("told")
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +53,12 @@ def redis_url(redis_server: PrivateRedis) -> str:
     database = next(_test_numbers) % REDIS_DATABASES
     redis_server.flush(database)
     return redis_server.database_url(database)
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Seeded chance for what a test does at random; the seed is shown where the test fails."""
+    return open_chance(request.node.nodeid)
 
 
 @pytest.fixture

@@ -29,10 +29,12 @@ INDEXES = (
 
 
 def upgrade() -> None:
+    """Add them."""
     for name, table, columns, condition in INDEXES:
         op.create_index(name, table, columns, postgresql_where=None if condition is None else sa.text(condition))
 
 
 def downgrade() -> None:
+    """Drop them."""
     for name, table, _, _ in reversed(INDEXES):
         op.drop_index(name, table_name=table)

@@ -40,6 +40,7 @@ class RequestObserver:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request inside its id; logged and counted once the answer has ended."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

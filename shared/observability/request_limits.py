@@ -25,6 +25,7 @@ class RequestLimits:
         self._own_limits = own_limits or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer 400 or 413 before the application sees it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -26,7 +26,7 @@ def prepare_here(path: Path, options: dict[str, Any], *, quiet: bool) -> int:
 
 
 def find_free_path(source: Path, ending: str, suffix: str = ".jsonl") -> Path:
-    """Return a path beside `source` that nothing has yet: `stories_prepared.jsonl`, `stories_prepared (1).jsonl`, …"""
+    """Return a path beside `source` that nothing has: `stories_prepared.jsonl`, else `stories_prepared (1).jsonl`."""
     stem = source.name.split(".")[0] + ending
     candidate, number = source.with_name(stem + suffix), 0
     while candidate.exists():

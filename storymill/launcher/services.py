@@ -40,10 +40,12 @@ class Addresses:
 
     @property
     def gateway_url(self) -> str:
+        """Where REST is spoken."""
         return f"http://{LOOPBACK}:{self.gateway_port}"
 
     @property
     def streaming_url(self) -> str:
+        """Where streams are watched."""
         return f"http://{LOOPBACK}:{self.streaming_port}"
 
     @property

@@ -25,46 +25,57 @@ class StateDir:
 
     @property
     def version_file(self) -> Path:
+        """Who made the directory, and in which shape."""
         return self.root / "version.json"
 
     @property
     def lock_file(self) -> Path:
+        """Held while a mill runs in here."""
         return self.root / "lock"
 
     @property
     def snapshot_file(self) -> Path:
+        """Ports and processes of the run that is going on."""
         return self.root / "run.json"
 
     @property
     def credentials_file(self) -> Path:
+        """The project and key that the command line uses."""
         return self.root / "credentials.json"
 
     @property
     def secrets_file(self) -> Path:
+        """Passwords of the stores, made at the first start."""
         return self.root / "secrets.json"
 
     @property
     def logs(self) -> Path:
+        """One file a process."""
         return self.root / "logs"
 
     @property
     def postgres(self) -> Path:
+        """The database cluster."""
         return self.root / "postgres"
 
     @property
     def redis(self) -> Path:
+        """The queue's and streams' files."""
         return self.root / "redis"
 
     @property
     def beat(self) -> Path:
+        """The schedule of periodic tasks."""
         return self.root / "beat"
 
     @property
     def engine(self) -> Path:
+        """The engine's adapters, jobs and files."""
         return self.root / "engine"
 
     @property
     def objects(self) -> Path:
+        """Uploads, datasets and exports."""
         return self.root / "objects"
 
     def log_file(self, name: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.source_files import parse_folders
 from tests.support.stack import PROJECT_ROOT
 
 PACKAGES = ("services", "shared", "storymill")
@@ -38,6 +39,5 @@ def test_no_file_imports_middleware_that_hides_disconnects(banned: str) -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in source_files()}
-    silent = [str(path.relative_to(PROJECT_ROOT)) for path, tree in modules.items() if not ast.get_docstring(tree)]
+    silent = [str(path) for path, tree in parse_folders(PACKAGES).items() if not ast.get_docstring(tree)]
     assert silent == []

@@ -1,0 +1,1 @@
+"""What tests share: private stores, whole processes, scripted outside servers, requests."""

@@ -5,6 +5,7 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Literal
 
 HAN = "唐宋元明清隐形飞行读心术轻松努力艰难英雄怪兽城市家园山河学校故事古代现代穿越奥特曼并肩作战击败守护天空海洋"
 WORDS = [
@@ -143,7 +144,7 @@ def _cells(columns: list[str], row: tuple[str, str], number: int) -> list[str]:
 
 def _write_table(path: Path, rows: list[tuple[str, str]], columns: list[str], chance: random.Random) -> None:
     out = io.StringIO()
-    quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    quoting: Literal[0, 1] = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
     ends = chance.choice(["\n", "\n", "\r\n"])
     writer = csv.writer(out, delimiter="\t" if path.suffix == ".tsv" else ",", quoting=quoting, lineterminator=ends)
     writer.writerow(columns)

@@ -108,7 +108,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined, method-assign]
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server._serve())
     await eventually_async(lambda: _is_started(server, serving), what="the gateway to start")
     try:

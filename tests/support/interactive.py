@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from sqlalchemy import select
@@ -26,6 +26,9 @@ from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
 from shared.streams.control import publish_cancel
 from tests.support.upstream import MODEL
+
+LogEntries = list[tuple[bytes, dict[bytes, bytes]]]
+"""What XRANGE answers on a connection that decodes nothing: ids and fields."""
 
 OVER = {"succeeded", "failed", "cancelled"}
 
@@ -113,7 +116,7 @@ class InteractiveBench:
 
     async def read_frames(self, row_id: str) -> list[dict[str, Any]]:
         """Return the stream's log, oldest first."""
-        entries = await self.redis.xrange(log_key(row_id))
+        entries = cast(LogEntries, await self.redis.xrange(log_key(row_id)))
         return [json.loads(fields[b"f"].split(b"|", 3)[3]) for _, fields in entries]
 
     async def assert_stream_equals_row(self, row: Completion) -> None:

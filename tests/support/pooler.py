@@ -49,12 +49,14 @@ max_client_conn = 100
         return f"postgresql://{self.server['user']}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def build_command(self) -> list[str]:
+        """Return its command line, as an account that the pooler accepts: not root."""
         program = find_pgbouncer()
         assert program is not None
         command = [program, str(self.folder / "pgbouncer.ini")]
         return build_child_command(command, owner=find_server_owner(self.folder))
 
     def answers(self) -> bool:
+        """Say whether it passes connections on."""
         try:
             psycopg.connect(self.database_url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:

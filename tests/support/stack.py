@@ -122,14 +122,17 @@ class PrivatePostgres(PrivateServer):
         return postgres.build_url(self.port, PASSWORD, database)
 
     def build_command(self) -> list[str]:
+        """Return the command that runs this cluster and dies with the test process."""
         command = postgres.build_server_command(self.data_dir, self.port, durable=self.durable)
         return build_child_command(command, owner=find_server_owner(self.data_dir), death_signal=postgres.STOP_SIGNAL)
 
     def answers(self) -> bool:
+        """Say whether connections are accepted."""
         probe = subprocess.run(postgres.build_probe_command(self.port), capture_output=True, check=False)
         return probe.returncode == 0
 
     def start(self) -> None:
+        """Start the server, also after a kill that left a lock file behind."""
         postgres.clear_stale_lock(self.data_dir)
         super().start()
 
@@ -176,10 +179,12 @@ class PrivateRedis(PrivateServer):
         return redis.build_url(self.port, PASSWORD, database)
 
     def build_command(self) -> list[str]:
+        """Return the command that runs Redis with a configuration written for it."""
         config = redis.write_config(self.folder, self.port, PASSWORD, durable=self.durable)
         return build_child_command([str(redis.find_redis_binary()), str(config)])
 
     def answers(self) -> bool:
+        """Say whether PING is answered."""
         return redis.answers_ping(self.port, PASSWORD)
 
     def flush(self, database: int) -> None:

@@ -42,8 +42,11 @@ def write_csv(gateway: Gateway, run: Generation, version: RecipeVersion, *, safe
 
 
 def encode_csv(rows: Iterable[Sequence[Any]]) -> bytes:
-    """Return rows as CSV whose lines end with "\\n". The writer quotes only the characters of its own line ends, so it
-    is given both: readers take a bare "\\r" for the end of a row, too."""
+    """Return rows as CSV whose lines end with a line feed.
+
+    The writer quotes only the characters of its own line ends, so it is given both: readers take a bare carriage
+    return for the end of a row, too.
+    """
     lines = _Lines()
     csv.writer(lines, lineterminator=LINE_END).writerows(rows)
     return "".join(lines).encode()
@@ -92,7 +95,7 @@ async def write_batches(
 
 
 async def write_parquet(gateway: Gateway, run: Generation, version: RecipeVersion) -> Chunks:
-    """Yield a Parquet file, in row groups: the attributes' columns as text, `repeat`, `story`, …"""
+    """Yield a Parquet file, in row groups: the attributes' columns as text, `repeat`, `story` and what is known."""
     schema = parquet_schema(version.attribute_names)
     sink = AppendSink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:

@@ -77,11 +77,13 @@ class StoreSink:
     _extras: list[tuple[str, ...]] = field(default_factory=list)
 
     def name_columns(self, columns: list[str]) -> None:
+        """Take the file's header: which columns are rows, and which go along as extras."""
         self.columns = columns
         chosen = {find_column(columns, "prompt"), find_column(columns, "completion")}
         self.extra_names = [name for i, name in enumerate(columns) if i not in chosen and name != "messages"]
 
     def add(self, line: int, prompt: str, completion: str, record: str = "", extras: tuple[str, ...] = ()) -> None:
+        """Take one row; batches of `ROWS_PER_BATCH` go to the store."""
         self._lines.append(line)
         self._prompts.append(prompt)
         self._completions.append(completion)
@@ -94,6 +96,7 @@ class StoreSink:
     def add_many(
         self, lines: Sequence[int], prompts: list[str], completions: list[str], extras: list[tuple[str, ...]]
     ) -> None:
+        """Take a batch of rows by columns, after those that wait; `extras` is a list a row."""
         if not lines:
             return
         self.flush()
@@ -104,11 +107,13 @@ class StoreSink:
         self.next_id += count
 
     def reject(self, problem: ReadingProblem) -> None:
+        """Count a row that cannot be used; the first `KEPT_PROBLEMS` are kept with their reason."""
         self.problem_count += 1
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append(problem)
 
     def note(self, code: str, line: int, message: str) -> None:
+        """Remember what was changed on the way in, at the row that comes next."""
         self.note_count += 1
         rows = self.noted.setdefault(code, array("q"))
         if not rows or rows[-1] != self.next_id:

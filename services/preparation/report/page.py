@@ -32,7 +32,7 @@ def render_page(summary: Summary) -> str:
 
 
 def quote(text: str) -> str:
-    """The text in quotes, line ends as `\\n`; what people can read stays as it is."""
+    r"""The text in quotes, line ends as `\n`; what people can read stays as it is."""
     return json.dumps(text, ensure_ascii=False)
 
 

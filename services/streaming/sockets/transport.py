@@ -23,18 +23,21 @@ class SocketTransport(WebSocketsSansIOProtocol):
     """Called when a full buffer has drained."""
 
     def connection_made(self, transport: BaseTransport) -> None:
+        """Bound the kernel's send buffer, so that a slow reader shows after few frames."""
         super().connection_made(transport)
         socket = transport.get_extra_info("socket")
         if socket is not None:
             socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def handle_connect(self, event: Request) -> None:
+        """Put this transport into the scope that the application gets."""
         super().handle_connect(event)
         scope = getattr(self, "scope", None)
         if scope is not None:
             cast(dict[str, Any], scope["extensions"])[EXTENSION] = self
 
     def resume_writing(self) -> None:
+        """Wake whoever waits for a drained buffer."""
         super().resume_writing()
         if self.on_writable is not None:
             self.on_writable()

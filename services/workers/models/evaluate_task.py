@@ -126,6 +126,5 @@ async def record_failure(context: WorkerContext, claimed: ClaimedWork, code: str
 async def settle_work(context: WorkerContext, write: Callable[[AsyncSession], Awaitable[bool]]) -> None:
     """Write what has been paid for, waiting for Postgres if it is away. `write` says whether the row is ours, and
     writes nothing when it is not. Raises: LostRowError."""
-
     if not await write_patiently(context.database, write, what="settle model work"):
         raise LostRowError

@@ -31,8 +31,8 @@ class TemplateContract:
         return [self.stop, marker] if marker != self.stop and len(marker) >= SHORTEST_MARKER else [self.stop]
 
     def mend_prompt(self, prompt: str) -> str:
-        """Return the prompt with exactly the separator at its end, whatever of it is there, and whatever blanks
-        follow. The article trains on ` ->` and asks with ` ->\\n`."""
+        r"""Return the prompt with exactly the separator at its end, whatever of it is there, and whatever blanks
+        follow. The article trains on ` ->` and asks with ` ->\n`."""
         if not self.separator or prompt.endswith(self.separator):
             return prompt
         mark, rest = self.separator.strip(), prompt.rstrip()

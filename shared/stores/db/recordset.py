@@ -18,10 +18,12 @@ class Claimed(Protocol):
     """A row that is ours as `attempt`."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The row's."""
 
     @property
-    def attempt(self) -> int: ...
+    def attempt(self) -> int:
+        """The number of the claim that we hold it by."""
 
 
 def list_keys(claimed: Sequence[Claimed]) -> dict[str, list[str] | list[int]]:

@@ -5,7 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.workers.streams.handle import StreamHandle
@@ -20,18 +21,18 @@ STREAMS = 500
 TOKENS = 60
 
 
-async def write_story(stage: Stage, handle: StreamHandle) -> str:
+async def write_story(stage: Stage, handle: StreamHandle, chance: random.Random) -> str:
     """Write as a worker does: tokens, checkpoints, commit, end."""
     for number in range(TOKENS):
         handle.write(f"{number}号。")
         if number % 20 == 19:
             stage.checkpoint(handle)
-        await asyncio.sleep(random.uniform(0.05, 0.15))
+        await asyncio.sleep(chance.uniform(0.05, 0.15))
     await stage.finish(handle)
     return handle.text
 
 
-async def watch_with_drops(hub: StreamHub, stream_id: str) -> Fold:
+async def watch_with_drops(hub: StreamHub, stream_id: str, chance: random.Random) -> Fold:
     """Watch as a client whose connection is cut now and then: it resumes from its cursor."""
     fold = Fold(stream_id)
     seen = Cursor(0, 0)
@@ -43,7 +44,7 @@ async def watch_with_drops(hub: StreamHub, stream_id: str) -> Fold:
             assert not fold.needs_resubscribe, frame
             if not isinstance(frame, State):
                 seen = check_rises(seen, frame)
-            if random.random() < 0.02:
+            if chance.random() < 0.02:
                 break
         viewer.close()
     return fold
@@ -54,12 +55,14 @@ def check_rises(seen: Cursor, frame: CursorFrame) -> Cursor:
     return frame.cursor
 
 
-async def run_through(server: PrivateRedis, break_things: Callable[[Stage], Awaitable[None]]) -> None:
+async def run_through(
+    server: PrivateRedis, break_things: Callable[[Stage], Awaitable[None]], chance: random.Random
+) -> None:
     """Write and watch hundreds of streams while something breaks; compare every text."""
     async with open_stage(server.url, tick_seconds=0.02) as stage:
         handles = [stage.open() for _ in range(STREAMS)]
-        watching = [asyncio.create_task(watch_with_drops(stage.hub, handle.stream_id)) for handle in handles]
-        writing = [asyncio.create_task(write_story(stage, handle)) for handle in handles]
+        watching = [asyncio.create_task(watch_with_drops(stage.hub, handle.stream_id, chance)) for handle in handles]
+        writing = [asyncio.create_task(write_story(stage, handle, chance)) for handle in handles]
         await eventually(lambda: sum(handle.chars > 50 for handle in handles) > STREAMS / 2)
         await break_things(stage)
         async with asyncio.timeout(120):
@@ -69,17 +72,19 @@ async def run_through(server: PrivateRedis, break_things: Callable[[Stage], Awai
         assert not any(fold.needs_row for fold in folds)
 
 
-async def test_a_redis_killed_and_restarted_empty_under_500_streams_loses_nothing(tmp_path: Path) -> None:
+async def test_a_redis_killed_and_restarted_empty_under_500_streams_loses_nothing(
+    tmp_path: Path, chance: random.Random
+) -> None:
     with PrivateRedis(tmp_path) as server:
 
         async def restart(_: Stage) -> None:
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
 
-        await run_through(server, restart)
+        await run_through(server, restart, chance)
 
 
-async def test_flushall_and_a_pause_under_500_streams_lose_nothing(tmp_path: Path) -> None:
+async def test_flushall_and_a_pause_under_500_streams_lose_nothing(tmp_path: Path, chance: random.Random) -> None:
     with PrivateRedis(tmp_path) as server:
 
         async def flush_and_pause(stage: Stage) -> None:
@@ -90,19 +95,20 @@ async def test_flushall_and_a_pause_under_500_streams_lose_nothing(tmp_path: Pat
             await stage.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
             await stage.redis.flushall()
 
-        await run_through(server, flush_and_pause)
+        await run_through(server, flush_and_pause, chance)
 
 
-async def test_a_worker_that_wakes_after_its_lease_shows_nothing_to_anybody(tmp_path: Path) -> None:
+async def test_a_worker_that_wakes_after_its_lease_shows_nothing_to_anybody(
+    tmp_path: Path, chance: random.Random
+) -> None:
     """SIGSTOP, another worker takes over 500 streams, SIGCONT: every frame of the zombie is refused."""
     with PrivateRedis(tmp_path) as server:
         async with open_stage(server.url) as stage:
             stream_ids = [f"str_zombie{number}" for number in range(STREAMS)]
             for stream_id in stream_ids:
                 stage.rows[stream_id] = make_row(stream_id, "running")
-            watching = [asyncio.create_task(watch_with_drops(stage.hub, stream_id)) for stream_id in stream_ids]
-            zombie = start_zombie(server.url, stream_ids)
-            try:
+            watching = [asyncio.create_task(watch_with_drops(stage.hub, stream_id, chance)) for stream_id in stream_ids]
+            with run_zombie(server.url, stream_ids) as zombie:
                 await wait_for_line(zombie, "ready")
                 zombie.send_signal(signal.SIGSTOP)
                 handles = [stage.open(2, stream_id) for stream_id in stream_ids]
@@ -115,23 +121,20 @@ async def test_a_worker_that_wakes_after_its_lease_shows_nothing_to_anybody(tmp_
                 await asyncio.gather(*(stage.finish(handle) for handle in handles))
                 async with asyncio.timeout(60):
                     folds = await asyncio.gather(*watching)
-            finally:
-                zombie.kill()
-                zombie.wait(timeout=10)
             assert {fold.text for fold in folds} == {"new"}
 
 
-async def test_a_killed_worker_shows_within_seconds_and_its_successor_finishes_every_stream(tmp_path: Path) -> None:
+async def test_a_killed_worker_shows_within_seconds_and_its_successor_finishes_every_stream(
+    tmp_path: Path, chance: random.Random
+) -> None:
     with PrivateRedis(tmp_path) as server:
         async with open_stage(server.url) as stage:
             stream_ids = [f"str_killed{number}" for number in range(50)]
             for stream_id in stream_ids:
                 stage.rows[stream_id] = make_row(stream_id, "running")
-            watching = [asyncio.create_task(watch_with_drops(stage.hub, stream_id)) for stream_id in stream_ids]
-            worker = start_zombie(server.url, stream_ids)
-            await wait_for_line(worker, "ready")
-            worker.kill()
-            worker.wait(timeout=10)
+            watching = [asyncio.create_task(watch_with_drops(stage.hub, stream_id, chance)) for stream_id in stream_ids]
+            with run_zombie(server.url, stream_ids) as worker:
+                await wait_for_line(worker, "ready")
             async with asyncio.timeout(12):  # the lease is 10 s
                 viewers = [await stage.hub.attach(stream_id) for stream_id in stream_ids]
                 await eventually(lambda: all(viewer.state == "stalled" for viewer in viewers), timeout_seconds=12)
@@ -142,15 +145,17 @@ async def test_a_killed_worker_shows_within_seconds_and_its_successor_finishes_e
             assert {fold.text for fold in await asyncio.gather(*watching)} == {"whole"}
 
 
-async def test_a_hub_that_joins_late_and_one_that_was_there_show_the_same(redis_url: str) -> None:
+async def test_a_hub_that_joins_late_and_one_that_was_there_show_the_same(
+    redis_url: str, chance: random.Random
+) -> None:
     async with open_stage(redis_url) as stage:
         hubs = [make_hub(redis_url, stage.rows) for _ in range(3)]
         for hub in hubs:
             await hub.start()
         handles = [stage.open() for _ in range(100)]
-        writing = [asyncio.create_task(write_story(stage, handle)) for handle in handles]
+        writing = [asyncio.create_task(write_story(stage, handle, chance)) for handle in handles]
         watching = [
-            asyncio.create_task(watch_with_drops(random.choice(hubs), handle.stream_id))
+            asyncio.create_task(watch_with_drops(chance.choice(hubs), handle.stream_id, chance))
             for handle in handles
             for _ in range(3)
         ]
@@ -162,9 +167,15 @@ async def test_a_hub_that_joins_late_and_one_that_was_there_show_the_same(redis_
             await hub.stop()
 
 
-def start_zombie(redis_url: str, stream_ids: list[str]) -> subprocess.Popen[str]:
+@contextmanager
+def run_zombie(redis_url: str, stream_ids: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a worker of its own process that holds the streams; it is killed at the end."""
     command = [sys.executable, "-m", "tests.integration.stream.zombie_worker", redis_url, *stream_ids]
-    return subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:

@@ -60,7 +60,7 @@ async def test_a_stopping_service_sends_everybody_away_with_1012_and_exits(
         assert await asyncio.to_thread(service.process.wait, 10) in {0, -15}
 
 
-async def watch_through_kills(service: ServiceProcess, account: Account, stream_id: str) -> Fold:
+async def watch_through_kills(service: ServiceProcess, account: Account, stream_id: str, chance: random.Random) -> Fold:
     """Watch as a good client does: come back after every cut, from the cursor."""
     fold = Fold(stream_id)
     while not fold.ended:
@@ -69,11 +69,11 @@ async def watch_through_kills(service: ServiceProcess, account: Account, stream_
                 watcher = await Watcher.greet(socket)
                 watcher.folds[stream_id] = fold
                 await watcher.subscribe(stream_id, None if fold.cursor == "0-0" else fold.cursor)
-                while not fold.ended and random.random() > 0.01:
+                while not fold.ended and chance.random() > 0.01:
                     await watcher.read()
                 assert not fold.needs_resubscribe
         except (ConnectionClosed, WebSocketException, OSError, TimeoutError):
-            await asyncio.sleep(random.uniform(0.05, 0.3))
+            await asyncio.sleep(chance.uniform(0.05, 0.3))
     return fold
 
 
@@ -86,13 +86,15 @@ async def write_story(worker: Worker, handle: StreamHandle) -> str:
 
 
 async def test_viewers_of_a_killed_service_lose_and_double_nothing(
-    worker: Worker, database_url: str, redis_url: str, tmp_path: Path
+    worker: Worker, database_url: str, redis_url: str, tmp_path: Path, chance: random.Random
 ) -> None:
     account = await add_account(worker.database, "one")
     handles = [await worker.open_stream(account) for _ in range(60)]
     with streaming_process(database_url, redis_url, tmp_path) as service:
         writing = [asyncio.create_task(write_story(worker, handle)) for handle in handles]
-        watching = [asyncio.create_task(watch_through_kills(service, account, handle.stream_id)) for handle in handles]
+        watching = [
+            asyncio.create_task(watch_through_kills(service, account, handle.stream_id, chance)) for handle in handles
+        ]
         for _ in range(2):
             await asyncio.sleep(1.5)
             service.kill()

@@ -50,7 +50,10 @@ def test_chosen_fixes_and_a_grouped_split(tmp_path: Path) -> None:
     status, output = _run(source, "-q", "--apply", "refusal", "--validation-share", "0.2", "--format", "chat")
     assert status == 0, output
     sides = [
-        [json.loads(line)["messages"] for line in (tmp_path / f"stories_prepared_{name}.jsonl").open()]
+        [
+            json.loads(line)["messages"]
+            for line in (tmp_path / f"stories_prepared_{name}.jsonl").read_text().splitlines()
+        ]
         for name in ("train", "valid")
     ]
     train, valid = ({messages[0]["content"] for messages in side} for side in sides)
@@ -99,8 +102,8 @@ def test_chat_lines_stay_chat_or_become_pairs(tmp_path: Path) -> None:
     lines = [{"messages": [{"role": "user", "content": p}, {"role": "assistant", "content": c}]} for p, c in ROWS]
     chat.write_text("\n".join(json.dumps(value) for value in lines))
     assert _run(chat, "--quiet")[0] == 0
-    kept = [json.loads(line) for line in (tmp_path / "talk_prepared.jsonl").open()]
+    kept = [json.loads(line) for line in (tmp_path / "talk_prepared.jsonl").read_text().splitlines()]
     assert kept == lines
     assert _run(chat, "--quiet", "--format", "completion")[0] == 0
-    first = json.loads((tmp_path / "talk_prepared (1).jsonl").open().readline())
+    first = json.loads((tmp_path / "talk_prepared (1).jsonl").read_text().splitlines()[0])
     assert first["prompt"] == f"{ROWS[0][0]} ->"

@@ -49,5 +49,6 @@ async def test_only_old_objects_without_a_name_are_dropped(context: WorkerContex
     assert not (tmp_path / "incoming" / "unfinished").exists()
 
 
-async def test_an_empty_store_is_no_trouble(context: WorkerContext) -> None:
+async def test_an_empty_store_takes_objects_after_a_sweep(context: WorkerContext) -> None:
     await sweep_objects(context)
+    assert context.objects.exists(context.objects.put(io.BytesIO(b"first")).sha256)

@@ -15,8 +15,10 @@ def test_longer_passes_need_more_and_small_ones_little_beyond_the_weights() -> N
     assert long - short > 1_000_000_000
 
 
-def test_a_run_that_fits_passes() -> None:
-    check_memory(1, 0, CPU)
+def test_a_run_that_just_fits_passes_and_one_byte_more_does_not() -> None:
+    check_memory(1024, 1024, CPU)
+    with pytest.raises(InsufficientMemoryError):
+        check_memory(1025, 1024, CPU)
 
 
 def test_a_run_that_does_not_fit_is_told_both_figures() -> None:

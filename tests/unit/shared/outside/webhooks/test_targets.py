@@ -101,8 +101,12 @@ async def test_a_host_without_an_address_is_refused() -> None:
         await check_target("https://no-such-host.invalid/", allow_private=False)
 
 
-async def test_plain_http_and_private_addresses_go_where_the_operator_allows_them() -> None:
-    await check_target("http://127.0.0.1:8080/hook", allow_private=True)
+async def test_plain_http_and_private_addresses_go_only_where_the_operator_allows_them() -> None:
+    url = "http://127.0.0.1:8080/hook"
+    await check_target(url, allow_private=True)
+    assert parse_target(url, allow_private=True) == ("127.0.0.1", 8080)
+    with pytest.raises(BadTargetError, match="starts with https://"):
+        await check_target(url, allow_private=False)
 
 
 async def test_a_name_that_turns_private_after_its_check_is_not_connected_to() -> None:
