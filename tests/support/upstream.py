@@ -56,6 +56,10 @@ class ScriptedUpstream:
         self.choose: Callable[[Call], Script | None] | None = None
         self.models = list(models)
         self.calls: list[Call] = []
+        self.model_requests: list[str] = []
+        """Method and path of what was asked of single models: deletions, tokenizers."""
+        self.model_gate: asyncio.Event | None = None
+        """Their answers wait for it."""
         self.most_in_flight = 0
         self._in_flight = 0
         self._port = port
@@ -79,6 +83,8 @@ class ScriptedUpstream:
         """Listen; on the same port as before after a `stop`."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/v1/models", self._list_models)
+        app.router.add_delete("/v1/models/{id}", self._delete_model)
+        app.router.add_get("/v1/models/{id}/tokenizer", self._refuse_tokenizer)
         app.router.add_post("/v1/completions", self._serve)
         app.router.add_post("/v1/chat/completions", self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
@@ -105,6 +111,19 @@ class ScriptedUpstream:
     async def _list_models(self, _request: web.Request) -> web.Response:
         data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "tests"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
+
+    async def _note_model_request(self, request: web.Request) -> None:
+        self.model_requests.append(f"{request.method} {request.path}")
+        if self.model_gate is not None:
+            await self.model_gate.wait()
+
+    async def _delete_model(self, request: web.Request) -> web.Response:
+        await self._note_model_request(request)
+        return web.json_response({"id": request.match_info["id"], "object": "model", "deleted": True})
+
+    async def _refuse_tokenizer(self, request: web.Request) -> web.Response:
+        await self._note_model_request(request)
+        return web.json_response({"error": {"message": "unknown", "type": "scripted"}}, status=404)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         call = Call(len(self.calls), request.path, await request.json(), dict(request.headers))

@@ -35,6 +35,8 @@ class WebhookReceiver:
     headers: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     url: str = ""
+    gate: asyncio.Event | None = None
+    """Answers wait for it."""
 
     async def __aenter__(self) -> Self:
         self._released = asyncio.Event()
@@ -56,6 +58,8 @@ class WebhookReceiver:
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.received.append(Received(request.path, {k.lower(): v for k, v in request.headers.items()}, body))
+        if self.gate is not None:
+            await self.gate.wait()
         if request.path == "/slow":
             await self._released.wait()
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200, headers=self.headers)

@@ -139,6 +139,8 @@ class KindBeat:
                 self._lose(hold)
 
     def _lose(self, hold: Hold) -> None:
+        if hold.is_lost:
+            return  # it settles its books
         ROWS_LOST.labels(self.kind.name).inc()
         log.warning("row_lost", kind=self.kind.name, row=hold.name)
         hold.lose()

@@ -4,15 +4,12 @@ those of workers that live and wait to renew: they come first, or their rows wou
 import asyncio
 import time
 from contextlib import suppress
-from typing import Final, Self
+from typing import Self
 
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.reaping import takes_writes
-
-STEADY_SHARE: Final = 0.5
-"""Of a lease. Those who live renew five times in one lease, and give up a renewal that hangs after two fifths of it."""
 
 log = get_logger(__name__)
 
@@ -39,11 +36,11 @@ class StoreWatch:
 
     @property
     def is_steady(self) -> bool:
-        """Whether everybody who lives has had the time to renew since the last outage (or freeze of our own)."""
+        """Whether everybody who lives has had a lease's time to renew since the last outage (or freeze of our own)."""
         now, settings = time.monotonic(), self._context.worker_settings
         if self._steady_since is None or now - self._seen_at > 2 * settings.renew_seconds:
             return False
-        return now - self._steady_since >= STEADY_SHARE * settings.lease_seconds
+        return now - self._steady_since >= settings.lease_seconds
 
     async def _watch_for_ever(self) -> None:
         while True:

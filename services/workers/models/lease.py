@@ -57,7 +57,7 @@ class RemovalRows(RowKind[OwedRemoval, datetime]):
         return await put_off_removals(session, rows, lease.seconds)
 
     def hear(self, row: OwedRemoval, wanted: datetime) -> None:
-        row.due_at = wanted
+        row.due_ats[:] = [wanted]
 
     async def hand_back(self, session: AsyncSession, rows: Sequence[OwedRemoval]) -> None:
         await put_off_removals(session, rows, 0)

@@ -121,7 +121,7 @@ async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
         first.send_signal(signal.SIGCONT)
 
         async def is_given_up() -> bool:
-            return "dataset_lost" in first.log
+            return "row_lost" in first.log
 
         await eventually_async(is_given_up, timeout_seconds=60, what="the woken worker to give up")
         await asyncio.to_thread(psutil.wait_procs, [preparing], timeout=20)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import utc_now
 from shared.stores.db.models import Model
 
 RETRY_SECONDS = 60
@@ -16,12 +17,13 @@ BATCH_ROWS = 100
 
 @dataclass(slots=True)
 class OwedRemoval:
-    """A model to be deleted at its provider, by us until `due_at`, which stands for an attempt."""
+    """A model to be deleted at its provider, by us until the time when it is due, which stands for an attempt."""
 
     id: str
     name: str
     provider: str
-    due_at: datetime
+    due_ats: list[datetime]
+    """The newest that the row surely has, and those of renewals whose commit may have been answered to nobody."""
 
 
 async def take_removal(session: AsyncSession, model_id: str, lease_seconds: float) -> OwedRemoval | None:
@@ -35,18 +37,23 @@ async def take_removal(session: AsyncSession, model_id: str, lease_seconds: floa
     row = (await session.execute(statement)).one_or_none()
     if row is None or row.removal_due_at is None:
         return None
-    return OwedRemoval(row.id, row.name, row.provider, row.removal_due_at)
+    return OwedRemoval(row.id, row.name, row.provider, [row.removal_due_at])
 
 
 async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], seconds: float) -> dict[str, datetime]:
-    """Let removals that are ours be due in `seconds`; return until when, of those that still are, by model."""
+    """Let removals that are ours be due in `seconds`; return until when, of those that still are, by model. The time is
+    chosen here, so that it is known whatever becomes of the answer."""
+    due_at = utc_now() + timedelta(seconds=seconds)
+    keys = [(removal.id, known) for removal in held for known in removal.due_ats]
+    for removal in held:
+        removal.due_ats.append(due_at)
     statement = (
         update(Model)
-        .where(tuple_(Model.id, Model.removal_due_at).in_([(removal.id, removal.due_at) for removal in held]))
-        .values(removal_due_at=func.now() + timedelta(seconds=seconds))
-        .returning(Model.id, Model.removal_due_at)
+        .where(tuple_(Model.id, Model.removal_due_at).in_(keys))
+        .values(removal_due_at=due_at)
+        .returning(Model.id)
     )
-    return {model_id: due_at for model_id, due_at in await session.execute(statement) if due_at is not None}
+    return dict.fromkeys(await session.scalars(statement), due_at)
 
 
 async def settle_removal(session: AsyncSession, model_id: str) -> None:
