@@ -27,6 +27,8 @@ class Fault:
     times: int = 1
     after: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    message: str | None = None
+    """Of the refusal."""
 
     def matches(self, request: web.Request) -> bool:
         """Say whether the fault is for this request."""
@@ -43,7 +45,7 @@ class TuningScript:
     valid_losses: list[float] | None = None
     validates_for_ever: bool = False
     names_no_model: bool = False
-    error: dict[str, str] | None = None
+    error: dict[str, Any] | None = None
     stays_running: bool = False
     events: bool = True
     events_doubled: bool = False
@@ -124,7 +126,9 @@ class TuningUpstream:
         fault = next((fault for fault in self.faults if fault.matches(request)), None)
         if fault is not None:
             fault.times -= 1
-        answer: web.StreamResponse = refuse(fault.status, fault.headers) if fault else await handler(request)
+        answer: web.StreamResponse = (
+            refuse(fault.status, fault.headers, fault.message) if fault else await handler(request)
+        )
         if fault is not None and fault.after:
             await handler(request)
         if self.hook is not None:
@@ -297,9 +301,10 @@ class TuningUpstream:
         )
 
 
-def refuse(status: int, headers: dict[str, str] | None = None) -> web.Response:
+def refuse(status: int, headers: dict[str, str] | None = None, message: str | None = None) -> web.Response:
     """Return an error answer."""
-    body = {"error": {"message": f"scripted {status}", "type": "scripted", "param": None, "code": None}}
+    words = message if message is not None else f"scripted {status}"
+    body = {"error": {"message": words, "type": "scripted", "param": None, "code": None}}
     return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)
 
 
