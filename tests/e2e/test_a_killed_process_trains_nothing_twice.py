@@ -1,23 +1,26 @@
-"""A process is killed at a seeded moment of a fine-tuning job: the provider trains once, and every step and event is
+"""A process is killed at a chance moment of a fine-tuning job: the provider trains once, and every step and event is
 told once. Here each process is killed once; `make chaos` kills many more times."""
 
 import json
 import os
-import random
+import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from storymill.client.errors import ApiError, UnreachableError
 from storymill.client.rest import Api
+from tests.support.chance import open_chance
 from tests.support.stack import wait_until
 from tests.support.tiny_model import build_tiny_model
 from tests.support.whole_mill import WholeMill
 
 PROCESSES = ("worker-batch", "engine", "gateway", "postgres", "redis", "beat")
 RUNS = int(os.environ.get("STORYMILL_KILL_RUNS", len(PROCESSES)))
-SEED = 20261124
+ORDERS = 4
+"""A job that is over before its moment has come is ordered again, to be met earlier."""
 EXAMPLES, EPOCHS = 8, 3
 STEPS = EXAMPLES * EPOCHS
 END_TIMEOUT_SECONDS = 180
@@ -54,13 +57,13 @@ def training_file(mill: WholeMill, tmp_path_factory: pytest.TempPathFactory) -> 
         return str(api.upload("/files", path, purpose="fine-tune")["id"])
 
 
-def order_job(api: Api, training_file: str, run: int) -> str:
+def order_job(api: Api, training_file: str, suffix: str) -> str:
     """Order a job; return its id."""
     hyperparameters = {"n_epochs": EPOCHS, "batch_size": 1}
     body = {
         "model": "tiny",
         "training_file": training_file,
-        "suffix": f"run-{run}",
+        "suffix": suffix,
         "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
     }
     return str(api.post("/fine_tuning/jobs", body)["id"])
@@ -86,6 +89,19 @@ def has_ended(api: Api, job_id: str) -> bool:
     return job is not None and job["status"] in {"succeeded", "failed", "cancelled"}
 
 
+def order_and_meet(api: Api, training_file: str, suffix: str, moment: int) -> tuple[str, str]:
+    """Order a job and wait until it has come to a step and is still open; return its id and its suffix."""
+    for order in range(ORDERS):
+        name = f"{suffix}-{order}"
+        job_id = order_job(api, training_file, name)
+        earlier = moment >> order
+        met = partial(has_come_to, api, job_id, earlier)
+        wait_until(met, timeout_seconds=60, what=f"step {earlier} of {name}")
+        if not has_ended(api, job_id):
+            return job_id, name
+    raise AssertionError(f"every job was over before its process could be killed: {suffix}, step {moment}")
+
+
 def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]]:
     """What the engine itself has on its list under a suffix."""
     with Api(f"http://127.0.0.1:{mill.find_process('engine')['port']}/v1", "unused") as engine:
@@ -96,15 +112,16 @@ def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]
 @pytest.mark.timeout(RUNS * END_TIMEOUT_SECONDS)
 @pytest.mark.parametrize("run", range(RUNS))
 def test_one_training_with_every_step_and_event_once(mill: WholeMill, training_file: str, run: int) -> None:
-    name, moment = PROCESSES[run % len(PROCESSES)], random.Random(SEED + run).randint(0, STEPS)
+    name, moment = PROCESSES[run % len(PROCESSES)], open_chance(f"killed while training {run}").randint(0, STEPS)
     where = f"run {run}: {name} killed at step {moment} of {STEPS}"
     with mill.api() as api:
-        job_id = order_job(api, training_file, run)
-        wait_until(lambda: has_come_to(api, job_id, moment), timeout_seconds=60, what=f"the moment of {where}")
+        job_id, suffix = order_and_meet(api, training_file, f"run-{run}", moment)
+        killed_at = int(time.time())
         mill.kill(name)
         wait_until(lambda: has_ended(api, job_id), timeout_seconds=END_TIMEOUT_SECONDS, what=f"the end, {where}")
 
         ended = api.get(f"/fine_tuning/jobs/{job_id}")
+        assert ended["finished_at"] >= killed_at, f"the job was over before the process died: {where}"
         assert ended["status"] == "succeeded", (where, ended["error"])
         metrics = list(api.list_all(f"/fine_tuning/jobs/{job_id}/metrics"))
         assert [metric["step"] for metric in metrics] == list(range(1, STEPS + 1)), where
@@ -114,7 +131,7 @@ def test_one_training_with_every_step_and_event_once(mill: WholeMill, training_f
         assert [codes.count(code) for code in ONCE] == [1] * len(ONCE), (where, codes)
         steps = [event["data"]["step"] for event in events if event["type"] == "metrics"]
         assert steps == list(range(1, STEPS + 1)), where
-        [upstream] = read_upstream_jobs(mill, f"run-{run}")
+        [upstream] = read_upstream_jobs(mill, suffix)
         assert upstream["status"] == "succeeded", where
         models = [model["id"] for model in api.get("/models")["data"]]
         assert models.count(ended["fine_tuned_model"]) == 1, where

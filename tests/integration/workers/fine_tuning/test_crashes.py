@@ -1,19 +1,22 @@
 """A worker may die or fall asleep at any moment of a job: there is one job at the provider, one model, one entry in the
-books, and no event is lost or doubled. `make chaos` looks at every moment; here is a seeded choice of them."""
+books, and no event is lost or doubled. `make chaos` looks at every moment; here is a chance choice of them."""
 
 import asyncio
 import os
-import random
 
 import pytest
 
 from services.workers.fine_tuning.running import run_job
+from tests.support.chance import open_chance
 from tests.support.crash_points import CrashPoints, crashing_transactions
 from tests.support.tuning_bench import TuningBench, make_rows
 from tests.support.tuning_upstream import TuningUpstream
 
 RUNS = int(os.environ.get("STORYMILL_CHAOS_RUNS", "26"))
 """Half of them crashes, half of them workers that are slow and wake up when the job is another's."""
+FEWEST_REACHED = 0.8
+"""A job has a few moments more or less each time, so that the last ones may not come; if more are missing, nothing was
+tested."""
 CODES = ["created", "estimated", "enqueued", "started", "result_file", "model", "succeeded"]
 ADOPTIONS = ("metadata", "suffix", "training_file")
 
@@ -74,7 +77,8 @@ async def test_a_crash_at_any_moment_leaves_one_job_and_every_event(
     bench: TuningBench, provider: TuningUpstream
 ) -> None:
     KNOWN.clear()
-    chosen = random.Random(20261123)
+    chosen = open_chance("crashes of a fine-tuning job")
+    reached = 0
     total = await count_points(bench, provider)
     KNOWN.update(provider.jobs)
     for run in range(RUNS):
@@ -85,6 +89,7 @@ async def test_a_crash_at_any_moment_leaves_one_job_and_every_event(
         job_id = await add_job(bench)
         await run_with(bench, provider, job_id, points)
         where = f"run {run}: {'sleeps' if sleeps else 'dies'} {points.where} ({at} of {total}, {adoption})"
+        reached += points.reached.is_set()
         if not points.reached.is_set():
             await assert_one_of_everything(bench, provider, job_id, where)
             continue
@@ -96,3 +101,4 @@ async def test_a_crash_at_any_moment_leaves_one_job_and_every_event(
             await asyncio.wait({points.victim}, timeout=30)
             assert points.victim.done(), where
         await assert_one_of_everything(bench, provider, job_id, where)
+    assert reached >= RUNS * FEWEST_REACHED, f"only {reached} of {RUNS} moments were reached"
