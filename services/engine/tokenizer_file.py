@@ -18,11 +18,12 @@ class TokenizerFile:
 
 
 def write_tokenizer_file(tokenizer: Any, folder: Path) -> TokenizerFile:
-    """Write the tokenizer, unless it is there. Takes a second for a vocabulary of 262,144 tokens."""
+    """Write the tokenizer, unless it is there whole: a power cut may leave a file without its bytes. Takes a second for
+    a vocabulary of 262,144 tokens."""
     raw = tokenizer.backend_tokenizer.to_str().encode()
     sha256 = hashlib.sha256(raw).hexdigest()
     path = folder / f"{sha256}.json"
-    if not path.is_file():
+    if not (path.is_file() and path.read_bytes() == raw):
         folder.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=folder)
         with os.fdopen(number, "wb") as out:

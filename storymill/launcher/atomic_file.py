@@ -10,8 +10,10 @@ from storymill.launcher.errors import StateDirError
 FULL_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_file(path: Path, text: str, *, mode: int = 0o600) -> None:
+def write_file(path: Path, text: str, *, mode: int = 0o600, is_lasting: bool = True) -> None:
     """Replace the file with `text` in one step; on failure the old file stands and no remains are left.
+
+    With `is_lasting` the new file also outlives a power cut: after one, the old or the new file is there, whole.
 
     Raises: StateDirError when the disk is full or the folder is not writable.
     """
@@ -20,7 +22,12 @@ def write_file(path: Path, text: str, *, mode: int = 0o600) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            if is_lasting:
+                os.fsync(file.fileno())
         temporary.rename(path)
+        if is_lasting:
+            sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise explain_write_failure(path, error) from error
@@ -35,3 +42,12 @@ def explain_write_failure(path: Path, error: OSError) -> StateDirError:
             f"{path.parent} is not writable by user id {os.geteuid()}: choose another --state-dir or change its owner."
         )
     return StateDirError(f"Could not write {path}: {error.strerror or error}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Raises: OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -60,7 +60,8 @@ class Snapshot(BaseModel):
 
 def write_snapshot(state: StateDir, snapshot: Snapshot) -> None:
     """Publish the snapshot to the other commands."""
-    write_file(state.snapshot_file, snapshot.model_dump_json(indent=2) + "\n")
+    text = snapshot.model_dump_json(indent=2) + "\n"
+    write_file(state.snapshot_file, text, is_lasting=False)  # after a power cut nothing of it is true
 
 
 def find_snapshot(state: StateDir) -> Snapshot | None:

@@ -1,6 +1,7 @@
 """A model's own tokenizer, from the server that serves the model: our engine tells it, others answer 404."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -22,6 +23,10 @@ CONTENT_TIMEOUT_SECONDS: Final = 120.0
 log = get_logger(__name__)
 
 
+class WrongContentError(Exception):
+    """The bytes are not those that the card names: they were cut off, or another model's."""
+
+
 class TokenizerCard(BaseModel):
     """The answer of `GET /v1/models/{model}/tokenizer`."""
 
@@ -34,7 +39,8 @@ class TokenizerCard(BaseModel):
 
 
 async def fetch_tokenizer(context: WorkerContext, model: str, folder: Path) -> OwnTokenizerOrder | None:
-    """Put the tokenizer into `folder`; None when its server has none to give or is away: then counts are estimates."""
+    """Put the tokenizer into `folder`; None when its server has none to give, is away or gives other bytes than it
+    promised: then counts are estimates, and the log says why."""
     target = await find_asked(context, model)
     if target is None:
         return None
@@ -43,7 +49,7 @@ async def fetch_tokenizer(context: WorkerContext, model: str, folder: Path) -> O
         card = TokenizerCard.model_validate(read_object(raw))
         path = folder / "tokenizer.json"
         await fetch_content(context, target, card, path)
-    except (LlmError, ValidationError) as error:
+    except (LlmError, ValidationError, WrongContentError) as error:
         log.info("tokenizer_not_fetched", model=model, provider=target.provider.name, error=str(error))
         return None
     return OwnTokenizerOrder(
@@ -61,14 +67,28 @@ async def find_asked(context: WorkerContext, model: str) -> Target | None:
 
 
 async def fetch_content(context: WorkerContext, target: Target, card: TokenizerCard, path: Path) -> None:
-    """Copy the file out of the object store, where it is kept by its hash after the first time. Raises: LlmError."""
+    """Copy the file out of the object store, where it is kept by its hash after the first time.
+
+    Raises: LlmError, WrongContentError."""
     try:
         await asyncio.to_thread(context.objects.fetch, card.sha256, path)
-    except FileNotFoundError:
+        await asyncio.to_thread(require_content, card, path, "the object store")
+    except (FileNotFoundError, WrongContentError) as error:
+        if isinstance(error, WrongContentError):
+            log.warning("kept_tokenizer_is_damaged", model=target.model, error=str(error))
         where = f"{resource(target.model)}/content"
         raw = await context.llm.fetch(target.provider, where, CONTENT_TIMEOUT_SECONDS)
         await asyncio.to_thread(path.write_bytes, raw)
+        await asyncio.to_thread(require_content, card, path, target.provider.name)
         await asyncio.to_thread(context.objects.put_file, path)
+
+
+def require_content(card: TokenizerCard, path: Path, source: str) -> None:
+    """Pass when the file is what the card names. Raises: WrongContentError."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != card.sha256:
+        raise WrongContentError(f"{source} gave bytes of sha256 {found}; the card names {card.sha256}")
 
 
 def resource(model: str) -> str:

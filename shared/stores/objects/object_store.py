@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 PIECE_BYTES: Final = 1 << 20
 TIME_NAMES: Final = ("mtime", "LastModified", "updated", "last_modified")
@@ -33,6 +34,7 @@ class ObjectStore:
 
     def __init__(self, location: str) -> None:
         self._files, self._root = url_to_fs(location)
+        self._is_local = isinstance(self._files, LocalFileSystem)
 
     def put(self, source: IO[bytes]) -> StoredObject:
         """Copy `source` from where it stands to its end; the object appears whole or not at all."""
@@ -46,6 +48,7 @@ class ObjectStore:
             else:
                 self._files.makedirs(self._parent(path), exist_ok=True)
                 self._files.mv(incoming, path)
+            self._sync_name(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._files.rm_file(incoming)
@@ -113,6 +116,13 @@ class ObjectStore:
             _sync(out)
         return StoredObject(digest.hexdigest(), size)
 
+    def _sync_name(self, path: str) -> None:
+        """Have the object's name outlive a power cut, too: it stands in its folder, a new folder's in the one above.
+        Also for an object that was there: whoever put it may have come no further than the rename."""
+        if self._is_local:
+            for folder in (self._parent(path), f"{self._root}/sha256", self._root):
+                sync_folder(folder)
+
     def _path(self, sha256: str) -> str:
         return f"{self._root}/sha256/{sha256[:2]}/{sha256}"
 
@@ -134,3 +144,13 @@ def _sync(out: Any) -> None:
     out.flush()
     with contextlib.suppress(OSError, AttributeError):
         os.fsync(out.fileno())
+
+
+def sync_folder(path: str) -> None:
+    """Wait until the names in a local folder are on the disk. Some file systems cannot, and need not, be told."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -81,5 +81,8 @@ def test_a_line_that_the_template_refuses_is_counted_all_the_same(both: tuple[Ex
 def test_the_file_is_written_once_under_its_hash(tmp_path: Path) -> None:
     tokenizer = build_tiny_tokenizer()
     first, again = (write_tokenizer_file(tokenizer, tmp_path) for _ in range(2))
+    whole = first.path.read_bytes()
+    first.path.write_bytes(whole[:100])
+    assert write_tokenizer_file(tokenizer, tmp_path).path.read_bytes() == whole
     assert first == again
     assert [path.name for path in tmp_path.iterdir()] == [f"{first.sha256}.json"]

@@ -11,6 +11,7 @@ import pytest
 from storymill.launcher.atomic_file import write_file
 from storymill.launcher.errors import AlreadyRunningError, StateDirError
 from storymill.launcher.state_dir import SCHEMA, is_locked, lock_state_dir, open_state_dir
+from tests.support.synced_paths import watch_syncs
 
 
 @contextmanager
@@ -91,3 +92,14 @@ def test_a_second_launcher_is_kept_out_until_the_first_lets_go(tmp_path: Path) -
         with pytest.raises(AlreadyRunningError):
             lock_state_dir(state)
     assert not is_locked(state)
+
+
+def test_a_file_and_its_name_are_on_the_disk_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = watch_syncs(monkeypatch)
+    write_file(tmp_path / "secrets.json", "{}")
+    assert [path.parent for path in synced] == [tmp_path, tmp_path.parent]
+    synced.clear()
+    write_file(tmp_path / "run.json", "{}", is_lasting=False)
+    assert synced == []

@@ -1,0 +1,87 @@
+"""A state directory of the release before opens: its tables are brought up to date, its open jobs come to an end."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services.workers.maintenance.reap_task import reap
+from services.workers.process.context import open_context
+from services.workers.process.settings import WorkerSettings
+from shared.settings import Settings
+from shared.stores.db.migrate import migrate
+from shared.stores.objects.object_store import ObjectStore
+from tests.support.interactive import eventually_async
+from tests.support.release_before import find_changed_migrations, make_state
+from tests.support.stack import PrivatePostgres
+from tests.support.upstream import ScriptedUpstream
+from tests.support.worker_process import WorkerProcess
+
+STATES = """
+select id, status from completion union all select id, status from generation
+union all select id, status from story where generation_id <> 'gen_done'
+union all select id, status from dataset union all select id, status from fine_tuning_job order by id
+"""
+ENDED = {
+    "ds_open": "succeeded",
+    "ftjob-old": "failed",  # its file holds no training rows
+    "gen_done": "succeeded",
+    "gen_gone": "cancelled",
+    "gen_open": "succeeded",
+    "str_done": "succeeded",
+    "str_held": "succeeded",
+    "str_lost": "succeeded",
+    **{f"sty_gone{number}": "cancelled" for number in range(3)},
+    **{f"sty_open{number}": "succeeded" for number in range(3)},
+}
+BOOKS = """
+select outcome, exists (select 1 from ledger_entry where attempt_id = attempt.id) from attempt
+where id in ('att_story', 'att_text')
+"""
+
+
+@pytest.fixture
+def old_database_url(postgres_server: PrivatePostgres) -> Iterator[str]:
+    """An empty database, before any migration."""
+    postgres_server.execute(sql.SQL("create database release_before"))
+    yield postgres_server.database_url("release_before")
+    postgres_server.drop_database("release_before")
+
+
+def test_released_migrations_have_not_changed() -> None:
+    assert find_changed_migrations() == []
+
+
+async def test_open_jobs_of_the_release_before_come_to_an_end(
+    old_database_url: str, redis_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    objects = str(tmp_path / "objects")
+    await asyncio.to_thread(make_state, old_database_url, ObjectStore(objects))
+    stores = {"database_url": old_database_url, "redis_url": redis_url, "upstream_url": upstream.url}
+    settings = Settings.model_validate({**stores, "object_store_dir": objects})
+    await asyncio.to_thread(migrate, settings.sqlalchemy_url)
+    worker = WorkerProcess(
+        tmp_path,
+        **stores,
+        queues="interactive,generation,datasets,fine_tuning,maintenance",
+        env={"STORYMILL_OBJECT_STORE_DIR": objects},
+    )
+    context = await open_context(settings, WorkerSettings())
+    async with worker:
+        with psycopg.connect(old_database_url, autocommit=True) as connection:
+            seen: dict[str, str] = {}
+
+            async def is_over() -> bool:
+                await reap(context)
+                seen.update(connection.execute(STATES).fetchall())
+                return seen == ENDED
+
+            try:
+                await eventually_async(is_over, timeout_seconds=90, what="every job to end")
+            except TimeoutError:
+                assert seen == ENDED, worker.log[-3000:]
+            assert connection.execute(BOOKS).fetchall() == [("unknown", True)] * 2
+    await context.close()
