@@ -27,7 +27,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def answer_json(body: dict[str, Any], status: int = 200) -> Response:
-    """Return a JSON answer."""
+    """Encode a body into a response, by the same encoder as the frames."""
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 

