@@ -42,7 +42,8 @@ class Gateway:
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:
-        """Wire a gateway; nothing is connected yet. Raises: ProvidersFileError, PriceFileError."""
+        """Wire a gateway; nothing is connected yet. Raises: ProvidersFileError or PriceFileError when a file of the
+        operator's cannot be read."""
         load_price_book(settings.prices_dir)
         database = Database(settings)
         client = LlmClient()

@@ -19,8 +19,8 @@ log = get_logger(__name__)
 
 
 async def publish_cancel(redis: Redis, stream_id: str) -> None:
-    """Ask whoever owns the stream to cancel it; the key tells a worker that claims it later.
-    Raises: redis.exceptions.RedisError."""
+    """Ask whoever owns the stream to cancel it; the key tells a worker that claims it later. Raises:
+    redis.exceptions.RedisError when Redis does not take it."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.set(cancel_key(stream_id), "1", ex=CANCEL_KEY_SECONDS)
     pipeline.publish(CONTROL_CHANNEL, orjson.dumps({"cancel": stream_id}))

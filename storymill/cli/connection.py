@@ -14,10 +14,8 @@ console = Console()
 
 
 def load_credentials(state_dir: Path) -> Credentials:
-    """Return the credentials of the state directory; without one, those of OPENAI_BASE_URL and OPENAI_API_KEY.
-
-    Raises: LauncherError.
-    """
+    """Return the credentials of the state directory; without one, those of OPENAI_BASE_URL and OPENAI_API_KEY. Raises:
+    LauncherError when there are neither."""
     found = find_credentials(state_dir)
     if found is not None:
         return found

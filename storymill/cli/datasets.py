@@ -146,7 +146,8 @@ class DatasetFailedError(ClientError):
 
 
 def prepare_there(api: Api, source: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
-    """Have the mill prepare a source, and show what came of it. Raises: DatasetFailedError."""
+    """Have the mill prepare a source, and show what came of it. Raises: DatasetFailedError when it could not be
+    prepared."""
     ordered = api.post("/datasets", {"sources": [source], **options})
     dataset = follow_dataset(api, ordered["id"], console)
     if dataset["status"] == "failed":
@@ -156,7 +157,7 @@ def prepare_there(api: Api, source: dict[str, str], options: dict[str, Any]) -> 
 
 
 def save_side(api: Api, dataset_id: str, split: str, target: Path) -> None:
-    """Write one side of a dataset to `target`. Raises: ClientError."""
+    """Write one side of a dataset to `target`. Raises: ClientError when the mill does not give it."""
     size = api.download(f"/datasets/{dataset_id}/export", target, split=split)
     console.print(f"wrote {target} ({size:,} bytes)", markup=False)
 

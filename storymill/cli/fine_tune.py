@@ -65,7 +65,8 @@ def fine_tune(
 
 
 def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json:
-    """Print the estimate, make the job, and follow it; returns its last state. Raises: ClientError."""
+    """Print the estimate, make the job, and follow it; returns its last state. Raises: ClientError when the mill
+    refuses it, or the job ends without a model."""
     estimate = api.post("/fine_tuning/estimate", body)
     console.print(describe_estimate(estimate), highlight=False, soft_wrap=True)
     if must_ask and estimate.get("usd") and console.is_terminal:
@@ -90,7 +91,8 @@ def describe_method(hyperparameters: Json) -> Json | None:
 
 
 def name_rows(api: Api, source: str, validation: str | None) -> Json:
-    """Return the fields that name the rows; files of this machine are sent. Raises: ClientError."""
+    """Return the fields that name the rows; files of this machine are sent. Raises: ClientError when validation rows
+    are given beside a dataset, or a file cannot be sent."""
     if source.startswith(DATASET_PREFIX):
         if validation is not None:
             raise ClientError("A dataset brings its own validation rows: leave --validation out.")
@@ -100,7 +102,8 @@ def name_rows(api: Api, source: str, validation: str | None) -> Json:
 
 
 def send_file(api: Api, name: str) -> str:
-    """Return the id of a file, sent first if it is one of this machine. Raises: ClientError."""
+    """Return the id of a file, sent first if it is one of this machine. Raises: ClientError when there is no such file,
+    or it is not prepared."""
     if name.startswith(FILE_PREFIX):
         return name
     path = Path(name)

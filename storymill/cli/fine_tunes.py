@@ -211,7 +211,7 @@ def print_changes(changes: list[Json]) -> None:
 
 
 def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None:
-    """Draw the curves here, into a picture, or both. Raises: ClientError."""
+    """Draw the curves here, into a picture, or both. Raises: ClientError with what is missing for it."""
     follower = JobFollower(api, job_id)
     follower.refresh()
     series = collect_series(follower.metrics)

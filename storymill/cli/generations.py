@@ -143,7 +143,7 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
 
 
 def export_generation(api: Api, generation_id: str, target: Path) -> None:
-    """Write the stories of a run to `target`. Raises: ClientError."""
+    """Write the stories of a run to `target`. Raises: ClientError when the mill has no such run."""
     size = api.download(f"/generations/{generation_id}/export", target, format=export_format(target))
     console.print(f"wrote {target} ({size:,} bytes)")
 

@@ -21,7 +21,7 @@ class TuningFailedError(ClientError):
 def watch_job(api: Api, job_id: str) -> dict[str, Any]:
     """Show a job until it is over or paused, and say how it ended; returns its last state.
 
-    Ctrl-C exits with 130 and leaves the job running. Raises: TuningFailedError.
+    Ctrl-C exits with 130 and leaves the job running. Raises: TuningFailedError when it ends without a model.
     """
     follower = JobFollower(api, job_id)
     try:

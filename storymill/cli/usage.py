@@ -63,7 +63,7 @@ def usage(
 
 
 def read_groups(text: str) -> list[str]:
-    """Return the groups asked for. Raises: ClientError."""
+    """Return the groups asked for. Raises: ClientError when there are none, or some are unknown."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in GROUPS]
     if unknown or not names:

@@ -37,23 +37,25 @@ class Api:
         self._http.close()
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
-        """Read a resource; parameters that are None are left out. Raises: ClientError."""
+        """Read a resource; parameters that are None are left out. Raises: ClientError when the mill refuses or cannot
+        be reached."""
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Create or act. Raises: ClientError."""
+        """Create or act. Raises: ClientError when the mill refuses or cannot be reached."""
         return self._call("POST", path, json=body)
 
     def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Change a resource. Raises: ClientError."""
+        """Change a resource. Raises: ClientError when the mill refuses or cannot be reached."""
         return self._call("PATCH", path, json=body)
 
     def delete(self, path: str) -> dict[str, Any]:
-        """Delete a resource. Raises: ClientError."""
+        """Delete a resource. Raises: ClientError when the mill refuses or cannot be reached."""
         return self._call("DELETE", path)
 
     def upload(self, path: str, file: Path, **fields: str) -> dict[str, Any]:
-        """Send a file as a form, read while it is sent; not repeated. Raises: ClientError."""
+        """Send a file as a form, read while it is sent; not repeated. Raises: ClientError when the mill refuses or
+        cannot be reached."""
         with file.open("rb") as content:
             response = self._send("POST", path, data=fields, files={"file": (file.name, content)})
         if not response.is_success:

@@ -33,7 +33,7 @@ class JobFollower:
         return int(self.metrics[-1]["step"]) if self.metrics else 0
 
     def refresh(self) -> list[Json]:
-        """Read what changed. Raises: ClientError."""
+        """Read what changed. Raises: ClientError when the mill refuses or cannot be reached."""
         # The job first: when it is over, the events and metrics read after it are complete.
         self.job = self._api.get(self._path)
         self._read_metrics()

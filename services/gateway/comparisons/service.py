@@ -90,7 +90,8 @@ async def list_comparisons(gateway: Gateway, caller: Principal, page: Page) -> t
 
 
 async def list_pairs(gateway: Gateway, caller: Principal, comparison_id: str) -> list[Json]:
-    """Return the pairs: while people vote, without saying which text is whose. Raises: NotFoundError."""
+    """Return the pairs: while people vote, without saying which text is whose. Raises: NotFoundError when the project
+    has no such comparison."""
     row = await get_comparison(gateway, caller, comparison_id)
     async with gateway.database.transaction() as session:
         pairs = await comparisons.list_pairs(session, row.id)

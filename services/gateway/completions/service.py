@@ -18,10 +18,8 @@ OURS: Final = frozenset({"model", "prompt", "n", "best_of", "stream", "stream_op
 
 
 def split_request(body: CompletionRequest) -> list[dict[str, Any]]:
-    """Return one provider body per text: prompts × n, with `index` = prompt index × n + k.
-
-    Raises: InvalidRequestError.
-    """
+    """Return one provider body per text: prompts × n, with `index` = prompt index × n + k. Raises: InvalidRequestError
+    when there is no prompt, or `best_of` is not `n`."""
     n = body.n or 1
     if (body.best_of or n) != n:
         raise InvalidRequestError("best_of is supported only when it equals n.", param="best_of")

@@ -37,7 +37,8 @@ async def order_dataset(gateway: Gateway, caller: Principal, claim: Claim, reque
 async def require_source(
     session: AsyncSession, caller: Principal, source: GenerationSource | FileSource, param: str
 ) -> None:
-    """Pass when the source is the caller's and has rows. Raises: NotFoundError, InvalidRequestError."""
+    """Pass when the source is the caller's and has rows. Raises: NotFoundError for what the project does not have,
+    InvalidRequestError for a run without a finished story."""
     if isinstance(source, FileSource):
         if await files.find_file(session, caller.project_id, source.file) is None:
             raise NotFoundError(f"No file '{source.file}' in this project.", param=param)

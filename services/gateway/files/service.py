@@ -46,7 +46,8 @@ async def keep_upload(gateway: Gateway, caller: Principal, claim: Claim, upload:
 async def keep_bytes(
     gateway: Gateway, content: IO[bytes], record: Callable[[AsyncSession, StoredObject], Awaitable[Row]]
 ) -> Row:
-    """Put bytes into the store and name them in the transaction that `record` is given. Raises: ConflictError."""
+    """Put bytes into the store and name them in the transaction that `record` is given. Raises: ConflictError when a
+    deletion of the same content comes in between at every try."""
     for _ in range(PUT_TRIES):
         content.seek(0)
         stored = await asyncio.to_thread(gateway.objects.put, content)
@@ -105,7 +106,7 @@ async def delete_file(gateway: Gateway, caller: Principal, file_id: str) -> Json
 
 
 async def refuse_used(session: AsyncSession, file_id: str) -> None:
-    """Pass when a file may be deleted. Raises: ConflictError."""
+    """Pass when a file may be deleted. Raises: ConflictError when a dataset or an open job holds it."""
     dataset_id = await files.find_dataset_of_file(session, file_id)
     if dataset_id is not None:
         raise ConflictError(f"The file belongs to dataset '{dataset_id}', which never changes.", param="id")

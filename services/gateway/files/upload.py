@@ -45,9 +45,7 @@ async def open_upload(request: Request) -> AsyncIterator[Upload]:
 
 def check_name(name: str | None) -> str:
     """Return the name as it is kept: old clients send the path as it was typed, of which only the last part says what
-    the file is.
-
-    Raises: InvalidRequestError."""
+    the file is. Raises: InvalidRequestError when there is none, or it is too long."""
     if not name or not (last := re.split(r"[/\\]", name)[-1]) or len(name) > LONGEST_NAME or holds_nul(name):
         raise InvalidRequestError(f"file: it needs a name of at most {LONGEST_NAME} characters.", param="file")
     return make_storable_text(last)

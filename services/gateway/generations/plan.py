@@ -66,7 +66,8 @@ class RunPlan:
 
 
 async def plan_run(gateway: Gateway, caller: Principal, request: GenerationRequest) -> RunPlan:
-    """Check a request and work out what it asks for. Raises: InvalidRequestError, NotFoundError."""
+    """Check a request and work out what it asks for. Raises: InvalidRequestError when it is too large or cannot be
+    meant, NotFoundError for an unknown recipe or model."""
     content, name, version_id = await load_content(gateway, caller, request.recipe)
     grid = read_grid(content.attributes, content.attribute_names)
     repeats = request.repeats or content.repeats
@@ -85,7 +86,8 @@ async def plan_run(gateway: Gateway, caller: Principal, request: GenerationReque
 async def load_content(
     gateway: Gateway, caller: Principal, recipe: str | InlineRecipe
 ) -> tuple[RecipeContent, str, str | None]:
-    """Return content, name and version id of a recipe given by name, by id or inline. Raises: NotFoundError."""
+    """Return content, name and version id of a recipe given by name, by id or inline. Raises: NotFoundError when the
+    project has no such recipe."""
     if isinstance(recipe, InlineRecipe):
         content = check_content(recipe)
         return content, recipe.name or f"inline-{content.content_hash[:12]}", None

@@ -31,7 +31,8 @@ class Relay:
         """The new attempt's text while it repeats what was sent; None in the ordinary case."""
 
     def take(self, frame: Frame) -> tuple[str, list[dict[str, Any]]]:
-        """Return the new text and the new extra deltas that a frame brings. Raises: RestartedError."""
+        """Return the new text and the new extra deltas that a frame brings. Raises: RestartedError when a new attempt
+        says something else than what was sent."""
         match frame:
             case Delta():
                 return self._take_text(frame.offset, frame.text), self._take_extras(list(frame.extra))

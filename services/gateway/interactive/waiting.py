@@ -25,10 +25,8 @@ async def answer_when_done(
     texts: OpenTexts,
     shape: Callable[[OpenTexts, Sequence[Completion]], Json],
 ) -> Response:
-    """Wait for all texts, then answer with `shape` of their rows, or with the first failure.
-
-    Raises: DeadlineError.
-    """
+    """Wait for all texts, then answer with `shape` of their rows, or with the first failure. Raises: DeadlineError when
+    they take longer than the setting allows; without a key they are cancelled then."""
     done = asyncio.create_task(wait_for_ends(gateway.hub, texts.stream_ids))
     gone = asyncio.create_task(wait_for_disconnect(request.receive))
     try:

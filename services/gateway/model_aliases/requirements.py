@@ -18,7 +18,8 @@ async def check_requirement(session: AsyncSession, project_id: str, model: str, 
 
 
 async def check_comparison(session: AsyncSession, project_id: str, model: str, required: Requirement) -> None:
-    """Pass when the model won often enough. Raises: NotFoundError, ConflictError."""
+    """Pass when the model won often enough. Raises: NotFoundError when the project has no such comparison,
+    ConflictError when it is another model's, not over, or too low."""
     assert required.comparison is not None
     found = await comparisons.find_comparison(session, project_id, required.comparison)
     if found is None:
@@ -44,7 +45,8 @@ async def check_comparison(session: AsyncSession, project_id: str, model: str, r
 
 
 async def check_evaluation(session: AsyncSession, project_id: str, model: str, required: Requirement) -> None:
-    """Pass when the model's loss is low enough. Raises: NotFoundError, ConflictError."""
+    """Pass when the model's loss is low enough. Raises: NotFoundError when the project has no such evaluation,
+    ConflictError when it is another model's, not over, or too high."""
     assert required.evaluation is not None
     assert required.max_loss is not None
     found = await evaluations.find_evaluation(session, project_id, required.evaluation)
@@ -59,5 +61,5 @@ async def check_evaluation(session: AsyncSession, project_id: str, model: str, r
 
 
 def refuse(message: str, param: str) -> None:
-    """Say why a model is not promoted. Raises: ConflictError."""
+    """Say why a model is not promoted. Raises: ConflictError always, with the code that promotions share."""
     raise ConflictError(message, param=param, code=CODE)

@@ -42,7 +42,8 @@ async def set_alias(gateway: Gateway, caller: Principal, request: AliasRequest) 
 
 
 async def find_target(gateway: Gateway, caller: Principal, name: str, param: str) -> str:
-    """Return the provider's name of what an alias shall lead to. Raises: NotFoundError."""
+    """Return the provider's name of what an alias shall lead to. Raises: NotFoundError when the project sees no such
+    model."""
     async with gateway.database.transaction() as session:
         resolved = await registry.resolve_name(session, caller.project_id, name, MAIN)
         hidden = resolved.row is None and await registry.is_foreign(session, caller.project_id, resolved.model_name)
@@ -55,7 +56,7 @@ async def find_target(gateway: Gateway, caller: Principal, name: str, param: str
 
 async def require_free_name(gateway: Gateway, caller: Principal, name: str) -> None:
     """Pass unless a model has the name: an alias would hide it. A legacy name may be taken over: that is how an old
-    name comes to mean a newer model. Raises: InvalidRequestError."""
+    name comes to mean a newer model. Raises: InvalidRequestError when a model has it."""
     async with gateway.database.transaction() as session:
         if await aliases.find_alias(session, caller.project_id, name) is not None:
             return
@@ -68,7 +69,7 @@ async def require_free_name(gateway: Gateway, caller: Principal, name: str) -> N
 
 
 async def get_alias(gateway: Gateway, caller: Principal, name: str) -> tuple[ModelAlias, Sequence[ModelAliasChange]]:
-    """Return an alias with its history. Raises: NotFoundError."""
+    """Return an alias with its history. Raises: NotFoundError when there is none such now."""
     async with gateway.database.transaction() as session:
         alias = await aliases.find_alias(session, caller.project_id, name)
         history = await aliases.list_changes(session, caller.project_id, name)
@@ -102,7 +103,7 @@ async def roll_back(gateway: Gateway, caller: Principal, name: str, reason: str 
 
 
 async def delete_alias(gateway: Gateway, caller: Principal, name: str) -> None:
-    """Delete an alias; its history stays. Raises: NotFoundError."""
+    """Delete an alias; its history stays. Raises: NotFoundError when there is none such."""
     async with gateway.database.transaction() as session:
         deleted = await aliases.delete_alias(
             session, project_id=caller.project_id, alias=name, changed_by=caller.api_key_id

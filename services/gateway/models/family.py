@@ -14,7 +14,8 @@ from shared.stores.db.repositories.model_facts import TuningFacts
 
 
 async def describe_tree(gateway: Gateway, caller: Principal, name: str) -> Json:
-    """Return the tree from the first tuned ancestor down; the model asked for has `is_asked`. Raises: NotFoundError."""
+    """Return the tree from the first tuned ancestor down; the model asked for has `is_asked`. Raises: NotFoundError
+    when it is no tuned model of the project."""
     asked = await get_tuned(gateway, caller, name)
     async with gateway.database.transaction() as session:
         line = await registry.list_line(session, asked)

@@ -15,7 +15,8 @@ Cells = dict[tuple[str, str], ModelEvaluation]
 
 
 async def describe_forgetting(gateway: Gateway, caller: Principal, name: str) -> Json:
-    """Return the matrix: rows are models, columns the validation files, the oldest first. Raises: NotFoundError."""
+    """Return the matrix: rows are models, columns the validation files, the oldest first. Raises: NotFoundError when it
+    is no tuned model of the project."""
     line, cells = await load_matrix(gateway, caller, name)
     measured = [model for model in line if model.validation_file_id is not None]
     return {
@@ -30,7 +31,8 @@ async def describe_forgetting(gateway: Gateway, caller: Principal, name: str) ->
 
 
 async def queue_missing(gateway: Gateway, caller: Principal, name: str) -> None:
-    """Queue the cells that are missing or failed, and send all that wait to the workers. Raises: NotFoundError."""
+    """Queue the cells that are missing or failed, and send all that wait to the workers. Raises: NotFoundError when it
+    is no tuned model of the project."""
     model = await get_tuned(gateway, caller, name)
     async with gateway.database.transaction() as session:
         line = await registry.list_line(session, model)
@@ -43,7 +45,8 @@ async def queue_missing(gateway: Gateway, caller: Principal, name: str) -> None:
 
 
 async def load_matrix(gateway: Gateway, caller: Principal, name: str) -> tuple[list[Model], Cells]:
-    """Return a model's line, the oldest first, and what was measured on it. Raises: NotFoundError."""
+    """Return a model's line, the oldest first, and what was measured on it. Raises: NotFoundError when it is no tuned
+    model of the project."""
     model = await get_tuned(gateway, caller, name)
     async with gateway.database.transaction() as session:
         line = await registry.list_line(session, model)

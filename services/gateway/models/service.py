@@ -28,7 +28,8 @@ async def list_models(gateway: Gateway, caller: Principal) -> list[Json]:
 
 
 async def describe_model(gateway: Gateway, caller: Principal, name: str) -> Json:
-    """Return the object of one model, its `id` the name that was asked for. Raises: NotFoundError."""
+    """Return the object of one model, its `id` the name that was asked for. Raises: NotFoundError when the project sees
+    no such model."""
     async with gateway.database.transaction() as session:
         resolved = await registry.resolve_name(session, caller.project_id, name, MAIN)
         row = resolved.row
@@ -43,7 +44,8 @@ async def describe_model(gateway: Gateway, caller: Principal, name: str) -> Json
 
 
 async def get_tuned(gateway: Gateway, caller: Principal, name: str) -> Model:
-    """Return a tuned model of the project, by name, legacy name, alias or id. Raises: NotFoundError."""
+    """Return a tuned model of the project, by name, legacy name, alias or id. Raises: NotFoundError for a base model,
+    an unknown one, or another project's."""
     async with gateway.database.transaction() as session:
         row = (await registry.resolve_name(session, caller.project_id, name, MAIN)).row
     if row is None:

@@ -44,7 +44,7 @@ class ModelPrices:
 
 async def find_prices(gateway: Gateway, project_id: str, model: str, provider: str | None, on: date) -> ModelPrices:
     """Return a model's prices on a day; an alias or a legacy name is resolved. Without a provider, of the one that
-    serves the model. Raises: NotFoundError."""
+    serves the model. Raises: NotFoundError when nobody serves the model, or the provider is unknown."""
     name, found = await find_provider(gateway, project_id, model, provider)
     return look_up(name, found, on)
 
@@ -62,7 +62,8 @@ def look_up(model: str, provider: Provider, on: date) -> ModelPrices:
 
 
 async def find_provider(gateway: Gateway, project_id: str, model: str, provider: str | None) -> tuple[str, Provider]:
-    """Return the provider's name of a model, and the provider. Raises: NotFoundError."""
+    """Return the provider's name of a model, and the provider. Raises: NotFoundError when nobody serves the model, or
+    the provider is unknown."""
     if provider is not None:
         return model, get_provider(gateway, provider)
     async with gateway.database.transaction() as session:
@@ -80,7 +81,7 @@ async def find_provider(gateway: Gateway, project_id: str, model: str, provider:
 
 
 def get_provider(gateway: Gateway, name: str) -> Provider:
-    """Return a provider of this mill, or one that only the price book knows. Raises: NotFoundError."""
+    """Return a provider of this mill, or one that only the price book knows. Raises: NotFoundError if neither does."""
     found = gateway.catalog.providers.find(name)
     if found is not None:
         return found

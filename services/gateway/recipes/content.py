@@ -19,7 +19,8 @@ OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_option
 
 
 def check_content(recipe: InlineRecipe) -> RecipeContent:
-    """Return the content in its stored form. Raises: RecipeError, InvalidRequestError."""
+    """Return the content in its stored form. Raises: RecipeError for a grid or template that cannot be,
+    InvalidRequestError for parameters that may not be."""
     attributes = {name: to_stored_spec(spec) for name, spec in recipe.attributes.items()}
     grid = read_grid(attributes)
     check_template(compile_template(recipe.template), grid)
@@ -40,7 +41,8 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
 
 
 def check_template(template: PromptTemplate, grid: Grid) -> None:
-    """Try the template on the largest cell. Raises: TemplateError."""
+    """Try the template on the largest cell. Raises: TemplateError for names that are no attributes, and for an empty
+    prompt."""
     unknown = sorted(template.names - set(grid.names))
     if unknown:
         raise TemplateError(f"template: {', '.join(unknown)} is not among the attributes.")
@@ -49,7 +51,8 @@ def check_template(template: PromptTemplate, grid: Grid) -> None:
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
-    """Refuse parameters that are ours to set, or too large to carry on every call. Raises: InvalidRequestError."""
+    """Refuse parameters that are ours to set, or too large to carry on every call. Raises: InvalidRequestError with the
+    parameter's name."""
     ours = sorted(OURS & set(parameters))
     if ours:
         raise InvalidRequestError(

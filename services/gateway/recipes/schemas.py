@@ -8,7 +8,8 @@ MAX_REPEATS = 10_000
 
 
 def check_name(name: str) -> str:
-    """Return a name that can stand in a URL and a log line. Raises: ValueError."""
+    """Return a name that can stand in a URL and a log line. Raises: ValueError for one that cannot; pydantic makes a
+    refusal of it."""
     if not name.isprintable() or name != name.strip() or "/" in name:
         raise ValueError("a name has printable characters, no '/', and no space at its ends")
     return name

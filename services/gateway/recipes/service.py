@@ -29,7 +29,7 @@ async def record_recipe(
 
 
 async def get_recipe(session: AsyncSession, caller: Principal, name_or_id: str) -> tuple[Recipe, RecipeVersion]:
-    """Return a recipe and its newest version. Raises: NotFoundError."""
+    """Return a recipe and its newest version. Raises: NotFoundError when the project has none of this name or id."""
     recipe = await recipes.find_recipe(session, caller.project_id, name_or_id)
     if recipe is None:
         raise NotFoundError(f"No recipe '{name_or_id}' in this project.", param="recipe")

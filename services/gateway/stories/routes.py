@@ -35,7 +35,7 @@ async def read_stories(
 
 @router.get("/stories/{story_id}", summary="Get a story", response_model=Story)
 async def read_story(story_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
-    """Return one story."""
+    """Return one story as it stands, its edits and review included."""
     return JsonAnswer(await get_story(gateway, caller, story_id))
 
 
@@ -52,7 +52,7 @@ async def read_lineage(story_id: str, gateway: GatewayDep, caller: Caller) -> Js
 
 
 def read_attributes(text: str | None) -> Json:
-    """Return the attribute filter. Raises: InvalidRequestError."""
+    """Return the attribute filter. Raises: InvalidRequestError when the text is no JSON object."""
     try:
         value = orjson.loads(text) if text else {}
     except orjson.JSONDecodeError as error:

@@ -35,7 +35,7 @@ async def list_stories(gateway: Gateway, caller: Principal, wanted: StoryFilter,
 
 
 async def require_generation(session: AsyncSession, caller: Principal, generation_id: str) -> None:
-    """Pass when the run is the caller's. Raises: NotFoundError."""
+    """Pass when the run is the caller's. Raises: NotFoundError when it is not."""
     if await generations.find_generation(session, caller.project_id, generation_id) is None:
         raise NotFoundError(f"No generation '{generation_id}' in this project.", param="generation")
 
@@ -43,7 +43,7 @@ async def require_generation(session: AsyncSession, caller: Principal, generatio
 async def require_story(
     session: AsyncSession, caller: Principal, story_id: str, param: str = "id", generation_id: str | None = None
 ) -> Story:
-    """Return a story of the caller's, of that run if one is given. Raises: NotFoundError."""
+    """Return a story of the caller's, of that run if one is given. Raises: NotFoundError when it is not."""
     story = await stories.find_story(session, caller.project_id, story_id)
     if story is None or generation_id not in {None, story.generation_id}:
         raise NotFoundError(f"No story '{story_id}' there.", param=param)
@@ -51,7 +51,7 @@ async def require_story(
 
 
 async def get_story(gateway: Gateway, caller: Principal, story_id: str) -> Json:
-    """Return a story object. Raises: NotFoundError."""
+    """Return a story object. Raises: NotFoundError when the project has none such."""
     async with gateway.database.transaction() as session:
         story = await require_story(session, caller, story_id)
         origins = await load_origins(session, [story])
@@ -73,8 +73,8 @@ async def review_story(gateway: Gateway, caller: Principal, story_id: str, revie
 
 
 async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -> Json:
-    """Return where a story comes from: run, recipe version, every upstream call; and which datasets
-    hold it and which models were trained on it. Raises: NotFoundError."""
+    """Return where a story comes from: run, recipe version, every upstream call; and which datasets hold it and which
+    models were trained on it. Raises: NotFoundError when the project has no such story."""
     async with gateway.database.transaction() as session:
         story = await require_story(session, caller, story_id)
         run, version = (await load_origins(session, [story]))[story.generation_id]

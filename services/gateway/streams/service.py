@@ -39,7 +39,8 @@ async def get_stream(gateway: Gateway, caller: Principal, stream_id: str) -> Com
 
 
 async def cancel_stream(gateway: Gateway, caller: Principal, stream_id: str) -> Completion:
-    """Ask for the end of a stream; one that is over stays as it is. Raises: NotFoundError."""
+    """Ask for the end of a stream; one that is over stays as it is. Raises: NotFoundError when the project has no such
+    stream."""
     await get_stream(gateway, caller, stream_id)
     await cancel_texts(gateway, caller.project_id, [stream_id])
     return await get_stream(gateway, caller, stream_id)

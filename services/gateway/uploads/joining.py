@@ -57,7 +57,8 @@ async def complete_upload(gateway: Gateway, caller: Principal, upload_id: str, r
 
 
 def choose_parts(known: dict[str, UploadPart], part_ids: Sequence[str], size: int) -> list[UploadPart]:
-    """Return the parts in the client's order. Raises: InvalidRequestError."""
+    """Return the parts in the client's order. Raises: InvalidRequestError for unknown or doubled parts, and for another
+    size than was announced."""
     for part_id in part_ids:
         if part_id not in known:
             raise InvalidRequestError(f"part_ids: '{part_id}' is no part of this upload.", param="part_ids")

@@ -82,7 +82,8 @@ async def stop_upload(upload_id: str, gateway: GatewayDep, caller: Caller) -> Js
 
 @asynccontextmanager
 async def open_part(request: Request) -> AsyncIterator[IO[bytes]]:
-    """Yield a part's bytes; their spool is gone afterwards. Raises: InvalidRequestError."""
+    """Yield a part's bytes; their spool is gone afterwards. Raises: InvalidRequestError when the body is no form, or
+    its `data` is empty."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise InvalidRequestError("Send the part as a form: 'Content-Type: multipart/form-data'.", param="data")
     async with request.form(max_files=1, max_fields=1) as form:

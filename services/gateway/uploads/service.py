@@ -24,7 +24,7 @@ Found = tuple[Upload, File | None]
 
 
 async def begin_upload(gateway: Gateway, caller: Principal, claim: Claim, request: UploadRequest) -> Upload:
-    """Record that a file will come. Raises: RequestTooLargeError."""
+    """Record that a file will come. Raises: RequestTooLargeError when it is announced larger than a file may be."""
     if request.bytes > gateway.settings.max_file_bytes:
         raise RequestTooLargeError(f"bytes: a file may have {gateway.settings.max_file_bytes} bytes.", param="bytes")
     async with gateway.database.transaction() as session:
@@ -81,9 +81,8 @@ async def get_part(gateway: Gateway, part_id: str) -> UploadPart:
 
 
 async def cancel_upload(gateway: Gateway, caller: Principal, upload_id: str) -> Upload:
-    """End an upload and drop its parts. Cancelled already: nothing happens.
-
-    Raises: NotFoundError, ConflictError."""
+    """End an upload and drop its parts. Cancelled already: nothing happens. Raises: NotFoundError when the project has
+    none such, ConflictError when it is completed or expired."""
     async with gateway.database.transaction() as session:
         upload = await uploads.lock_upload(session, caller.project_id, upload_id)
         if upload is None:
@@ -99,7 +98,8 @@ async def cancel_upload(gateway: Gateway, caller: Principal, upload_id: str) -> 
 
 
 async def lock_pending(session: AsyncSession, caller: Principal, upload_id: str) -> Upload:
-    """Return the upload, locked and still waiting. Raises: NotFoundError, ConflictError."""
+    """Return the upload, locked and still waiting. Raises: NotFoundError when the project has none such, ConflictError
+    when it is over."""
     upload = await uploads.lock_upload(session, caller.project_id, upload_id)
     if upload is None:
         raise upload_not_found(upload_id)
@@ -108,7 +108,7 @@ async def lock_pending(session: AsyncSession, caller: Principal, upload_id: str)
 
 
 def require_pending(upload: Upload) -> None:
-    """Pass when an upload takes parts. Raises: ConflictError."""
+    """Pass when an upload takes parts. Raises: ConflictError when it is completed, cancelled or expired."""
     status = read_status(upload)
     if status != uploads.PENDING:
         raise ConflictError(f"The upload is {status}.", param="id", code=f"upload_{status}")

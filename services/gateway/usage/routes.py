@@ -56,7 +56,7 @@ async def read_usage(
 
 
 def read_groups(text: str) -> list[str]:
-    """Return the groups asked for, in order. Raises: InvalidRequestError."""
+    """Return the groups asked for, in order. Raises: InvalidRequestError when there are none, or some are unknown."""
     groups = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in groups if name not in GROUPS]
     if unknown or not groups:

@@ -62,7 +62,8 @@ async def list_endpoints(gateway: Gateway, caller: Principal, page: Page) -> tup
 async def change_endpoint(
     gateway: Gateway, caller: Principal, endpoint_id: str, change: EndpointChange
 ) -> WebhookEndpoint:
-    """Change what is given. Raises: NotFoundError, BadTargetError, PrivateTargetError."""
+    """Change what is given. Raises: NotFoundError when the project has none such, BadTargetError for a URL that no
+    webhook can have, PrivateTargetError for one on our networks."""
     if change.url is not None:
         await check_target(change.url, allow_private=gateway.settings.webhook_allow_private)
     async with gateway.database.transaction() as session:
@@ -74,7 +75,7 @@ async def change_endpoint(
 async def rotate_secret(
     gateway: Gateway, caller: Principal, claim: Claim, endpoint_id: str, *, keep_old: bool
 ) -> WebhookEndpoint:
-    """Make a new signing secret. Raises: NotFoundError."""
+    """Make a new signing secret. Raises: NotFoundError when the project has no such endpoint."""
     async with gateway.database.transaction() as session:
         endpoint = await require_endpoint(session, caller, endpoint_id)
         await webhook_endpoints.rotate_secret(session, endpoint, new_secret(), keep_old=keep_old)
@@ -83,7 +84,7 @@ async def rotate_secret(
 
 
 async def delete_endpoint(gateway: Gateway, caller: Principal, endpoint_id: str) -> None:
-    """Delete an endpoint. Raises: NotFoundError."""
+    """Delete an endpoint. Raises: NotFoundError when the project has none such."""
     async with gateway.database.transaction() as session:
         endpoint = await require_endpoint(session, caller, endpoint_id)
         await webhook_endpoints.delete_endpoint(session, endpoint)
@@ -109,7 +110,8 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
 async def list_deliveries(
     gateway: Gateway, caller: Principal, endpoint_id: str, page: Page
 ) -> tuple[list[Outbox], bool]:
-    """Return a page of what was sent to an endpoint, or is to be. Raises: NotFoundError."""
+    """Return a page of what was sent to an endpoint, or is to be. Raises: NotFoundError when the project has no such
+    endpoint."""
     async with gateway.database.transaction() as session:
         await require_endpoint(session, caller, endpoint_id)
         found, has_more = await outbox.list_deliveries(session, endpoint_id, page)
@@ -117,7 +119,7 @@ async def list_deliveries(
 
 
 async def require_endpoint(session: AsyncSession, caller: Principal, endpoint_id: str) -> WebhookEndpoint:
-    """Return an endpoint of the caller's project. Raises: NotFoundError."""
+    """Return an endpoint of the caller's project. Raises: NotFoundError when it has none such."""
     endpoint = await webhook_endpoints.find_endpoint(session, caller.project_id, endpoint_id)
     if endpoint is None:
         raise NotFoundError(f"No webhook endpoint '{endpoint_id}' in this project.", param="id")

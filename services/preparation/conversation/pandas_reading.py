@@ -34,7 +34,9 @@ def read_with_pandas(path: str, extension: str) -> PandasTable:
 
 def _read_workbook(path: str) -> PandasTable:
     extra = None
-    if len(pd.ExcelFile(path).sheet_names) > 1:
+    with pd.ExcelFile(path) as book:
+        sheet_count = len(book.sheet_names)
+    if sheet_count > 1:
         extra = (
             "\n- Your Excel file contains more than one sheet. Please either save as csv or ensure all data is present "
             "in the first sheet. WARNING: Reading only the first sheet..."

@@ -37,7 +37,8 @@ SHOWN_VIEWS = 3
 
 
 def run_order(order: Order, folder: Path) -> None:
-    """Write training files, report, rows and the result into `folder`. Raises: DatasetError."""
+    """Write training files, report, rows and the result into `folder`. Raises: DatasetError for sources that cannot be
+    prepared; it names the place."""
     gathered = gather_rows(order, folder)
     with gathered.store as store:
         if not store.row_count:
@@ -52,7 +53,8 @@ def run_order(order: Order, folder: Path) -> None:
 
 
 def make_plan(order: Order, gathered: GatheredRows, inspection: Inspection) -> Plan:
-    """Return the recommended and the chosen fixes, less those to be left out. Raises: UnusableRowsError."""
+    """Return the recommended and the chosen fixes, less those to be left out. Raises: UnusableRowsError when the public
+    tool would stop at the rows."""
     is_pairs = gathered.target == "preference"
     examination = None if gathered.is_chat or is_pairs else examine_rows(gathered.store, ["prompt", "completion"])
     if examination is not None and examination.error is not None:

@@ -80,7 +80,7 @@ def gather_rows(order: Order, folder: Path) -> GatheredRows:
 
 
 def read_source(source: SourceOrder) -> ReadFile:
-    """Read one source; errors name it as people do. Raises: DatasetError."""
+    """Read one source; errors name it as people do. Raises: DatasetError when nothing in it can be read as rows."""
     try:
         return read_file(Path(source.path))
     except DatasetError as error:
@@ -90,7 +90,8 @@ def read_source(source: SourceOrder) -> ReadFile:
 
 
 def refuse_bad(index: int, source: SourceOrder, read: ReadFile, folder: Path) -> None:
-    """Pass when every row was read and the columns are there. Raises: BadSourceError, UnusableRowsError."""
+    """Pass when every row was read and the columns are there. Raises: BadSourceError at the first row that was not
+    read, UnusableRowsError for a missing column."""
     if read.problem_count:
         first = read.problems[0]
         raise BadSourceError(

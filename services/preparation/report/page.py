@@ -37,5 +37,5 @@ def quote(text: str) -> str:
 
 
 def write_page(summary: Summary, path: Path) -> None:
-    """Write the page."""
+    """Render a summary into one HTML file that loads nothing from elsewhere."""
     path.write_text(render_page(summary), encoding="utf-8")

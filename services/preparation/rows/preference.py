@@ -32,7 +32,7 @@ class PreferencePair:
 
 
 def read_pair(value: dict[str, Any]) -> PreferencePair:
-    """Return what an object says. Raises: BadPairError."""
+    """Return what an object says. Raises: BadPairError with what is wrong, when it is no preference pair."""
     source = value.get(INPUT)
     turns = source.get("messages") if isinstance(source, dict) else None
     if not isinstance(turns, list) or not turns:
@@ -46,7 +46,8 @@ def read_pair(value: dict[str, Any]) -> PreferencePair:
 
 
 def read_answer(value: dict[str, Any], name: str) -> str:
-    """Return the text of one of the answers. Raises: BadPairError."""
+    """Return the text of one of the answers. Raises: BadPairError unless it is exactly one assistant message with a
+    text."""
     answers = value.get(name)
     answer = answers[0] if isinstance(answers, list) and len(answers) == 1 else None
     if not isinstance(answer, dict) or answer.get("role") != "assistant":

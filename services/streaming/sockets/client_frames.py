@@ -69,7 +69,7 @@ ClientFrame = Subscribe | Unsubscribe | CancelStream | StartStream | Authenticat
 
 
 def read_json(text: str) -> dict[str, Any]:
-    """Return a message's JSON object. Raises: ProtocolError."""
+    """Return a message's JSON object. Raises: ProtocolError for what is no JSON, or no object with a `t`."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -80,7 +80,8 @@ def read_json(text: str) -> dict[str, Any]:
 
 
 def read_id(wire: dict[str, Any]) -> FrameId:
-    """Return the client's own name for a frame. Raises: ProtocolError."""
+    """Return the client's own name for a frame. Raises: ProtocolError for one that is neither a short string nor a
+    number."""
     frame_id = wire.get("id")
     is_id = frame_id is None or (isinstance(frame_id, str) and len(frame_id) <= LONGEST_ID)
     if isinstance(frame_id, bool) or not (is_id or isinstance(frame_id, int)):

@@ -44,7 +44,7 @@ class SinkProcess:
 
     @classmethod
     async def start(cls, sink: str, python: Path | None) -> Self:
-        """Start the child. Raises: SinkError."""
+        """Start the child. Raises: SinkError when the system starts none."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *(str(python or sys.executable), "-m", "services.workers.deliveries.sinks", sink),
@@ -66,7 +66,8 @@ class SinkProcess:
         return self._process.pid
 
     async def ask(self, order: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
-        """Send an order and return the answer. Raises: SinkError, MissingPackageError."""
+        """Send an order and return the answer. Raises: SinkError when the child dies, is late or refuses,
+        MissingPackageError when it lacks the tracker's library."""
         assert self._process.stdin is not None
         with suppress(ConnectionError):  # then there is no answer either
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -74,7 +75,7 @@ class SinkProcess:
         return await self._read_answer(timeout_seconds)
 
     async def pause(self, timeout_seconds: float) -> None:
-        """Have the child make everything safe and leave. Raises: SinkError."""
+        """Have the child make everything safe and leave. Raises: SinkError when it dies or is late."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._read_answer(timeout_seconds)

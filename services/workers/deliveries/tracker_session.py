@@ -146,7 +146,7 @@ class TrackerSession:
         await self._note()
 
     async def _note(self) -> None:
-        """Write how far the tracker surely is. Raises: LostRowError."""
+        """Write how far the tracker surely is. Raises: LostRowError when another worker has claimed the run."""
         detail: dict[str, Any] = {**self.claimed.detail, "counts": dict(self.told.counts)}
         async with self.context.database.transaction() as session:
             is_ours = await note_told(

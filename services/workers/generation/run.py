@@ -32,7 +32,7 @@ class Run:
     """What the prompts of a tuned model must end in."""
 
     def render_prompt(self, attributes: Mapping[str, Any]) -> str:
-        """Return a cell's prompt as it is sent. Raises: TemplateError."""
+        """Return a cell's prompt as it is sent. Raises: TemplateError when the template fails on this cell."""
         prompt = self.template.render(attributes)
         return self.contract.mend_prompt(prompt) if self.contract and self.kind == "completion" else prompt
 
@@ -52,8 +52,8 @@ class Run:
 
 
 def prepare_run(order: WorkOrder, target: Target, contract: TemplateContract | None = None) -> Run:
-    """Compile the template and look up the price; a tuned model's texts stop where its contract says, unless the
-    recipe says otherwise. Raises: TemplateError."""
+    """Compile the template and look up the price; a tuned model's texts stop where its contract says, unless the recipe
+    says otherwise. Raises: TemplateError when the recipe's template cannot be compiled."""
     kind: Kind = "chat" if order.format == "chat" else "completion"
     parameters = {name: value for name, value in order.parameters.items() if name not in NOT_FOR_ROWS}
     if contract and contract.stops and parameters.get("stop") is None:

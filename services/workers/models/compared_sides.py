@@ -23,7 +23,7 @@ class Side:
     contract: TemplateContract | None
 
     async def write(self, calls: PaidCalls, prompt: str, parameters: Mapping[str, Any]) -> str:
-        """Return the model's text for a prompt. Raises: LlmError."""
+        """Return the model's text for a prompt. Raises: LlmError when the provider refuses, or patience is over."""
         asked = {"messages": [{"role": "user", "content": prompt}]} if self.kind == "chat" else {"prompt": prompt}
         body = keep_contract(self.contract, self.kind, {**parameters, **asked}).body
         return (await calls.ask(self.target, self.kind, body)).text
@@ -38,7 +38,7 @@ async def find_sides(context: WorkerContext, row: ModelComparison) -> tuple[Side
 
 
 async def find_side(context: WorkerContext, project_id: str, model: str, form: str) -> Side:
-    """Return one side. Raises: CannotScoreError."""
+    """Return one side. Raises: CannotScoreError when no provider serves the model."""
     async with context.database.transaction() as session:
         tuned = await find_model(session, project_id, model)
     kind: Kind = "chat" if form == "chat" else "completion"

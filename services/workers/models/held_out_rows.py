@@ -35,7 +35,8 @@ async def read_pairs(context: WorkerContext, project_id: str, file_id: str) -> l
 
 
 def choose_pairs(context: WorkerContext, sha256: str) -> list[Pair]:
-    """Read a file and choose among its rows by their hashes. Raises: CannotScoreError, FileNotFoundError."""
+    """Read a file and choose among its rows by their hashes. Raises: CannotScoreError when there are none, or they are
+    chats, FileNotFoundError when the store has lost the file."""
     with context.objects.open(sha256) as source:
         drawn = ((hashlib.blake2b(line, digest_size=8).digest(), line) for line in source if line.strip())
         chosen = heapq.nsmallest(MOST_ROWS, drawn)
@@ -46,7 +47,7 @@ def choose_pairs(context: WorkerContext, sha256: str) -> list[Pair]:
 
 
 def read_lines(lines: list[bytes]) -> Iterator[Pair]:
-    """Yield prompt and completion of JSON lines. Raises: CannotScoreError."""
+    """Yield prompt and completion of JSON lines. Raises: CannotScoreError at the first line that is something else."""
     for line in lines:
         try:
             row: Any = orjson.loads(line)

@@ -48,8 +48,8 @@ class PaidCalls:
     numbers: "count[int]" = field(repr=False)
 
     async def ask(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
-        """Return the provider's answer; failures that pass are tried again. Raises: LlmError,
-        LostRowError."""
+        """Return the provider's answer; failures that pass are tried again. Raises: LlmError when they do not pass in
+        time, and at once for those that do not; LostRowError when the row is another's."""
         plan = RetryPlan(self.context.worker_settings.patience_seconds)
         while True:
             try:

@@ -35,7 +35,7 @@ class FetchedSource:
 
 
 async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder: Path) -> list[FetchedSource]:
-    """Write every source into `folder`. Raises: MissingSourceError."""
+    """Write every source into `folder`. Raises: MissingSourceError when one was deleted since the order."""
     fetched = []
     for index, source in enumerate(claimed.request["sources"]):
         if "file" in source:
@@ -48,7 +48,7 @@ async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder:
 
 
 async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: str, path: Path) -> FetchedSource:
-    """Copy an uploaded file out of the store. Raises: MissingSourceError."""
+    """Copy an uploaded file out of the store. Raises: MissingSourceError when it was deleted since the order."""
     async with context.database.transaction() as session:
         file = await files.find_file(session, claimed.project_id, file_id)
     if file is None:
@@ -63,7 +63,8 @@ async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: s
 
 
 async def find_run(context: WorkerContext, claimed: ClaimedDataset, run_id: str) -> tuple[Generation, RecipeVersion]:
-    """Return a run and the recipe version that it wrote from. Raises: MissingSourceError."""
+    """Return a run and the recipe version that it wrote from. Raises: MissingSourceError when it was deleted since the
+    order."""
     async with context.database.transaction() as session:
         run = await generations.find_generation(session, claimed.project_id, run_id)
         if run is None:
@@ -73,7 +74,8 @@ async def find_run(context: WorkerContext, claimed: ClaimedDataset, run_id: str)
 
 
 async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
-    """Write the stories of a run that no reviewer has rejected, in its order. Raises: MissingSourceError."""
+    """Write the stories of a run that no reviewer has rejected, in its order. Raises: MissingSourceError when the run
+    is gone, or no story is left."""
     run, version = await find_run(context, claimed, run_id)
     writer = StoryWriter(claimed.request, version)
     told, count = path.with_suffix(".origins"), 0
@@ -93,7 +95,8 @@ async def fetch_stories(context: WorkerContext, claimed: ClaimedDataset, run_id:
 
 
 async def fetch_pairs(context: WorkerContext, claimed: ClaimedDataset, run_id: str, path: Path) -> FetchedSource:
-    """Write the preference pairs that the reviews of a run make. Raises: MissingSourceError, NoReviewedPairsError."""
+    """Write the preference pairs that the reviews of a run make. Raises: MissingSourceError when the run is gone,
+    NoReviewedPairsError when no prompt has both verdicts."""
     run, version = await find_run(context, claimed, run_id)
     writer = StoryWriter(claimed.request, version)
     told = path.with_suffix(".origins")

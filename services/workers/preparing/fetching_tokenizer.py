@@ -67,9 +67,8 @@ async def find_asked(context: WorkerContext, model: str) -> Target | None:
 
 
 async def fetch_content(context: WorkerContext, target: Target, card: TokenizerCard, path: Path) -> None:
-    """Copy the file out of the object store, where it is kept by its hash after the first time.
-
-    Raises: LlmError, WrongContentError."""
+    """Copy the file out of the object store, where it is kept by its hash after the first time. Raises: LlmError when
+    the provider does not give it, WrongContentError when what it gives has another hash than its card says."""
     try:
         await asyncio.to_thread(context.objects.fetch, card.sha256, path)
         await asyncio.to_thread(require_content, card, path, "the object store")

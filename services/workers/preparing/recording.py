@@ -45,7 +45,8 @@ class Outcome:
     cost: StoriesCost
 
     async def write(self, session: AsyncSession, stored: Stored) -> None:
-        """Write everything; equal rows of equal origin are one version. Raises: LostDatasetError."""
+        """Write everything; equal rows of equal origin are one version. Raises: LostDatasetError when another worker
+        has claimed the dataset."""
         if not await lock_version(session, self.version_id):
             await self._add_version(session, stored)
         name = f"{self.claimed.id}_report.html"

@@ -98,7 +98,8 @@ def make_order(
 
 
 async def run_process(folder: Path) -> None:
-    """Run the order in `folder` to its end; killed when we are cancelled. Raises: CrashedPreparationError."""
+    """Run the order in `folder` to its end; killed when we are cancelled. Raises: CrashedPreparationError when it ends
+    with another status than 0."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.preparation.orders.order_process", str(folder)),
         stdin=asyncio.subprocess.PIPE,

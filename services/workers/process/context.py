@@ -89,9 +89,8 @@ class WorkerContext:
 
 
 async def open_context(settings: Settings, worker_settings: WorkerSettings) -> WorkerContext:
-    """Build the context on the running loop. Opens no connection yet.
-
-    Raises: ProvidersFileError, PriceFileError."""
+    """Build the context on the running loop. Opens no connection yet. Raises: ProvidersFileError or PriceFileError when
+    a file of the operator's cannot be read."""
     providers = load_providers(settings)
     load_price_book(settings.prices_dir)
     redis = open_redis(settings.redis_url, max_connections=worker_settings.redis_connections)

@@ -40,7 +40,7 @@ async def write_with_objects(
 
 
 async def require_objects(context: WorkerContext, session: AsyncSession, stored: Stored) -> None:
-    """Keep the objects in place until the commit. Raises: DroppedObjectError."""
+    """Keep the objects in place until the commit. Raises: DroppedObjectError when one was swept away since."""
     hashes = {item.sha256 for item in stored.values()}
     await files.lock_content(session, hashes)
     for sha256 in hashes:

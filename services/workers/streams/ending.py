@@ -9,8 +9,9 @@ from shared.contracts.stream.names import lease_key, live_channel
 
 
 async def publish_end(redis: Redis, end: End) -> None:
-    """Append and publish `end`; its cursor is the one that the worker would have used, so that doing it twice, or
-    after the worker did, changes nothing. Call after the commit only. Raises: redis.exceptions.RedisError."""
+    """Append and publish `end`; its cursor is the one that the worker would have used, so that doing it twice, or after
+    the worker did, changes nothing. Call after the commit only. Raises: redis.exceptions.RedisError when Redis does
+    not take it; the row stands all the same."""
     payload = encode_with_header(end)
     seq = end.cursor.seq
     entry = Entry(end.cursor.attempt, seq, seq, payload, ttl_seconds=ENDED_TTL_SECONDS)

@@ -121,9 +121,8 @@ class StreamHandle:
         self._wake(self, False)
 
     async def flush(self, timeout_seconds: float = 60.0) -> None:
-        """Wait until Redis has everything written so far.
-
-        Raises: StreamFencedError, StreamUnavailableError."""
+        """Wait until Redis has everything written so far. Raises: StreamFencedError when a later attempt owns the
+        stream, StreamUnavailableError when Redis took nothing in time."""
         if self._has_frames():
             self._settled.clear()
             self._wake(self, True)

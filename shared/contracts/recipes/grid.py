@@ -53,11 +53,9 @@ class Grid:
 
 
 def read_grid(attributes: Mapping[str, Any], names: Sequence[str] | None = None) -> Grid:
-    """Return the grid of attribute specifications (see `axis`), in the order of `names` when given:
-    JSONB forgets order, so a stored recipe version keeps it in `attribute_names`.
-
-    Raises: GridError.
-    """
+    """Return the grid of attribute specifications (see `axis`), in the order of `names` when given: JSONB forgets
+    order, so a stored recipe version keeps it in `attribute_names`. Raises: GridError with the attribute that is at
+    fault."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise GridError(f"attributes: at most {MAX_ATTRIBUTES} are allowed, not {len(attributes)}.", param="attributes")
     for name in attributes:

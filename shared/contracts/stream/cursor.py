@@ -22,10 +22,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Read `a-s`.
-
-        Raises: InvalidCursorError.
-        """
+        """Read `a-s`. Raises: InvalidCursorError for any other text."""
         match = CURSOR_PATTERN.fullmatch(text)
         if match is None:
             raise InvalidCursorError(f"'{text[:40]}' is not a cursor like 1-42.", param="from")

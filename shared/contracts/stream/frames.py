@@ -241,10 +241,7 @@ class Header:
 
 
 def split_header(payload: bytes) -> tuple[Header, bytes]:
-    """Return a payload's header and its JSON, unread.
-
-    Raises: InvalidFrameError.
-    """
+    """Return a payload's header and its JSON, unread. Raises: InvalidFrameError when it is no worker's."""
     parts = payload.split(b"|", 3)
     try:
         attempt, first_seq, last_seq = (int(part) for part in parts[:3])
@@ -254,10 +251,7 @@ def split_header(payload: bytes) -> tuple[Header, bytes]:
 
 
 def decode(json_bytes: bytes) -> Frame:
-    """Read a frame that a worker wrote.
-
-    Raises: InvalidFrameError.
-    """
+    """Read a frame that a worker wrote. Raises: InvalidFrameError when no worker of ours has written it."""
     try:
         wire = orjson.loads(json_bytes)
         return _READERS[wire["t"]](wire)

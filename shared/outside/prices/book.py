@@ -64,7 +64,8 @@ class PriceBook:
 
     @classmethod
     def load(cls, own: Path | None) -> Self:
-        """Read the built-in files and those of `own`. Raises: PriceFileError."""
+        """Read the built-in files and those of `own`. Raises: PriceFileError when `own` is no folder, or a file cannot
+        be read."""
         if own is not None and not own.is_dir():
             raise PriceFileError(f"STORYMILL_PRICES_DIR: {own} is not a folder")
         found = list(read_folder(BUILT_IN_PRICES, is_own=False))
@@ -127,7 +128,7 @@ def belongs_to(price: BookedPrice, called: str, host: str | None) -> bool:
 
 
 def read_folder(folder: Path, *, is_own: bool) -> Iterable[BookedPrice]:
-    """Yield the prices of every `*.toml` of a folder. Raises: PriceFileError."""
+    """Yield the prices of every `*.toml` of a folder. Raises: PriceFileError at the first file that cannot be read."""
     for path in sorted(folder.glob("*.toml")):
         yield from book_file(read_price_file(path), is_own=is_own)
 
@@ -151,5 +152,6 @@ def book_file(file: PriceFile, *, is_own: bool) -> Iterable[BookedPrice]:
 
 @lru_cache(maxsize=16)
 def load_price_book(own: Path | None = None) -> PriceBook:
-    """Return the book, read once for each folder of the installation's own. Raises: PriceFileError."""
+    """Return the book, read once for each folder of the installation's own. Raises: PriceFileError when a file of it
+    cannot be read."""
     return PriceBook.load(own)

@@ -79,7 +79,8 @@ class PriceFile(BaseModel):
 
 
 def read_price_file(path: Path) -> PriceFile:
-    """Parse one file; numbers are read as exact decimals. Raises: PriceFileError."""
+    """Parse one file; numbers are read as exact decimals. Raises: PriceFileError with the file and place, when it is
+    missing, no TOML, or not of this shape."""
     try:
         return PriceFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
     except OSError as error:

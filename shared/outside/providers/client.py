@@ -69,7 +69,7 @@ class LlmClient:
                 await read_to_end(response)
 
     async def list_models(self, provider: Provider, timeout_seconds: float) -> list[ListedModel]:
-        """Return the models of the provider's `/models`. Raises: LlmError."""
+        """Return the models of the provider's `/models`. Raises: LlmError when it does not answer with a list."""
         return read_model_list(await self.fetch(provider, "/models", timeout_seconds))
 
     async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
@@ -87,7 +87,7 @@ class LlmClient:
         return raw
 
     async def delete_model(self, target: Target, timeout_seconds: float) -> None:
-        """Delete a tuned model at its provider. Raises: LlmError."""
+        """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
         url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
         with translated_failures():
             async with (

@@ -213,7 +213,8 @@ def list_builtin(settings: Settings) -> list[Provider]:
 
 
 def read_providers_file(path: Path) -> ProvidersFile:
-    """Parse `providers.toml`. Raises: ProvidersFileError."""
+    """Parse `providers.toml`. Raises: ProvidersFileError with the file and place, when it is missing, no TOML, or not
+    of this shape."""
     try:
         return ProvidersFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -260,7 +261,7 @@ def read_prices(entries: dict[str, PriceEntry]) -> dict[str, Any]:
 
 
 def read_key(name: str, variable: str, path: Path | None) -> str:
-    """Return the key from the environment. Raises: ProvidersFileError."""
+    """Return the key from the environment. Raises: ProvidersFileError when the variable is not set."""
     key = os.environ.get(variable)
     if not key:
         raise ProvidersFileError(f"{path}: providers.{name}: the environment variable {variable} is not set")

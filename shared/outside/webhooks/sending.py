@@ -51,7 +51,8 @@ class WebhookSender:
     async def send(
         self, url: str, event_id: str, payload: Mapping[str, Any], signing_secrets: Sequence[str]
     ) -> tuple[int, str | None]:
-        """Post an event; return the status and `Retry-After`. Raises: UndeliveredError, BadTargetError."""
+        """Post an event; return the status and `Retry-After`. Raises: UndeliveredError when there was no answer,
+        BadTargetError when the target may not be connected to."""
         host, _ = parse_target(url, allow_private=self._allow_private)
         if not self._allow_private:
             require_public_literal(host)

@@ -45,14 +45,15 @@ def is_public(address: Address) -> bool:
 
 
 def require_public(host: str, addresses: list[str]) -> None:
-    """Pass when every address of a host is public. Raises: PrivateTargetError."""
+    """Pass when every address of a host is public. Raises: PrivateTargetError at the first that is not."""
     for address in addresses:
         if not is_public(ip_address(address.partition("%")[0])):
             raise PrivateTargetError(f"The host '{host}' is at the private address {address}.", param="url")
 
 
 def parse_target(url: str, *, allow_private: bool) -> tuple[str, int]:
-    """Return host and port of a target. Plain http is for private networks only. Raises: BadTargetError."""
+    """Return host and port of a target. Plain http is for private networks only. Raises: BadTargetError with what is
+    wrong."""
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or set(url) & UNSAFE_CHARS:
         raise BadTargetError(f"A webhook's URL has at most {LONGEST_URL} printable ASCII characters.", param="url")
     try:
@@ -69,7 +70,8 @@ def parse_target(url: str, *, allow_private: bool) -> tuple[str, int]:
 
 
 async def check_target(url: str, *, allow_private: bool) -> None:
-    """Pass when a webhook may be registered for `url`. Raises: BadTargetError, PrivateTargetError."""
+    """Pass when a webhook may be registered for `url`. Raises: BadTargetError when the URL cannot be one,
+    PrivateTargetError when it leads to our networks."""
     host, port = parse_target(url, allow_private=allow_private)
     if allow_private:
         return
@@ -91,7 +93,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a host. Raises: PrivateTargetError, OSError."""
+        """Return the addresses of a host. Raises: PrivateTargetError when one is private, OSError for no host."""
         found = await self._inner.resolve(host, port, family)
         if not self._allow_private:
             require_public(host, [entry["host"] for entry in found])
@@ -103,7 +105,8 @@ class GuardedResolver(AbstractResolver):
 
 
 def require_public_literal(host: str) -> None:
-    """Pass unless `host` is itself an address, which no resolver sees, and private. Raises: PrivateTargetError."""
+    """Pass unless `host` is itself an address, which no resolver sees, and private. Raises: PrivateTargetError when it
+    is."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -65,18 +65,19 @@ class ObjectStore:
         return bool(self._files.exists(self._path(sha256)))
 
     def open(self, sha256: str) -> IO[bytes]:
-        """Open the object, seekable. Raises: FileNotFoundError."""
+        """Open the object, seekable. Raises: FileNotFoundError when the store has none such."""
         opened: IO[bytes] = self._files.open(self._path(sha256), "rb")
         return opened
 
     def read_pieces(self, sha256: str) -> Iterator[bytes]:
-        """Yield the object in pieces. Raises: FileNotFoundError."""
+        """Yield the object in pieces. Raises: FileNotFoundError when the store has none such."""
         with self.open(sha256) as source:
             while piece := source.read(PIECE_BYTES):
                 yield piece
 
     def fetch(self, sha256: str, target: Path) -> None:
-        """Copy the object to a local file. Raises: FileNotFoundError."""
+        """Copy the object to a local file. Raises: FileNotFoundError when the store has none such; the file is empty
+        then."""
         with target.open("wb") as out:
             for piece in self.read_pieces(sha256):
                 out.write(piece)

@@ -1,13 +1,18 @@
 """The conversation where answers differ from the default, and where the public tool has bugs."""
 
 import csv
+import gc
 import io
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import pandas as pd
+
 from services.preparation.conversation.dialogue import Streams, prepare_like_the_public_tool
+from services.preparation.conversation.pandas_reading import read_with_pandas
 
 
 def _write(path: Path, rows: list[tuple[str, str]]) -> str:
@@ -83,3 +88,15 @@ def test_plain_files_are_prepared_without_loading_what_takes_long_to_load(tmp_pa
     )
     command = [sys.executable, "-c", program, str(tmp_path / "a.csv")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_workbook_is_closed_after_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "stories.xlsx"
+    pd.DataFrame({"prompt": ["a", "b"], "completion": ["c", "d"]}).to_excel(path, index=False)
+    gc.collect()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        table = read_with_pandas(str(path), ".xlsx")
+        gc.collect()
+    assert table.columns == ["prompt", "completion"]
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []

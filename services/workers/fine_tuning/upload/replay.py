@@ -46,9 +46,8 @@ async def mix_replay(context: WorkerContext, job: FineTuningJob) -> str:
 
 
 async def list_ancestor_files(session: AsyncSession, job: FineTuningJob) -> list[tuple[Model, File]]:
-    """Return the ancestors of the model to be, the nearest first, with what each was trained on.
-
-    Raises: InvalidRequestError."""
+    """Return the ancestors of the model to be, the nearest first, with what each was trained on. Raises:
+    InvalidRequestError when such a file was deleted."""
     if job.parent_model_id is None:
         return []
     found = await replay.list_ancestor_files(session, job.parent_model_id)
@@ -64,7 +63,7 @@ async def require_file(session: AsyncSession, project_id: str, file_id: str) -> 
 
 
 async def fetch(context: WorkerContext, file: File, path: Path) -> Path:
-    """Copy a file out of the store. Raises: InvalidRequestError."""
+    """Copy a file out of the store. Raises: InvalidRequestError when its bytes are gone."""
     try:
         await asyncio.to_thread(context.objects.fetch, file.sha256, path)
     except FileNotFoundError as error:

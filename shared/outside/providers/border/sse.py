@@ -24,7 +24,8 @@ class SseParser:
     _data: list[bytes] = field(default_factory=list)
 
     def feed(self, chunk: bytes) -> list[tuple[str | None, bytes]]:
-        """Return the (event name, data) pairs that `chunk` completes. Raises: EventTooLargeError."""
+        """Return the (event name, data) pairs that `chunk` completes. Raises: EventTooLargeError when a line goes on
+        for more than `MAX_EVENT_BYTES`."""
         buffer = self._pending + chunk if self._pending else chunk
         if len(buffer) > MAX_EVENT_BYTES:
             raise EventTooLargeError(f"event over {MAX_EVENT_BYTES} bytes")

@@ -78,7 +78,7 @@ async def find_recipe(session: AsyncSession, project_id: str, name_or_id: str) -
 
 
 async def get_newest_version(session: AsyncSession, recipe_id: str) -> RecipeVersion:
-    """Return the version of a recipe that a new run takes. Raises: NoResultFound."""
+    """Return the version of a recipe that a new run takes. Raises: NoResultFound for an unknown recipe."""
     query = (
         select(RecipeVersion).where(RecipeVersion.recipe_id == recipe_id).order_by(RecipeVersion.number.desc()).limit(1)
     )
@@ -116,7 +116,7 @@ async def list_recipes(session: AsyncSession, project_id: str, page: Page) -> tu
 
 
 async def get_version(session: AsyncSession, version_id: str) -> tuple[Recipe, RecipeVersion]:
-    """Return a version and its recipe. Raises: NoResultFound."""
+    """Return a version and its recipe. Raises: NoResultFound for an unknown version."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     recipe, version = (await session.execute(query.where(RecipeVersion.id == version_id))).one()
     return recipe, version

@@ -177,7 +177,7 @@ async def count_failure(session: AsyncSession, claimed: ClaimedRun) -> int:
 
 
 async def get_told_job(session: AsyncSession, job_id: str) -> FineTuningJob:
-    """Return the job that is told of. Raises: NoResultFound."""
+    """Return the job that is told of. Raises: NoResultFound for an unknown job."""
     return (await session.scalars(select(FineTuningJob).where(FineTuningJob.id == job_id))).one()
 
 

@@ -72,7 +72,7 @@ async def sum_part_bytes(session: AsyncSession, upload_id: str) -> int:
 
 
 async def find_part(session: AsyncSession, part_id: str) -> UploadPart | None:
-    """Return a part."""
+    """Return a part of any upload and project; None when there is none such."""
     return await session.get(UploadPart, part_id)
 
 

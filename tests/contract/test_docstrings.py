@@ -1,0 +1,102 @@
+"""A docstring says what the signature cannot: never the function's name once more, never an error without its when."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.source_files import PRODUCT, Function, parse_folders
+
+ERROR_NAME = r"`?[A-Za-z](?:[\w.]*\w)?`?"
+BARE_ERRORS = re.compile(rf"Raises:?\s+{ERROR_NAME}(?:(?:,|\s+and|\s+or)\s+{ERROR_NAME})*\s*(?:\.(?=\s|\Z)|\Z|\n\s*\n)")
+"""A `Raises:` whose sentence ends after the names of the errors."""
+FILLERS = frozenset(
+    re.findall(r"\w+", "a an and by for in is it its of one or return say that the this to whether with")
+)
+"""Words that say nothing beside those of a name."""
+ENDINGS = ("ies", "ing", "ed", "es", "s", "e")
+
+
+PENDING = (
+    "services/engine/",
+    "services/gateway/fine_tunes/",
+    "services/gateway/fine_tuning/",
+    "services/workers/fine_tuning/",
+    "services/workers/models/compare_task.py",
+    "services/workers/models/evaluate_task.py",
+    "shared/stores/db/repositories/fine_tuning_",
+)
+"""Rooms that are being rewritten: each leaves the list with its rewrite, and none joins it."""
+
+
+def is_pending(path: Path) -> bool:
+    """Say whether a file's docstrings are mended with its rewrite."""
+    return str(path).startswith(PENDING)
+
+
+def find_stem(word: str) -> str:
+    """Return a word without the ending that grammar gives it: `answers` and `answer` are one."""
+    for ending in ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending)
+    return word
+
+
+def read_stems(text: str) -> set[str]:
+    """Return the stems of a name's or a sentence's words, without fillers."""
+    parted = re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower().replace("_", " ")
+    return {find_stem(word) for word in re.findall(r"[a-z]+", parted) if word not in FILLERS}
+
+
+def repeats_its_name(name: str, docstring: str) -> bool:
+    """Say whether every word of a docstring stands in the name already."""
+    return read_stems(docstring) <= read_stems(name)
+
+
+def iterate_docstrings() -> Iterator[tuple[Path, str, str]]:
+    """Yield file, name and docstring of every class and function of the product that has one."""
+    for path, tree in parse_folders(PRODUCT).items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | Function) and (docstring := ast.get_docstring(node)):
+                yield path, node.name, docstring
+
+
+def test_an_error_is_named_with_its_occasion() -> None:
+    bare = [
+        f"{path}: {name}"
+        for path, name, docstring in iterate_docstrings()
+        if BARE_ERRORS.search(docstring) and not is_pending(path)
+    ]
+    assert bare == []
+
+
+def test_no_docstring_only_repeats_the_name() -> None:
+    echoes = [
+        f"{path}: {name}"
+        for path, name, docstring in iterate_docstrings()
+        if repeats_its_name(name, docstring) and not is_pending(path)
+    ]
+    assert echoes == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "is_bare"),
+    [
+        ("Return a job. Raises: NotFoundError.", True),
+        ("Do it.\n\nRaises: LlmError, LostJobError.", True),
+        ("Link what is read. Raises OSError.", True),
+        ("Return a job. Raises: NotFoundError when the project has none such.", False),
+        ("Return a job. Raises: NotFoundError for\nanother project's.", False),
+        ("Return a job. Raises: NotFoundError\nwhen there is none.", False),
+        ("Return a job. Raises: NotFoundError, psutil.NoSuchProcess. Call it last.", True),
+    ],
+)
+def test_errors_without_an_occasion_are_found(docstring: str, is_bare: bool) -> None:
+    assert bool(BARE_ERRORS.search(docstring)) is is_bare
+
+
+def test_echoes_are_found() -> None:
+    assert repeats_its_name("read_story", "Return one story.")
+    assert not repeats_its_name("read_story", "Return one story with its lineage.")

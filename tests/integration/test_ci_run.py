@@ -1,0 +1,94 @@
+"""`.ci/run` repeats what starved, says so, and lets nothing pass that is broken."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import PROJECT_ROOT
+
+MAKEFILE = """
+lint types imports:
+	@true
+test:
+	@.venv/bin/python -m pytest -m "not slow" test_some.py $(ARGS)
+test-slow:
+	@.venv/bin/python -m pytest -m slow test_some.py $(ARGS)
+"""
+TESTS = """
+from pathlib import Path
+import pytest
+
+{broken}
+
+@pytest.mark.parametrize("number", range({starving}))
+def test_starves_once(number):
+    seen = Path(f"seen{{number}}")
+    was_there = seen.exists()
+    seen.touch()
+    assert was_there
+
+def test_passes():
+    assert True
+
+@pytest.mark.slow
+def test_slowly():
+    assert {slow_holds}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of one test file, with our script and our interpreter."""
+    shutil.copytree(PROJECT_ROOT / ".ci", tmp_path / ".ci")
+    (tmp_path / ".venv").symlink_to(PROJECT_ROOT / ".venv")
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
+    return tmp_path
+
+
+def run_ci(
+    project: Path, *, starving: int = 0, broken: str = "", slow_holds: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run the script on tests of which so many fail the first time only."""
+    text = TESTS.format(starving=starving, broken=broken, slow_holds=slow_holds)
+    (project / "test_some.py").write_text(text)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTEST"))}
+    bare = {"CI": "true", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        ["bash", ".ci/run"], cwd=project, env={**ours, **bare}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_clean_run_ends_in_the_runners_closing_lines(project: Path) -> None:
+    done = run_ci(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, said, usual, slow = done.stdout.splitlines()
+    assert said == "No test was repeated."
+    assert "1 passed" in usual
+    assert "1 passed" in slow
+
+
+def test_what_starved_is_repeated_and_named(project: Path) -> None:
+    done = run_ci(project, starving=3)
+    assert done.returncode == 0, done.stdout + done.stderr
+    closing = done.stdout.partition("repeated by themselves:")[2]
+    assert [f"test_starves_once[{number}]" in closing for number in range(4)] == [True, True, True, False]
+
+
+def test_more_than_three_are_not_repeated(project: Path) -> None:
+    done = run_ci(project, starving=4)
+    assert done.returncode != 0
+    assert "4 tests failed; at most 3" in done.stdout
+    assert "No test was repeated." in done.stdout
+
+
+@pytest.mark.parametrize("broken", ["def test_broken():\n    assert False", "import no_such_module"])
+def test_what_is_broken_fails_the_run(project: Path, broken: str) -> None:
+    assert run_ci(project, broken=broken).returncode != 0
+
+
+def test_a_broken_slow_test_fails_the_run(project: Path) -> None:
+    assert run_ci(project, slow_holds=False).returncode != 0
