@@ -9,7 +9,7 @@ from services.gateway.fine_tuning.planning import StartModel, find_start, hold_f
 from services.gateway.fine_tuning.repeats import Repeat
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.shapes import ShownJob
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
@@ -20,14 +20,14 @@ from shared.outside.prices.training import require_known_training_price, trainin
 from shared.outside.providers.fine_tuning_capabilities import find_capabilities
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import fine_tunes, fine_tuning_jobs, tracker_runs
-from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wish
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wanted
 from shared.stores.db.repositories.pages import Page
 
 
 async def order_job(
     gateway: Gateway,
     caller: Principal,
-    claim: Claim,
+    claim: KeyClaim,
     request: JobRequest,
     repeat: Repeat | None = None,
     *,
@@ -126,7 +126,7 @@ async def list_jobs(
     return [ShownJob(job, reasons.get(job.id)) for job in found], has_more
 
 
-async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wish) -> ShownJob:
+async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wanted) -> ShownJob:
     """Cancel, pause or resume a job. Raises: NotFoundError, WrongStatusError (400)."""
     async with gateway.database.transaction() as session:
         job = await fine_tuning_jobs.ask_for(session, caller.project_id, job_id, wish, caller.api_key_id)

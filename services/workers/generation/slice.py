@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
-from services.workers.generation.claim import Claim, Emptiness, claim_batch
+from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
@@ -128,7 +128,7 @@ class GenerationSlice:
             self._occupy(rows)
         if rows == 0:
             return
-        claim, grant = Claim(), Grant(0)
+        claim, grant = ClaimedBatch(), Grant(0)
         try:
             grant = await self.limits.reserve(rows)
             if grant.rows > 0:
@@ -139,7 +139,7 @@ class GenerationSlice:
             self._start_call(call)
         await self._wait_after(claim, grant)
 
-    async def _wait_after(self, claim: Claim, grant: Grant) -> None:
+    async def _wait_after(self, claim: ClaimedBatch, grant: Grant) -> None:
         """Return permits that were not used; wait for what was missing, if anything was."""
         if grant.rows == 0:
             cause = Cause(grant.limited_by) if grant.limited_by else Cause.REQUESTS_PER_MINUTE
@@ -174,7 +174,7 @@ class GenerationSlice:
         self._occupied -= rows
         self.slots.give_up(rows)
 
-    async def _claim(self, rows: int) -> Claim:
+    async def _claim(self, rows: int) -> ClaimedBatch:
         has_budget = self.state.budget_usd is not None
         worker_id, database = self._context.worker_id, self._context.database
         with self.bottleneck.waiting_for(Cause.DATABASE):
