@@ -7,6 +7,12 @@ from typing import IO
 
 import numpy as np
 
+from services.preparation.chosen_template import (
+    ChosenTemplate,
+    contract_of_chat,
+    contract_of_pairs,
+    contract_of_preference,
+)
 from services.preparation.conversation.checks import Examination
 from services.preparation.conversation.column_profile import profile_pairs
 from services.preparation.findings.inspection import Inspection
@@ -17,12 +23,6 @@ from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
 from services.preparation.rows.training_lines import encode_pairs, encode_records
 from services.preparation.split import Split, split_rows
-from services.preparation.template_contract import (
-    TemplateContract,
-    contract_of_chat,
-    contract_of_pairs,
-    contract_of_preference,
-)
 
 # Fixes that shape prompt-completion text; a chat template does their work.
 COMPLETION_ONLY = frozenset(
@@ -78,7 +78,7 @@ def build_rows(
     return final
 
 
-def find_contract(final: RowStore, target: TrainingFormat) -> TemplateContract:
+def find_contract(final: RowStore, target: TrainingFormat) -> ChosenTemplate:
     """Read separator and stop off the finished rows."""
     if target == "preference":
         return contract_of_preference()

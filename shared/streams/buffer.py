@@ -14,7 +14,7 @@ from shared.contracts.stream.packet import Packet
 Extra = dict[str, Any]
 
 
-class Outcome(Enum):
+class FrameResult(Enum):
     """What became of a frame."""
 
     APPLIED = "applied"
@@ -52,22 +52,22 @@ class StreamBuffer:
         """The whole text."""
         return "".join(self._parts)
 
-    def apply(self, frame: CursorFrame, raw_json: bytes | None = None) -> Outcome:
+    def apply(self, frame: CursorFrame, raw_json: bytes | None = None) -> FrameResult:
         """Take in a frame. `raw_json` is its encoded form, sent on as it is to viewers who are up to date.
 
         GAP leaves everything as it was: something before the frame is missing, or an end does not fit the text."""
         if frame.cursor <= self.cursor or self.end is not None:
-            return Outcome.STALE
+            return FrameResult.STALE
         before = self.cursor
         if not self._take(frame):
-            return Outcome.GAP
+            return FrameResult.GAP
         self.cursor = frame.cursor
         if not isinstance(frame, End):
             self._text_cursor = frame.cursor
         self._packets = {}
         if raw_json is not None and _continues(before, frame):
             self._packets[before] = Packet((frame,), raw_json)
-        return Outcome.APPLIED
+        return FrameResult.APPLIED
 
     def packet_after(self, cursor: Cursor) -> Packet | None:
         """Return what a viewer at `cursor` is missing, or None if nothing. A cursor that this stream never gave

@@ -19,7 +19,7 @@ from shared.contracts.stream.names import live_channel
 from shared.contracts.stream.packet import Packet
 from shared.contracts.stream.stored_text import StoredText
 from shared.observability.logs import get_logger
-from shared.streams.buffer import Outcome, StreamBuffer
+from shared.streams.buffer import FrameResult, StreamBuffer
 from shared.streams.live_feed import LiveFeed
 from shared.streams.log_reader import LogReader
 from shared.streams.viewer import Viewer
@@ -135,7 +135,7 @@ class HotStream:
             elif self.is_syncing:
                 if len(self._backlog) < LONGEST_BACKLOG:
                     self._backlog.append(payload)
-            elif self._apply(payload) is Outcome.GAP:
+            elif self._apply(payload) is FrameResult.GAP:
                 self._backlog.append(payload)
                 self.start_sync()
         except InvalidFrameError as error:
@@ -204,28 +204,28 @@ class HotStream:
         self._tell_viewers()
 
     def _take_log(self, payloads: list[bytes]) -> None:
-        outcome = Outcome.APPLIED
+        outcome = FrameResult.APPLIED
         for payload in payloads:
             outcome = self._apply(payload)
         self._drain_backlog()
-        self._has_hole = outcome is Outcome.GAP or bool(self._backlog)
+        self._has_hole = outcome is FrameResult.GAP or bool(self._backlog)
 
     def _drain_backlog(self) -> None:
         backlog, self._backlog = self._backlog, []
-        self._backlog = [payload for payload in backlog if self._apply(payload) is Outcome.GAP]
+        self._backlog = [payload for payload in backlog if self._apply(payload) is FrameResult.GAP]
 
-    def _apply(self, payload: bytes) -> Outcome:
+    def _apply(self, payload: bytes) -> FrameResult:
         """Apply a frame and ring for the viewers."""
         try:
             _, body = split_header(payload)
             frame = decode(body)
         except InvalidFrameError as error:
             log.warning("stream_frame_unreadable", stream=self.stream_id, error=error.message)
-            return Outcome.STALE
+            return FrameResult.STALE
         if isinstance(frame, State):
-            return Outcome.STALE
+            return FrameResult.STALE
         outcome = self.buffer.apply(frame, body)
-        if outcome is Outcome.APPLIED:
+        if outcome is FrameResult.APPLIED:
             self._note_frame()
         return outcome
 

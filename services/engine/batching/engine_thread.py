@@ -13,8 +13,8 @@ import structlog
 import torch
 
 from services.engine.batching.batch import Batch
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Delta
+from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.sequence import RunningSequence
 from services.engine.batching.waiting_line import WaitingLine
 from services.engine.errors import ApiError, OverloadedError, ServerError
@@ -46,20 +46,20 @@ class EngineThread:
         self._line = WaitingLine(batch_size)
         self._batch = Batch(runner, end_tokens, chunk_tokens, self._note)
         self._wake = threading.Condition()
-        self._inbox: deque[Generation] = deque()
+        self._inbox: deque[RunningRequest] = deque()
         self._unfinished = 0
         self._ending: ApiError | None = None
         self._stopping = False
-        self._outbox: list[tuple[Generation, Delta | ApiError]] = []
+        self._outbox: list[tuple[RunningRequest, Delta | ApiError]] = []
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
 
-    def submit(self, generation: Generation) -> None:
+    def submit(self, running: RunningRequest) -> None:
         """Hand over a request. Raises OverloadedError when the line is full. Called on the event loop."""
-        wanted = len(generation.requests)
+        wanted = len(running.requests)
         with self._wake:
             if self._unfinished + wanted > self._queue_size + self._batch_size:
                 self._metrics.refused.inc()
@@ -71,12 +71,12 @@ class EngineThread:
             if self._ending is not None or not self._thread.is_alive():
                 raise self._ending or ServerError("The model has stopped.", code="engine_stopped")
             self._unfinished += wanted
-            self._inbox.append(generation)
+            self._inbox.append(running)
             self._wake.notify()
 
-    def cancel(self, generation: Generation) -> None:
+    def cancel(self, running: RunningRequest) -> None:
         """Take the request out of line or batch before the next step."""
-        generation.cancel()
+        running.cancel()
         with self._wake:
             self._wake.notify()
 
@@ -136,9 +136,9 @@ class EngineThread:
 
     def _take_inbox(self) -> None:
         while self._inbox:
-            generation = self._inbox.popleft()
-            for index, request in enumerate(generation.requests):
-                self._line.add(RunningSequence(generation, index, request, self._tokenizer))
+            running = self._inbox.popleft()
+            for index, request in enumerate(running.requests):
+                self._line.add(RunningSequence(running, index, request, self._tokenizer))
 
     def _admit(self) -> None:
         while len(self._batch) < self._batch_size:
@@ -148,7 +148,7 @@ class EngineThread:
             self._batch.join(sequence)
 
     def _note(self, sequence: RunningSequence, delta: Delta) -> None:
-        self._outbox.append((sequence.generation, delta))
+        self._outbox.append((sequence.running, delta))
         self._metrics.tokens.inc(delta.tokens)
 
     def _leave(self, gone: list[RunningSequence]) -> None:
@@ -160,8 +160,8 @@ class EngineThread:
         self._take_inbox()
         failed = [*self._line.clear(), *self._batch.clear()]
         self._leave(failed)
-        generations = {id(sequence.generation): sequence.generation for sequence in failed}
-        self._outbox += [(generation, error) for generation in generations.values()]
+        hurt = {id(sequence.running): sequence.running for sequence in failed}
+        self._outbox += [(running, error) for running in hurt.values()]
 
     def _deliver(self) -> None:
         if not self._outbox:
@@ -173,6 +173,6 @@ class EngineThread:
             log.info("nobody is left to deliver to")  # the loop has closed during shutdown
 
 
-def _hand_over(events: list[tuple[Generation, Delta | ApiError]]) -> None:
-    for generation, event in events:
-        generation.put(event)
+def _hand_over(events: list[tuple[RunningRequest, Delta | ApiError]]) -> None:
+    for running, event in events:
+        running.put(event)

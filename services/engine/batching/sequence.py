@@ -3,8 +3,8 @@
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
+from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.sampling import Sampler
 from services.engine.batching.text import StopScanner, TextStream
 
@@ -12,8 +12,8 @@ from services.engine.batching.text import StopScanner, TextStream
 class RunningSequence:
     """A sequence in the batch. `cached` tokens of it are in its slot of the cache."""
 
-    def __init__(self, generation: Generation, index: int, request: SequenceRequest, tokenizer: Any) -> None:
-        self.generation = generation
+    def __init__(self, running: RunningRequest, index: int, request: SequenceRequest, tokenizer: Any) -> None:
+        self.running = running
         self.index = index
         self.request = request
         self.sampler = Sampler(request.sampling)
@@ -35,7 +35,7 @@ class RunningSequence:
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits for the text any more."""
-        return self.generation.cancelled
+        return self.running.cancelled
 
     @property
     def scores(self) -> bool:

@@ -23,7 +23,7 @@ class WaitingLine:
 
     def add(self, sequence: RunningSequence) -> None:
         """Queue a sequence behind those of its priority."""
-        self._lines[sequence.generation.priority, sequence.scores].append(sequence)
+        self._lines[sequence.running.priority, sequence.scores].append(sequence)
 
     def take(self, in_batch: int, *, may_score: bool = True) -> RunningSequence | None:
         """Return the next sequence to admit to a batch of `in_batch` sequences, None if none may join."""
@@ -35,7 +35,7 @@ class WaitingLine:
     def _take_first(self, priority: Priority, may_score: bool) -> RunningSequence | None:
         lines = [self._lines[priority, scores] for scores in (False, True)[: 1 + may_score]]
         waiting = [line for line in lines if line]
-        return min(waiting, key=lambda line: line[0].generation.submitted).popleft() if waiting else None
+        return min(waiting, key=lambda line: line[0].running.submitted).popleft() if waiting else None
 
     def drop_cancelled(self) -> list[RunningSequence]:
         """Remove and return the sequences that nobody waits for any more."""

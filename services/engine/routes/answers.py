@@ -1,4 +1,4 @@
-"""Sends the deltas of a generation: as server-sent events, or gathered into one answer.
+"""Sends the deltas of a request: as server-sent events, or gathered into one answer.
 
 Either way a client that goes away takes its sequences out of the batch at once.
 """
@@ -14,8 +14,8 @@ import orjson
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Delta, TokenLogprob
+from services.engine.batching.running_request import RunningRequest
 from services.engine.errors import ApiError
 from services.engine.serving import Serving
 
@@ -57,17 +57,17 @@ def to_event(chunk: object) -> bytes:
     return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
-async def gather_choices(serving: Serving, generation: Generation, request: Request) -> list[Choice] | None:
+async def gather_choices(serving: Serving, running: RunningRequest, request: Request) -> list[Choice] | None:
     """Wait for all texts; None if the client went away. Raises ApiError."""
-    choices = [Choice() for _ in generation.requests]
+    choices = [Choice() for _ in running.requests]
 
     async def collect() -> None:
-        async for delta in watch_first_token(serving, generation):
+        async for delta in watch_first_token(serving, running):
             choices[delta.index].add(delta)
 
     collecting = asyncio.ensure_future(collect())
     leaving = asyncio.ensure_future(_wait_for_disconnect(request))
-    async with _cancelled_at_the_end(serving, generation):
+    async with _cancelled_at_the_end(serving, running):
         try:
             await asyncio.wait({collecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not collecting.done():
@@ -92,43 +92,41 @@ def gone() -> Response:
 
 def stream_answer(
     serving: Serving,
-    generation: Generation,
+    running: RunningRequest,
     first: list[Chunk],
     shape: Callable[[Delta], list[Chunk]],
     usage: Callable[[int], Chunk] | None,
 ) -> Response:
     """Answer with events: `first` chunks, each delta's, and with `usage` a last chunk from the token count."""
-    events = _write_events(serving, generation, first, shape, usage)
+    events = _write_events(serving, running, first, shape, usage)
     return StreamingResponse(
         events, media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
     )
 
 
-async def watch_first_token(serving: Serving, generation: Generation) -> AsyncIterator[Delta]:
+async def watch_first_token(serving: Serving, running: RunningRequest) -> AsyncIterator[Delta]:
     """Pass the deltas on, noting when the first one came."""
     waited = False
-    async for delta in generation.read():
+    async for delta in running.read():
         if not waited:
             waited = True
-            serving.metrics.first_token_seconds.observe(time.monotonic() - generation.submitted)
+            serving.metrics.first_token_seconds.observe(time.monotonic() - running.submitted)
         yield delta
 
 
 async def _write_events(
     serving: Serving,
-    generation: Generation,
+    running: RunningRequest,
     first: list[Chunk],
     shape: Callable[[Delta], list[Chunk]],
     usage: Callable[[int], Chunk] | None,
 ) -> AsyncIterator[bytes]:
     tokens = 0
-    async with _cancelled_at_the_end(serving, generation):
+    async with _cancelled_at_the_end(serving, running):
         try:
             if first:
                 yield b"".join(map(to_event, first))
-            async for delta in _with_pauses(
-                watch_first_token(serving, generation), serving.settings.keep_alive_seconds
-            ):
+            async for delta in _with_pauses(watch_first_token(serving, running), serving.settings.keep_alive_seconds):
                 if delta is None:
                     yield KEEP_ALIVE
                     continue
@@ -163,12 +161,12 @@ async def _with_pauses(deltas: AsyncIterator[Delta], seconds: float) -> AsyncIte
 
 
 @asynccontextmanager
-async def _cancelled_at_the_end(serving: Serving, generation: Generation) -> AsyncIterator[None]:
+async def _cancelled_at_the_end(serving: Serving, running: RunningRequest) -> AsyncIterator[None]:
     """However the answer ends, let nothing be written that nobody reads."""
     try:
         yield
     finally:
-        serving.get_loaded().thread.cancel(generation)
+        serving.get_loaded().thread.cancel(running)
 
 
 async def _wait_for_disconnect(request: Request) -> None:

@@ -39,12 +39,12 @@ async def create_chat_completion(
     prompt = encode_text(target.loaded, render_prompt(body, target), "messages")
     choices = min(body.n or 1, serving.settings.max_choices_per_request + 1)
     sequences = [_build_sequence(body, target, prompt, choice) for choice in range(choices)]
-    generation = submit(serving, target, sequences, body, request)
+    running = submit(serving, target, sequences, body, request)
     answer = ChatAnswer(body, target, len(prompt))
     if body.stream:
         usage = answer.usage_chunk if answer.include_usage else None
-        return stream_answer(serving, generation, answer.role_chunks(choices), answer.shape, usage)
-    texts = await gather_choices(serving, generation, request)
+        return stream_answer(serving, running, answer.role_chunks(choices), answer.shape, usage)
+    texts = await gather_choices(serving, running, request)
     return gone() if texts is None else answer_whole(answer.whole(texts))
 
 

@@ -56,12 +56,12 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
         )
     sequences = [_build_sequence(body, target, prompt, choice) for prompt in prompts for choice in range(choices)]
-    generation = submit(serving, target, sequences, body, request)
+    running = submit(serving, target, sequences, body, request)
     answer = CompletionAnswer(body, target, prompts, choices)
     if body.stream:
         usage = answer.usage_chunk if answer.include_usage else None
-        return stream_answer(serving, generation, answer.echo_chunks(), answer.shape, usage)
-    texts = await gather_choices(serving, generation, request)
+        return stream_answer(serving, running, answer.echo_chunks(), answer.shape, usage)
+    texts = await gather_choices(serving, running, request)
     if texts is None:
         return gone()
     # In a thread: naming the tokens of long prompts takes a while.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Priority, SequenceRequest
+from services.engine.batching.running_request import RunningRequest
 from services.engine.errors import ContextLengthExceededError, InvalidRequestError
 from services.engine.model.adapter import Adapter
 from services.engine.registry import ModelEntry
@@ -64,16 +64,16 @@ def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], 
 
 def submit(
     serving: Serving, target: Target, sequences: list[SequenceRequest], body: CommonBody, request: Request
-) -> Generation:
+) -> RunningRequest:
     """Hand the sequences to the batch. Raises OverloadedError when there is no room, InvalidRequestError."""
     if len(sequences) > serving.settings.max_choices_per_request:
         raise InvalidRequestError(
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
         )
-    generation = Generation(sequences, read_priority(body, request))
-    target.loaded.thread.submit(generation)
+    running = RunningRequest(sequences, read_priority(body, request))
+    target.loaded.thread.submit(running)
     serving.metrics.prompt_tokens.inc(sum(len(sequence.prompt) for sequence in sequences))
-    return generation
+    return running
 
 
 def read_priority(body: CommonBody, request: Request) -> Priority:

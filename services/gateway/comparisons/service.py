@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.gateway.comparisons.prompts import PromptPair, choose_prompts
 from services.gateway.comparisons.schemas import ComparisonRequest, VoteRequest
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.models.naming import NamedModel, name_model
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -22,7 +22,7 @@ HUMAN = "human"
 
 
 async def order_comparison(
-    gateway: Gateway, caller: Principal, claim: Claim, request: ComparisonRequest
+    gateway: Gateway, caller: Principal, claim: KeyClaim, request: ComparisonRequest
 ) -> ModelComparison:
     """Record what is to be compared, and send it to the workers. Aliases mean what they mean now.
 

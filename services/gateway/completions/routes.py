@@ -6,7 +6,7 @@ from starlette.responses import Response
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import CompletionChunks, shape_completion, split_request
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.streaming import answer_as_it_comes
 from services.gateway.interactive.texts import open_texts
@@ -26,7 +26,7 @@ async def create_completion(
 
 
 async def complete(
-    gateway: Gateway, caller: Principal, claim: Claim, request: Request, body: CompletionRequest
+    gateway: Gateway, caller: Principal, claim: KeyClaim, request: Request, body: CompletionRequest
 ) -> Response:
     """Carry out a completion request, from the current route or the legacy one."""
     texts = await open_texts(gateway, caller, claim, "completion", body.model, split_request(body))

@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
@@ -18,7 +18,7 @@ Prepared = tuple[Dataset, DatasetVersion | None]
 LISTED_REPORT = ("counts", "findings", "fixes")
 
 
-async def order_dataset(gateway: Gateway, caller: Principal, claim: Claim, request: DatasetRequest) -> Prepared:
+async def order_dataset(gateway: Gateway, caller: Principal, claim: KeyClaim, request: DatasetRequest) -> Prepared:
     """Record what is wanted, and send it to the workers. Raises: NotFoundError, InvalidRequestError for a source."""
     async with gateway.database.transaction() as session:
         for position, source in enumerate(request.sources):

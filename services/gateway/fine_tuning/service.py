@@ -9,7 +9,7 @@ from services.gateway.fine_tuning.client_retries import ClientPost
 from services.gateway.fine_tuning.openai_objects import ShownJob
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.starting_point import StartModel, find_start, hold_files
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
@@ -25,14 +25,14 @@ from shared.stores.db.repositories import (
     fine_tuning_metrics,
     tracker_runs,
 )
-from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wish
+from shared.stores.db.repositories.fine_tuning_jobs import NewJob, Wanted
 from shared.stores.db.repositories.pages import Page
 
 
 async def order_job(
     gateway: Gateway,
     caller: Principal,
-    claim: Claim,
+    claim: KeyClaim,
     request: JobRequest,
     post: ClientPost | None = None,
     *,
@@ -131,7 +131,7 @@ async def list_jobs(
     return [ShownJob(job, reasons.get(job.id)) for job in found], has_more
 
 
-async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wish) -> ShownJob:
+async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wanted) -> ShownJob:
     """Cancel, pause or resume a job. Raises: NotFoundError, WrongStatusError (400)."""
     async with gateway.database.transaction() as session:
         job = await fine_tuning_jobs.ask_for(session, caller.project_id, job_id, wish, caller.api_key_id)

@@ -1,7 +1,7 @@
 """Make, read and steer runs."""
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
@@ -23,7 +23,7 @@ INLINE_ROWS = 2_000
 Run = tuple[Generation, Recipe, RecipeVersion]
 
 
-async def create_run(gateway: Gateway, caller: Principal, claim: Claim, plan: RunPlan) -> Run:
+async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> Run:
     """Record a run, with its rows if they are few, and send it to the workers."""
     generation_id = ids.new_id(ids.GENERATION)
     inline_rows = plan.total if plan.total <= INLINE_ROWS else 0

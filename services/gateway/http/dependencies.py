@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.stores.db.repositories.pages import Page
@@ -25,9 +25,9 @@ def get_principal(request: Request) -> Principal:
     return principal
 
 
-def get_claim(request: Request) -> Claim:
+def get_claim(request: Request) -> KeyClaim:
     """Return the request's hold on its Idempotency-Key."""
-    claim: Claim = request.state.claim
+    claim: KeyClaim = request.state.claim
     return claim
 
 
@@ -51,6 +51,6 @@ def read_in_order(
 
 GatewayDep = Annotated[Gateway, Depends(get_gateway)]
 Caller = Annotated[Principal, Depends(get_principal)]
-ClaimDep = Annotated[Claim, Depends(get_claim)]
+ClaimDep = Annotated[KeyClaim, Depends(get_claim)]
 NewestFirst = Annotated[Page, Depends(read_newest_first)]
 InOrder = Annotated[Page, Depends(read_in_order)]

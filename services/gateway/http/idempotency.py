@@ -31,7 +31,7 @@ REPLAYED_HEADER: Final = "idempotent-replayed"
 
 
 @dataclass(slots=True)
-class Claim:
+class KeyClaim:
     """A request's hold on its key; on a request without one it does nothing."""
 
     database: Database
@@ -66,7 +66,7 @@ class Claim:
             )
 
 
-async def answer_once(claim: Claim, request_hash: str, handle: Callable[[], Awaitable[Response]]) -> Response:
+async def answer_once(claim: KeyClaim, request_hash: str, handle: Callable[[], Awaitable[Response]]) -> Response:
     """Run `handle` for the first request with a key; replay or join its outcome for later ones.
 
     Raises: InvalidRequestError for a key used with another request, RateLimitedError while the first is under way.
@@ -95,7 +95,7 @@ async def answer_once(claim: Claim, request_hash: str, handle: Callable[[], Awai
     return response
 
 
-async def take_key(claim: Claim, request_hash: str) -> IdempotencyKey | None:
+async def take_key(claim: KeyClaim, request_hash: str) -> IdempotencyKey | None:
     """Claim the key; None when it is ours now, else what is known of it."""
     assert claim.key is not None
     async with claim.database.transaction() as session:
@@ -104,7 +104,7 @@ async def take_key(claim: Claim, request_hash: str) -> IdempotencyKey | None:
         return await idempotency.find_key(session, claim.project_id, claim.key)
 
 
-async def settle(claim: Claim, response: Response) -> None:
+async def settle(claim: KeyClaim, response: Response) -> None:
     """Keep a good answer, free the key after a bad one. A stream settles its own claim when it ends;
     a client that left will be back for its work."""
     if not hasattr(response, "body") or response.status_code == CLIENT_GONE:
@@ -134,11 +134,11 @@ def hash_head(request: Request) -> str:
     return hashlib.sha256(head.encode()).hexdigest()
 
 
-def open_claim(database: Database, principal: Principal, request: Request) -> Claim:
+def open_claim(database: Database, principal: Principal, request: Request) -> KeyClaim:
     """Return the claim of a request. Raises: InvalidRequestError for a key that cannot be one."""
     key = request.headers.get("idempotency-key") if request.method == "POST" else None
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         raise InvalidRequestError(
             f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters.", param="Idempotency-Key"
         )
-    return Claim(database, principal.project_id, key)
+    return KeyClaim(database, principal.project_id, key)

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from services.gateway.http.event_stream import EventStream
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
@@ -52,7 +52,7 @@ class UsageSum:
 
 
 async def answer_as_it_comes(
-    gateway: Gateway, request: Request, claim: Claim, texts: OpenTexts, shape: ChunkShape, *, include_usage: bool
+    gateway: Gateway, request: Request, claim: KeyClaim, texts: OpenTexts, shape: ChunkShape, *, include_usage: bool
 ) -> Response:
     """Stream the texts. A failure before the first token is an ordinary error answer with its status."""
     events = follow_texts(gateway.hub, texts.stream_ids)
@@ -85,7 +85,7 @@ async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Event | 
 async def write_chunks(
     first: asyncio.Task[Event | None],
     events: AsyncGenerator[Event, None],
-    claim: Claim,
+    claim: KeyClaim,
     shape: ChunkShape,
     *,
     include_usage: bool,

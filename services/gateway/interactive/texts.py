@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.models.naming import model_headers, name_model
 from services.gateway.models.naming import model_not_found as model_not_found
 from services.gateway.wiring import Gateway
@@ -60,7 +60,7 @@ class OpenTexts:
 async def open_texts(
     gateway: Gateway,
     principal: Principal,
-    claim: Claim,
+    claim: KeyClaim,
     kind: Kind,
     model: str | None,
     bodies: Sequence[dict[str, Any]],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import failed_row_answer
 from services.gateway.interactive.follow import wait_for_ends
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_rows
@@ -21,7 +21,7 @@ from shared.stores.db.models import Completion
 async def answer_when_done(
     gateway: Gateway,
     request: Request,
-    claim: Claim,
+    claim: KeyClaim,
     texts: OpenTexts,
     shape: Callable[[OpenTexts, Sequence[Completion]], Json],
 ) -> Response:
@@ -50,7 +50,7 @@ async def answer_when_done(
     return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=texts.headers)
 
 
-async def leave_texts(gateway: Gateway, claim: Claim, texts: OpenTexts) -> None:
+async def leave_texts(gateway: Gateway, claim: KeyClaim, texts: OpenTexts) -> None:
     """Cancel texts that nobody waits for any more; who gave an Idempotency-Key will be back for them."""
     if claim.key is None:
         await cancel_texts(gateway, claim.project_id, texts.stream_ids)

@@ -4,7 +4,7 @@ from services.gateway.chat.schemas import ChatRequest
 from services.gateway.chat.service import split_request as split_chat
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import split_request as split_completion
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, open_texts
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -17,7 +17,7 @@ from shared.stores.db.repositories.completions import find_completion, usage_of
 
 
 async def start_stream(
-    gateway: Gateway, caller: Principal, claim: Claim, body: ChatRequest | CompletionRequest
+    gateway: Gateway, caller: Principal, claim: KeyClaim, body: ChatRequest | CompletionRequest
 ) -> tuple[Completion, OpenTexts]:
     """Open one text and return its row, and what its answer's headers say. Raises: InvalidRequestError for more than
     one text."""

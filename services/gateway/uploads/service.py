@@ -6,7 +6,7 @@ from typing import IO, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.files.service import drop_bytes, keep_bytes, shape_file
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.uploads.schemas import UploadRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -23,7 +23,7 @@ LIFETIME: Final = timedelta(hours=1)
 Found = tuple[Upload, File | None]
 
 
-async def begin_upload(gateway: Gateway, caller: Principal, claim: Claim, request: UploadRequest) -> Upload:
+async def begin_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, request: UploadRequest) -> Upload:
     """Record that a file will come. Raises: RequestTooLargeError when it is announced larger than a file may be."""
     if request.bytes > gateway.settings.max_file_bytes:
         raise RequestTooLargeError(f"bytes: a file may have {gateway.settings.max_file_bytes} bytes.", param="bytes")
@@ -52,7 +52,7 @@ async def get_upload(gateway: Gateway, caller: Principal, upload_id: str) -> Fou
 
 
 async def take_part(
-    gateway: Gateway, caller: Principal, claim: Claim, upload_id: str, content: IO[bytes]
+    gateway: Gateway, caller: Principal, claim: KeyClaim, upload_id: str, content: IO[bytes]
 ) -> UploadPart:
     """Keep a part. Raises: NotFoundError, ConflictError, InvalidRequestError beyond the announced size."""
     if claim.subject_id is not None:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.http.idempotency import Claim
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.webhooks.schemas import EndpointChange, EndpointRequest
 from services.gateway.wiring import Gateway
 from shared import ids
@@ -25,7 +25,9 @@ MOST_ENDPOINTS: Final = 50
 SAMPLE_ID: Final = "ftjob-00000000000000000000000000000000"
 
 
-async def add_endpoint(gateway: Gateway, caller: Principal, claim: Claim, request: EndpointRequest) -> WebhookEndpoint:
+async def add_endpoint(
+    gateway: Gateway, caller: Principal, claim: KeyClaim, request: EndpointRequest
+) -> WebhookEndpoint:
     """Register an endpoint. Raises: BadTargetError, PrivateTargetError, InvalidRequestError when there are too many."""
     await check_target(request.url, allow_private=gateway.settings.webhook_allow_private)
     async with gateway.database.transaction() as session:
@@ -73,7 +75,7 @@ async def change_endpoint(
 
 
 async def rotate_secret(
-    gateway: Gateway, caller: Principal, claim: Claim, endpoint_id: str, *, keep_old: bool
+    gateway: Gateway, caller: Principal, claim: KeyClaim, endpoint_id: str, *, keep_old: bool
 ) -> WebhookEndpoint:
     """Make a new signing secret. Raises: NotFoundError when the project has no such endpoint."""
     async with gateway.database.transaction() as session:

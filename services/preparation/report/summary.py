@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preparation.billing import TrainingEstimate, estimate_training
+from services.preparation.chosen_template import ChosenTemplate
 from services.preparation.findings.finding import Finding
 from services.preparation.findings.inspection import Inspection
 from services.preparation.findings.scripts import NAMES
-from services.preparation.template_contract import TemplateContract
 from services.preparation.tokenizers.model_view import ModelView
 
 HISTOGRAM_BINS = 24
@@ -40,7 +40,7 @@ class Summary:
     length_histogram: Histogram
     scripts: dict[str, int]
     findings: tuple[Finding, ...]
-    contract: TemplateContract
+    contract: ChosenTemplate
     estimate: TrainingEstimate
     examples: tuple[ModelView, ...]
 
@@ -72,7 +72,7 @@ def summarise(
     source: dict[str, Any],
     counts: dict[str, int],
     inspection: Inspection,
-    contract: TemplateContract,
+    contract: ChosenTemplate,
     examples: tuple[ModelView, ...],
 ) -> Summary:
     """Work out the numbers."""

@@ -47,7 +47,7 @@ class ReviewedStory:
 
 
 @dataclass(slots=True)
-class Cell:
+class PromptStories:
     """Where the reviewed stories of one prompt stand in the file."""
 
     accepted: "array[int]" = field(default_factory=lambda: array("q"))
@@ -59,7 +59,7 @@ class PairBook:
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("w+b")
-        self._cells: dict[bytes, Cell] = {}
+        self._cells: dict[bytes, PromptStories] = {}
         self.accepted_count = 0
         self.rejected_count = 0
 
@@ -73,7 +73,7 @@ class PairBook:
         """Remember a story."""
         start = self._file.tell()
         self._file.write(orjson.dumps(story, option=orjson.OPT_APPEND_NEWLINE))
-        cell = self._cells.setdefault(blake2b(story.prompt.encode(), digest_size=16).digest(), Cell())
+        cell = self._cells.setdefault(blake2b(story.prompt.encode(), digest_size=16).digest(), PromptStories())
         if story.verdict == ACCEPTED:
             cell.accepted.append(start)
             self.accepted_count += 1

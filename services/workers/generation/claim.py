@@ -33,7 +33,7 @@ class Emptiness(Enum):
 
 
 @dataclass(slots=True)
-class Claim:
+class ClaimedBatch:
     """Calls that may leave, or why there are none."""
 
     calls: list[StoryCall] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Claim:
     """Rows whose prompt cannot be rendered: failed without a call."""
 
 
-async def claim_batch(database: Database, run: Run, lease: Lease, row_limit: int, *, has_budget: bool) -> Claim:
+async def claim_batch(database: Database, run: Run, lease: Lease, row_limit: int, *, has_budget: bool) -> ClaimedBatch:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
     async with database.transaction() as session:
         funds = await lock_funds(session, run.order.id) if has_budget else None
@@ -52,13 +52,13 @@ async def claim_batch(database: Database, run: Run, lease: Lease, row_limit: int
         await fail_unsent_stories(session, run.order.id, claim.unsendable)
         if claim.calls and not await _take(session, run, lease, claim):
             # The run was paused or ended, or its money taken, while the rows were being claimed.
-            return Claim(empty_because=Emptiness.RUN_NOT_ACTIVE)
+            return ClaimedBatch(empty_because=Emptiness.RUN_NOT_ACTIVE)
     return claim
 
 
-def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) -> Claim:
+def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) -> ClaimedBatch:
     """Render the prompts and choose, in order, the calls that the money allows."""
-    claim = Claim(empty_because=None if stories else Emptiness.NO_ROW_DUE)
+    claim = ClaimedBatch(empty_because=None if stories else Emptiness.NO_ROW_DUE)
     for story in stories:
         try:
             prompt = run.render_prompt(story.attributes)
@@ -89,7 +89,7 @@ def _describe_unsendable(story: QueuedStory, error: TemplateError) -> Unsendable
     return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
 
 
-async def _take(session: AsyncSession, run: Run, lease: Lease, claim: Claim) -> bool:
+async def _take(session: AsyncSession, run: Run, lease: Lease, claim: ClaimedBatch) -> bool:
     order, target = run.order, run.target
     caller = Caller(order.project_id, order.id, lease.worker_id, target.provider.name, target.model)
     rows = [StoryCallRow(call.story_id, call.number, call.attempt_id, call.reserved_usd) for call in claim.calls]

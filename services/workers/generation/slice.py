@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
-from services.workers.generation.claim import Claim, Emptiness, claim_batch
+from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
@@ -160,7 +160,7 @@ class GenerationSlice:
             self._occupy(rows)
         if rows == 0:
             return
-        claim, lease, grant = Claim(), begin_lease(self._context), Grant(0)
+        claim, lease, grant = ClaimedBatch(), begin_lease(self._context), Grant(0)
         try:
             grant = await self.limits.reserve(rows)
             if grant.rows > 0:
@@ -171,7 +171,7 @@ class GenerationSlice:
             self._start_call(call, lease)
         await self._wait_after(claim, grant)
 
-    async def _wait_after(self, claim: Claim, grant: Grant) -> None:
+    async def _wait_after(self, claim: ClaimedBatch, grant: Grant) -> None:
         """Return permits that were not used; wait for what was missing, if anything was."""
         if grant.rows == 0:
             cause = Cause(grant.limited_by) if grant.limited_by else Cause.REQUESTS_PER_MINUTE
@@ -206,11 +206,11 @@ class GenerationSlice:
         self._occupied -= rows
         self.slots.give_up(rows)
 
-    async def _claim(self, rows: int) -> tuple[Claim, Lease]:
+    async def _claim(self, rows: int) -> tuple[ClaimedBatch, Lease]:
         has_budget = self.state.budget_usd is not None
         database = self._context.database
 
-        async def claim_once() -> tuple[Claim, Lease]:
+        async def claim_once() -> tuple[ClaimedBatch, Lease]:
             lease = begin_lease(self._context)
             return await claim_batch(database, self.run, lease, rows, has_budget=has_budget), lease
 

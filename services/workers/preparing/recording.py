@@ -34,7 +34,7 @@ class LostDatasetError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PreparedVersion:
     """What a preparation has left in its folder."""
 
     claimed: ClaimedDataset
@@ -114,7 +114,7 @@ async def record_outcome(
     version_id, cost = await asyncio.to_thread(
         identify_version, claimed.project_id, sources, folder, result["template"]
     )
-    outcome = Outcome(claimed, sources, folder, result, version_id, cost)
+    outcome = PreparedVersion(claimed, sources, folder, result, version_id, cost)
     names = [TRAIN_FILE, PAGE_FILE, *([VALIDATION_FILE] if (folder / VALIDATION_FILE).exists() else [])]
     try:
         await write_with_objects(context, {name: folder / name for name in names}, outcome.write)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from services.workers.deliveries.sinks.protocol import Order, Outcome, Sink
+from services.workers.deliveries.sinks.protocol import JobEnd, Order, Sink
 
 LONGEST_SECONDS: Final = 600
 SINKS: Final = {
@@ -44,7 +44,7 @@ class SinkServer:
             return {"safe": self._sink.write(order["rows"])}
         sink, self._sink = self._sink, None
         if "finish" in order:
-            sink.finish(Outcome(**order["finish"]))
+            sink.finish(JobEnd(**order["finish"]))
         else:
             sink.pause()
         return {"safe": True}

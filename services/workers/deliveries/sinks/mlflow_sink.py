@@ -4,7 +4,7 @@ takes the same point (key, time, step, value) twice as one."""
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import Order, Outcome, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
 
 # We own the retries; a server that is away should say so soon. Folders are all that a single machine needs.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -58,7 +58,7 @@ class MlflowSink:
     def pause(self) -> None:
         """Everything is safe already."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: JobEnd) -> None:
         """End the run."""
         tags = [RunTag(f"storymill.{name}", str(value)) for name, value in outcome.summary.items()]
         self._client.log_batch(self.run_ref, tags=tags)

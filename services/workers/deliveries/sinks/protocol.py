@@ -32,7 +32,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobEnd:
     """How the job ended."""
 
     status: str
@@ -57,7 +57,7 @@ class Sink(Protocol):
         """Make everything safe and let go; the job goes on."""
         ...
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: JobEnd) -> None:
         """Make everything safe and end the run."""
         ...
 

@@ -11,7 +11,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar, text
 
-from services.workers.deliveries.sinks.protocol import Order, Outcome, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
 
 
 class TensorBoardSink:
@@ -49,7 +49,7 @@ class TensorBoardSink:
         """Close the file."""
         self._writer.close()
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: JobEnd) -> None:
         """Note how it ended and close the file."""
         self._write_text("outcome", {"status": outcome.status, **outcome.summary})
         self._writer.close()

@@ -4,7 +4,7 @@ It writes in the background, so rows are safe when the run is finished; after a 
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import Order, Outcome, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
 
 
 class TrackioSink:
@@ -42,6 +42,6 @@ class TrackioSink:
         """Write what is left; a later open goes on with the run."""
         self._run.finish()
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: JobEnd) -> None:
         """End the run."""
         self._run.finish()

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import wandb
 
-from services.workers.deliveries.sinks.protocol import Order, Outcome, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
 
 INIT_SECONDS = 30
 
@@ -48,7 +48,7 @@ class WandbSink:
         """W&B has no pause: the run is finished, and resumed when it is opened again."""
         self._run.finish()
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: JobEnd) -> None:
         """End the run; a job that did not succeed shows as failed."""
         self._run.summary.update({"status": outcome.status, **outcome.summary})
         self._run.finish(exit_code=0 if outcome.status == "succeeded" else 1)

@@ -19,15 +19,15 @@ from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_ev
 from shared.stores.db.repositories.outbox import add_webhook_events
 from shared.stores.db.repositories.pages import Page, fetch_page
 
-Wish = Literal["cancel", "pause", "resume"]
+Wanted = Literal["cancel", "pause", "resume"]
 
-ALLOWED: Final[dict[Wish, tuple[str, ...]]] = {
+ALLOWED: Final[dict[Wanted, tuple[str, ...]]] = {
     "cancel": FINE_TUNING_JOB.cancellable,
     "pause": FINE_TUNING_JOB.pausable,
     "resume": FINE_TUNING_JOB.resumable,
 }
-REACHED: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "validating_files"}
-PARTICIPLE: Final[dict[Wish, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
+REACHED: Final[dict[Wanted, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "validating_files"}
+PARTICIPLE: Final[dict[Wanted, str]] = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
 
 
 class WrongStatusError(InvalidRequestError):
@@ -107,7 +107,7 @@ async def list_jobs(
     return await fetch_page(session, query, FineTuningJob.id, page)
 
 
-async def ask_for(session: AsyncSession, project_id: str, job_id: str, wanted: Wish, by: str) -> FineTuningJob | None:
+async def ask_for(session: AsyncSession, project_id: str, job_id: str, wanted: Wanted, by: str) -> FineTuningJob | None:
     """Have a job cancelled, paused or resumed; None when the project has no such job.
 
     A job that the provider cannot know of yet changes at once; for any other the wish is noted, and its worker
@@ -137,7 +137,7 @@ async def _may_be_upstream(session: AsyncSession, job: FineTuningJob) -> bool:
     return (await session.scalar(statement, {"id": job.id})) is not None
 
 
-async def _change_at_once(session: AsyncSession, job: FineTuningJob, wanted: Wish, by: str) -> None:
+async def _change_at_once(session: AsyncSession, job: FineTuningJob, wanted: Wanted, by: str) -> None:
     """A worker that holds the job loses it by the new attempt."""
     values: dict[str, Any] = {"attempt": job.attempt + 1, "worker_id": None, "lease_until": None, "not_before": None}
     if wanted == "cancel":

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from services.engine.batching.batch import Batch
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Delta, Priority, SamplingOptions, SequenceRequest
+from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.sequence import RunningSequence
 from services.engine.model.adapter import Adapter, load_adapter
 from services.engine.model.load import load_base
@@ -36,7 +36,7 @@ class Room:
     def join(self, prompt: str, max_tokens: int, adapter: Adapter | None = None, **options: Any) -> RunningSequence:
         sampling = SamplingOptions(**options) if options else GREEDY
         request = SequenceRequest(self.tokenizer(prompt).input_ids, max_tokens, sampling, adapter=adapter)
-        sequence = RunningSequence(Generation([request], Priority.INTERACTIVE), 0, request, self.tokenizer)
+        sequence = RunningSequence(RunningRequest([request], Priority.INTERACTIVE), 0, request, self.tokenizer)
         self.batch.join(sequence)
         return sequence
 
@@ -49,7 +49,7 @@ class Room:
 
 @pytest.fixture
 async def room(runner: ModelRunner, tokenizer: Any) -> Room:
-    await asyncio.sleep(0)  # a running loop, which Generation's queue belongs to
+    await asyncio.sleep(0)  # a running loop, which RunningRequest's queue belongs to
     return Room(runner, tokenizer)
 
 
@@ -125,7 +125,7 @@ def test_the_cache_grows_under_a_running_sequence(room: Room, tiny_folder: Path)
 def test_a_cancelled_sequence_leaves_before_the_next_step(room: Room) -> None:
     staying, leaving = room.join("a", 10), room.join("b", 1000)
     room.run(steps=3)
-    leaving.generation.cancel()
+    leaving.running.cancel()
     assert room.batch.drop_gone() == [leaving]
     room.run()
     assert len(written_by(staying)) == 10

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from services.engine.batching.batch import Batch
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Delta, Priority, SamplingOptions, SequenceRequest, TokenLogprob
+from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
 from services.engine.model.adapter import load_adapter
@@ -34,7 +34,7 @@ class Bench:
         request = SequenceRequest(
             self.tokenizer(text).input_ids, max_tokens, sampling, adapter=adapter, score_prompt=score
         )
-        sequence = RunningSequence(Generation([request], Priority.INTERACTIVE), 0, request, self.tokenizer)
+        sequence = RunningSequence(RunningRequest([request], Priority.INTERACTIVE), 0, request, self.tokenizer)
         self.batch.join(sequence)
         return sequence
 
@@ -51,7 +51,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(runner: ModelRunner, tokenizer: Any) -> Bench:
-    await asyncio.sleep(0)  # a running loop, which Generation's queue belongs to
+    await asyncio.sleep(0)  # a running loop, which RunningRequest's queue belongs to
     return Bench(runner, tokenizer)
 
 
@@ -76,7 +76,7 @@ def test_a_prompt_read_in_pieces_has_the_scores_of_one_pass(bench: Bench, tiny_f
 @pytest.mark.parametrize("length", [1, 2, PIECE_TOKENS, PIECE_TOKENS + 1])
 def test_prompts_that_just_fill_a_piece_are_scored_whole(bench: Bench, tiny_folder: Path, length: int) -> None:
     request = SequenceRequest(list(range(2, 2 + length)), 0, SamplingOptions(top_logprobs=0), score_prompt=True)
-    scored = RunningSequence(Generation([request], Priority.INTERACTIVE), 0, request, bench.tokenizer)
+    scored = RunningSequence(RunningRequest([request], Priority.INTERACTIVE), 0, request, bench.tokenizer)
     bench.batch.join(scored)
     bench.run()
     scores = bench.scores_of(scored)

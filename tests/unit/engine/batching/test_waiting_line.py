@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.engine.batching.generation import Generation
 from services.engine.batching.requests import Priority, SamplingOptions, SequenceRequest
+from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.sequence import RunningSequence
 from services.engine.batching.waiting_line import WaitingLine
 
@@ -14,7 +14,7 @@ from services.engine.batching.waiting_line import WaitingLine
 def make_sequence(tokenizer: Any) -> Any:
     def make(priority: Priority, *, score_prompt: bool = False) -> RunningSequence:
         request = SequenceRequest([1, 2], 5, SamplingOptions(), score_prompt=score_prompt)
-        return RunningSequence(Generation([request], priority), 0, request, tokenizer)
+        return RunningSequence(RunningRequest([request], priority), 0, request, tokenizer)
 
     return make
 
@@ -49,6 +49,6 @@ async def test_cancelled_sequences_leave_the_line(make_sequence: Any) -> None:
     line = WaitingLine(batch_size=4)
     sequence = make_sequence(Priority.VOLUME)
     line.add(sequence)
-    sequence.generation.cancel()
+    sequence.running.cancel()
     assert line.drop_cancelled() == [sequence]
     assert len(line) == 0

@@ -2,7 +2,7 @@
 
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
 from shared.contracts.stream.frames import Delta, End, Frame, Rewind, Snapshot
-from shared.streams.buffer import Outcome, StreamBuffer
+from shared.streams.buffer import FrameResult, StreamBuffer
 
 
 def delta(first: int, last: int, offset: int, text: str, attempt: int = 1) -> Delta:
@@ -12,7 +12,7 @@ def delta(first: int, last: int, offset: int, text: str, attempt: int = 1) -> De
 def filled() -> StreamBuffer:
     buffer = StreamBuffer("s")
     for frame in (delta(1, 2, 0, "ab"), delta(3, 3, 2, "c"), delta(4, 6, 3, "def")):
-        assert buffer.apply(frame) is Outcome.APPLIED
+        assert buffer.apply(frame) is FrameResult.APPLIED
     return buffer
 
 
@@ -37,30 +37,30 @@ def test_a_cursor_between_boundaries_gets_a_snapshot() -> None:
 
 def test_holes_and_repetitions_leave_the_text_alone() -> None:
     buffer = filled()
-    assert buffer.apply(delta(8, 8, 7, "h")) is Outcome.GAP
-    assert buffer.apply(delta(4, 6, 3, "def")) is Outcome.STALE
-    assert buffer.apply(End("s", Cursor(1, 9), "succeeded", 6, "")) is Outcome.GAP
-    assert buffer.apply(End("s", Cursor(1, 7), "succeeded", 99, "")) is Outcome.GAP
+    assert buffer.apply(delta(8, 8, 7, "h")) is FrameResult.GAP
+    assert buffer.apply(delta(4, 6, 3, "def")) is FrameResult.STALE
+    assert buffer.apply(End("s", Cursor(1, 9), "succeeded", 6, "")) is FrameResult.GAP
+    assert buffer.apply(End("s", Cursor(1, 7), "succeeded", 99, "")) is FrameResult.GAP
     assert buffer.text == "abcdef"
 
 
 def test_a_snapshot_that_goes_on_from_here_reaches_viewers_as_a_delta() -> None:
     buffer = filled()
-    assert buffer.apply(Snapshot("s", Cursor(1, 8), "abcdefgh")) is Outcome.APPLIED
+    assert buffer.apply(Snapshot("s", Cursor(1, 8), "abcdefgh")) is FrameResult.APPLIED
     assert frames_after(buffer, Cursor(1, 6)) == (delta(7, 8, 6, "gh"),)
 
 
 def test_a_frame_that_overlaps_a_checkpoint_adds_only_what_is_new() -> None:
     buffer = StreamBuffer("s")
     buffer.apply(Snapshot("s", Cursor(1, 4), "abcd"))
-    assert buffer.apply(delta(3, 6, 2, "cdef")) is Outcome.APPLIED
+    assert buffer.apply(delta(3, 6, 2, "cdef")) is FrameResult.APPLIED
     assert buffer.text == "abcdef"
 
 
 def test_a_rewind_reaches_viewers_of_the_old_attempt_as_it_is_and_later_ones_as_a_snapshot() -> None:
     buffer = filled()
     rewind = Rewind("s", Cursor(2, 1), 0, "retry")
-    assert buffer.apply(rewind, b'{"raw":1}') is Outcome.APPLIED
+    assert buffer.apply(rewind, b'{"raw":1}') is FrameResult.APPLIED
     packet = buffer.packet_after(Cursor(1, 6))
     assert packet is not None
     assert packet.json == b'{"raw":1}'

@@ -8,7 +8,7 @@ from services.engine.batching.requests import Delta, Priority, SequenceRequest
 from services.engine.errors import ApiError
 
 
-class Generation:
+class RunningRequest:
     """All sequences of one client request. Made, read and cancelled on the event loop."""
 
     def __init__(self, requests: list[SequenceRequest], priority: Priority) -> None:

@@ -8,7 +8,7 @@ from services.preparation.rows.formats import TrainingFormat
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateContract:
+class ChosenTemplate:
     """Handed to the model registry. `separator` and `stop` are None where the rows share none (chat, open-ended)."""
 
     format: TrainingFormat
@@ -22,10 +22,10 @@ class TemplateContract:
         return asdict(self)
 
 
-def contract_of_pairs(profile: PairProfile, longest_completion_tokens: int | None = None) -> TemplateContract:
+def contract_of_pairs(profile: PairProfile, longest_completion_tokens: int | None = None) -> ChosenTemplate:
     """Read the contract off the prepared rows."""
     separator = profile.prompts.common_suffix
-    return TemplateContract(
+    return ChosenTemplate(
         "completion",
         separator or None,
         profile.completions.common_suffix or None,
@@ -34,11 +34,11 @@ def contract_of_pairs(profile: PairProfile, longest_completion_tokens: int | Non
     )
 
 
-def contract_of_preference() -> TemplateContract:
+def contract_of_preference() -> ChosenTemplate:
     """Preference pairs are chats, told apart so that a job learns from them by a fitting method."""
-    return TemplateContract("preference", None, None, starts_with_space=False)
+    return ChosenTemplate("preference", None, None, starts_with_space=False)
 
 
-def contract_of_chat(longest_completion_tokens: int | None = None) -> TemplateContract:
+def contract_of_chat(longest_completion_tokens: int | None = None) -> ChosenTemplate:
     """Chat templates bring their own separators and stops."""
-    return TemplateContract("chat", None, None, starts_with_space=False, max_tokens=longest_completion_tokens)
+    return ChosenTemplate("chat", None, None, starts_with_space=False, max_tokens=longest_completion_tokens)
