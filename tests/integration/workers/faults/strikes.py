@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from tests.support.failover import set_read_only
-from tests.support.fault_kinds import KINDS, Expansion, Fault, KindCase
-from tests.support.fault_mill import LEASE_SECONDS, FaultMill
+from tests.support.faults.case import Fault, KindCase
+from tests.support.faults.kinds import KINDS
+from tests.support.faults.mill import LEASE_SECONDS, FaultMill
+from tests.support.faults.texts import Expansion
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping
 from tests.support.worker_process import WorkerProcess

@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.workers.faults.strikes import STRIKES, run_fault
-from tests.support.fault_kinds import KINDS, Fault, KindCase
-from tests.support.fault_mill import FaultMill, open_fault_mill
+from tests.support.faults.case import Fault, KindCase
+from tests.support.faults.kinds import KINDS
+from tests.support.faults.mill import FaultMill, open_fault_mill
 from tests.support.stack import PrivatePostgres
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env]
