@@ -89,8 +89,8 @@ class TokenStream:
 
     def _take(self, name: str | None, data: bytes) -> LlmDelta:
         delta = parse_chunk(self._kind, data, self.headers, is_error=name == "error")
-        text = self._joiner.join(delta.text) if delta.text else ""
-        delta = delta if text is delta.text else replace(delta, text=text)
+        if delta.has_halves or self._joiner.holds_half:
+            delta = replace(delta, text=self._joiner.join(delta.text), has_halves=False)
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
         self.model = delta.model or self.model or ""

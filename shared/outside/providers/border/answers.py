@@ -73,6 +73,8 @@ class LlmDelta:
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None
+    has_halves: bool = False
+    """The text is as it came: it may begin or end with half a character, and is not storable before it is joined."""
 
 
 def parse_answer(kind: Kind, raw: bytes, headers: Mapping[str, str]) -> LlmAnswer:
@@ -117,7 +119,7 @@ def _parse_odd_chunk(kind: Kind, raw: bytes, headers: Mapping[str, str], *, is_e
     if is_error or body.get("error"):
         raise error_from_body(200, body, headers)
     delta, choice = parse_delta(kind, body), _first_choice(as_it_came)
-    return delta if choice is None else replace(delta, text=_text_and_extra(kind, choice, "delta")[0])
+    return delta if choice is None else replace(delta, text=_text_and_extra(kind, choice, "delta")[0], has_halves=True)
 
 
 def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
@@ -172,7 +174,8 @@ def parse_usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
     prompt = find_whole(value, "prompt_tokens", LARGEST_TOKEN_COUNT)
-    completion = find_whole({"completion_tokens": 0, **value}, "completion_tokens", LARGEST_TOKEN_COUNT)
+    has_completion = "completion_tokens" in value
+    completion = find_whole(value, "completion_tokens", LARGEST_TOKEN_COUNT) if has_completion else 0
     if prompt is None or completion is None:
         return None
     return Usage(prompt, completion, min(read_cached_tokens(value), prompt))

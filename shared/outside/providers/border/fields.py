@@ -65,7 +65,10 @@ def find_objects(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def find_whole(value: Mapping[str, Any], name: str, largest: int = LARGEST_WHOLE) -> int | None:
     """Return a field that is a whole number from 0 to `largest`, given as such, as a float or as a text."""
-    number = to_number(value.get(name))
+    found = value.get(name)
+    if type(found) is int:
+        return found if 0 <= found <= largest else None
+    number = to_number(found)
     if number is None or not 0 <= number <= largest:
         return None
     return int(number)

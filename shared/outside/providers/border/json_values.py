@@ -55,7 +55,7 @@ def read_json(raw: bytes, *, what: str = "answer", names_numbers: bool = False) 
 def needs_mending(raw: bytes, value: Any) -> bool:
     """Say whether a value that the fast parser read from `raw` cannot be stored as it is. It lets two things through:
     U+0000, which has one spelling, and nesting, which takes many brackets. Every chunk of every stream is looked at."""
-    if ESCAPED_NUL in raw:
+    if b"\\" in raw and ESCAPED_NUL in raw:  # one byte is found much faster than six
         return True
     return raw.count(b"{") + raw.count(b"[") > DEEPEST_NESTING and is_nested_deeper(value)
 

@@ -12,6 +12,11 @@ class TextJoiner:
     def __init__(self) -> None:
         self._half = ""
 
+    @property
+    def holds_half(self) -> bool:
+        """Whether the next text must be joined with what is held back."""
+        return bool(self._half)
+
     def join(self, text: str) -> str:
         """Return what of the text so far is whole and was not returned yet, storable."""
         if not text or (text.isascii() and not self._half):
