@@ -37,6 +37,7 @@ from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.wiring import Gateway
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
+from shared.observability.loop_lag import sampling_loop_lag
 from shared.observability.request_limits import RequestLimits
 
 ROUTERS = (
@@ -80,7 +81,8 @@ def build_api(settings: GatewaySettings) -> FastAPI:
         app.state.gateway = gateway
         await gateway.start()
         try:
-            yield
+            with sampling_loop_lag():
+                yield
         finally:
             await gateway.stop()
 

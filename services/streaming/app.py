@@ -17,6 +17,7 @@ from services.streaming.sockets.endpoint import Conversation, SocketEndpoint
 from services.streaming.wiring import Streaming
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
+from shared.observability.loop_lag import sampling_loop_lag
 from shared.observability.request_limits import RequestLimits
 
 SOCKET_PATH = "/v1/streams"
@@ -66,7 +67,8 @@ def build_http_app(streaming: Streaming) -> ASGIApp:
     async def run(_: FastAPI) -> AsyncIterator[None]:
         await streaming.start()
         try:
-            yield
+            with sampling_loop_lag():
+                yield
         finally:
             await streaming.stop()
 

@@ -2,6 +2,8 @@
 keeps leases, sockets or streams on one loop."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import Histogram
@@ -19,6 +21,16 @@ LOOP_LAG = Histogram(
 def start_sampling() -> "asyncio.Task[None]":
     """Measure the running loop until the returned task is cancelled."""
     return asyncio.create_task(sample_for_ever(), name="loop-lag")
+
+
+@contextmanager
+def sampling_loop_lag() -> Iterator[None]:
+    """Measure the running loop while the block lasts."""
+    sampler = start_sampling()
+    try:
+        yield
+    finally:
+        sampler.cancel()
 
 
 async def sample_for_ever() -> None:

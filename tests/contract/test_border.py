@@ -35,7 +35,7 @@ MAY_PARSE = {
     "shared/outside/providers/configuration.py": "the operator's settings, TOML",
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",
-    "services/workers/fine_tuning/training_rows.py": "rows of files that clients upload",
+    "services/workers/fine_tuning/upload/training_rows.py": "rows of files that clients upload",
     "services/workers/models/held_out_rows.py": "rows of files that clients upload",
     "services/workers/preparing/origins.py": "a file that we wrote",
     "services/workers/preparing/recording.py": "a file that our own child process wrote",
@@ -45,7 +45,7 @@ MAY_PARSE = {
 MAY_CUT = {
     "services/workers/deliveries/sinks/__main__.py": "a child that may lack our packages; its worker mends the answer",
     "services/workers/deliveries/sinks/mlflow_sink.py": "what the tracker takes, not what we keep",
-    "services/workers/fine_tuning/legacy_names.py": "a part of a name, of letters, digits and dashes",
+    "services/workers/fine_tuning/register/legacy_names.py": "a part of a name, of letters, digits and dashes",
 }
 LONG_CUT = 100
 """Shorter slices are of ids, hashes and excerpts inside a message of ours."""

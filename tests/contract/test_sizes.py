@@ -15,6 +15,7 @@ LONG_FILES: dict[Path, str] = {
     Path("tests/integration/gateway/test_completions.py"): "one route's cases",
     Path("tests/integration/stream/test_hub.py"): "one class's cases over one scripted log",
     Path("tests/integration/workers/test_interactive.py"): "one task's cases over one bench",
+    Path("tests/integration/workers/fine_tuning/test_giving_up.py"): "one step's cases over one bench",
     Path("tests/support/tuning_upstream.py"): "one scripted provider with its state",
 }
 LONG_FUNCTIONS: dict[tuple[Path, str], str] = {

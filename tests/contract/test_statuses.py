@@ -48,6 +48,10 @@ INDEXED = {
     "ix_attempt_open": statuses.ATTEMPT.open,
     "ix_outbox_due": statuses.WEBHOOK_DELIVERY.open,
     "ix_tracker_run_due": ("open", "given_up"),
+    "ix_generation_open": statuses.GENERATION.workable,
+    "ix_generation_cancelled": ("cancelled",),
+    "ix_fine_tuning_job_queued": ("queued",),
+    "ix_upload_pending": statuses.UPLOAD.open,
 }
 """What each partial index over a status holds. `given_up` lies in the trackers' by its `<>`, and is never asked for."""
 
@@ -136,6 +140,9 @@ def test_the_migrations_make_the_indexes_of_the_models() -> None:
     made = {}
     for path in sorted((PROJECT_ROOT / "migrations/versions").glob("*.py")):
         for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INDEXES":
+                listed = ast.literal_eval(node.value)
+                made |= {name: where for name, _, _, where in listed if where is not None and HELD.search(where)}
             if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("create_index"):
                 continue
             where = [word.value for word in node.keywords if word.arg == "postgresql_where"]
@@ -150,9 +157,20 @@ def test_the_migrations_make_the_indexes_of_the_models() -> None:
 def read_statements() -> Iterator[tuple[str, str]]:
     """Return every text of the repositories that compares a status, with its file."""
     for path in sorted((PROJECT_ROOT / "shared/stores/db/repositories").glob("*.py")):
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and HELD.search(node.value):
-                yield path.name, node.value
+        for statement in find_texts(parse(path)):
+            if HELD.search(statement):
+                yield path.name, statement
+
+
+def find_texts(node: ast.AST) -> Iterator[str]:
+    """Return every text under a node; of one with expressions in it, what stands between them, as one text."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from find_texts(child)
 
 
 def test_the_predicates_of_the_repositories_are_groups_of_the_table() -> None:

@@ -17,7 +17,7 @@ from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import forget_failures
 
-NOT_STARTED: Final = frozenset({"validating_files", "queued"})
+NOT_STARTED: Final = frozenset(FINE_TUNING_JOB.workable) - {"running"}
 UNCERTAIN: Final = frozenset({"timeout", "cut_connection", "server_error", "malformed", "internal_error"})
 """Failures of a call that makes a job, after which it may have been made, or may still be."""
 NO_LISTING: Final = frozenset({FailureClass.NOT_FOUND, FailureClass.INVALID_REQUEST})
