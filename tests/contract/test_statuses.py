@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -155,22 +155,31 @@ def test_the_migrations_make_the_indexes_of_the_models() -> None:
 
 
 def read_statements() -> Iterator[tuple[str, str]]:
-    """Return every text of the repositories that compares a status, with its file."""
+    """Return every text of the repositories that compares a status, with its file; not those put into others."""
     for path in sorted((PROJECT_ROOT / "shared/stores/db/repositories").glob("*.py")):
-        for statement in find_texts(parse(path)):
-            if HELD.search(statement):
-                yield path.name, statement
+        tree = parse(path)
+        constants = {ast.unparse(node.target): node.value for node in tree.body if isinstance(node, ast.AnnAssign)}
+        texts = {name: str(value.value) for name, value in constants.items() if isinstance(value, ast.Constant)}
+        used: set[str] = set()
+        found = [statement for statement in find_texts(tree, texts, used) if HELD.search(statement)]
+        parts = {texts[name] for name in used & set(texts)}
+        yield from ((path.name, statement) for statement in found if statement not in parts)
 
 
-def find_texts(node: ast.AST) -> Iterator[str]:
-    """Return every text under a node; of one with expressions in it, what stands between them, as one text."""
+def find_texts(node: ast.AST, constants: Mapping[str, str], used: set[str]) -> Iterator[str]:
+    """Return every text under a node, with the constants that are put into it; note in `used` which these were."""
     if isinstance(node, ast.JoinedStr):
-        yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        names = [ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else "" for part in node.values]
+        used.update(names)
+        told = zip(node.values, names, strict=True)
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else constants.get(name, "") for part, name in told
+        )
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     else:
         for child in ast.iter_child_nodes(node):
-            yield from find_texts(child)
+            yield from find_texts(child, constants, used)
 
 
 def test_the_predicates_of_the_repositories_are_groups_of_the_table() -> None:
