@@ -62,12 +62,13 @@ async def add_rows(mill: FaultMill, content: bytes) -> str:
 
 async def add_tuning_job(mill: FaultMill, content: bytes, **values: object) -> str:
     """Add a fine-tuning job of the scripted provider."""
-    names = {"model": "base-1", "base_model": "base-1", "provider": "tuner"}
     new = NewJob(
         mill.interactive.project_id,
         mill.interactive.api_key_id,
         training_file_id=await add_rows(mill, content),
-        **names,
+        model="base-1",
+        base_model="base-1",
+        provider="tuner",
     )
     async with mill.database.transaction() as session:
         job = await add_job(session, new)

@@ -36,7 +36,7 @@ class Dataset:
         return has_asked and await is_leased(mill, "dataset", mill.ids[self.name])
 
     async def is_over(self, mill: FaultMill) -> bool:
-        return await mill.read("select status from dataset where id = :id", id=mill.ids[self.name]) == "succeeded"
+        return bool(await mill.read("select status from dataset where id = :id", id=mill.ids[self.name]) == "succeeded")
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         attempt = await mill.read("select attempt from dataset where id = :id", id=mill.ids[self.name])
@@ -62,7 +62,9 @@ class FineTuning:
         return step == "follow" and await is_leased(mill, "fine_tuning_job", mill.ids[self.name])
 
     async def is_over(self, mill: FaultMill) -> bool:
-        return await mill.read("select step from fine_tuning_job where id = :id", id=mill.ids[self.name]) == "done"
+        return bool(
+            await mill.read("select step from fine_tuning_job where id = :id", id=mill.ids[self.name]) == "done"
+        )
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         async with mill.database.transaction() as session:

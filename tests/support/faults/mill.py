@@ -74,7 +74,7 @@ class FaultMill:
     @property
     def objects(self) -> ObjectStore:
         """The workers' object store."""
-        return ObjectStore(self.folder / "objects")
+        return ObjectStore(str(self.folder / "objects"))
 
     def make_worker(self, name: str) -> WorkerProcess:
         """A worker that serves every queue; not started yet."""

@@ -33,7 +33,7 @@ class Evaluation:
 
     async def is_over(self, mill: FaultMill) -> bool:
         statement = "select status from model_evaluation where id = :id"
-        return await mill.read(statement, id=mill.ids[self.name]) == "succeeded"
+        return bool(await mill.read(statement, id=mill.ids[self.name]) == "succeeded")
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         async with mill.database.transaction() as session:
@@ -72,7 +72,7 @@ class Comparison:
 
     async def is_over(self, mill: FaultMill) -> bool:
         statement = "select status from model_comparison where id = :id"
-        return await mill.read(statement, id=mill.ids[self.name]) == "succeeded"
+        return bool(await mill.read(statement, id=mill.ids[self.name]) == "succeeded")
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         async with mill.database.transaction() as session:
@@ -113,7 +113,7 @@ class Removal:
         return self.count(mill) == 1 and bool(await mill.read(statement, id=mill.ids[self.name]))
 
     async def is_over(self, mill: FaultMill) -> bool:
-        return await mill.read("select removal_due_at is null from model where id = :id", id=mill.ids[self.name])
+        return bool(await mill.read("select removal_due_at is null from model where id = :id", id=mill.ids[self.name]))
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         async with mill.database.transaction() as session:

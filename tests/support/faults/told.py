@@ -36,7 +36,9 @@ class Webhook:
         return self.count(mill) == 1 and bool(await mill.read(statement, id=mill.ids[self.name]))
 
     async def is_over(self, mill: FaultMill) -> bool:
-        return await mill.read("select status from outbox where event_id = :id", id=mill.ids[self.name]) == "delivered"
+        return bool(
+            await mill.read("select status from outbox where event_id = :id", id=mill.ids[self.name]) == "delivered"
+        )
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         assert await mill.read("select tries from outbox where event_id = :id", id=mill.ids[self.name]) == (

@@ -78,7 +78,7 @@ async def stop_between_transactions(mill: FaultMill, worker: WorkerProcess) -> N
 
     async def has_stopped() -> bool:
         worker.send_signal(signal.SIGSTOP)
-        is_clean = await mill.read(idle) <= 1  # the test's own lock
+        is_clean = bool(await mill.read(idle) <= 1)  # the test's own lock
         if not is_clean:
             worker.send_signal(signal.SIGCONT)
         return is_clean
