@@ -38,7 +38,7 @@ class StoreWatch:
     def is_steady(self) -> bool:
         """Whether everybody who lives has had a lease's time to renew since the last outage (or freeze of our own)."""
         now, settings = time.monotonic(), self._context.worker_settings
-        if self._steady_since is None or now - self._seen_at > 2 * settings.renew_seconds:
+        if self._steady_since is None or now - self._seen_at > 4 * settings.renew_seconds:
             return False
         return now - self._steady_since >= settings.lease_seconds
 
@@ -55,10 +55,10 @@ class StoreWatch:
 
     async def _look(self) -> None:
         settings = self._context.worker_settings
-        async with asyncio.timeout(settings.renew_seconds), self._context.database.transaction() as session:
+        async with asyncio.timeout(2 * settings.renew_seconds), self._context.database.transaction() as session:
             is_good = await takes_writes(session)
         now = time.monotonic()
-        if not is_good or now - self._seen_at > 3 * settings.renew_seconds:
+        if not is_good or now - self._seen_at > 4 * settings.renew_seconds:
             self._steady_since = None
         if is_good:
             self._steady_since = self._steady_since or now

@@ -15,7 +15,8 @@ from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping
 from tests.support.worker_process import WorkerProcess
 
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 150.0
+"""A deadline for a machine that does much else; a quiet one needs a tenth of it."""
 
 Strike = Callable[[FaultMill, WorkerProcess, AsyncExitStack], Awaitable[None]]
 
@@ -78,7 +79,7 @@ async def stop_between_transactions(mill: FaultMill, worker: WorkerProcess) -> N
 
     async def has_stopped() -> bool:
         worker.send_signal(signal.SIGSTOP)
-        is_clean = await mill.read(idle) <= 1  # the test's own lock
+        is_clean = bool(await mill.read(idle) <= 1)  # the test's own lock
         if not is_clean:
             worker.send_signal(signal.SIGCONT)
         return is_clean

@@ -12,7 +12,7 @@ from tests.support.faults.kinds import KINDS
 from tests.support.faults.mill import FaultMill, open_fault_mill
 from tests.support.stack import PrivatePostgres
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", params=list(STRIKES), ids=lambda fault: fault.name)

@@ -82,10 +82,10 @@ async def context(database_url: str, redis_url: str) -> AsyncIterator[WorkerCont
 
 
 async def execute(context: WorkerContext, statement: str, **values: object) -> Any:
-    """Run a statement; return its first value, if it has any."""
+    """Run a statement; return the first value of a query."""
     async with context.database.transaction() as session:
         result = await session.execute(text(statement), values)
-        return result.scalar() if result.returns_rows else None
+        return result.scalar() if statement.startswith("select") else None
 
 
 async def add(context: WorkerContext, note_id: str) -> Note:
@@ -219,6 +219,11 @@ async def test_a_hurried_kind_is_renewed_at_once(context: WorkerContext) -> None
     work, _ = keep(context, kind, note)
     keeper = await context.part(LeaseKeeper)
     renewing = asyncio.create_task(wait_for_renewals(context, note, 1))
-    await eventually(lambda: keeper.hurry(kind, 0.01) or renewing.done(), what="a renewal long before its time")
+
+    def hurry() -> bool:
+        keeper.hurry(kind, 0.01)
+        return renewing.done()
+
+    await eventually(hurry, what="a renewal long before its time")
     await renewing
     await end(work)

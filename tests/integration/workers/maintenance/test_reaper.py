@@ -34,7 +34,7 @@ async def bench(database_url: str, redis_url: str) -> AsyncIterator[InteractiveB
 async def context(database_url: str, redis_url: str, upstream: ScriptedUpstream) -> AsyncIterator[WorkerContext]:
     """A worker's context."""
     values = {"database_url": database_url, "redis_url": redis_url, "upstream_url": upstream.url}
-    opened = await open_context(Settings.model_validate(values), WorkerSettings(lease_seconds=0.5))
+    opened = await open_context(Settings.model_validate(values), WorkerSettings(lease_seconds=2.0))
     watch = await opened.part(StoreWatch)
     await eventually(lambda: watch.is_steady, what="the store to be steady")
     yield opened
