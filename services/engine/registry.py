@@ -75,14 +75,6 @@ class ModelRegistry:
             raise ModelNotFoundError(model_id)
         return entry
 
-    def register_tuned(self, folder: Path) -> ModelEntry:
-        """Return the entry of a folder just written under the adapters directory. Raises ValueError if it is none."""
-        self._cards.pop(folder, None)
-        entry = self._read_card(folder, shipped=False)
-        if entry is None:
-            raise ValueError(f"{folder} holds no tuned model of {self.base_name}")
-        return entry
-
     def delete_tuned(self, model_id: str) -> None:
         """Remove a tuned model from disk. Raises ModelNotFoundError, PermissionDeniedError for all others."""
         entry = next((entry for entry in self._scan() if entry.id == model_id), None)

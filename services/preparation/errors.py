@@ -27,9 +27,3 @@ class UnusableRowsError(DatasetError):
     def __init__(self, message: str, check: str) -> None:
         super().__init__(message)
         self.check = check
-
-
-class OverlappingSplitError(DatasetError):
-    """Train and validation share rows, prompts or near-duplicates."""
-
-    code = "overlapping_split"

@@ -10,7 +10,6 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preparation.errors import OverlappingSplitError
 from services.preparation.near_duplicates.disjoint_sets import DisjointSets
 from services.preparation.rows.row_store import RowStore
 
@@ -99,17 +98,3 @@ def _fill_strata(
             rest = sorted((first for first in members if first not in held_out), key=lambda first: draws[first])
             added.update(rest[: wanted - got])
     return added
-
-
-def require_no_overlap(train_keys: set[bytes], validation_keys: set[bytes]) -> None:
-    """Refuse a pair of files that share prompts.
-
-    Raises:
-        OverlappingSplitError: some prompt is on both sides.
-    """
-    shared = train_keys & validation_keys
-    if shared:
-        raise OverlappingSplitError(
-            f"{len(shared)} prompts are in the training file and in the validation file: the validation loss would say "
-            "nothing. Prepare both from one dataset, or force the job."
-        )

@@ -36,12 +36,6 @@ def load_newest_resume_point(folder: Path) -> dict[str, Any] | None:
     return state
 
 
-def newest_step(folder: Path) -> int:
-    """Return the step of the newest resume point, 0 without one."""
-    points = _resume_points(folder)
-    return int(points[-1].stem.removeprefix(PREFIX)) if points else 0
-
-
 def drop_resume_points(folder: Path) -> None:
     """Remove them all; the run is over."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,8 +141,3 @@ def _mark_near(survey: Survey, near: NDArray[np.int64], board: MarkBoard) -> Non
     later = near != np.arange(len(near))
     exact = board.rows.get("exact_duplicate", set())
     board.mark("near_duplicate", set(survey.row_ids[later].tolist()) - exact)
-
-
-def without_examples(finding: Finding) -> Finding:
-    """The finding without texts, for logs and events that must not carry them."""
-    return replace(finding, examples=())

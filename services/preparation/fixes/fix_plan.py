@@ -1,4 +1,4 @@
-"""Changes to rows as data: small values that can be previewed, stored as JSON, applied and left out again.
+"""Changes to rows as data: small values that can be stored as JSON, applied and left out again.
 
 The source rows are never touched: an output is `source + plan`, so undoing a fix is leaving it out of the plan.
 """
@@ -75,15 +75,6 @@ class Plan:
         return tuple(fix.code for fix in self.fixes)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a fix does to one row; `after` is None when the row goes."""
-
-    row_id: int
-    before: tuple[str, str]
-    after: tuple[str, str] | None
-
-
 def apply_plan(store: RowStore, plan: Plan) -> Iterator[RowBatch]:
     """Walk over the rows as the plan leaves them. The store itself is unchanged; dropped rows are gone."""
     steps = [_step(fix) for fix in plan.fixes]
@@ -93,21 +84,6 @@ def apply_plan(store: RowStore, plan: Plan) -> Iterator[RowBatch]:
             changed = step(changed)
         if changed.ids:
             yield changed
-
-
-def preview_fix(store: RowStore, fix: Fix, limit: int = 5) -> list[Change]:
-    """The first `limit` rows that the fix would change, before and after."""
-    changes: list[Change] = []
-    step = _step(fix)
-    for batch in store.batches():
-        after = step(replace(batch))
-        remaining = dict(zip(after.ids, zip(after.prompts, after.completions, strict=True), strict=True))
-        for row_id, prompt, completion in zip(batch.ids, batch.prompts, batch.completions, strict=True):
-            if remaining.get(row_id) != (prompt, completion):
-                changes.append(Change(row_id, (prompt, completion), remaining.get(row_id)))
-            if len(changes) == limit:
-                return changes
-    return changes
 
 
 def _step(fix: Fix) -> Callable[[RowBatch], RowBatch]:

@@ -64,11 +64,3 @@ def shingle_hashes(text: str) -> NDArray[np.uint32]:
     mixed ^= mixed >> np.uint64(31)
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     return (mixed >> np.uint64(32)).astype(np.uint32)
-
-
-def exact_similarity(left: str, right: str) -> float:
-    """The true Jaccard similarity of two texts' shingles, 0 to 1."""
-    a, b = np.unique(shingle_hashes(normalise(left))), np.unique(shingle_hashes(normalise(right)))
-    shared = len(np.intersect1d(a, b, assume_unique=True))
-    union = len(a) + len(b) - shared
-    return shared / union if union else 0.0

@@ -28,11 +28,6 @@ class SourceFile:
     encoding: str
     delimiter: str = ","
 
-    @property
-    def extension_format(self) -> FileFormat | None:
-        """The format that the name promises, which the content may contradict."""
-        return _extension_format(self.path)
-
     def open_binary(self) -> IO[bytes]:
         """Open the uncompressed bytes."""
         if self.is_gzip:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared.errors import InvalidRequestError
 from shared.outside.prices.book import TRAINING, load_price_book
 from shared.outside.prices.model_names import find_base_name
-from shared.outside.prices.money import NOTHING, PER_MILLION, price_tokens, round_up
+from shared.outside.prices.money import NOTHING, price_tokens, round_up
 from shared.outside.providers.configuration import ENGINE, CapacityPrice, Provider
 
 SECONDS_PER_HOUR: Final = 3600
@@ -121,23 +121,6 @@ def training_cost(
     is unknown or its tokens (or seconds, for a price by the hour) are."""
     per_million, per_hour = read_rates(price)
     return reckon(per_million, per_hour, trained_tokens, seconds)
-
-
-def is_budget_reached(
-    price: TrainingQuote | Mapping[str, Any],
-    trained_tokens: int | None,
-    budget_usd: Decimal | None,
-    seconds: float | None = None,
-) -> bool:
-    """Say whether the cost so far has come to the budget."""
-    cost = training_cost(price, trained_tokens, seconds)
-    return budget_usd is not None and cost is not None and cost >= budget_usd
-
-
-def count_affordable_tokens(price: TrainingQuote | Mapping[str, Any], budget_usd: Decimal) -> int | None:
-    """Return how many tokens can be trained for the money; None when tokens cost nothing or nobody knows."""
-    per_million, _ = read_rates(price)
-    return int(budget_usd * PER_MILLION / per_million) if per_million else None
 
 
 def require_known_training_price(quote: TrainingQuote, model: str) -> None:

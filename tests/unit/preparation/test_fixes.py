@@ -1,6 +1,6 @@
 """Fixes are previewed, applied and undone; the source rows stay."""
 
-from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan, fix_from_json, preview_fix
+from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan, fix_from_json
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
 
@@ -33,15 +33,6 @@ def test_a_fix_in_the_middle_can_be_undone() -> None:
     with _store() as store:
         plan = Plan((REPAIR, DROP, ENDING)).without("exact_duplicate")
         assert _pairs(store, plan) == [("A ", "xy END"), ("B ", "same END"), ("B ", "same END"), ("C ", " end END")]
-
-
-def test_a_preview_shows_before_and_after() -> None:
-    with _store() as store:
-        (change,) = preview_fix(store, REPAIR)
-        assert (change.row_id, change.before, change.after) == (0, ("A ", "x\u200by"), ("A ", "xy"))
-        (change,) = preview_fix(store, DROP)
-        assert (change.row_id, change.after) == (2, None)
-        assert len(preview_fix(store, ENDING, limit=3)) == 3
 
 
 def test_a_fix_survives_json() -> None:

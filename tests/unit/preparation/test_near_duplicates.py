@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from services.preparation.near_duplicates.index import group_near_duplicates
-from services.preparation.near_duplicates.signatures import exact_similarity, sign_texts
+from services.preparation.near_duplicates.signatures import normalise, shingle_hashes, sign_texts
 from tests.unit.preparation.clean_sets import chinese_story, english_story
+
+
+def exact_similarity(left: str, right: str) -> float:
+    """The true Jaccard similarity of two texts' shingles, 0 to 1."""
+    a, b = np.unique(shingle_hashes(normalise(left))), np.unique(shingle_hashes(normalise(right)))
+    shared = len(np.intersect1d(a, b, assume_unique=True))
+    union = len(a) + len(b) - shared
+    return shared / union if union else 0.0
 
 
 def _edit(text: str, share: float, chance: random.Random) -> str:

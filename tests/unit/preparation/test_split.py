@@ -4,13 +4,11 @@ import random
 from collections import Counter
 
 import numpy as np
-import pytest
 
-from services.preparation.errors import OverlappingSplitError
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
-from services.preparation.split import prompt_key, require_no_overlap, split_rows
+from services.preparation.split import prompt_key, split_rows
 from tests.unit.preparation.clean_sets import chinese_story
 
 
@@ -83,9 +81,3 @@ def test_sides_of_an_earlier_version_are_kept() -> None:
         sides = {prompt_key(*row): bool(held) for row, held in zip(rows, split.is_validation, strict=True)}
         again = split_rows(store, 0.2, seed=99, fixed=sides)
     assert np.array_equal(split.is_validation, again.is_validation)
-
-
-def test_files_that_share_prompts_are_refused() -> None:
-    with pytest.raises(OverlappingSplitError, match="1 prompts"):
-        require_no_overlap({b"a", b"b"}, {b"b", b"c"})
-    require_no_overlap({b"a"}, {b"c"})

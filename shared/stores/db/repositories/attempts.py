@@ -12,8 +12,6 @@ from shared.stores.db.recordset import encode_rows
 
 Outcome = Literal["succeeded", "failed", "superseded", "unknown"]
 
-SENT: Final = "sent"
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

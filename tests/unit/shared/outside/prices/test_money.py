@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.outside.prices.inference import PriceQuote
-from shared.outside.prices.training import TrainingQuote, count_affordable_tokens, estimate_training, training_cost
+from shared.outside.prices.training import TrainingQuote, estimate_training, training_cost
 from shared.outside.providers.configuration import TokenPrice
 
 RATE = st.decimals(min_value=0, max_value=10_000, places=6)
@@ -59,11 +59,3 @@ def test_the_actual_cost_of_what_was_estimated_is_the_estimate(rate: Decimal, to
     assert actual is not None
     assert actual >= 0
     assert estimate["usd"] == float(actual)
-
-
-@given(RATE.filter(bool), st.decimals(min_value=0, max_value=10**6, places=2))
-def test_affordable_tokens_never_cost_more_than_the_budget(rate: Decimal, budget: Decimal) -> None:
-    quote = TrainingQuote(rate, None, "note")
-    tokens = count_affordable_tokens(quote, budget)
-    assert tokens is not None
-    assert rate * tokens / 1_000_000 <= budget < rate * (tokens + 1) / 1_000_000

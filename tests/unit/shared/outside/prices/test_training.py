@@ -12,7 +12,6 @@ from shared.outside.prices.epochs import choose_epochs
 from shared.outside.prices.training import (
     TrainingQuote,
     estimate_training,
-    is_budget_reached,
     require_known_training_price,
     training_cost,
     training_price,
@@ -28,7 +27,6 @@ UNKNOWN = Provider("somebody", "http://s/v1")
 def test_the_engine_trains_for_nothing() -> None:
     quote = training_price(ENGINE, "curie", TODAY)
     assert training_cost(quote, 10**9) == 0
-    assert not is_budget_reached(quote, 10**9, Decimal(1))
     require_known_training_price(quote, "curie")
 
 
@@ -67,7 +65,6 @@ def test_an_unknown_price_says_how_to_set_one_and_costs_nothing_certain() -> Non
     assert estimate["billed_tokens"] == 3000
     assert estimate["seconds"] == pytest.approx(0.2)
     assert training_cost(estimate, 3000) is None
-    assert not is_budget_reached(estimate, 10**9, Decimal("0.01"))
 
 
 def test_a_budget_without_a_known_price_is_refused_with_how_to_set_one() -> None:
@@ -82,13 +79,6 @@ def test_a_price_by_the_hour_needs_to_know_how_long() -> None:
     assert estimate_training(quote, 10, 1, None)["usd"] is None
     assert "nothing has been trained there yet" in estimate_training(quote, 10, 1, None)["usd_note"]
     assert estimate_training(quote, 1_000_000, 1, 36.0)["usd"] == 1.0
-
-
-def test_a_budget_is_reached_at_the_price_that_was_quoted_at_the_start() -> None:
-    estimate = estimate_training(TrainingQuote(Decimal(25), None, "n"), 100_000, 3, None)
-    assert not is_budget_reached(estimate, 39_999, Decimal(1))
-    assert is_budget_reached(estimate, 40_000, Decimal(1))
-    assert not is_budget_reached(estimate, 10**9, None)
 
 
 @pytest.mark.parametrize(
