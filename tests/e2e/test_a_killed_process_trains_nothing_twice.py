@@ -96,7 +96,7 @@ def order_and_meet(api: Api, training_file: str, suffix: str, moment: int) -> tu
         job_id = order_job(api, training_file, name)
         earlier = moment >> order
         met = partial(has_come_to, api, job_id, earlier)
-        wait_until(met, timeout_seconds=60, what=f"step {earlier} of {name}")
+        wait_until(met, timeout_seconds=END_TIMEOUT_SECONDS, what=f"step {earlier} of {name}")
         if not has_ended(api, job_id):
             return job_id, name
     raise AssertionError(f"every job was over before its process could be killed: {suffix}, step {moment}")
@@ -109,7 +109,7 @@ def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]
         return [job for job in jobs if (job.get("suffix") or job["user_provided_suffix"]) == file_suffix]
 
 
-@pytest.mark.timeout(RUNS * END_TIMEOUT_SECONDS)
+@pytest.mark.timeout(2 * RUNS * END_TIMEOUT_SECONDS)
 @pytest.mark.parametrize("run", range(RUNS))
 def test_one_training_with_every_step_and_event_once(mill: WholeMill, training_file: str, run: int) -> None:
     name, moment = PROCESSES[run % len(PROCESSES)], open_chance(f"killed while training {run}").randint(0, STEPS)
