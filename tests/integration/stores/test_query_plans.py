@@ -39,7 +39,7 @@ from shared.stores.db.repositories import (
 )
 from shared.stores.db.repositories.pages import Page
 from shared.stores.db.session import Database
-from tests.support.filled_tables import PROJECT, SMALL_TABLES, fill_tables
+from tests.support.filled_tables import KEY, PROJECT, SMALL_TABLES, fill_tables
 from tests.support.stack import PrivatePostgres
 
 Ask = Callable[[AsyncSession], Awaitable[Any]]
@@ -48,6 +48,7 @@ MOST_COST = 150.0
 """In Postgres' units. A look-up costs a few, a round of the reaper some dozens, an index read whole hundreds."""
 TIMES = {"row_limit": 100, "delivery_seconds": 5, "redelivery_seconds": 30}
 ROW = "000777"
+NEW_TEXT = completions.NewCompletion("str_new", PROJECT, KEY, "req_new", 0, "chat", "m", {})
 JOB, FILE, STORY, RUN = f"ftjob-{ROW}", f"file_{ROW}", f"sty_{ROW}", f"gen_{ROW}"
 
 
@@ -76,7 +77,8 @@ ASKED: dict[str, Ask] = {
     "whose listed models are": lambda s: registry.list_foreign(s, "proj_other", [f"ft:{ROW}", "m"]),
     "checkpoint by name": lambda s: fine_tunes.has_checkpoint(s, PROJECT, f"ft:{ROW}:ckpt"),
     "model's line": ask_line,
-    "open texts": lambda s: completions.count_open(s, PROJECT, 512),
+    "turn to open a text": lambda s: completions.take_turn_to_add(s, PROJECT, 1, 512),
+    "open texts": lambda s: completions.add_completions(s, [NEW_TEXT], most_open=512),
     "text": lambda s: completions.find_completion(s, PROJECT, f"str_{ROW}"),
     "texts of a request": lambda s: completions.list_completions(s, f"req_{ROW}"),
     "cancel of texts": lambda s: completions.request_cancel(s, PROJECT, [f"str_{ROW}"]),

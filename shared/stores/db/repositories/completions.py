@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.stored_text import StoredText
 from shared.stores.db.models import Completion
+from shared.stores.db.recordset import encode_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,50 @@ class NewCompletion:
     request: dict[str, Any]
 
 
-async def add_completions(session: AsyncSession, completions: Sequence[NewCompletion]) -> None:
-    """Insert texts as `queued`. Send their messages after the commit."""
-    columns = NewCompletion.__slots__
-    rows = [{**{name: getattr(row, name) for name in columns}, "status": "queued"} for row in completions]
-    await session.execute(insert(Completion), rows)
+TAKE_TURN: Final = text("""
+    select pg_advisory_xact_lock(hashtextextended('open texts ' || cast(:project_id as text), 3))
+    where :row_count <= :most_open - (
+        select count(*) from (
+            select 1 from completion
+            where project_id = :project_id and status in ('queued', 'running') limit :most_open) as open)
+""")
+"""The count is taken before the turn: who finds no room leaves at once and holds up nobody."""
+
+ADD: Final = text("""
+    insert into completion (id, project_id, api_key_id, request_id, choice_index, kind, model, request, status)
+    select id, project_id, api_key_id, request_id, choice_index, kind, model, request, 'queued'
+    from json_to_recordset(cast(:rows as json)) as rows (
+        id text, project_id text, api_key_id text, request_id text, choice_index int, kind text, model text,
+        request jsonb)
+    where cast(:most_open as bigint) is null or :row_count <= :most_open - (
+        select count(*) from (
+            select 1 from completion
+            where project_id = :project_id and status in ('queued', 'running') limit :most_open) as open)
+    returning id
+""")
+"""Counts and inserts in one statement: on the way of every text each statement more is felt."""
+
+
+async def take_turn_to_add(session: AsyncSession, project_id: str, row_count: int, most_open: int) -> bool:
+    """Wait until nobody else adds texts to the project; it is our turn until the end of the transaction. False, without
+    waiting, when there is no room for so many anyway."""
+    values = {"project_id": project_id, "row_count": row_count, "most_open": most_open}
+    return (await session.execute(TAKE_TURN, values)).one_or_none() is not None
+
+
+async def add_completions(
+    session: AsyncSession, completions: Sequence[NewCompletion], *, most_open: int | None = None
+) -> bool:
+    """Insert a project's texts as `queued`, and send their messages after the commit. False, with nothing written, when
+    the project would then have more than `most_open` texts queued or running: exact for whoever has taken its turn
+    (`take_turn_to_add`)."""
+    values = {
+        "rows": encode_rows(completions),
+        "row_count": len(completions),
+        "project_id": completions[0].project_id,
+        "most_open": most_open,
+    }
+    return bool((await session.scalars(ADD, values)).all())
 
 
 async def find_completion(session: AsyncSession, project_id: str, completion_id: str) -> Completion | None:
@@ -43,17 +83,6 @@ async def list_completions(session: AsyncSession, request_id: str) -> Sequence[C
     """Return the texts of one request in the order of its choices."""
     query = select(Completion).where(Completion.request_id == request_id).order_by(Completion.choice_index)
     return (await session.scalars(query)).all()
-
-
-async def count_open(session: AsyncSession, project_id: str, at_most: int) -> int:
-    """Return how many texts of a project are queued or running, counting no further than `at_most`."""
-    rows = (
-        select(Completion.id)
-        .where(Completion.project_id == project_id, Completion.status.in_(COMPLETION.open))
-        .limit(at_most)
-        .subquery()
-    )
-    return await session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 async def request_cancel(session: AsyncSession, project_id: str, completion_ids: Sequence[str]) -> Sequence[str]:
