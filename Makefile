@@ -27,12 +27,12 @@ demo: setup ## Start everything and run the article's flow, to a streamed story
 up: setup ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/storymill up --state-dir $(STATE)
 
-# What needs no client environment, model, container file or engine; `mill` tests start workers.
-FAST_TESTS := tests/unit tests/contract $(foreach part,unit/engine contract/engine contract/clients contract/compose,--ignore tests/$(part))
+# What needs no client environment, model, container file, engine or mill.
+FAST_TESTS := tests/unit tests/contract $(foreach part,unit/engine contract/engine contract/clients contract/compose contract/docs,--ignore tests/$(part))
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-fast: setup ## Run unit and contract tests alone, in under a minute: the habit while working
-	@$(PYTEST) $(FAST_TESTS) -m "not slow and not soak and not client_env and not real_model and not mill" $(ARGS)
+	@$(PYTEST) $(FAST_TESTS) -m "not slow and not soak and not client_env and not real_model" $(ARGS)
 
 test: setup ## Run the tests, on real Postgres, Redis, workers and model (not the slow ones)
 	@$(PYTEST) -m "not slow and not soak" $(ARGS)

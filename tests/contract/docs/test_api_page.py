@@ -16,7 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = (PROJECT_ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.mill
 async def test_every_command_of_the_page_works(mill: Mill, client: httpx2.AsyncClient, tmp_path: Path) -> None:
     mill.upstream.models.append("text-davinci-003")
     script = "set -euo pipefail\n" + "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
