@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
-from services.workers.fine_tuning.result_table import parse_result_table
 from sqlalchemy import text
 
+from services.workers.fine_tuning.results.result_table import parse_result_table
 from services.workers.fine_tuning.upstream.wire import parse_job, read_body, read_checkpoint, read_event
 from services.workers.generation.story_call import find_fault
 from services.workers.models.scoring import CannotScoreError, score_answer

@@ -72,6 +72,11 @@ DELAY: Final = text("""
     returning id
 """)
 
+RESET: Final = text("""
+    update fine_tuning_job set tries = 0, not_before = null
+    where id = :id and attempt = :attempt and step <> 'done' and tries > 0
+""")
+
 REQUEUE: Final = text("""
     with unheld as (
         select id from fine_tuning_job
@@ -131,6 +136,11 @@ async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, dela
     values = {"id": claimed.id, "attempt": claimed.attempt, "tries": tries, "delay_seconds": delay_seconds}
     if (await session.execute(DELAY, values)).scalar() is None:
         raise LostJobError(claimed.id)
+
+
+async def forget_failures(session: AsyncSession, claimed: ClaimedJob) -> None:
+    """The present step got on: its next failure is the first again."""
+    await session.execute(RESET, {"id": claimed.id, "attempt": claimed.attempt})
 
 
 async def requeue_undelivered_jobs(
