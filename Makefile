@@ -27,8 +27,11 @@ demo: setup ## Start everything and run the article's flow, to a streamed story
 up: setup ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/storymill up --state-dir $(STATE)
 
-test: setup ## Run every test, on real Postgres, Redis, workers and model
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+test: setup ## Run the tests, on real Postgres, Redis, workers and model
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: setup ## Run the long tests: every family of models
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m slow $(ARGS)
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -71,5 +74,5 @@ constraints: setup ## Write constraints.txt anew from the packages in .venv
 clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
-.PHONY: help setup demo up test format lint types imports check chaos storyteller bench-engine bench-volume \
+.PHONY: help setup demo up test test-slow format lint types imports check chaos storyteller bench-engine bench-volume \
 	bench-streams bench-datasets constraints clean
