@@ -9,13 +9,19 @@ from typing import Any
 
 import torch
 
+from services.engine.admission.admit import RECORDS
+from services.engine.admission.fingerprint import Fingerprint, read_fingerprint
+from services.engine.admission.folder import resolve_folder
+from services.engine.admission.refusal import BaseRefusedError
 from services.engine.files import FileStore, StoredFile, new_file_id
-from services.engine.model.chat import build_chat_renderer
 from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.serving import choose_dtype
+from services.engine.settings import EngineSettings
 from services.engine.store import Store
 from services.engine.training.completion_loss import ROWS_PER_CHUNK
+from services.engine.training.effect import encode_probe, measure_effect
 from services.engine.training.encoding import Encoded, EncodingError, ExampleEncoder, PreferencePair
+from services.engine.training.encoding_of_base import build_encoder
 from services.engine.training.examples import LineProblem
 from services.engine.training.hyperparameters import Hyperparameters, RequestedHyperparameters, settle
 from services.engine.training.job_folder import JobFolder
@@ -40,6 +46,7 @@ from services.engine.training.published_adapter import ModelCard, publish_adapte
 from services.engine.training.result_table import write_result_table
 from services.engine.training.resume_points import load_newest_resume_point, save_resume_point, write_whole
 from services.engine.training.run_record import RunRecord
+from services.engine.training.served_effect import check_served
 from services.engine.training.settings import TrainingSettings
 from services.engine.training.tunable_model import (
     LoraShape,
@@ -69,12 +76,16 @@ class JobRun:
         self._files = FileStore(store, state_dir / "files")
         self._record = RunRecord(store, job.id, job.attempt)
         self._stop_requested = stop_requested
-        self._device = choose_device(settings.device)
+        # The engine's own settings where training has none: a model is tuned as it is served.
+        engine = EngineSettings()
+        self._device = choose_device(engine.device if settings.device == "auto" else settings.device)
+        self._dtype = choose_dtype(engine.dtype, self._device)
 
     def run(self) -> None:
         """Train to the end and publish, or until told to stop, leaving a resume point.
 
-        Raises InvalidFileError, InsufficientMemoryError, TrainingDivergedError, OSError, ClaimLostError.
+        Raises BaseRefusedError, AdapterError, EffectError, InvalidFileError, InsufficientMemoryError,
+        TrainingDivergedError, OSError, ClaimLostError.
         """
         try:
             loop, validation = self._prepare()
@@ -90,8 +101,9 @@ class JobRun:
     # ── before the first step ─────────────────────────────────────────────────────────────────────────────────
 
     def _prepare(self) -> tuple[TrainingLoop, list[Item]]:
+        self._check_base()
         tokenizer = load_tokenizer(self._job.source["base_path"])
-        encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), self._settings.max_sequence_tokens)
+        encoder = build_encoder(resolve_folder(self._job.source["base_path"]), tokenizer, self._settings)
         encoded = self._encode_file(encoder, self._folder.training_file, "training_file")
         validation: list[Encoded] = []
         if self._job.request["validation_file"]:
@@ -105,13 +117,29 @@ class JobRun:
         self._resume(loop)
         return loop, held_out
 
+    def _check_base(self) -> None:
+        """The folder may have been filled with another model since the job was made. Raises BaseRefusedError."""
+        folder = resolve_folder(self._job.source["base_path"])
+        found = read_fingerprint(folder, self._adapters.parent / RECORDS)
+        wanted = self._fingerprint
+        if wanted is not None and found != wanted:
+            parts = " and ".join(wanted.name_differences(found))
+            raise BaseRefusedError(
+                f"The job was made for the base {wanted}, and {folder} now holds {found} (other {parts}): "
+                "put that base back and make the job again."
+            )
+
+    @property
+    def _fingerprint(self) -> Fingerprint | None:
+        return Fingerprint.from_json(self._job.source.get("fingerprint"))
+
     def _encode_file(self, encoder: ExampleEncoder, path: Path, param: str) -> list[Encoded]:
         found = check_file(path, param, self._job.request["method"], self._settings)
         encoded: list[Encoded] = []
         problems: list[LineProblem] = []
         for line, example in zip(found.lines, found.examples, strict=True):
             try:
-                encoded.append(encoder.encode(example))
+                encoded += encoder.encode_all(example)
             except EncodingError as error:
                 problems.append(LineProblem(line, str(error)))
         if problems:
@@ -120,8 +148,7 @@ class JobRun:
 
     def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded]) -> TunableModel:
         source = self._job.source["base_path"]
-        dtype = choose_dtype("auto", self._device)
-        base = load_base(source, dtype, torch.device("cpu"))
+        base = load_base(source, self._dtype, torch.device("cpu"))
         self._check_memory(base, encoded)
         base = base.to(self._device)
         if self._folder.parent_adapter.is_dir():
@@ -231,6 +258,7 @@ class JobRun:
         return name_tuned_model(self._job.source["base_name"], self._settings.organization, suffix, self._job.id)
 
     def _publish(self, model: TunableModel, step: int | None = None) -> Path:
+        effect = measure_effect(model.peft_model, self._probe(model))
         card = ModelCard(
             id=self._model_id if step is None else name_checkpoint(self._model_id, step),
             base=self._job.source["base_name"],
@@ -238,10 +266,19 @@ class JobRun:
             created=int(time.time()),
             job_id=self._job.id,
             kind="model" if step is None else "checkpoint",
+            fingerprint=self._fingerprint,
+            effect=effect.to_json(),
         )
         folder = self._adapters / folder_of_model(self._job.id, step)
-        publish_adapter(model, folder, card)
+        if step is not None:
+            publish_adapter(model, folder, card)
+        else:
+            publish_adapter(model, folder, card, check=lambda written: check_served(model.peft_model, written, effect))
         return folder
+
+    def _probe(self, model: TunableModel) -> list[int]:
+        tokenizer = load_tokenizer(self._job.source["base_path"])
+        return encode_probe(tokenizer, model.peft_model.get_input_embeddings().weight.shape[0])
 
     def _finish(self, loop: TrainingLoop) -> None:
         table = write_result_table(JobStore(self._store).metrics(self._job.id))

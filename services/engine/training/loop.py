@@ -202,6 +202,7 @@ class TrainingLoop:
             "adapter": self.model.adapter_weights(),
             "optimizer": self.optimizer.state_dict(),
             "progress": dict(vars(self.progress)),
+            "generators": self._generator_states(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -209,3 +210,15 @@ class TrainingLoop:
         self.model.load_adapter_weights(state["adapter"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
+        for name, generator in state.get("generators", {}).items():  # none in points of earlier versions
+            if name == "cpu":
+                torch.set_rng_state(generator)
+            elif self.model.device.type == "cuda":
+                torch.cuda.set_rng_state(generator, self.model.device)
+
+    def _generator_states(self) -> dict[str, torch.Tensor]:
+        """Of the generators that the adapter's dropout draws from."""
+        states = {"cpu": torch.get_rng_state()}
+        if self.model.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.model.device)
+        return states

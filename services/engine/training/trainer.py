@@ -18,7 +18,10 @@ from pathlib import Path
 import structlog
 import torch
 
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.model.adapter import AdapterError
 from services.engine.store import Store, open_store
+from services.engine.training.effect import EffectError
 from services.engine.training.job_run import JobRun
 from services.engine.training.job_store import ClaimLostError, JobError, JobStore
 from services.engine.training.loop import TrainingDivergedError
@@ -57,6 +60,11 @@ def run_attempt(state_dir: Path, job_id: str, attempt: int, settings: TrainingSe
         JobRun(state_dir, store, job, settings, stop.is_set).run()
     except ClaimLostError:
         log.info("claim lost", job=job_id)
+    except BaseRefusedError as error:
+        _fail(store, job_id, JobError("base_refused", str(error)))
+    except (AdapterError, EffectError) as error:
+        message = f"The tuned model would not be served as it was trained: {error}. Nothing was published."
+        _fail(store, job_id, JobError("adapter_not_served", message))
     except InvalidFileError as error:
         _fail(store, job_id, JobError(error.code, str(error), error.param), error.details)
     except InsufficientMemoryError as error:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.admission.tuning_trial import try_tuning
 from services.engine.model.adapter import load_adapter
 from services.engine.model.load import load_base
 from services.engine.model.runner import ModelRunner
@@ -108,3 +110,29 @@ def test_a_resumed_run_goes_on_where_it_stood(
     assert state is not None
     resumed.restore(state)
     assert head + [(metrics.loss, metrics.learning_rate) for metrics in resumed.steps()] == unbroken
+
+
+@pytest.mark.parametrize("family", family_parameters("tuned"))
+def test_what_a_family_learns_is_what_it_serves(
+    family: str, family_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    found = try_tuning(family_folder(family), torch.float32, torch.device("cpu"), tmp_path)
+    assert found["last_loss"] < found["first_loss"]
+    assert found["effect"] > 0.001
+
+
+@pytest.mark.parametrize("family", family_parameters("served"))
+def test_a_family_without_layers_for_an_adapter_is_refused_before_the_first_step(
+    family: str, family_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    with pytest.raises(BaseRefusedError, match="has no linear layers that an adapter could be served on"):
+        try_tuning(family_folder(family), torch.float32, torch.device("cpu"), tmp_path)
+
+
+@pytest.mark.parametrize("family", family_parameters("tuned"))
+def test_the_base_makes_no_noise_while_it_is_tuned(family: str, family_folder: Callable[[str], Path]) -> None:
+    model = attach(family_folder(family))
+    model.peft_model.train()
+    tokens = torch.tensor([SEQUENCES[0].tokens])
+    with torch.no_grad():
+        assert torch.equal(model.peft_model(tokens).logits, model.peft_model(tokens).logits)
