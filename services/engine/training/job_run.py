@@ -15,6 +15,7 @@ from services.engine.admission.folder import resolve_folder
 from services.engine.admission.refusal import BaseRefusedError
 from services.engine.files import FileStore, StoredFile, new_file_id
 from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.model.positions import find_longest_positions
 from services.engine.serving import choose_dtype
 from services.engine.settings import EngineSettings
 from services.engine.store import Store
@@ -26,8 +27,15 @@ from services.engine.training.examples import LineProblem
 from services.engine.training.hyperparameters import Hyperparameters, RequestedHyperparameters, settle
 from services.engine.training.job_folder import JobFolder
 from services.engine.training.job_store import Job, JobStore
+from services.engine.training.kept_values import measure_kept
 from services.engine.training.loop import StepMetrics, TrainingInterruptedError, TrainingLoop, TrainingPlan
-from services.engine.training.memory import ModelSize, check_memory, estimate_bytes
+from services.engine.training.memory import (
+    check_memory,
+    count_weight_bytes,
+    estimate_memory,
+    estimate_weight_bytes,
+    limit_free_bytes,
+)
 from services.engine.training.model_names import (
     clean_suffix,
     folder_of_model,
@@ -111,7 +119,7 @@ class JobRun:
         self._warn_of_cuts(encoder.cut_count)
         hyperparameters = settle(RequestedHyperparameters(**self._job.hyperparameters), len(encoded))
         self._record.settle(_shown(hyperparameters, self._job))
-        model = self._load_model(tokenizer, encoded + validation)
+        model = self._load_model(tokenizer, encoded + validation, hyperparameters.batch_size)
         loop = self._build_loop(model, self._refer(model, encoded), hyperparameters)
         held_out = self._refer(model, validation)
         self._resume(loop)
@@ -146,23 +154,42 @@ class JobRun:
             raise bad_lines_error(param, problems)
         return encoded
 
-    def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded]) -> TunableModel:
-        source = self._job.source["base_path"]
-        base = load_base(source, self._dtype, torch.device("cpu"))
-        self._check_memory(base, encoded)
-        base = base.to(self._device)
+    def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded], batch_size: int) -> TunableModel:
+        self._check_room_for_weights()
+        base = load_base(self._job.source["base_path"], self._dtype, self._device)
         if self._folder.parent_adapter.is_dir():
-            return attach_parent_adapter(base, self._folder.parent_adapter, tokenizer.pad_token_id)
-        shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
-        return attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
+            model = attach_parent_adapter(base, self._folder.parent_adapter, tokenizer.pad_token_id)
+        else:
+            shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
+            model = attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
+        self._check_memory(model, encoded, batch_size)
+        return model
 
-    def _check_memory(self, base: Any, encoded: Sequence[Encoded]) -> None:
-        weight_bytes = sum(parameter.numel() * parameter.element_size() for parameter in base.parameters())
-        longest = max(_tokens_in_pass(item) for item in encoded)
-        size = ModelSize.from_config(base.config, 0 if self._device.type == "cpu" else weight_bytes)
-        tokens = max(longest, self._tokens_per_pass)
-        needed = estimate_bytes(size, tokens, ROWS_PER_CHUNK, self._settings.lora_rank)
+    def _check_room_for_weights(self) -> None:
+        """Before they are read: a machine that runs out of memory kills whatever it likes."""
+        needed = estimate_weight_bytes(resolve_folder(self._job.source["base_path"]), self._dtype)
         check_memory(needed, self._settings.memory_limit_bytes, self._device)
+
+    def _check_memory(self, model: TunableModel, encoded: Sequence[Encoded], batch_size: int) -> None:
+        """Refuse a run that would not fit, and keep fewer values where only that makes it fit."""
+        longest = max(_tokens_in_pass(item) for item in encoded)
+        tokens = max(longest, min(self._tokens_per_pass, longest * batch_size))
+        kept = measure_kept(model.causal_model, find_longest_positions(model.causal_model.config))
+        limit, held = self._settings.memory_limit_bytes, count_weight_bytes(model.causal_model)
+        wanted = self._settings.gradient_checkpointing
+        estimate = estimate_memory(
+            model.causal_model, kept, tokens=tokens, head_rows=ROWS_PER_CHUNK, checkpointed=wanted == "on"
+        )
+        if wanted == "auto" and estimate.least > limit_free_bytes(limit, self._device, held):
+            wanted = "on"
+            estimate = estimate_memory(
+                model.causal_model, kept, tokens=tokens, head_rows=ROWS_PER_CHUNK, checkpointed=True
+            )
+        if wanted == "on":
+            model.checkpoint_gradients()
+        check_memory(estimate.least, limit, self._device, held)
+        note = "; layers are computed twice to save memory" if wanted == "on" else ""
+        self._record.tell("memory", f"{estimate.describe()}, passes of up to {tokens:,} tokens{note}")
 
     @property
     def _tokens_per_pass(self) -> int:
@@ -191,7 +218,13 @@ class JobRun:
             seed=self._job.request["seed"],
             tokens_per_pass=self._tokens_per_pass,
         )
-        return TrainingLoop(model, objective, items, plan, should_stop=self._should_stop)
+        return TrainingLoop(
+            model, objective, items, plan, should_stop=self._should_stop, on_smaller_passes=self._tell_smaller_passes
+        )
+
+    def _tell_smaller_passes(self, tokens: int) -> None:
+        message = f"The device's memory was full: passes of {tokens:,} tokens from now on; the batch stays as it was"
+        self._record.tell(f"passes:{tokens}", message, level="warn")
 
     def _resume(self, loop: TrainingLoop) -> None:
         """Go on at the last resume point; after this the model is no longer the one that training started from."""

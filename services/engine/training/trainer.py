@@ -69,6 +69,9 @@ def run_attempt(state_dir: Path, job_id: str, attempt: int, settings: TrainingSe
         _fail(store, job_id, JobError(error.code, str(error), error.param), error.details)
     except InsufficientMemoryError as error:
         _fail(store, job_id, JobError("insufficient_memory", str(error)))
+    except torch.OutOfMemoryError:
+        message = "The device's memory does not hold one pass over the longest example: shorten the longest examples."
+        _fail(store, job_id, JobError("insufficient_memory", message))
     except TrainingDivergedError as error:
         hint = "Try a smaller learning_rate_multiplier."
         _fail(store, job_id, JobError("training_diverged", f"Training stopped: {error}. {hint}"))

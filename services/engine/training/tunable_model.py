@@ -38,11 +38,11 @@ class TunableModel:
 
     def __init__(self, peft_model: Any, padding_token: int) -> None:
         self.peft_model = peft_model
-        self._causal_model = peft_model.get_base_model()
+        self.causal_model = peft_model.get_base_model()
         self._padding_token = padding_token
         self.device = next(peft_model.parameters()).device
         self.parameters: list[Tensor] = [p for p in peft_model.parameters() if p.requires_grad]
-        self._head = find_head(self._causal_model, self.device)
+        self._head = find_head(self.causal_model, self.device)
 
     def measure(self, sequences: Sequence[TrainingSequence], prompt_too: bool) -> tuple[TokenLosses, Tensor]:
         """Run the sequences in one pass; return losses of the selected tokens and whether each is learned.
@@ -54,10 +54,14 @@ class TunableModel:
         targets = tokens[rows, columns]
         before = columns - 1
         if self._head is None:
-            logits = self._causal_model(input_ids=tokens, attention_mask=mask, use_cache=False).logits[rows, before]
+            logits = self.causal_model(input_ids=tokens, attention_mask=mask, use_cache=False).logits[rows, before]
             return measure_logits(logits.float(), targets), learned.to(self.device)
-        hidden = self._causal_model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
+        hidden = self.causal_model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
         return self._head.measure(hidden.last_hidden_state[rows, before], targets), learned.to(self.device)
+
+    def checkpoint_gradients(self) -> None:
+        """Keep only each layer's input for the backward pass, and compute the rest again: less memory, more time."""
+        self.causal_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def adapter_weights(self) -> dict[str, Tensor]:
         """The adapter's tensors by name, on the CPU."""
