@@ -18,6 +18,7 @@ import torch
 from services.engine.admission.fingerprint import take_fingerprint
 from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.settings import BUILT_IN_MODEL, STORYTELLER, EngineSettings
+from services.engine.training.effect import encode_probe, measure_effect
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
 from services.engine.training.loop import StepMetrics, TrainingLoop, TrainingPlan
 from services.engine.training.objective import CompletionObjective
@@ -93,7 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loop = TrainingLoop(model, CompletionObjective(), items, plan)
         _train(loop, validation, resume_folder / f"stage-{number}")
     fingerprint = take_fingerprint(Path(options.base), tokenizer)
-    card = ModelCard(STORYTELLER, BUILT_IN_MODEL, None, int(time.time()), None, "model", RAW_PROMPTS, fingerprint)
+    effect = measure_effect(model.peft_model, encode_probe(tokenizer, base.get_input_embeddings().weight.shape[0]))
+    card = ModelCard(
+        STORYTELLER,
+        BUILT_IN_MODEL,
+        None,
+        int(time.time()),
+        None,
+        "model",
+        RAW_PROMPTS,
+        fingerprint,
+        effect.to_json(),
+    )
     publish_adapter(model, options.output, card, dtype=torch.bfloat16)
     write_whole(options.output / "NOTICE", GEMMA_NOTICE.read_bytes())
     drop_resume_points(resume_folder)
