@@ -14,6 +14,7 @@ import torch
 from services.engine.admission.admit import AdmittedBase, admit_base
 from services.engine.admission.record import AdmissionRecord
 from services.engine.admission.refusal import BaseRefusedError
+from services.engine.admission.serving_memory import MIB
 from services.engine.batching.engine_thread import EngineThread
 from services.engine.errors import ModelNotFoundError, OverloadedError, ServerError
 from services.engine.metrics import EngineMetrics
@@ -26,6 +27,7 @@ from services.engine.registry import ModelEntry, ModelRegistry
 from services.engine.served_effects import ServedEffects
 from services.engine.settings import EngineSettings
 from services.engine.training.effect import EffectError
+from services.engine.training.memory import free_bytes
 from services.engine.weights.package import WeightsError
 from services.engine.weights.prepare import prepare_model
 
@@ -157,9 +159,20 @@ class Serving:
             metrics=self.metrics,
         )
         thread.start()
-        shelf = AdapterShelf(runner, settings.adapters_in_memory, settings.merged_adapters)
+        shelf = AdapterShelf(runner, settings.adapters_in_memory, self._count_merged_copies(base))
         effects = ServedEffects(thread, runner.dtype, runner.context_length)
         return LoadedModel(base.record, tokenizer, PromptEncoder(tokenizer), runner, shelf, thread, effects)
+
+    def _count_merged_copies(self, base: AdmittedBase) -> int:
+        """As many as wanted, or as fit beside a full cache; adapters without one are applied row by row."""
+        free, wanted = free_bytes(base.runner.device), self.settings.merged_adapters
+        fitting = base.memory.count_merged(wanted, free)
+        plan = {**base.memory.describe(), "free_mib": free // MIB, "merged_copies": fitting}
+        if base.memory.full_cache > free:
+            log.warning("the cache may outgrow the free memory: lower the context length or the batch size", **plan)
+        else:
+            log.info("memory plan", **plan)
+        return fitting
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:

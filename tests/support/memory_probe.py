@@ -29,11 +29,11 @@ def main(folder: str, tokens: int, *, checkpointed: bool) -> None:
     """Warm up on a short row, so that what libraries allocate once is there before the measurement begins."""
     torch.set_num_threads(1)
     model = attach_new_adapter(load_base(folder, torch.float32, "cpu"), LoraShape(8, 16), seed=1, padding_token=0)
+    kept = measure_kept(model.causal_model)
     if checkpointed:
         model.checkpoint_gradients()
     plan = TrainingPlan(epochs=1, batch_size=1, learning_rate=1e-4, seed=1)
     list(TrainingLoop(model, CompletionObjective(), [make_sequence(16)], plan).steps())
-    kept = measure_kept(model.causal_model)
     estimate = estimate_memory(
         model.causal_model, kept, tokens=tokens, head_rows=ROWS_PER_CHUNK, checkpointed=checkpointed
     )

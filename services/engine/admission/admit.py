@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.engine.admission.folder import check_folder, resolve_folder
 from services.engine.admission.record import AdmissionRecord, read_raw_record, write_record
 from services.engine.admission.refusal import BaseRefusedError
 from services.engine.admission.self_test import SELF_TEST_VERSION, compare, take_reference
+from services.engine.admission.serving_memory import ServingMemory, check_room_for_weights, plan_serving
 from services.engine.model.linear_names import find_adapter_targets, find_left_alone, shorten_names
 from services.engine.model.load import load_base, load_tokenizer, read_end_tokens
 from services.engine.model.positions import find_longest_positions
@@ -30,6 +31,7 @@ class AdmittedBase:
     tokenizer: Any
     runner: ModelRunner
     record: AdmissionRecord
+    memory: ServingMemory
 
 
 def admit_base(
@@ -53,6 +55,7 @@ def admit_base(
     records = state_dir / RECORDS
     report("taking the weights' fingerprint")
     fingerprint = read_fingerprint(folder, records)
+    check_room_for_weights(folder, dtype, device)
     report("loading the model")
     base = load_base(folder, dtype, device)
     check_vocabulary(base, tokenizer)
@@ -65,9 +68,14 @@ def admit_base(
         reference = take_reference(base)
     runner = ModelRunner(base, slots, context_length)
     error = compare(runner, reference) if must_test else known.get("error")
-    record = AdmissionRecord(**{**vars(record), "self_test": {**conditions, "error": error}})
+    if not runner.cache.column_bytes:
+        runner.run(0, [[0]], [0], [None])  # one token shows what the cache takes
+        runner.cache.reset()
+    memory = plan_serving(runner)
+    test = {**conditions, "error": error}
+    record = replace(record, self_test=test, serving_memory=memory.describe())
     write_record(record, records)
-    return AdmittedBase(tokenizer, runner, record)
+    return AdmittedBase(tokenizer, runner, record, memory)
 
 
 def check_vocabulary(base: Any, tokenizer: Any) -> None:

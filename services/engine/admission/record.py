@@ -29,6 +29,7 @@ class AdmissionRecord:
     left_alone: list[str] = field(default_factory=list)
     self_test: dict[str, Any] = field(default_factory=dict)
     tuning_test: dict[str, Any] = field(default_factory=dict)
+    serving_memory: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
