@@ -25,7 +25,6 @@ from typing import Any
 import openai
 import torch
 
-from services.engine.model.chat import build_chat_renderer
 from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.serving import choose_dtype
 from services.engine.settings import EngineSettings
@@ -89,7 +88,7 @@ def load(model: str) -> tuple[TunableModel, list[TrainingSequence]]:
     """Load the model with a fresh adapter, and the sample stories."""
     device = choose_device("auto")
     tokenizer = load_tokenizer(model)
-    encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), 1024)
+    encoder = ExampleEncoder(tokenizer, 1024)
     encoded = map(encoder.encode, to_examples(read_sample_stories()[:16]))
     sequences = [item for item in encoded if isinstance(item, TrainingSequence)]
     base = load_base(model, choose_dtype("auto", device), device)

@@ -15,6 +15,7 @@ import uvicorn
 
 from services.engine.app import create_app
 from services.engine.settings import EngineSettings
+from services.engine.state_lock import StateDirInUseError, lock_state_dir
 from services.engine.weights.package import WeightsError
 from services.engine.weights.prepare import prepare_model
 
@@ -66,9 +67,21 @@ def main(arguments: list[str] | None = None) -> int:
     _configure_logging()
     if options.prepare:
         return _prepare(settings)
-    server = EngineServer(settings)
-    server.run()
-    return 1 if server.failed else 0
+    try:
+        with lock_state_dir(settings.state_dir):
+            server = EngineServer(settings)
+            server.run()
+    except StateDirInUseError as error:
+        return _refuse(error)
+    failure = server.app.state.serving.failure
+    return _refuse(failure) if server.failed else 0
+
+
+def _refuse(reason: Exception) -> int:
+    """The last line on stderr, for whoever started the engine by hand or reads the end of its log."""
+    sys.stderr.write(f"error: {reason}\n")
+    sys.stderr.flush()
+    return 1
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

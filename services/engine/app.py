@@ -27,7 +27,7 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(_load(serving, on_failure))
+        loading = asyncio.create_task(_load(serving, training, on_failure))
         await training.start()
         yield
         await training.stop()
@@ -49,8 +49,10 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
     return app
 
 
-async def _load(serving: Serving, on_failure: Callable[[], None] | None) -> None:
+async def _load(serving: Serving, training: TrainingService, on_failure: Callable[[], None] | None) -> None:
     await serving.load()
+    if serving.registry.base_fingerprint is not None:
+        await asyncio.to_thread(training.stamp_older_models)
     if serving.failure is not None and on_failure is not None:
         on_failure()
 

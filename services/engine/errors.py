@@ -5,7 +5,8 @@ ApiError                    what a client is told; subclasses fix status and typ
 │   └── ContextLengthExceededError
 ├── PermissionDeniedError   403
 ├── NotFoundError           404
-│   └── ModelNotFoundError
+│   ├── ModelNotFoundError
+│   └── ModelUnavailableError
 ├── PayloadTooLargeError    413
 ├── OverloadedError         429, with Retry-After
 └── ServerError             500
@@ -76,6 +77,13 @@ class ModelNotFoundError(NotFoundError):
 
     def __init__(self, model_id: str) -> None:
         super().__init__(f"The model '{model_id}' does not exist", param="model", code="model_not_found")
+
+
+class ModelUnavailableError(NotFoundError):
+    """The model is known, but its base is not the one that is served."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, param="model", code="model_unavailable")
 
 
 class PayloadTooLargeError(ApiError):

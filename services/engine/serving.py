@@ -4,22 +4,31 @@ The HTTP side answers at once; the model loads in the background and `stage` say
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import torch
 
+from services.engine.admission.admit import AdmittedBase, admit_base
+from services.engine.admission.record import AdmissionRecord
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.admission.serving_memory import MIB
 from services.engine.batching.engine_thread import EngineThread
 from services.engine.errors import ModelNotFoundError, OverloadedError, ServerError
 from services.engine.metrics import EngineMetrics
 from services.engine.model.adapter import Adapter, AdapterError
 from services.engine.model.adapter_shelf import AdapterShelf
-from services.engine.model.chat import ChatRenderer, build_chat_renderer
-from services.engine.model.load import DTYPES, choose_device, load_base, load_tokenizer
+from services.engine.model.load import DTYPES, choose_device
+from services.engine.model.prompts import PromptEncoder
 from services.engine.model.runner import ModelRunner
 from services.engine.registry import ModelEntry, ModelRegistry
+from services.engine.served_effects import ServedEffects
 from services.engine.settings import EngineSettings
+from services.engine.training.effect import EffectError
+from services.engine.training.memory import free_bytes
+from services.engine.weights.package import WeightsError
 from services.engine.weights.prepare import prepare_model
 
 log = structlog.get_logger(__name__)
@@ -31,12 +40,13 @@ RETRY_WHILE_LOADING_SECONDS = 5.0
 class LoadedModel:
     """Everything that exists only once the model is in memory."""
 
+    record: AdmissionRecord
     tokenizer: Any
-    render_chat: ChatRenderer
-    has_own_template: bool
+    prompts: PromptEncoder
     runner: ModelRunner
     shelf: AdapterShelf
     thread: EngineThread
+    effects: ServedEffects
 
 
 class Serving:
@@ -60,15 +70,28 @@ class Serving:
 
         try:
             path = await asyncio.to_thread(prepare_model, self.settings, report)
-            report("loading the model")
-            tokenizer, runner = await asyncio.to_thread(self._load_files, path)
+            base = await asyncio.to_thread(self._admit, path, report)
+        except (BaseRefusedError, WeightsError) as error:
+            log.error("the model cannot be served", reason=str(error))
+            self.failure, self.stage = error, f"failed: {error}"
+            return
         except Exception as error:
             log.exception("the model cannot be served")
             self.failure, self.stage = error, f"failed: {error}"
             return
-        self._loaded = self._start(tokenizer, runner)
+        for warning in base.record.warnings:
+            log.warning("the base is served all the same", warning=warning)
+        self._loaded = self._start(base)
+        self.registry.base_fingerprint = base.record.fingerprint
         self.stage = None
-        log.info("ready", model=self.settings.base_name, device=str(runner.device), dtype=str(runner.dtype))
+        runner = base.runner
+        log.info(
+            "ready",
+            model=self.settings.base_name,
+            fingerprint=str(base.record.fingerprint),
+            device=str(runner.device),
+            dtype=str(runner.dtype),
+        )
 
     def get_loaded(self) -> LoadedModel:
         """Return the loaded model. Raises OverloadedError while it loads, ServerError if it never will."""
@@ -83,12 +106,18 @@ class Serving:
         )
 
     async def fetch_adapter(self, entry: ModelEntry, asked_for: str) -> Adapter | None:
-        """Return the adapter of a model, None for the base. Raises ModelNotFoundError if its files are gone."""
+        """Return the adapter of a model, None for the base; when it is new, its effect is looked for first.
+
+        Raises ModelNotFoundError if its files are gone, ServerError, OverloadedError.
+        """
         if entry.folder is None:
             return None
+        loaded = self.get_loaded()
         try:
-            return await asyncio.to_thread(self.get_loaded().shelf.fetch, entry.folder)
-        except AdapterError as error:
+            adapter = await asyncio.to_thread(loaded.shelf.fetch, entry.folder)
+            await loaded.effects.check(entry, adapter)
+            return adapter
+        except (AdapterError, EffectError) as error:
             log.warning("adapter not served", model=entry.id, error=str(error))
             if not entry.folder.is_dir():
                 raise ModelNotFoundError(asked_for) from error
@@ -104,30 +133,46 @@ class Serving:
         if self._loaded is not None:
             await asyncio.to_thread(self._loaded.thread.stop)
 
-    def _load_files(self, path: str) -> tuple[Any, ModelRunner]:
+    def _admit(self, path: str, report: Callable[[str], None]) -> AdmittedBase:
         settings = self.settings
         torch.set_num_threads(settings.threads)
         device = choose_device(settings.device)
-        dtype = choose_dtype(settings.dtype, device)
-        model = load_base(path, dtype, device)
-        runner = ModelRunner(model, settings.max_batch_size, settings.context_length)
-        return load_tokenizer(path), runner
+        return admit_base(
+            path,
+            settings.state_dir.resolve(),
+            choose_dtype(settings.dtype, device),
+            device,
+            slots=settings.max_batch_size,
+            context_length=settings.context_length,
+            report=report,
+        )
 
-    def _start(self, tokenizer: Any, runner: ModelRunner) -> LoadedModel:
-        settings = self.settings
+    def _start(self, base: AdmittedBase) -> LoadedModel:
+        settings, tokenizer, runner = self.settings, base.tokenizer, base.runner
         thread = EngineThread(
             runner,
             tokenizer,
-            find_end_tokens(runner.model, tokenizer),
+            base.record.end_tokens,
             batch_size=settings.max_batch_size,
             queue_size=settings.max_queued_sequences,
             chunk_tokens=settings.prefill_chunk_tokens,
             metrics=self.metrics,
         )
         thread.start()
-        shelf = AdapterShelf(runner, settings.adapters_in_memory, settings.merged_adapters)
-        own_template = tokenizer.chat_template is not None
-        return LoadedModel(tokenizer, build_chat_renderer(tokenizer), own_template, runner, shelf, thread)
+        shelf = AdapterShelf(runner, settings.adapters_in_memory, self._count_merged_copies(base))
+        effects = ServedEffects(thread, runner.dtype, runner.context_length)
+        return LoadedModel(base.record, tokenizer, PromptEncoder(tokenizer), runner, shelf, thread, effects)
+
+    def _count_merged_copies(self, base: AdmittedBase) -> int:
+        """As many as wanted, or as fit beside a full cache; adapters without one are applied row by row."""
+        free, wanted = free_bytes(base.runner.device), self.settings.merged_adapters
+        fitting = base.memory.count_merged(wanted, free)
+        plan = {**base.memory.describe(), "free_mib": free // MIB, "merged_copies": fitting}
+        if base.memory.full_cache > free:
+            log.warning("the cache may outgrow the free memory: lower the context length or the batch size", **plan)
+        else:
+            log.info("memory plan", **plan)
+        return fitting
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
@@ -137,12 +182,6 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     if device.type == "cpu":
         fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     else:
-        fast = torch.cuda.is_bf16_supported()
+        # Emulated, it is slower than float32 (T4, V100).
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if fast else torch.float32
-
-
-def find_end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Return the tokens that end a text, from the generation settings and the tokenizer."""
-    configured = model.generation_config.eos_token_id
-    several = configured if isinstance(configured, list) else [configured]
-    return [token for token in dict.fromkeys([*several, tokenizer.eos_token_id]) if token is not None]

@@ -27,6 +27,9 @@ UpstreamOption = Annotated[
     typer.Option(help="An OpenAI-compatible server instead of the engine; its key from OPENAI_API_KEY."),
 ]
 NoEngineOption = Annotated[bool, typer.Option("--no-engine", help="Start no model server.")]
+ModelOption = Annotated[
+    str | None, typer.Option(help="A model's folder or hub id as the engine's base, for this run only.")
+]
 DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is ready.")]
 
 console = Console()
@@ -47,6 +50,7 @@ def up(
     workers: WorkersOption = 1,
     upstream: UpstreamOption = None,
     no_engine: NoEngineOption = False,
+    model: ModelOption = None,
     detach: DetachOption = False,
 ) -> None:
     """Start everything on this machine and print the addresses; Ctrl-C stops it."""
@@ -57,6 +61,7 @@ def up(
         workers=workers,
         upstream=upstream,
         with_engine=not no_engine,
+        model=find_model_source(model),
     )
     started_at = time.monotonic()
     is_announced = False
@@ -78,6 +83,13 @@ def up(
             raise AlreadyRunningError(describe_running(options.state_dir, str(error))) from error
 
 
+def find_model_source(model: str | None) -> str | None:
+    """Return a folder's whole path, since the engine starts elsewhere; a hub id stays as it is."""
+    if model is not None and Path(model).expanduser().exists():
+        return str(Path(model).expanduser().resolve())
+    return model
+
+
 def supervise(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     gateway_port: PortOption = DEFAULT_GATEWAY_PORT,
@@ -85,9 +97,10 @@ def supervise(
     workers: WorkersOption = 1,
     upstream: UpstreamOption = None,
     no_engine: NoEngineOption = False,
+    model: ModelOption = None,
 ) -> None:
     """Run the mill for `up --detach`: the same without addresses; what it prints is the supervisor's log."""
-    options = UpOptions(state_dir, gateway_port, streaming_port, workers, upstream, with_engine=not no_engine)
+    options = UpOptions(state_dir, gateway_port, streaming_port, workers, upstream, not no_engine, model)
     with MillDisplay(console) as display:
         run_mill(options, display.show)
 

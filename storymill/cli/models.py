@@ -8,13 +8,17 @@ import typer
 from rich.table import Column, Table
 
 from storymill.cli.connection import connect, console
+from storymill.cli.model_add import add
 from storymill.cli.model_comparison import compare
 from storymill.cli.model_family import draw_matrix, draw_tree
+from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.client.errors import ApiError
 
 models_app = typer.Typer(help="Models of every provider, and your tuned ones.", no_args_is_help=True)
 models_app.command("compare")(compare)
+models_app.command("probe")(probe)
+models_app.command("add")(add)
 SHOWN_FIELDS = (
     "provider",
     "base_model",

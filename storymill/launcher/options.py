@@ -17,6 +17,8 @@ class UpOptions:
     workers: int = 1
     upstream: str | None = None
     with_engine: bool = True
+    # The engine's base for this run: a folder or a hub id. None: the kept one, or the built-in.
+    model: str | None = None
 
     @property
     def needs_engine(self) -> bool:
@@ -31,4 +33,6 @@ class UpOptions:
         arguments += ["--workers", str(self.workers)]
         if self.upstream is not None:
             arguments += ["--upstream", self.upstream]
+        if self.model is not None:
+            arguments += ["--model", self.model]
         return arguments if self.with_engine else [*arguments, "--no-engine"]

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from storymill.launcher.engine_model import build_model_environment
 from storymill.launcher.options import UpOptions
 from storymill.launcher.ports import LOOPBACK, find_free_port
 from storymill.launcher.probes import probe_fresh_file, probe_http
@@ -86,7 +87,7 @@ def build_services(
 ) -> list[list[ProcessSpec]]:
     """Return the groups in the order of their start."""
     table = ServiceTable(state, environment)
-    engine = [table.build_engine(addresses.engine_port)] if options.needs_engine else []
+    engine = [table.build_engine(addresses.engine_port, options.model)] if options.needs_engine else []
     workers = [table.build_worker("worker-interactive", "interactive", INTERACTIVE_CONCURRENCY)]
     for number in range(1, options.workers + 1):
         name = "worker-generation" if options.workers == 1 else f"worker-generation-{number}"
@@ -118,7 +119,7 @@ class ServiceTable:
             stop_grace_seconds=ENTRANCE_GRACE_SECONDS,
         )
 
-    def build_engine(self, port: int) -> ProcessSpec:
+    def build_engine(self, port: int, model: str | None = None) -> ProcessSpec:
         """The model server, which stands in for OpenAI: it gets its own folder and no database."""
         return ProcessSpec(
             name="engine",
@@ -127,6 +128,7 @@ class ServiceTable:
             log_file=self.state.log_file("engine"),
             environment={
                 "STORYMILL_ENGINE_STATE_DIR": str(self.state.engine),
+                **build_model_environment(self.state.root, model),
                 **build_python_environment(),
             },
             port=port,

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 
-from services.engine.model.load import load_base
+from services.engine.admission.fingerprint import take_fingerprint
+from services.engine.model.load import load_base, load_tokenizer
 
 
 def write_random_adapter(base: Path, folder: Path, model_id: str, base_name: str, seed: int = 0) -> Path:
@@ -19,6 +20,14 @@ def write_random_adapter(base: Path, folder: Path, model_id: str, base_name: str
             if "lora_" in name:
                 weight.data.normal_(std=0.3)
     tuned.save_pretrained(folder)
-    card = {"id": model_id, "base": base_name, "parent": None, "created": 1700000000, "job_id": None, "kind": "model"}
+    card: dict[str, object] = {
+        "id": model_id,
+        "base": base_name,
+        "parent": None,
+        "created": 1700000000,
+        "job_id": None,
+        "kind": "model",
+    }
+    card["fingerprint"] = take_fingerprint(base, load_tokenizer(base)).to_json()
     (folder / "storymill.json").write_text(json.dumps(card), encoding="utf-8")
     return folder

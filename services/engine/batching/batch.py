@@ -1,11 +1,12 @@
 """The sequences that share the model, slot by slot: first those that write, then those whose prompt is being read.
 
-Owned by the model thread.
+Owned by the model thread. A sequence whose step fails is ended with an error; those beside it go on.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from services.engine.batching.sampling import choose_tokens
@@ -20,7 +21,10 @@ IDLE_CHUNK_TOKENS = 1024
 
 
 class Batch:
-    """Steps the model. `tell` receives (sequence, delta) for everything a client should see."""
+    """Steps the model. `tell` receives (sequence, delta) for everything a client should see.
+
+    `fail` receives what went wrong with a single sequence; without it the error ends the step.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class Batch:
         end_tokens: list[int],
         chunk_tokens: int,
         tell: Callable[[RunningSequence, Any], None],
+        fail: Callable[[RunningSequence, Exception], None] | None = None,
     ) -> None:
         self.runner = runner
         self.writing: list[RunningSequence] = []
@@ -35,6 +40,7 @@ class Batch:
         self._end_tokens = end_tokens
         self._chunk_tokens = chunk_tokens
         self._tell = tell
+        self._fail = fail
 
     def __len__(self) -> int:
         return len(self.writing) + len(self.reading)
@@ -60,7 +66,8 @@ class Batch:
         """
         if self.writing:
             chunks = [sequence.tokens[-1:] for sequence in self.writing]
-            self._write(self.writing, self._run(0, self.writing, chunks))
+            logits = self._run(0, self.writing, chunks)
+            self._write_those_that_run(self.writing, logits)
         if self.reading:
             self._read_prompts()
 
@@ -103,13 +110,16 @@ class Batch:
 
     def _read_prompts(self) -> None:
         if self.reading[0].scores:
-            self._score_piece(self.reading[0])
+            try:
+                self._score_piece(self.reading[0])
+            except Exception as error:
+                self._end_failed(self.reading[0], error)
             return
         group = self._choose_readers()
         room = max(1, self._budget() // len(group))
         chunks = [one.tokens[one.cached : one.cached + room] for one in group]
         logits = self._run(len(self.writing), group, chunks)
-        if group[0].waiting_tokens:
+        if group[0].waiting_tokens and not group[0].finished:
             return  # a long prompt, alone in its group, with more to read
         self._end_prompts(group, logits)
 
@@ -129,18 +139,40 @@ class Batch:
         self.reading = self.reading[len(group) :]
         self.writing += group
         for sequence in group:
-            if delta := sequence.end_prompt():
+            if not sequence.finished and (delta := sequence.end_prompt()):
                 self._tell(sequence, delta)
-        rows = [row for row, sequence in enumerate(group) if not sequence.finished]
-        if rows:
-            self._write([group[row] for row in rows], logits[rows])
+        self._write_those_that_run(group, logits)
 
     def _run(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
+        """Return the logits of all rows. Those of a sequence that cannot be run mean nothing; it has finished."""
         starts = [one.cached for one in sequences]
-        logits = self.runner.run(first, chunks, starts, [one.request.adapter for one in sequences])
+        adapters = [one.request.adapter for one in sequences]
+        try:
+            logits = self.runner.run(first, chunks, starts, adapters)
+        except Exception:
+            if self._fail is None:
+                raise
+            logits = self._run_one_by_one(first, sequences, chunks)
         for sequence, chunk in zip(sequences, chunks, strict=True):
             sequence.cached += len(chunk)
         return logits
+
+    def _run_one_by_one(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
+        """Find out which of them it is: nothing but cache columns that are written anew has changed so far."""
+        rows = []
+        for place, (sequence, chunk) in enumerate(zip(sequences, chunks, strict=True)):
+            try:
+                rows.append(self.runner.run(first + place, [chunk], [sequence.cached], [sequence.request.adapter]))
+            except Exception as error:
+                rows.append(torch.zeros(1, self.runner.vocabulary_size, device=self.runner.device))
+                self._end_failed(sequence, error)
+        return torch.cat(rows)
+
+    def _end_failed(self, sequence: RunningSequence, error: Exception) -> None:
+        if self._fail is None:
+            raise error
+        sequence.finished = True
+        self._fail(sequence, error)
 
     def _budget(self) -> int:
         return self._chunk_tokens if self.writing else max(IDLE_CHUNK_TOKENS, self._chunk_tokens)
@@ -174,10 +206,21 @@ class Batch:
             self.runner.cache.copy_slot(self.writing.index(best), slot, shared)
             sequence.cached = shared
 
+    def _write_those_that_run(self, sequences: list[RunningSequence], logits: Tensor) -> None:
+        rows = [row for row, sequence in enumerate(sequences) if not sequence.finished]
+        if len(rows) == len(sequences):
+            self._write(sequences, logits)
+        elif rows:
+            self._write([sequences[row] for row in rows], logits[rows])
+
     def _write(self, sequences: list[RunningSequence], logits: Tensor) -> None:
         tokens, logprobs = choose_tokens(logits, [sequence.sampler for sequence in sequences])
         for sequence, token, logprob in zip(sequences, tokens, logprobs, strict=True):
-            delta = sequence.accept(token, logprob, self._end_tokens)
+            try:
+                delta = sequence.accept(token, logprob, self._end_tokens)
+            except Exception as error:
+                self._end_failed(sequence, error)
+                continue
             if delta is not None:
                 self._tell(sequence, delta)
 

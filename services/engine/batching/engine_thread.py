@@ -44,7 +44,7 @@ class EngineThread:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._line = WaitingLine(batch_size)
-        self._batch = Batch(runner, end_tokens, chunk_tokens, self._note)
+        self._batch = Batch(runner, end_tokens, chunk_tokens, self._note, self._note_failure)
         self._wake = threading.Condition()
         self._inbox: deque[RunningRequest] = deque()
         self._unfinished = 0
@@ -150,6 +150,12 @@ class EngineThread:
     def _note(self, sequence: RunningSequence, delta: Delta) -> None:
         self._outbox.append((sequence.running, delta))
         self._metrics.tokens.inc(delta.tokens)
+
+    def _note_failure(self, sequence: RunningSequence, error: Exception) -> None:
+        """One sequence ends with an error, and with it its request; the others of the batch never know."""
+        log.error("a sequence failed", exc_info=error)
+        failure = ServerError("The engine failed while generating.", code="engine_failure")
+        self._outbox.append((sequence.running, failure))
 
     def _leave(self, gone: list[RunningSequence]) -> None:
         if gone:

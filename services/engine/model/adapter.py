@@ -1,5 +1,6 @@
 """Reads a LoRA adapter folder as PEFT writes it; knows nothing of batches."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from services.engine.model.kernel import Product
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 KEY_PREFIX = "base_model.model."
+# What changes the sum that an adapter adds, beyond x @ down @ up.
+REFUSED_FIELDS = (
+    *("use_dora", "modules_to_save", "fan_in_fan_out", "lora_bias", "target_parameters", "trainable_token_indices"),
+    *("alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config"),
+)
 
 
 class AdapterError(Exception):
@@ -35,6 +41,8 @@ class Adapter:
     pairs: dict[str, LowRankPair]
     merged: dict[str, Product] | None = field(default=None)
     used_at: float = 0.0  # on the monotonic clock
+    # Whether its effect was found to be what training measured.
+    checked: bool = False
 
 
 def load_adapter(folder: Path, dtype: torch.dtype, device: torch.device) -> Adapter:
@@ -46,6 +54,9 @@ def load_adapter(folder: Path, dtype: torch.dtype, device: torch.device) -> Adap
         raise AdapterError(f"{folder.name}: {error}") from error
     _check_supported(folder, config)
     names = {key.removeprefix(KEY_PREFIX).rsplit(".lora_", 1)[0] for key in tensors}
+    strange = set(tensors) - {f"{KEY_PREFIX}{name}.lora_{side}.weight" for name in names for side in "AB"}
+    if strange or not tensors:
+        raise AdapterError(f"{folder.name}: holds no plain LoRA pairs alone ({min(strange, default='no tensors')})")
     pairs = {}
     for name in sorted(names):
         down, up = (tensors.get(f"{KEY_PREFIX}{name}.lora_{side}.weight") for side in "AB")
@@ -58,12 +69,14 @@ def load_adapter(folder: Path, dtype: torch.dtype, device: torch.device) -> Adap
 
 def _check_supported(folder: Path, config: PeftConfig) -> None:
     kind = getattr(config.peft_type, "value", config.peft_type)
-    refused = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if getattr(config, name, None)]
+    refused = [name for name in REFUSED_FIELDS if getattr(config, name, None)]
     if kind != "LORA" or refused or getattr(config, "bias", "none") != "none":
         raise AdapterError(f"{folder.name}: only plain LoRA adapters are served ({kind} {' '.join(refused)})")
 
 
 def _find_scale(config: PeftConfig, name: str, rank: int) -> float:
+    # PEFT's rule: a key is a pattern for the end of the name, and the first that fits counts.
     alphas = config.alpha_pattern or {}
-    alpha = next((value for suffix, value in alphas.items() if name.endswith(suffix)), config.lora_alpha)
+    fitting = (value for key, value in alphas.items() if re.match(rf"(.*\.)?({key})$", name))
+    alpha = next(fitting, config.lora_alpha)
     return float(alpha / (rank**0.5 if config.use_rslora else rank))

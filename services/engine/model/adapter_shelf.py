@@ -5,9 +5,14 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+import structlog
+
 from services.engine.model.adapter import WEIGHTS_FILE, Adapter, AdapterError, load_adapter
+from services.engine.model.kernel import Product
 from services.engine.model.runner import ModelRunner
 from services.engine.model.switchboard import check_adapter_fits, merge_adapter
+
+log = structlog.get_logger(__name__)
 
 # An adapter not asked for that long gives its merged weights up to another.
 IDLE_SECONDS = 30.0
@@ -49,7 +54,16 @@ class AdapterShelf:
             self._adapters.popitem(last=False)[1].merged = None
         used.used_at = time.monotonic()
         if self._merged and used.merged is None and self._make_merged_place():
-            used.merged = merge_adapter(used, self._runner.linears)
+            used.merged = self._merge(used)
+
+    def _merge(self, adapter: Adapter) -> dict[str, Product] | None:
+        """Return the merged weights, or None where there is no memory for them: then it is applied as it is."""
+        try:
+            return merge_adapter(adapter, self._runner.linears)
+        except (MemoryError, RuntimeError) as error:
+            self._merged = 0
+            log.warning("no memory for merged weights; adapters are applied unmerged", error=str(error)[:200])
+            return None
 
     def _make_merged_place(self) -> bool:
         """Merging takes a second: do not do it in turn for adapters that are all in use."""

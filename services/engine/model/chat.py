@@ -22,15 +22,14 @@ ChatRenderer = Callable[[list[dict[str, str]], bool], str]
 def build_chat_renderer(tokenizer: Any) -> ChatRenderer:
     """Return `render(messages, answer_follows)`; with `answer_follows` the text ends where the answer begins.
 
-    The text holds no beginning-of-text token when the tokenizer adds one by itself.
+    The model's own template writes its own beginning-of-text token, if it wants one: tokenise its text as it is.
     """
     template = tokenizer.chat_template or PLAIN_TEMPLATE
-    begin = tokenizer.bos_token or ""
 
     def render(messages: list[dict[str, str]], answer_follows: bool) -> str:
         text: str = tokenizer.apply_chat_template(
             messages, chat_template=template, tokenize=False, add_generation_prompt=answer_follows
         )
-        return text.removeprefix(begin) if begin else text
+        return text
 
     return render

@@ -9,34 +9,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from services.engine.admission.refusal import BaseRefusedError
 from services.engine.model.adapter import Adapter
+from services.engine.model.positions import find_longest_positions
 from services.engine.model.slot_cache import SlotCache
 from services.engine.model.switchboard import Switchboard, switch_linears
 
 LAYER_KINDS = {"full_attention", "sliding_attention"}
 
 
-class UnsupportedModelError(Exception):
+class UnsupportedModelError(BaseRefusedError):
     """The model has layers that a batch with one position per row cannot run."""
 
 
 class ModelRunner:
     """A base model with switched linear layers and a cache of `slots` sequences."""
 
-    def __init__(self, model: Any, slots: int, context_length: int) -> None:
+    def __init__(self, model: Any, slots: int, context_length: int, *, packed: bool = True) -> None:
         config = model.config.get_text_config()
         self.kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
         if not self.kinds <= LAYER_KINDS:
-            raise UnsupportedModelError(f"layers of kind {sorted(self.kinds - LAYER_KINDS)} are not supported")
+            raise UnsupportedModelError(
+                f"The model has layers of kind {sorted(self.kinds - LAYER_KINDS)}, and a batch can only be run through "
+                f"{sorted(LAYER_KINDS)}: choose a model with attention alone, or serve this one elsewhere."
+            )
         self.window: int | None = getattr(config, "sliding_window", None)
         self.model = model
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self.vocabulary_size: int = config.vocab_size
-        self.context_length = min(context_length, config.max_position_embeddings)
+        self.context_length = min(context_length, find_longest_positions(model.config) or context_length)
         self.cache = SlotCache(slots, self.context_length)
         self.board = Switchboard()
-        self.linears = switch_linears(model, self.board)
+        self.linears = switch_linears(model, self.board, packed=packed)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def run(

@@ -20,6 +20,9 @@ class SlotCache:
         self.slots = slots
         self.max_capacity = max_capacity
         self.capacity = min(FIRST_CAPACITY, max_capacity)
+        # Bytes of one token of one sequence over all layers; known once a model has run.
+        self.column_bytes = 0
+        self._counted_layers = 0
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._first = self._count = self._span = 0
@@ -66,11 +69,18 @@ class SlotCache:
         if layer_idx == len(self._keys):
             self._keys.append(self._allocate(key.transpose(1, 2)[0]))
             self._values.append(self._allocate(value.transpose(1, 2)[0]))
+            self._count_layer(layer_idx)
         return self._write(self._keys[layer_idx], key), self._write(self._values[layer_idx], value)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Part of the cache interface; positions are always given, so the answer is not used."""
         return 0
+
+    def _count_layer(self, layer: int) -> None:
+        if layer >= self._counted_layers:
+            self._counted_layers = layer + 1
+            pair = (self._keys[layer], self._values[layer])
+            self.column_bytes += sum(tensor[0].numel() * tensor.element_size() for tensor in pair)
 
     def _write(self, tensor: Tensor, new: Tensor) -> Tensor:
         tensor.index_copy_(0, self._targets, new.transpose(1, 2).flatten(0, 1))

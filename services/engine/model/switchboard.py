@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from services.engine.model.adapter import Adapter, AdapterError
+from services.engine.model.adapter import Adapter, AdapterError, LowRankPair
 from services.engine.model.kernel import Product, build_product
+from services.engine.model.linear_names import find_linears
 
 
 class Switchboard:
@@ -19,10 +20,11 @@ class Switchboard:
     def __init__(self) -> None:
         self.merged: dict[str, Product] | None = None
         self.groups: list[tuple[dict[str, Any], Tensor | None]] = []
+        self.rows = 0
 
     def select(self, adapters: Sequence[Adapter | None], device: torch.device) -> None:
         """Prepare a step whose rows use `adapters`, one entry per row."""
-        self.merged, self.groups = None, []
+        self.merged, self.groups, self.rows = None, [], len(adapters)
         distinct = {id(adapter): adapter for adapter in adapters if adapter is not None}
         uniform = len(set(map(id, adapters))) == 1
         for adapter in distinct.values():
@@ -38,13 +40,14 @@ class Switchboard:
 class SwitchedLinear(nn.Module):  # type: ignore[misc]
     """Stands in for `nn.Linear`; `weight` stays readable for code that asks for dtype or device."""
 
-    def __init__(self, name: str, linear: nn.Linear, board: Switchboard) -> None:
+    def __init__(self, name: str, linear: nn.Linear, board: Switchboard, *, packed: bool = True) -> None:
         super().__init__()
         self.name = name
         self.board = board
         self.weight = linear.weight
         self.bias = linear.bias
-        self.product = build_product(linear.weight.data, None if linear.bias is None else linear.bias.data)
+        bias = None if linear.bias is None else linear.bias.data
+        self.product = build_product(linear.weight.data, bias, packed=packed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply, and add what the rows' adapters add."""
@@ -59,22 +62,30 @@ class SwitchedLinear(nn.Module):  # type: ignore[misc]
             if rows is None:
                 result = result + (x @ pair.down) @ pair.up
             else:
-                result.index_add_(0, rows, (x.index_select(0, rows) @ pair.down) @ pair.up)
+                self._add_to_rows(result, x, rows, pair)
         return result
 
+    def _add_to_rows(self, result: Tensor, x: Tensor, rows: Tensor, pair: LowRankPair) -> None:
+        """Some models (OPT, shared experts) put all tokens of all rows into one dimension before a layer."""
+        by_row = x.reshape(self.board.rows, -1, x.shape[-1])
+        added_to = result.view(self.board.rows, -1, result.shape[-1])
+        added_to.index_add_(0, rows, (by_row.index_select(0, rows) @ pair.down) @ pair.up)
 
-def switch_linears(model: nn.Module, board: Switchboard) -> dict[str, SwitchedLinear]:
-    """Replace every linear layer but the output head of `model`; return the new ones by their full name."""
+
+def switch_linears(model: nn.Module, board: Switchboard, *, packed: bool = True) -> dict[str, SwitchedLinear]:
+    """Replace every linear layer but the output head of `model`; return the new ones by their full name.
+
+    `packed` copies the weights into the processor's favourite layout; without, nothing is copied.
+    """
     head = model.get_output_embeddings()
-    linears = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     switched = {}
-    for name, linear in linears:
+    for name, linear in find_linears(model).items():
         parent_name, _, own_name = name.rpartition(".")
         if linear is head:
             head_board = Switchboard()
-            setattr(model.get_submodule(parent_name), own_name, SwitchedLinear(name, linear, head_board))
+            setattr(model.get_submodule(parent_name), own_name, SwitchedLinear(name, linear, head_board, packed=packed))
             continue
-        switched[name] = SwitchedLinear(name, linear, board)
+        switched[name] = SwitchedLinear(name, linear, board, packed=packed)
         setattr(model.get_submodule(parent_name), own_name, switched[name])
     return switched
 

@@ -21,8 +21,17 @@ from services.engine.routes.answers import (
     stream_answer,
 )
 from services.engine.routes.bodies import ChatBody
-from services.engine.routes.requests import Target, encode_text, find_target, get_serving, settle_max_tokens, submit
+from services.engine.routes.requests import (
+    Target,
+    encode_chat_text,
+    encode_text,
+    find_target,
+    get_serving,
+    settle_max_tokens,
+    submit,
+)
 from services.engine.serving import Serving
+from services.engine.training.conversations import serve_role
 
 router = APIRouter()
 
@@ -36,7 +45,7 @@ async def create_chat_completion(
     """Write the assistant's next message."""
     _check_supported(body)
     target = await find_target(serving, body.model)
-    prompt = encode_text(target.loaded, render_prompt(body, target), "messages")
+    prompt = encode_prompt(body, target)
     choices = min(body.n or 1, serving.settings.max_choices_per_request + 1)
     sequences = [_build_sequence(body, target, prompt, choice) for choice in range(choices)]
     running = submit(serving, target, sequences, body, request)
@@ -48,22 +57,24 @@ async def create_chat_completion(
     return gone() if texts is None else answer_whole(answer.whole(texts))
 
 
-def render_prompt(body: ChatBody, target: Target) -> str:
-    """Return the prompt: for a model tuned on completions its own form, else the chat template's."""
+def encode_prompt(body: ChatBody, target: Target) -> list[int]:
+    """Return the prompt's tokens: for a model tuned on completions its own form, else the chat template's."""
     messages = [
-        {"role": "system" if message.role == "developer" else message.role, "content": message.read_text(place)}
+        {"role": serve_role(message.role), "content": message.read_text(place)}
         for place, message in enumerate(body.messages)
     ]
     separator = target.entry.template.get("separator")
     if isinstance(separator, str):
         text = "\n".join(message["content"] for message in messages)
-        return text if separator and text.endswith(separator) else text + separator
+        text = text if separator and text.endswith(separator) else text + separator
+        return encode_text(target.loaded, text, "messages")
     try:
-        return target.loaded.render_chat(messages, True)
-    except TemplateError as error:
+        text = target.loaded.prompts.render_chat(messages, True)
+    except (TemplateError, TypeError, ValueError) as error:
         raise InvalidRequestError(
             f"The model's chat template refuses these messages: {error}", param="messages"
         ) from error
+    return encode_chat_text(target.loaded, text, "messages")
 
 
 def _check_supported(body: ChatBody) -> None:
@@ -92,7 +103,7 @@ def _build_sequence(body: ChatBody, target: Target, prompt: list[int], choice: i
 def _choose_stops(body: ChatBody, target: Target) -> tuple[str, ...]:
     template = target.entry.template
     own = template.get("stop") if "separator" in template else None
-    if own is None and "separator" not in template and not target.loaded.has_own_template:
+    if own is None and "separator" not in template and not target.loaded.prompts.has_own_template:
         own = PLAIN_STOP
     return (*body.read_stops(), own) if isinstance(own, str) and own else body.read_stops()
 

@@ -40,16 +40,22 @@ async def find_target(serving: Serving, name: str | None) -> Target:
 
 
 def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
-    """Tokenise text. Raises InvalidRequestError for what is no valid Unicode."""
+    """Tokenise a prompt. Raises InvalidRequestError for what is no valid Unicode."""
+    _check_unicode(text, param)
+    return loaded.prompts.encode_text(text)
+
+
+def encode_chat_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
+    """Tokenise a rendered conversation. Raises InvalidRequestError for what is no valid Unicode."""
+    _check_unicode(text, param)
+    return loaded.prompts.encode_chat_text(text)
+
+
+def _check_unicode(text: str, param: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InvalidRequestError(f"{param} holds a lone surrogate: no valid Unicode.", param=param) from error
-    tokens: list[int] = list(loaded.tokenizer(text).input_ids)
-    if tokens:
-        return tokens
-    # An empty prompt, and a tokenizer without a beginning-of-text token.
-    return [loaded.tokenizer.eos_token_id]
 
 
 def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], limit: int, param: str) -> int:

@@ -31,6 +31,12 @@ def measure_tokens(hidden: Tensor, head_weight: Tensor, targets: Tensor) -> Toke
     return TokenLosses(log_probabilities, correct)
 
 
+def measure_logits(logits: Tensor, targets: Tensor) -> TokenLosses:
+    """Return the same from whole logits [n, vocabulary] in float32: for heads that do more than multiply."""
+    log_probabilities = logits.log_softmax(dim=-1).gather(1, targets.unsqueeze(1)).squeeze(1)
+    return TokenLosses(log_probabilities, logits.argmax(dim=-1) == targets)
+
+
 class _TargetLogProbability(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

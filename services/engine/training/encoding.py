@@ -1,23 +1,21 @@
 """Turns examples into token sequences that say which tokens are learned.
 
-A completion sequence is what serving will see: the prompt's tokens exactly as a request's are made, then the
-completion's, then end of text. Chats are cut at the turns, so that a turn's tokens never depend on the answer.
+Every learned token stands after exactly the tokens that serving would have read before it: the prompt's as a request's
+are made, then the answer's, then the token that ends it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
-
+from services.engine.model.prompts import PromptEncoder
+from services.engine.training.conversations import TemplateRefusalError, TurnTexts, split_turns
 from services.engine.training.examples import (
     CompletionExample,
     Example,
     PreferenceExample,
     Turn,
 )
-
-ChatRenderer = Callable[[list[dict[str, str]], bool], str]
 
 
 @dataclass(frozen=True)
@@ -56,78 +54,98 @@ class EncodingError(Exception):
 
 
 class ExampleEncoder:
-    """Encodes examples with a model's tokenizer and its chat template."""
+    """Encodes examples with a model's tokenizer and its chat template.
 
-    def __init__(self, tokenizer: Any, render_chat: ChatRenderer, maximum_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._render_chat = render_chat
+    `end_tokens` are those at which serving ends a text; `longest` is how far the base can count, None without bound.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        maximum_tokens: int,
+        *,
+        end_tokens: Sequence[int] = (),
+        longest: int | None = None,
+    ) -> None:
+        self._prompts = PromptEncoder(tokenizer)
+        self._end_token: int = tokenizer.eos_token_id
+        self._end_tokens = {*end_tokens, self._end_token}
         self._maximum_tokens = maximum_tokens
+        self._longest = longest
         self.cut_count = 0
 
     def encode(self, example: Example) -> Encoded:
-        """Encode an example, cut to the maximum length at the end. Raises EncodingError."""
+        """As `encode_all`, for an example that is one sequence. Raises EncodingError for others too."""
+        found = self.encode_all(example)
+        if len(found) != 1:
+            raise EncodingError(f"the model's chat template makes {len(found)} sequences of these turns")
+        return found[0]
+
+    def encode_all(self, example: Example) -> list[Encoded]:
+        """Encode an example, cut to the maximum length at the end. Raises EncodingError.
+
+        A conversation is one sequence, or several where the template writes a turn in another way once it is past:
+        then no single sequence is what serving would have asked for.
+        """
         if isinstance(example, PreferenceExample):
-            return self._encode_pair(example)
+            return [self._encode_pair(example)]
         if isinstance(example, CompletionExample):
-            return self._cut(self._encode_completion(example))
-        return self._cut(self._encode_turns(example.turns))
+            return [self._cut(self._encode_completion(example))]
+        return [self._cut(sequence) for sequence in self._encode_turns(example.turns)]
 
     def _encode_pair(self, example: PreferenceExample) -> PreferencePair:
         """Only the two answers are learned."""
         prompt = tuple(Turn(turn.role, turn.content, learned=False) for turn in example.prompt)
         better, worse = (self._encode_turns((*prompt, answer)) for answer in (example.preferred, example.rejected))
-        return PreferencePair(self._cut(better), self._cut(worse))
+        return PreferencePair(self._cut(better[-1]), self._cut(worse[-1]))
 
     def _encode_completion(self, example: CompletionExample) -> TrainingSequence:
-        prompt = self._prompt_tokens(example.prompt)
-        answer = [*self._text_tokens(example.completion), self._tokenizer.eos_token_id]
-        return TrainingSequence(prompt + answer, [False] * len(prompt) + [True] * len(answer))
+        prompt = self._prompts.encode_text(example.prompt)
+        answer = [*self._prompts.continue_text(example.completion), self._end_token]
+        return _join(prompt, answer)
 
-    def _encode_turns(self, turns: Sequence[Turn]) -> TrainingSequence:
-        tokens: list[int] = []
-        learned: list[bool] = []
-        for text, is_learned in self._cut_at_turns(turns):
-            piece = self._text_tokens(text) if tokens else self._prompt_tokens(text)
-            tokens += piece
-            learned += [is_learned] * len(piece)
-        end = self._tokenizer.eos_token_id
-        if tokens[-1] != end:
-            tokens.append(end)
-            learned.append(turns[-1].learned)
-        return TrainingSequence(tokens, learned)
-
-    def _cut_at_turns(self, turns: Sequence[Turn]) -> list[tuple[str, bool]]:
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        pieces: list[tuple[str, bool]] = []
-        done = ""
-        for position, turn in enumerate(turns):
-            if not turn.learned:
-                continue
-            before = self._render(messages[:position], answer_follows=True)
-            after = self._render(messages[: position + 1], answer_follows=False)
-            if not before.startswith(done) or not after.startswith(before):
-                raise EncodingError("the model's chat template does not keep these turns apart")
-            pieces += [(before[len(done) :], False), (after[len(before) :].rstrip("\n"), True)]
-            done = before + pieces[-1][0]
-        return [(text, is_learned) for text, is_learned in pieces if text]
-
-    def _render(self, messages: list[dict[str, str]], *, answer_follows: bool) -> str:
+    def _encode_turns(self, turns: Sequence[Turn]) -> list[TrainingSequence]:
         try:
-            return self._render_chat(messages, answer_follows)
-        except (ValueError, TemplateError) as error:
-            raise EncodingError(f"the model's chat template refuses these turns: {error}") from error
+            texts = split_turns(turns, self._prompts)
+        except TemplateRefusalError as error:
+            raise EncodingError(str(error)) from error
+        found: list[TrainingSequence] = []
+        for place, turn in enumerate(texts):
+            prompt = self._prompts.encode_chat_text(turn.prompt)
+            answer = self._encode_answer(turn, prompt, is_last=place + 1 == len(texts))
+            if found and prompt[: len(found[-1])] == found[-1].tokens:
+                found[-1] = _extend(found[-1], prompt, answer)
+            else:
+                found.append(_join(prompt, answer))
+        return found
 
-    def _prompt_tokens(self, text: str) -> list[int]:
-        return list(self._tokenizer(text).input_ids)
-
-    def _text_tokens(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+    def _encode_answer(self, turn: TurnTexts, prompt: list[int], *, is_last: bool) -> list[int]:
+        """The turn's tokens and, up to the first token that ends a text, those of its ending."""
+        ending = turn.ending.rstrip("\n")
+        tokens = self._prompts.continue_chat(turn.prompt, prompt, turn.answer + ending)
+        for place, token in enumerate(tokens):
+            if token in self._end_tokens:
+                return tokens[: place + 1]
+        return [*tokens, self._end_token] if is_last else tokens
 
     def _cut(self, sequence: TrainingSequence) -> TrainingSequence:
-        if len(sequence) <= self._maximum_tokens:
+        limit = self._maximum_tokens
+        if self._longest is not None and len(sequence) > self._longest < limit:
+            raise EncodingError(f"it has {len(sequence)} tokens, and the base counts only to {self._longest}")
+        if len(sequence) <= limit:
             return sequence
-        learned = sequence.learned[: self._maximum_tokens]
+        learned = sequence.learned[:limit]
         if not any(learned):
-            raise EncodingError(f"the prompt alone is longer than {self._maximum_tokens} tokens")
+            raise EncodingError(f"the prompt alone is longer than {limit} tokens")
         self.cut_count += 1
-        return TrainingSequence(sequence.tokens[: self._maximum_tokens], learned)
+        return TrainingSequence(sequence.tokens[:limit], learned)
+
+
+def _join(prompt: list[int], answer: list[int]) -> TrainingSequence:
+    return TrainingSequence(prompt + answer, [False] * len(prompt) + [True] * len(answer))
+
+
+def _extend(sequence: TrainingSequence, prompt: list[int], answer: list[int]) -> TrainingSequence:
+    """Go on with the next turn, whose prompt begins with the whole sequence."""
+    between = [False] * (len(prompt) - len(sequence))
+    return TrainingSequence(prompt + answer, [*sequence.learned, *between, *[True] * len(answer)])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 Auto = Literal["auto"]
@@ -56,10 +56,14 @@ class RequestedHyperparameters:
 
 
 def parse_hyperparameters(values: Mapping[str, Any], path: str) -> RequestedHyperparameters:
-    """Check the values found in a request at `path`. Unknown names are ignored, null means `auto`.
+    """Check the values found in a request at `path`; null means `auto`. Raises HyperparameterError.
 
-    Raises HyperparameterError.
+    Unknown names are refused: a run without what was asked for would look as if it had been done.
     """
+    known = [one.name for one in fields(RequestedHyperparameters)]
+    for name in values:
+        if name not in known:
+            raise HyperparameterError(f"{path}.{name}", f"{name} is not known here; known are: {', '.join(known)}")
     return RequestedHyperparameters(
         n_epochs=_whole_number(values, "n_epochs", path, LARGEST_EPOCHS),
         batch_size=_whole_number(values, "batch_size", path, LARGEST_BATCH),

@@ -9,19 +9,33 @@ from typing import Any
 
 import torch
 
+from services.engine.admission.admit import RECORDS
+from services.engine.admission.fingerprint import Fingerprint, read_fingerprint
+from services.engine.admission.folder import resolve_folder
+from services.engine.admission.refusal import BaseRefusedError
 from services.engine.files import FileStore, StoredFile, new_file_id
-from services.engine.model.chat import build_chat_renderer
 from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.model.positions import find_longest_positions
 from services.engine.serving import choose_dtype
+from services.engine.settings import EngineSettings
 from services.engine.store import Store
 from services.engine.training.completion_loss import ROWS_PER_CHUNK
+from services.engine.training.effect import encode_probe, measure_effect
 from services.engine.training.encoding import Encoded, EncodingError, ExampleEncoder, PreferencePair
+from services.engine.training.encoding_of_base import build_encoder
 from services.engine.training.examples import LineProblem
 from services.engine.training.hyperparameters import Hyperparameters, RequestedHyperparameters, settle
 from services.engine.training.job_folder import JobFolder
 from services.engine.training.job_store import Job, JobStore
+from services.engine.training.kept_values import measure_kept
 from services.engine.training.loop import StepMetrics, TrainingInterruptedError, TrainingLoop, TrainingPlan
-from services.engine.training.memory import ModelSize, check_memory, estimate_bytes
+from services.engine.training.memory import (
+    check_memory,
+    count_weight_bytes,
+    estimate_memory,
+    estimate_weight_bytes,
+    limit_free_bytes,
+)
 from services.engine.training.model_names import (
     clean_suffix,
     folder_of_model,
@@ -40,6 +54,7 @@ from services.engine.training.published_adapter import ModelCard, publish_adapte
 from services.engine.training.result_table import write_result_table
 from services.engine.training.resume_points import load_newest_resume_point, save_resume_point, write_whole
 from services.engine.training.run_record import RunRecord
+from services.engine.training.served_effect import check_served
 from services.engine.training.settings import TrainingSettings
 from services.engine.training.tunable_model import (
     LoraShape,
@@ -69,12 +84,16 @@ class JobRun:
         self._files = FileStore(store, state_dir / "files")
         self._record = RunRecord(store, job.id, job.attempt)
         self._stop_requested = stop_requested
-        self._device = choose_device(settings.device)
+        # The engine's own settings where training has none: a model is tuned as it is served.
+        engine = EngineSettings()
+        self._device = choose_device(engine.device if settings.device == "auto" else settings.device)
+        self._dtype = choose_dtype(engine.dtype, self._device)
 
     def run(self) -> None:
         """Train to the end and publish, or until told to stop, leaving a resume point.
 
-        Raises InvalidFileError, InsufficientMemoryError, TrainingDivergedError, OSError, ClaimLostError.
+        Raises BaseRefusedError, AdapterError, EffectError, InvalidFileError, InsufficientMemoryError,
+        TrainingDivergedError, OSError, ClaimLostError.
         """
         try:
             loop, validation = self._prepare()
@@ -90,8 +109,9 @@ class JobRun:
     # ── before the first step ─────────────────────────────────────────────────────────────────────────────────
 
     def _prepare(self) -> tuple[TrainingLoop, list[Item]]:
+        self._check_base()
         tokenizer = load_tokenizer(self._job.source["base_path"])
-        encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), self._settings.max_sequence_tokens)
+        encoder = build_encoder(resolve_folder(self._job.source["base_path"]), tokenizer, self._settings)
         encoded = self._encode_file(encoder, self._folder.training_file, "training_file")
         validation: list[Encoded] = []
         if self._job.request["validation_file"]:
@@ -99,11 +119,27 @@ class JobRun:
         self._warn_of_cuts(encoder.cut_count)
         hyperparameters = settle(RequestedHyperparameters(**self._job.hyperparameters), len(encoded))
         self._record.settle(_shown(hyperparameters, self._job))
-        model = self._load_model(tokenizer, encoded + validation)
+        model = self._load_model(tokenizer, encoded + validation, hyperparameters.batch_size)
         loop = self._build_loop(model, self._refer(model, encoded), hyperparameters)
         held_out = self._refer(model, validation)
         self._resume(loop)
         return loop, held_out
+
+    def _check_base(self) -> None:
+        """The folder may have been filled with another model since the job was made. Raises BaseRefusedError."""
+        folder = resolve_folder(self._job.source["base_path"])
+        found = read_fingerprint(folder, self._adapters.parent / RECORDS)
+        wanted = self._fingerprint
+        if wanted is not None and found != wanted:
+            parts = " and ".join(wanted.name_differences(found))
+            raise BaseRefusedError(
+                f"The job was made for the base {wanted}, and {folder} now holds {found} (other {parts}): "
+                "put that base back and make the job again."
+            )
+
+    @property
+    def _fingerprint(self) -> Fingerprint | None:
+        return Fingerprint.from_json(self._job.source.get("fingerprint"))
 
     def _encode_file(self, encoder: ExampleEncoder, path: Path, param: str) -> list[Encoded]:
         found = check_file(path, param, self._job.request["method"], self._settings)
@@ -111,31 +147,49 @@ class JobRun:
         problems: list[LineProblem] = []
         for line, example in zip(found.lines, found.examples, strict=True):
             try:
-                encoded.append(encoder.encode(example))
+                encoded += encoder.encode_all(example)
             except EncodingError as error:
                 problems.append(LineProblem(line, str(error)))
         if problems:
             raise bad_lines_error(param, problems)
         return encoded
 
-    def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded]) -> TunableModel:
-        source = self._job.source["base_path"]
-        dtype = choose_dtype("auto", self._device)
-        base = load_base(source, dtype, torch.device("cpu"))
-        self._check_memory(base, encoded)
-        base = base.to(self._device)
+    def _load_model(self, tokenizer: Any, encoded: Sequence[Encoded], batch_size: int) -> TunableModel:
+        self._check_room_for_weights()
+        base = load_base(self._job.source["base_path"], self._dtype, self._device)
         if self._folder.parent_adapter.is_dir():
-            return attach_parent_adapter(base, self._folder.parent_adapter, tokenizer.pad_token_id)
-        shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
-        return attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
+            model = attach_parent_adapter(base, self._folder.parent_adapter, tokenizer.pad_token_id)
+        else:
+            shape = LoraShape(self._settings.lora_rank, self._settings.lora_alpha, self._settings.lora_dropout)
+            model = attach_new_adapter(base, shape, self._job.request["seed"], tokenizer.pad_token_id)
+        self._check_memory(model, encoded, batch_size)
+        return model
 
-    def _check_memory(self, base: Any, encoded: Sequence[Encoded]) -> None:
-        weight_bytes = sum(parameter.numel() * parameter.element_size() for parameter in base.parameters())
-        longest = max(_tokens_in_pass(item) for item in encoded)
-        size = ModelSize.from_config(base.config, 0 if self._device.type == "cpu" else weight_bytes)
-        tokens = max(longest, self._tokens_per_pass)
-        needed = estimate_bytes(size, tokens, ROWS_PER_CHUNK, self._settings.lora_rank)
+    def _check_room_for_weights(self) -> None:
+        """Before they are read: a machine that runs out of memory kills whatever it likes."""
+        needed = estimate_weight_bytes(resolve_folder(self._job.source["base_path"]), self._dtype)
         check_memory(needed, self._settings.memory_limit_bytes, self._device)
+
+    def _check_memory(self, model: TunableModel, encoded: Sequence[Encoded], batch_size: int) -> None:
+        """Refuse a run that would not fit, and keep fewer values where only that makes it fit."""
+        longest = max(_tokens_in_pass(item) for item in encoded)
+        tokens = max(longest, min(self._tokens_per_pass, longest * batch_size))
+        kept = measure_kept(model.causal_model, find_longest_positions(model.causal_model.config))
+        limit, held = self._settings.memory_limit_bytes, count_weight_bytes(model.causal_model)
+        wanted = self._settings.gradient_checkpointing
+        estimate = estimate_memory(
+            model.causal_model, kept, tokens=tokens, head_rows=ROWS_PER_CHUNK, checkpointed=wanted == "on"
+        )
+        if wanted == "auto" and estimate.least > limit_free_bytes(limit, self._device, held):
+            wanted = "on"
+            estimate = estimate_memory(
+                model.causal_model, kept, tokens=tokens, head_rows=ROWS_PER_CHUNK, checkpointed=True
+            )
+        if wanted == "on":
+            model.checkpoint_gradients()
+        check_memory(estimate.least, limit, self._device, held)
+        note = "; layers are computed twice to save memory" if wanted == "on" else ""
+        self._record.tell("memory", f"{estimate.describe()}, passes of up to {tokens:,} tokens{note}")
 
     @property
     def _tokens_per_pass(self) -> int:
@@ -164,7 +218,13 @@ class JobRun:
             seed=self._job.request["seed"],
             tokens_per_pass=self._tokens_per_pass,
         )
-        return TrainingLoop(model, objective, items, plan, should_stop=self._should_stop)
+        return TrainingLoop(
+            model, objective, items, plan, should_stop=self._should_stop, on_smaller_passes=self._tell_smaller_passes
+        )
+
+    def _tell_smaller_passes(self, tokens: int) -> None:
+        message = f"The device's memory was full: passes of {tokens:,} tokens from now on; the batch stays as it was"
+        self._record.tell(f"passes:{tokens}", message, level="warn")
 
     def _resume(self, loop: TrainingLoop) -> None:
         """Go on at the last resume point; after this the model is no longer the one that training started from."""
@@ -231,6 +291,7 @@ class JobRun:
         return name_tuned_model(self._job.source["base_name"], self._settings.organization, suffix, self._job.id)
 
     def _publish(self, model: TunableModel, step: int | None = None) -> Path:
+        effect = measure_effect(model.peft_model, self._probe(model))
         card = ModelCard(
             id=self._model_id if step is None else name_checkpoint(self._model_id, step),
             base=self._job.source["base_name"],
@@ -238,10 +299,19 @@ class JobRun:
             created=int(time.time()),
             job_id=self._job.id,
             kind="model" if step is None else "checkpoint",
+            fingerprint=self._fingerprint,
+            effect=effect.to_json(),
         )
         folder = self._adapters / folder_of_model(self._job.id, step)
-        publish_adapter(model, folder, card)
+        if step is not None:
+            publish_adapter(model, folder, card)
+        else:
+            publish_adapter(model, folder, card, check=lambda written: check_served(model.peft_model, written, effect))
         return folder
+
+    def _probe(self, model: TunableModel) -> list[int]:
+        tokenizer = load_tokenizer(self._job.source["base_path"])
+        return encode_probe(tokenizer, model.peft_model.get_input_embeddings().weight.shape[0])
 
     def _finish(self, loop: TrainingLoop) -> None:
         table = write_result_table(JobStore(self._store).metrics(self._job.id))

@@ -86,8 +86,11 @@ class TrainingLoop:
     plan: TrainingPlan
     should_stop: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Progress)
+    # Told how many tokens a pass has from now on, when the device's memory did not hold the earlier number.
+    on_smaller_passes: Callable[[int], None] = lambda tokens: None
 
     def __post_init__(self) -> None:
+        self.tokens_per_pass = self.plan.tokens_per_pass
         self.optimizer = torch.optim.AdamW(
             self.model.parameters, lr=self.plan.learning_rate, betas=ADAM_BETAS, weight_decay=0.0
         )
@@ -149,6 +152,20 @@ class TrainingLoop:
         return [self.items[index] for index in order[start : start + self.plan.batch_size]]
 
     def _accumulate_gradients(self, batch: Sequence[Item]) -> PassSums:
+        """Out of the device's memory, try again with passes of half the tokens: the step stays the same."""
+        while True:
+            try:
+                return self._run_passes(batch)
+            except torch.OutOfMemoryError:
+                self.optimizer.zero_grad(set_to_none=True)
+                longest = max(self.objective.length_of(item) for item in batch)
+                if self.tokens_per_pass <= longest:
+                    raise
+            torch.cuda.empty_cache()
+            self.tokens_per_pass = max(longest, self.tokens_per_pass // 2)
+            self.on_smaller_passes(self.tokens_per_pass)
+
+    def _run_passes(self, batch: Sequence[Item]) -> PassSums:
         self.model.peft_model.train()
         weight = sum(self.objective.weight_of(item) for item in batch)
         sums = PassSums()
@@ -161,12 +178,12 @@ class TrainingLoop:
 
     def _group(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         """Split into passes of about equal length, so that padding stays small."""
-        if self.plan.tokens_per_pass == 0:
+        if self.tokens_per_pass == 0:
             yield from ([item] for item in items)
             return
         group: list[Item] = []
         for item in sorted(items, key=self.objective.length_of):
-            if group and self.objective.length_of(item) * (len(group) + 1) > self.plan.tokens_per_pass:
+            if group and self.objective.length_of(item) * (len(group) + 1) > self.tokens_per_pass:
                 yield group
                 group = []
             group.append(item)
@@ -202,6 +219,7 @@ class TrainingLoop:
             "adapter": self.model.adapter_weights(),
             "optimizer": self.optimizer.state_dict(),
             "progress": dict(vars(self.progress)),
+            "generators": self._generator_states(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -209,3 +227,15 @@ class TrainingLoop:
         self.model.load_adapter_weights(state["adapter"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
+        for name, generator in state.get("generators", {}).items():  # none in points of earlier versions
+            if name == "cpu":
+                torch.set_rng_state(generator)
+            elif self.model.device.type == "cuda":
+                torch.cuda.set_rng_state(generator, self.model.device)
+
+    def _generator_states(self) -> dict[str, torch.Tensor]:
+        """Of the generators that the adapter's dropout draws from."""
+        states = {"cpu": torch.get_rng_state()}
+        if self.model.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.model.device)
+        return states

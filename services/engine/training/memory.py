@@ -1,5 +1,9 @@
-"""Says before a run whether its memory is there: a clear error instead of a process killed half-way."""
+"""Says before a run whether its memory is there: a clear error instead of a process killed half-way.
 
+The one estimate of the project: by parts, from what the model itself was seen to keep.
+"""
+
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,18 +11,19 @@ from typing import Any
 import psutil
 import torch
 
-# What a run takes beyond the rest below: mostly the holes that steps of different lengths leave in the heap. A run
-# over 360-token examples began with 1.9 GB and stood at 3.6 to 3.9 GB after 18 minutes.
+from services.engine.admission.folder import find_weight_files, read_header
+from services.engine.training.kept_values import KeptBytes
+
+# What a process takes on the CPU beyond the rest below: the libraries (0.5 GB), and the holes that steps of different
+# lengths leave in the heap. A run over 360-token examples began with 1.9 GB and stood at 3.6 to 3.9 after 18 minutes.
 RUNTIME_BYTES = 1500 * 1024**2
-# Adapter, gradient, two moments, and a copy while saving: float32 each.
-COPIES_OF_ADAPTER = 6
-# Values kept per token and layer for the backward pass, in units of the layer's widths. For Gemma 3 270M this makes
-# 1.9 MB per token; between 350 and 1,400 tokens 1.4 MB were measured.
-KEPT_HIDDEN_WIDTHS = 24
-KEPT_INNER_WIDTHS = 10
-BYTES_PER_KEPT_VALUE = 3  # bfloat16 and float32 mixed
-# Logits of a chunk and the pieces of its softmax.
-HEAD_BYTES_PER_ENTRY = 6
+# On a GPU: the context and the libraries' workspaces.
+GPU_RUNTIME_BYTES = 700 * 1024**2
+# Weight, gradient and two moments of each number of the adapter, in float32.
+COPIES_OF_ADAPTER = 4
+BYTES_PER_ADAPTER_NUMBER = 4
+# A layer's largest intermediate results while the pass is in it, in units of its inner width: value, gate, product.
+INNER_RESULTS = 3
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -27,43 +32,91 @@ class InsufficientMemoryError(Exception):
 
 
 @dataclass(frozen=True)
-class ModelSize:
-    """The figures of a model that memory depends on."""
+class MemoryEstimate:
+    """Bytes by what takes them. The head copies its weights only while the model is unsure of every token."""
 
-    weight_bytes: int
-    layers: int
-    hidden: int
-    inner: int
-    vocabulary: int
+    weights: int
+    adapter: int
+    kept: int
+    passing: int
+    head: int
+    head_copy: int
+    runtime: int
 
-    @classmethod
-    def from_config(cls, config: Any, weight_bytes: int) -> "ModelSize":
-        """Read the sizes from a transformers configuration."""
-        text = config.get_text_config()
-        hidden = text.hidden_size
-        inner = getattr(text, "intermediate_size", None) or 4 * hidden
-        return cls(weight_bytes, text.num_hidden_layers, hidden, inner, text.vocab_size)
+    @property
+    def least(self) -> int:
+        """What the run takes in any case."""
+        return self.most - self.head_copy
+
+    @property
+    def most(self) -> int:
+        """What the run may take."""
+        return sum(vars(self).values())
+
+    def describe(self) -> str:
+        """Return one line for a job's events."""
+        parts = ", ".join(f"{name.replace('_', ' ')} {_in_mib(value)}" for name, value in vars(self).items() if value)
+        return f"Memory: about {_in_mib(self.least)} to {_in_mib(self.most)} ({parts})"
 
 
-def estimate_bytes(size: ModelSize, tokens_per_pass: int, rows_per_chunk: int, lora_rank: int) -> int:
-    """Estimate the trainer's peak memory for passes of up to `tokens_per_pass` tokens."""
-    per_token = size.layers * (KEPT_HIDDEN_WIDTHS * size.hidden + KEPT_INNER_WIDTHS * size.inner)
-    activations = tokens_per_pass * per_token * BYTES_PER_KEPT_VALUE
-    head = min(rows_per_chunk, tokens_per_pass) * size.vocabulary * HEAD_BYTES_PER_ENTRY
-    adapter = size.layers * lora_rank * (8 * size.hidden + 6 * size.inner) * 4 * COPIES_OF_ADAPTER
-    return RUNTIME_BYTES + size.weight_bytes + activations + head + adapter
+def estimate_memory(
+    causal_model: Any, kept: KeptBytes, *, tokens: int, head_rows: int, checkpointed: bool = False
+) -> MemoryEstimate:
+    """Estimate the peak of passes of up to `tokens` tokens, `head_rows` of which meet the vocabulary at once."""
+    parameters = list(causal_model.parameters())
+    numbers = sum(one.numel() for one in parameters if one.requires_grad)
+    frozen = sum(one.numel() * one.element_size() for one in parameters if not one.requires_grad)
+    size = next(one.element_size() for one in parameters if not one.requires_grad)
+    config = causal_model.config.get_text_config()
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    vocabulary = causal_model.get_output_embeddings().weight.shape[0]
+    rows = min(head_rows, tokens)
+    on_gpu = next(iter(parameters)).device.type == "cuda"
+    return MemoryEstimate(
+        weights=frozen,
+        adapter=numbers * BYTES_PER_ADAPTER_NUMBER * COPIES_OF_ADAPTER,
+        kept=kept.at(tokens, checkpointed=checkpointed),
+        passing=INNER_RESULTS * inner * tokens * size,
+        head=rows * vocabulary * (2 * size + 4),
+        head_copy=vocabulary * config.hidden_size * size,
+        runtime=GPU_RUNTIME_BYTES if on_gpu else RUNTIME_BYTES,
+    )
 
 
-def check_memory(needed_bytes: int, limit_bytes: int, device: torch.device) -> None:
-    """Compare with what is free, or with `limit_bytes` if set. Raises InsufficientMemoryError."""
-    there = free_bytes(device)
-    if limit_bytes:
-        there = min(there, limit_bytes)
+def check_memory(needed_bytes: int, limit_bytes: int, device: torch.device, held_bytes: int = 0) -> None:
+    """Compare with what is free, or with `limit_bytes` if set; `held_bytes` of the need are there already.
+
+    Raises InsufficientMemoryError.
+    """
+    there = limit_free_bytes(limit_bytes, device, held_bytes)
     if needed_bytes > there:
         raise InsufficientMemoryError(
             f"Training needs about {_in_mib(needed_bytes)} of memory, but {_in_mib(there)} are free. "
             "Shorten the longest examples, stop other processes, or use a smaller model."
         )
+
+
+def limit_free_bytes(limit_bytes: int, device: torch.device, held_bytes: int = 0) -> int:
+    """Return what the run may take: what it holds and what is free, or the limit if that is less."""
+    there = free_bytes(device) + held_bytes
+    return min(there, limit_bytes) if limit_bytes else there
+
+
+def count_weight_bytes(model: Any) -> int:
+    """Return the bytes of a model's weights as they lie in memory."""
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+
+
+def estimate_weight_bytes(folder: Path, dtype: torch.dtype) -> int:
+    """Return the bytes that a folder's weights will take in this dtype, from the files' headers alone."""
+    total = 0
+    for path in find_weight_files(folder):
+        if path.suffix == ".bin":
+            total += path.stat().st_size
+            continue
+        header, _ = read_header(path)
+        total += sum(math.prod(entry["shape"]) for entry in header.values()) * dtype.itemsize
+    return total
 
 
 def free_bytes(device: torch.device) -> int:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save
 
+from services.engine.admission.fingerprint import Fingerprint
 from services.engine.training.resume_points import write_whole
 from services.engine.training.tunable_model import TunableModel
 
@@ -26,19 +28,31 @@ class ModelCard:
     kind: Literal["model", "checkpoint"]
     template: dict[str, str] = field(default_factory=dict)
     """`separator` and `stop` of the training data, if known: chats are then asked in that form."""
+    fingerprint: Fingerprint | None = None
+    """Of the base; without it nobody serves the adapter."""
+    effect: dict[str, Any] | None = None
+    """What the adapter does to a probe, measured in training: serving looks whether it still does."""
 
 
-def publish_adapter(model: TunableModel, folder: Path, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:
+def publish_adapter(
+    model: TunableModel,
+    folder: Path,
+    card: ModelCard,
+    dtype: torch.dtype = torch.float32,
+    check: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Write the adapter as `folder`, replacing what an earlier try left there.
 
-    The folder appears complete: it is written beside its place and renamed. Raises OSError.
+    The folder appears complete: it is written beside its place, handed to `check`, and renamed. Raises OSError, and
+    what `check` raises; nothing is published then.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         _write_files(model, partial, card, dtype)
-    except OSError:
+        check(partial)
+    except Exception:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
@@ -55,7 +69,7 @@ def _write_files(model: TunableModel, folder: Path, card: ModelCard, dtype: torc
 def _adapter_config(model: TunableModel, card: ModelCard) -> dict[str, Any]:
     config: dict[str, Any] = model.peft_model.peft_config["default"].to_dict()
     # The folder the base was loaded from says nothing to a reader on another machine.
-    config["base_model_name_or_path"] = card.base
+    config["base_model_name_or_path"] = card.base if card.fingerprint is None else f"{card.base}@{card.fingerprint}"
     config["inference_mode"] = True
     return {name: _plain(value) for name, value in sorted(config.items())}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from services.engine.admission.folder import resolve_folder
 from services.engine.errors import InvalidRequestError, NotFoundError, OverloadedError
 from services.engine.files import FileStore, StoredFile
 from services.engine.idempotency import IdempotencyKey
@@ -17,6 +18,8 @@ from services.engine.store import open_store
 from services.engine.training.job_folder import JobFolder, sweep_job_folders
 from services.engine.training.job_request import JobRequest
 from services.engine.training.job_store import Job, JobStore
+from services.engine.training.older_models import stamp_older_models
+from services.engine.training.row_check import RowCheck
 from services.engine.training.settings import TrainingSettings
 from services.engine.training.supervisor import Supervisor
 from services.engine.weights.prepare import prepare_model
@@ -27,6 +30,7 @@ LARGEST_SEED = 2**31 - 1
 SWEEP_SECONDS = 600.0
 ABANDONED_UPLOAD_SECONDS = 24 * 3600.0
 RETRY_WHEN_FULL_SECONDS = 60.0
+RETRY_WHILE_STARTING_SECONDS = 5.0
 
 
 class TrainingService:
@@ -41,7 +45,7 @@ class TrainingService:
         store = open_store(self._state_dir)
         self.files = FileStore(store, self._state_dir / "files")
         self.jobs = JobStore(store)
-        self.supervisor = Supervisor(self._state_dir, self.jobs, self.settings)
+        self.supervisor = Supervisor(self._state_dir, self.jobs, self.settings, RowCheck(self.settings).check)
         self._registry = registry
         self._creating = threading.Lock()
         self._sweeper: asyncio.Task[None] | None = None
@@ -73,7 +77,7 @@ class TrainingService:
                 code="too_many_jobs",
                 retry_after_seconds=RETRY_WHEN_FULL_SECONDS,
             )
-        model = self._registry.get_model(request.model)
+        model = self._get_model(request.model)
         training = self._get_data_file(request.training_file, "training_file")
         validation = None
         if request.validation_file is not None:
@@ -82,6 +86,21 @@ class TrainingService:
         job = self.jobs.create(row, self._source_row(model), request.hyperparameters.to_json(), key)
         self._fill_folder(job, training, validation, model)
         return self.jobs.release(job.id)
+
+    def stamp_older_models(self) -> None:
+        """Let models of earlier versions say on which base they were tuned, where that is sure."""
+        if self._registry.base_fingerprint is not None:
+            stamp_older_models(self._engine_settings, self.jobs, self._registry.base_fingerprint)
+
+    def _get_model(self, name: str) -> ModelEntry:
+        """Return the model to start from, with its base's fingerprint. Raises ApiError."""
+        if self._registry.base_fingerprint is None:
+            raise OverloadedError(
+                "The engine is starting: its base is not admitted yet. Please retry shortly.",
+                code="engine_starting",
+                retry_after_seconds=RETRY_WHILE_STARTING_SECONDS,
+            )
+        return self._registry.get_model(name)
 
     def _fill_folder(self, job: Job, training: StoredFile, validation: StoredFile | None, model: ModelEntry) -> None:
         path = self.files.path_of
@@ -125,9 +144,13 @@ class TrainingService:
     def _source_row(self, model: ModelEntry) -> dict[str, Any]:
         base_path = prepare_model(self._engine_settings, lambda line: log.info("preparing weights", line=line))
         parent = None if model.folder is None else model.id
-        if Path(base_path).exists():
-            base_path = str(Path(base_path).resolve())  # the trainer has a working folder of its own
-        return {"base_name": model.base, "base_path": base_path, "parent_id": parent}
+        fingerprint = self._registry.base_fingerprint
+        return {
+            "base_name": self._registry.base_name,
+            "base_path": str(resolve_folder(base_path)),  # the trainer has a working folder of its own
+            "parent_id": parent,
+            "fingerprint": None if fingerprint is None else fingerprint.to_json(),
+        }
 
     async def _sweep_for_ever(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """Settings of fine-tuning, from STORYMILL_ENGINE_TRAINING_* variables: read by the engine and by the trainer."""
 
 import os
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,8 @@ class TrainingSettings(BaseSettings):
     resume_point_seconds: float = Field(default=60.0, ge=0)
     # Starts without a new resume point in between before a job is given up.
     maximum_fruitless_starts: int = Field(default=3, ge=1)
+    # Compute each layer twice instead of keeping its values: a third slower, and far less memory. auto: where needed.
+    gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     # 0: what the machine (or its control group) has free.
     memory_limit_bytes: int = Field(default=0, ge=0)
     organization: str = Field(default="storymill", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")

@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
+from services.engine.admission.fingerprint import take_fingerprint
 from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.settings import BUILT_IN_MODEL, STORYTELLER, EngineSettings
+from services.engine.training.effect import encode_probe, measure_effect
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
 from services.engine.training.loop import StepMetrics, TrainingLoop, TrainingPlan
 from services.engine.training.objective import CompletionObjective
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _, never_learned = hold_out(read_sample_stories(), HELD_OUT_SHARE if options.hold_out else 0.0)
     held_out_cells = {story.cell for story in never_learned}
     tokenizer = load_tokenizer(options.base)
-    encoder = ExampleEncoder(tokenizer, _refuse_chat, maximum_tokens=1024)
+    encoder = ExampleEncoder(tokenizer, maximum_tokens=1024)
     base = load_base(options.base, torch.bfloat16, choose_device("auto"))
     model = attach_new_adapter(base, LORA_SHAPE, options.seed, tokenizer.pad_token_id)
     resume_folder = options.output.with_name(f".{options.output.name}.resume")
@@ -91,7 +93,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plan = TrainingPlan(stage.epochs, BATCH_SIZE, stage.learning_rate, options.seed + number - 1)
         loop = TrainingLoop(model, CompletionObjective(), items, plan)
         _train(loop, validation, resume_folder / f"stage-{number}")
-    card = ModelCard(STORYTELLER, BUILT_IN_MODEL, None, int(time.time()), None, "model", RAW_PROMPTS)
+    fingerprint = take_fingerprint(Path(options.base), tokenizer)
+    effect = measure_effect(model.peft_model, encode_probe(tokenizer, base.get_input_embeddings().weight.shape[0]))
+    card = ModelCard(
+        STORYTELLER,
+        BUILT_IN_MODEL,
+        None,
+        int(time.time()),
+        None,
+        "model",
+        RAW_PROMPTS,
+        fingerprint,
+        effect.to_json(),
+    )
     publish_adapter(model, options.output, card, dtype=torch.bfloat16)
     write_whole(options.output / "NOTICE", GEMMA_NOTICE.read_bytes())
     drop_resume_points(resume_folder)
@@ -132,10 +146,6 @@ def _emphasise(sequence: TrainingSequence, story: SampleStory, tokenizer: Any, s
             if any(first < end and begin < last for begin, end in spans):
                 emphasis[place] = max(emphasis[place], weight)
     return replace(sequence, emphasis=emphasis)
-
-
-def _refuse_chat(messages: list[dict[str, str]], answer_follows: bool) -> str:
-    raise AssertionError("sample stories are completions")
 
 
 def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder: Path) -> None:

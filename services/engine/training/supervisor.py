@@ -12,6 +12,8 @@ from pathlib import Path
 
 import structlog
 
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.training.examples import ExampleFile
 from services.engine.training.job_folder import JobFolder
 from services.engine.training.job_store import Job, JobError, JobStore
 from services.engine.training.settings import TrainingSettings
@@ -30,12 +32,22 @@ LOG_TAIL_CHARACTERS = 600
 
 
 class Supervisor:
-    """Validates new jobs and runs queued ones, one at a time, oldest first."""
+    """Validates new jobs and runs queued ones, one at a time, oldest first.
 
-    def __init__(self, state_dir: Path, jobs: JobStore, settings: TrainingSettings) -> None:
+    `check_rows` says of a file's rows whether the job's base can learn them: raises InvalidFileError, BaseRefusedError.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        jobs: JobStore,
+        settings: TrainingSettings,
+        check_rows: Callable[[Job, str, ExampleFile], None] = lambda job, param, found: None,
+    ) -> None:
         self._state_dir = state_dir
         self._jobs = jobs
         self._settings = settings
+        self._check_rows = check_rows
         self._may_validate = asyncio.Event()
         self._may_run = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -85,7 +97,10 @@ class Supervisor:
             files.append(("validation_file", folder.validation_file))
         try:
             for param, path in files:
-                check_file(path, param, job.request["method"], self._settings)
+                found = check_file(path, param, job.request["method"], self._settings)
+                self._check_rows(job, param, found)
+        except BaseRefusedError as error:
+            self._jobs.fail(job.id, JobError("base_refused", str(error)))
         except InvalidFileError as error:
             self._jobs.fail(job.id, JobError(error.code, str(error), error.param), error.details)
         except OSError as error:

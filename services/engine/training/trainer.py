@@ -18,7 +18,10 @@ from pathlib import Path
 import structlog
 import torch
 
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.model.adapter import AdapterError
 from services.engine.store import Store, open_store
+from services.engine.training.effect import EffectError
 from services.engine.training.job_run import JobRun
 from services.engine.training.job_store import ClaimLostError, JobError, JobStore
 from services.engine.training.loop import TrainingDivergedError
@@ -59,16 +62,35 @@ def run_attempt(state_dir: Path, job_id: str, attempt: int, settings: TrainingSe
         log.info("claim lost", job=job_id)
     except InvalidFileError as error:
         _fail(store, job_id, JobError(error.code, str(error), error.param), error.details)
-    except InsufficientMemoryError as error:
-        _fail(store, job_id, JobError("insufficient_memory", str(error)))
-    except TrainingDivergedError as error:
-        hint = "Try a smaller learning_rate_multiplier."
-        _fail(store, job_id, JobError("training_diverged", f"Training stopped: {error}. {hint}"))
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except Exception as error:
+        failure = explain_failure(error)
+        if failure is None:
             raise
-        message = f"The disk is full ({error.strerror}); checkpoints written before are kept."
-        _fail(store, job_id, JobError("disk_full", message))
+        _fail(store, job_id, failure)
+
+
+def explain_failure(error: Exception) -> JobError | None:
+    """Return what a job fails with for an error that a person can do something about; None for a defect of ours."""
+    match error:
+        case BaseRefusedError():
+            return JobError("base_refused", str(error))
+        case AdapterError() | EffectError():
+            message = f"The tuned model would not be served as it was trained: {error}. Nothing was published."
+            return JobError("adapter_not_served", message)
+        case InsufficientMemoryError():
+            return JobError("insufficient_memory", str(error))
+        case torch.OutOfMemoryError():
+            message = (
+                "The device's memory does not hold one pass over the longest example: shorten the longest examples."
+            )
+            return JobError("insufficient_memory", message)
+        case TrainingDivergedError():
+            message = f"Training stopped: {error}. Try a smaller learning_rate_multiplier."
+            return JobError("training_diverged", message)
+        case OSError() if error.errno in NO_ROOM:
+            message = f"The disk is full ({error.strerror}); checkpoints written before are kept."
+            return JobError("disk_full", message)
+    return None
 
 
 def _fail(store: Store, job_id: str, error: JobError, details: list[str] | None = None) -> None:

@@ -10,10 +10,18 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
 from torch import Tensor
 
-from services.engine.training.completion_loss import TokenLosses, measure_tokens
+from services.engine.admission.refusal import BaseRefusedError, name_some
+from services.engine.model.linear_names import find_adapter_targets, find_left_alone, shorten_names
+from services.engine.training.completion_loss import TokenLosses, measure_logits
 from services.engine.training.encoding import TrainingSequence
+from services.engine.training.output_head import find_head
+
+# What the parts of a model call their dropout rates and the noise that they add while they are trained.
+NOISE_WORDS = ("drop", "jitter")
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,11 @@ class TunableModel:
 
     def __init__(self, peft_model: Any, padding_token: int) -> None:
         self.peft_model = peft_model
-        self._causal_model = peft_model.get_base_model()
+        self.causal_model = peft_model.get_base_model()
         self._padding_token = padding_token
         self.device = next(peft_model.parameters()).device
         self.parameters: list[Tensor] = [p for p in peft_model.parameters() if p.requires_grad]
-        self._has_plain_head = self._check_head()
+        self._head = find_head(self.causal_model, self.device)
 
     def measure(self, sequences: Sequence[TrainingSequence], prompt_too: bool) -> tuple[TokenLosses, Tensor]:
         """Run the sequences in one pass; return losses of the selected tokens and whether each is learned.
@@ -45,12 +53,15 @@ class TunableModel:
         rows, columns, learned = _select(sequences, prompt_too)
         targets = tokens[rows, columns]
         before = columns - 1
-        if self._has_plain_head:
-            hidden = self._causal_model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
-            chosen = hidden.last_hidden_state[rows, before]
-            return measure_tokens(chosen, self._head_weight(), targets), learned.to(self.device)
-        logits = self._causal_model(input_ids=tokens, attention_mask=mask, use_cache=False).logits[rows, before]
-        return _measure_logits(logits.float(), targets), learned.to(self.device)
+        if self._head is None:
+            logits = self.causal_model(input_ids=tokens, attention_mask=mask, use_cache=False).logits[rows, before]
+            return measure_logits(logits.float(), targets), learned.to(self.device)
+        hidden = self.causal_model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
+        return self._head.measure(hidden.last_hidden_state[rows, before], targets), learned.to(self.device)
+
+    def checkpoint_gradients(self) -> None:
+        """Keep only each layer's input for the backward pass, and compute the rest again: less memory, more time."""
+        self.causal_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def adapter_weights(self) -> dict[str, Tensor]:
         """The adapter's tensors by name, on the CPU."""
@@ -70,19 +81,6 @@ class TunableModel:
         mask = torch.arange(longest, device=self.device) < lengths.unsqueeze(1)
         return tokens, mask.long()
 
-    def _head_weight(self) -> Tensor:
-        weight: Tensor = self._causal_model.get_output_embeddings().weight
-        return weight
-
-    def _check_head(self) -> bool:
-        """Whether logits are hidden state times head and nothing else (no bias, scaling or soft cap)."""
-        tokens = torch.arange(1, 5, device=self.device).unsqueeze(0)
-        with torch.no_grad():
-            expected = self._causal_model(input_ids=tokens, use_cache=False).logits
-            hidden = self._causal_model.base_model(input_ids=tokens, use_cache=False).last_hidden_state
-            found = hidden @ self._head_weight().T
-        return found.shape == expected.shape and bool(torch.allclose(found, expected, rtol=1e-2, atol=1e-2))
-
 
 def _select(sequences: Sequence[TrainingSequence], prompt_too: bool) -> tuple[Tensor, Tensor, Tensor]:
     chosen = [
@@ -95,28 +93,69 @@ def _select(sequences: Sequence[TrainingSequence], prompt_too: bool) -> tuple[Te
     return torch.tensor(rows), torch.tensor(columns), torch.tensor(learned_flags)
 
 
-def _measure_logits(logits: Tensor, targets: Tensor) -> TokenLosses:
-    log_probabilities = logits.log_softmax(dim=-1).gather(1, targets.unsqueeze(1)).squeeze(1)
-    return TokenLosses(log_probabilities, logits.argmax(dim=-1) == targets)
-
-
 def attach_new_adapter(base: Any, shape: LoraShape, seed: int, padding_token: int) -> TunableModel:
-    """Add a fresh adapter on every linear layer but the head; it changes nothing until it has learned."""
+    """Add a fresh adapter on the layers that serving applies adapters to; it changes nothing until it has learned.
+
+    The base's own dropout and noise are off from then on. Raises BaseRefusedError.
+    """
+    targets = find_adapter_targets(base)
+    if not targets:
+        raise BaseRefusedError(
+            f"{type(base).__name__} has no linear layers that an adapter could be served on "
+            f"(it has {name_some(find_left_alone(base, []))}): it can be asked, but not tuned here."
+        )
     config = LoraConfig(
         r=shape.rank,
         lora_alpha=shape.alpha,
         lora_dropout=shape.dropout,
-        target_modules="all-linear",
+        target_modules=shorten_names(targets, base),
         task_type="CAUSAL_LM",
     )
+    silence_noise(base)
     torch.manual_seed(seed)
-    return TunableModel(get_peft_model(base, config), padding_token)
+    peft_model = get_peft_model(base, config)
+    _check_targets(peft_model, targets)
+    return TunableModel(peft_model, padding_token)
 
 
 def attach_parent_adapter(base: Any, parent_folder: Path, padding_token: int) -> TunableModel:
-    """Add a copy of a tuned model's adapter, to learn on; the parent's files are not touched."""
+    """Add a copy of a tuned model's adapter, to learn on; the parent's files are not touched.
+
+    Raises BaseRefusedError unless every tensor of it has found its place.
+    """
+    silence_noise(base)
     peft_model = PeftModel.from_pretrained(base, str(parent_folder), is_trainable=True)
+    wanted = load_file(parent_folder / "adapter_model.safetensors")
+    found = get_peft_model_state_dict(peft_model)
+    lost = sorted(name for name in wanted.keys() | found.keys() if not _same(wanted.get(name), found.get(name)))
+    if lost:
+        raise BaseRefusedError(
+            f"The parent's adapter does not fit on this base ({name_some(lost)}): tune from the base instead."
+        )
     for parameter in peft_model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return TunableModel(peft_model, padding_token)
+
+
+def silence_noise(base: Any) -> None:
+    """Switch off dropout, layer dropout and router noise of the base: its own training is over."""
+    for part in base.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        for name, value in vars(part).items():
+            if isinstance(value, float) and any(word in name for word in NOISE_WORDS):
+                setattr(part, name, 0.0)
+
+
+def _check_targets(peft_model: Any, targets: Sequence[str]) -> None:
+    """PEFT rewrites targets for some models with experts: what it took must be what is served."""
+    prefix = "base_model.model."
+    taken = {name.removeprefix(prefix) for name, part in peft_model.named_modules() if isinstance(part, LoraLayer)}
+    if taken != set(targets):
+        odd = sorted(taken ^ set(targets))
+        raise BaseRefusedError(f"PEFT puts the adapter on other layers than are served ({name_some(odd)}).")
+
+
+def _same(wanted: Tensor | None, found: Tensor | None) -> bool:
+    return wanted is not None and found is not None and torch.equal(wanted.to(found.dtype), found.to(wanted.device))

@@ -114,12 +114,19 @@ def test_an_unknown_model_is_404_on_every_writing_route(engine: LiveEngine) -> N
         assert check_error(httpx2.post(engine.url + path, json=body), 404)["code"] == "model_not_found"
 
 
+def test_an_alias_of_a_model_that_is_not_there_is_refused_and_not_answered_by_the_base(engine: LiveEngine) -> None:
+    body = {"model": "text-davinci-003", "prompt": "a"}
+    error = check_error(httpx2.post(engine.url + COMPLETIONS, json=body), 404)
+    assert error["code"] == "model_unavailable"
+    assert "stands for 'storyteller'" in error["message"]
+
+
 def test_nulls_and_unknown_fields_are_accepted(engine: LiveEngine) -> None:
     names = ["n", "logprobs", "temperature", "top_p", "stop", "seed", "stream", "stream_options", "best_of", "suffix"]
     body = {"prompt": "a", "max_tokens": 2, "timeout": 5, "user": "me", "surprise": {}, **dict.fromkeys(names)}
-    response = httpx2.post(f"{engine.url}/v1/engines/text-davinci-003/completions", json=body)
+    response = httpx2.post(f"{engine.url}/v1/engines/curie/completions", json=body)
     assert response.status_code == 200
-    assert response.json()["model"] == "text-davinci-003"
+    assert response.json()["model"] == "curie"
 
 
 def test_a_stream_is_written_as_old_clients_need_it(engine: LiveEngine) -> None:

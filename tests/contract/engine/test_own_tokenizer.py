@@ -6,7 +6,7 @@ import orjson
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from services.engine.model.chat import PLAIN_TEMPLATE, build_chat_renderer
+from services.engine.model.chat import PLAIN_TEMPLATE
 from services.engine.tokenizer_file import write_tokenizer_file
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
 from services.engine.training.examples import parse_line
@@ -35,7 +35,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ExampleEncoder
     file = write_tokenizer_file(tokenizer, tmp_path)
     template = tokenizer.chat_template or PLAIN_TEMPLATE
     order = OwnTokenizerOrder(str(file.path), "tiny", template, tokenizer.bos_token, tokenizer.eos_token, 2048)
-    encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), maximum_tokens=2048)
+    encoder = ExampleEncoder(tokenizer, maximum_tokens=2048)
     return encoder, OwnTokenizer(order, "ft:tiny:org:one:1")
 
 

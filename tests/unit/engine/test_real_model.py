@@ -1,13 +1,17 @@
 """The real weights: converted once, and written by the batch as `generate` writes them."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from services.engine.admission.fingerprint import take_fingerprint
+from services.engine.model.adapter import load_adapter
 from services.engine.model.load import load_base, load_tokenizer
 from services.engine.model.runner import ModelRunner
-from services.engine.settings import BUILT_IN_MODEL, EngineSettings
+from services.engine.settings import BUILT_IN_MODEL, STORYTELLER, EngineSettings
+from services.engine.training.effect import Effect, check_effect, measure_served
 from services.engine.weights import package
 from services.engine.weights.package import WeightsError, assemble
 from services.engine.weights.prepare import prepare_model
@@ -34,6 +38,21 @@ def test_a_batch_of_gemma_writes_greedily_what_generate_writes_alone() -> None:
     model = load_base(folder, torch.float32, "cpu")
     expected = [generate_alone(model, prompt) for prompt in prompts]
     assert write_together(ModelRunner(model, slots=4, context_length=256), prompts) == expected
+
+
+@pytest.mark.real_model
+def test_the_shipped_storyteller_belongs_to_the_built_in_base_and_moves_it_as_it_did_in_training() -> None:
+    folder = prepare_real_model()
+    tokenizer = load_tokenizer(folder)
+    shipped = EngineSettings().shipped_adapters_dir / STORYTELLER
+    card = json.loads((shipped / "storymill.json").read_text())
+    assert card["fingerprint"] == take_fingerprint(folder, tokenizer).to_json()
+    effect = Effect.from_json(card["effect"])
+    assert effect is not None
+    runner = ModelRunner(load_base(folder, torch.float32, "cpu"), slots=1, context_length=64)
+    adapter = load_adapter(shipped, torch.float32, torch.device("cpu"))
+    served_base = measure_served(runner, effect.tokens, None)
+    check_effect(effect, served_base, measure_served(runner, effect.tokens, adapter), torch.float32)
 
 
 def generate_alone(model: object, prompt: list[int]) -> list[int]:

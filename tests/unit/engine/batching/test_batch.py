@@ -29,8 +29,13 @@ class Room:
     ):
         self.runner, self.tokenizer = runner, tokenizer
         self.deltas: list[tuple[RunningSequence, Delta]] = []
+        self.failed: list[RunningSequence] = []
         self.batch = Batch(
-            runner, end_tokens or [], chunk_tokens, lambda sequence, delta: self.deltas.append((sequence, delta))
+            runner,
+            end_tokens or [],
+            chunk_tokens,
+            lambda sequence, delta: self.deltas.append((sequence, delta)),
+            lambda sequence, error: self.failed.append(sequence),
         )
 
     def join(self, prompt: str, max_tokens: int, adapter: Adapter | None = None, **options: Any) -> RunningSequence:
@@ -174,3 +179,36 @@ def test_a_merged_adapter_writes_what_peft_writes(room: Room, adapters: list[Ada
         input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False, eos_token_id=None
     )
     assert written_by(sequence) == result[0, ids.shape[1] :].tolist()
+
+
+def join_tokens(room: Room, prompt: list[int], *, scores: bool = False) -> RunningSequence:
+    """As `join`, past the checks of the routes."""
+    request = SequenceRequest(prompt, 0 if scores else 20, GREEDY, score_prompt=scores)
+    sequence = RunningSequence(RunningRequest([request], Priority.INTERACTIVE), 0, request, room.tokenizer)
+    room.batch.join(sequence)
+    return sequence
+
+
+async def test_a_sequence_that_cannot_be_run_ends_alone(room: Room, tiny_folder: Path) -> None:
+    tokens = room.tokenizer(PROMPTS[2]).input_ids
+    expected = generate_alone(tiny_folder, tokens, 20)
+    beyond = room.runner.vocabulary_size + 5
+    first = room.join(PROMPTS[2], 20)
+    room.run(steps=3)
+    bad = join_tokens(room, [5, beyond, 6])
+    late = room.join(PROMPTS[2], 20)
+    worse = join_tokens(room, [beyond])
+    scored = join_tokens(room, [5, beyond, 7], scores=True)
+    room.run()
+    assert set(map(id, room.failed)) == set(map(id, (bad, worse, scored)))
+    for sequence in (first, late):
+        assert sequence.tokens[len(tokens) :] == expected
+
+
+async def test_a_sequence_alone_that_cannot_be_run_leaves_a_batch_that_goes_on(room: Room) -> None:
+    bad = join_tokens(room, [room.runner.vocabulary_size + 5])
+    room.run()
+    good = room.join(PROMPTS[1], 5)
+    room.run()
+    assert room.failed == [bad]
+    assert good.written == 5

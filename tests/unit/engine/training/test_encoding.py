@@ -16,7 +16,7 @@ def tokenizer() -> Any:
 
 
 def encoder(tokenizer: Any, maximum: int = 1000) -> ExampleEncoder:
-    return ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), maximum)
+    return ExampleEncoder(tokenizer, maximum)
 
 
 def learned_text(tokenizer: Any, sequence: TrainingSequence) -> str:

@@ -56,3 +56,11 @@ def test_values_out_of_bounds_are_named(name: str, value: object) -> None:
     with pytest.raises(HyperparameterError, match=name) as caught:
         parse_hyperparameters({name: value}, "method.supervised.hyperparameters")
     assert caught.value.param == f"method.supervised.hyperparameters.{name}"
+
+
+def test_an_unknown_name_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(
+        HyperparameterError, match="lora_rank is not known here; known are: n_epochs, batch_size"
+    ) as caught:
+        parse_hyperparameters({"n_epochs": 3, "lora_rank": 8}, "method.supervised.hyperparameters")
+    assert caught.value.param == "method.supervised.hyperparameters.lora_rank"

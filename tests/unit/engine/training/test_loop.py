@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from services.engine.model.chat import build_chat_renderer
 from services.engine.model.load import load_base, load_tokenizer
 from services.engine.training.encoding import ExampleEncoder, PreferencePair, TrainingSequence
 from services.engine.training.examples import CompletionExample, PreferenceExample, Turn
@@ -48,7 +47,7 @@ def make_model(tiny_model: Path) -> Callable[[], TunableModel]:
 @pytest.fixture
 def items(tiny_model: Path) -> list[Item]:
     tokenizer = load_tokenizer(tiny_model)
-    encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), 256)
+    encoder = ExampleEncoder(tokenizer, 256)
     return [encoder.encode(CompletionExample(text, f" {text * number}。")) for number, text in enumerate(TEXTS, 1)]
 
 
@@ -142,7 +141,7 @@ def test_a_stop_is_obeyed_between_two_passes(make_model: Callable[[], TunableMod
 
 def test_preference_tuning_widens_the_margin(make_model: Callable[[], TunableModel], tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model)
-    encoder = ExampleEncoder(tokenizer, build_chat_renderer(tokenizer), 256)
+    encoder = ExampleEncoder(tokenizer, 256)
     question = (Turn("user", "唐", learned=False),)
     example = PreferenceExample(question, Turn("assistant", "好故事", True), Turn("assistant", "bad", True))
     model = make_model()
@@ -155,3 +154,23 @@ def test_preference_tuning_widens_the_margin(make_model: Callable[[], TunableMod
     assert steps[0].loss == pytest.approx(0.6931, abs=1e-3)
     assert steps[-1].loss < 0.5
     assert steps[-1].token_accuracy == 1.0
+
+
+def test_a_resumed_run_with_dropout_repeats_the_unbroken_one(
+    tiny_model: Path, items: list[Item], tmp_path: Path
+) -> None:
+    def make_loop() -> TrainingLoop:
+        base = load_base(tiny_model, torch.float32, "cpu")
+        model = attach_new_adapter(base, LoraShape(8, 16, dropout=0.3), seed=3, padding_token=0)
+        return TrainingLoop(model, CompletionObjective(), items, plan())
+
+    unbroken = losses(list(make_loop().steps()))
+    broken = make_loop()
+    steps = broken.steps()
+    head = [next(steps).loss for _ in range(4)]
+    save_resume_point(tmp_path, broken.state())
+    resumed = make_loop()
+    state = load_newest_resume_point(tmp_path)
+    assert state is not None
+    resumed.restore(state)
+    assert head + losses(list(resumed.steps())) == unbroken

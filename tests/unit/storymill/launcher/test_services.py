@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from storymill.launcher.engine_model import EngineModel, keep_engine_model
+from storymill.launcher.errors import StateDirError
 from storymill.launcher.options import UpOptions
 from storymill.launcher.process_spec import ProcessSpec
 from storymill.launcher.services import Addresses, build_environment, build_services
@@ -66,3 +68,29 @@ def test_options_survive_the_way_through_a_command_line() -> None:
         *("--state-dir", "/state", "--gateway-port", "1", "--streaming-port", "2"),
         *("--workers", "3", "--upstream", "http://up/v1", "--no-engine"),
     ]
+
+
+def find_engine_environment(root: Path, model: str | None) -> dict[str, str]:
+    options = replace(OPTIONS, state_dir=root, model=model)
+    state = StateDir(root)
+    environment = build_environment(options, state, STORES, ADDRESSES)
+    return build_services(options, state, environment, ADDRESSES)[0][0].environment
+
+
+def test_the_engine_serves_the_kept_model_and_for_one_run_another(tmp_path: Path) -> None:
+    assert "STORYMILL_ENGINE_MODEL" not in find_engine_environment(tmp_path, None)
+    keep_engine_model(tmp_path, EngineModel("/models/own", "mine"))
+    kept = find_engine_environment(tmp_path, None)
+    assert (kept["STORYMILL_ENGINE_MODEL"], kept["STORYMILL_ENGINE_MODEL_NAME"]) == ("/models/own", "mine")
+    other = find_engine_environment(tmp_path, "/models/other")
+    assert (other["STORYMILL_ENGINE_MODEL"], other["STORYMILL_ENGINE_MODEL_NAME"]) == ("/models/other", "")
+
+
+def test_a_kept_model_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "engine-model.json").write_text("{")
+    with pytest.raises(StateDirError, match="storymill models add"):
+        find_engine_environment(tmp_path, None)
+
+
+def test_the_model_of_a_run_is_among_its_arguments() -> None:
+    assert replace(OPTIONS, model="/models/own").to_arguments()[-2:] == ["--model", "/models/own"]

@@ -1,0 +1,134 @@
+"""Shows that the engine computes what the model says: its logits against a plain forward pass of the same weights.
+
+The reference is taken before the linear layers are replaced; then rows of different lengths run in one batch, beyond
+the window where there is a short one, and go on token by token.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from services.engine.admission.refusal import BaseRefusedError
+from services.engine.model.positions import find_longest_positions
+from services.engine.model.runner import ModelRunner
+
+# Raised when the test below changes, so that bases admitted by an older one are tried again.
+SELF_TEST_VERSION = 1
+STEPS = 4
+# A window up to this long is crossed. (Reading 600 tokens of an 8 B model takes a GPU 0.1 s, two cores a minute.)
+LONGEST_CROSSED_WINDOW = 576
+# Of the difference to the reference, in units of the reference's spread over the vocabulary. In float32 only the
+# order of sums differs; in 16 bits rounding moves logits by a hundredth or two, and a router may choose another expert.
+LARGEST_ERROR = {torch.float32: 2e-3, torch.float64: 2e-3}
+LARGEST_ROUNDED_ERROR = 0.5
+TYPICAL_ROUNDED_ERROR = 0.1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a plain pass gave: per prompt with its continuation, the logits at its last STEPS + 1 places."""
+
+    texts: list[list[int]]
+    logits: list[Tensor]
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def take_reference(model: Any) -> Reference:
+    """Run the untouched model on the probe texts. Raises BaseRefusedError if it looks ahead."""
+    texts = _choose_texts(model)
+    with _explained():
+        _check_looks_back_only(model, texts[0])
+        logits = [model(_row(text, model), use_cache=False).logits[0, -STEPS - 1 :].float() for text in texts]
+    return Reference(texts, logits)
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def compare(runner: ModelRunner, reference: Reference) -> float:
+    """Run the probe texts as serving does and return the typical error. Raises BaseRefusedError."""
+    count = min(runner.cache.slots, len(reference.texts))
+    texts, expected = reference.texts[:count], reference.logits[:count]
+    nobody = [None] * count
+    prompts = [text[:-STEPS] for text in texts]
+    with _explained():
+        found = [runner.run(0, prompts, [0] * count, nobody)]
+        for step in range(STEPS):
+            starts = [len(prompt) + step for prompt in prompts]
+            tokens = [[text[start]] for text, start in zip(texts, starts, strict=True)]
+            found.append(runner.run(0, tokens, starts, nobody))
+        runner.cache.reset()
+    errors = [
+        _measure_error(logits[row], expected[row][step]) for step, logits in enumerate(found) for row in range(count)
+    ]
+    return _judge(errors, runner.dtype)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what the library makes of a model that the engine cannot drive into a refusal."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BaseRefusedError(
+            "The device has no memory left to try the model: lower STORYMILL_ENGINE_MAX_BATCH_SIZE or choose another."
+        ) from error
+    except (ValueError, RuntimeError, TypeError, IndexError, KeyError, AttributeError) as error:
+        raise BaseRefusedError(
+            f"The engine cannot run this architecture in a batch ({' '.join(str(error).split())[:200]}): "
+            "serve it elsewhere."
+        ) from error
+
+
+def _judge(errors: Sequence[float], dtype: torch.dtype) -> float:
+    typical, largest = sorted(errors)[len(errors) // 2], max(errors)
+    exact = LARGEST_ERROR.get(dtype)
+    good = largest <= exact if exact else typical <= TYPICAL_ROUNDED_ERROR and largest <= LARGEST_ROUNDED_ERROR
+    if not good:
+        allowed = exact or TYPICAL_ROUNDED_ERROR
+        raise BaseRefusedError(
+            f"The engine does not compute this model rightly: its logits are {typical:.3g} (at most {largest:.3g}) of "
+            f"their spread away from a plain forward pass, where {allowed:g} is allowed: serve it elsewhere."
+        )
+    return typical
+
+
+def _measure_error(found: Tensor, expected: Tensor) -> float:
+    centred = expected - expected.mean()
+    error = float((found.to(expected.device) - expected).norm() / centred.norm().clamp(min=1e-12))
+    return error if math.isfinite(error) else math.inf
+
+
+def _check_looks_back_only(model: Any, text: list[int]) -> None:
+    other = [*text[:-1], _other_token(text[-1])]
+    one, two = (model(_row(tokens, model), use_cache=False).logits[0, :-1].float() for tokens in (text, other))
+    if not torch.isfinite(one).all():
+        raise BaseRefusedError("The model's logits are not finite numbers: its weights are damaged; copy it again.")
+    errors = [_measure_error(first, second) for first, second in zip(one, two, strict=True)]
+    if sorted(errors)[len(errors) // 2] > TYPICAL_ROUNDED_ERROR / 10:
+        raise BaseRefusedError(
+            "The model looks at the words to come as well, so it cannot write from left to right: "
+            "choose a causal language model."
+        )
+
+
+def _other_token(token: int) -> int:
+    return token - 1 if token > 0 else 1
+
+
+def _choose_texts(model: Any) -> list[list[int]]:
+    """Token ids without meaning, the same for every run: of one, of a few tokens, and of more than a short window."""
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None) or 0
+    longest = 24 if window > LONGEST_CROSSED_WINDOW else max(24, window + 8)
+    longest = min(longest + STEPS, find_longest_positions(model.config) or longest + STEPS)
+    source = random.Random(7)  # noqa: S311 not for secrets
+    return [[source.randrange(config.vocab_size) for _ in range(length)] for length in (longest, STEPS + 1, STEPS + 9)]
+
+
+def _row(tokens: list[int], model: Any) -> Tensor:
+    return torch.tensor([tokens], device=model.device)
