@@ -73,24 +73,22 @@ def explain_failure(error: Exception) -> JobError | None:
     """Return what a job fails with for an error that a person can do something about; None for a defect of ours."""
     match error:
         case BaseRefusedError():
-            return JobError("base_refused", str(error))
+            code, message = "base_refused", str(error)
         case AdapterError() | EffectError():
+            code = "adapter_not_served"
             message = f"The tuned model would not be served as it was trained: {error}. Nothing was published."
-            return JobError("adapter_not_served", message)
         case InsufficientMemoryError():
-            return JobError("insufficient_memory", str(error))
+            code, message = "insufficient_memory", str(error)
         case torch.OutOfMemoryError():
-            message = (
-                "The device's memory does not hold one pass over the longest example: shorten the longest examples."
-            )
-            return JobError("insufficient_memory", message)
+            code = "insufficient_memory"
+            message = "The device's memory does not hold one pass over the longest example: shorten the longest ones."
         case TrainingDivergedError():
-            message = f"Training stopped: {error}. Try a smaller learning_rate_multiplier."
-            return JobError("training_diverged", message)
+            code, message = "training_diverged", f"Training stopped: {error}. Try a smaller learning_rate_multiplier."
         case OSError() if error.errno in NO_ROOM:
-            message = f"The disk is full ({error.strerror}); checkpoints written before are kept."
-            return JobError("disk_full", message)
-    return None
+            code, message = "disk_full", f"The disk is full ({error.strerror}); checkpoints written before are kept."
+        case _:
+            return None
+    return JobError(code, message)
 
 
 def _fail(store: Store, job_id: str, error: JobError, details: list[str] | None = None) -> None:
