@@ -32,6 +32,7 @@ import psutil
 import torch
 from peft import LoraConfig, get_peft_model
 
+from services.engine.admission.fingerprint import take_fingerprint
 from services.engine.model.load import load_base, load_tokenizer
 from services.engine.settings import EngineSettings
 from services.engine.weights.prepare import prepare_model
@@ -142,6 +143,7 @@ def measure_generate(model: Any, tokenizer: Any, batch: int, tokens: int) -> flo
 
 def write_random_adapters(model_path: str, adapters: Path, names: list[str], base: str) -> None:
     """Adapters of the usual size whose texts do not matter."""
+    fingerprint = take_fingerprint(Path(model_path), load_tokenizer(model_path)).to_json()
     for seed, name in enumerate(names):
         torch.manual_seed(seed)
         config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", init_lora_weights=False)
@@ -150,7 +152,15 @@ def write_random_adapters(model_path: str, adapters: Path, names: list[str], bas
             if "lora_" in key:
                 weight.data.mul_(0.02)
         tuned.save_pretrained(adapters / name)
-        card = {"id": name, "base": base, "parent": None, "created": seed, "job_id": None, "kind": "model"}
+        card: dict[str, Any] = {
+            "id": name,
+            "base": base,
+            "parent": None,
+            "created": seed,
+            "job_id": None,
+            "kind": "model",
+        }
+        card["fingerprint"] = fingerprint
         (adapters / name / "storymill.json").write_text(json.dumps(card))
 
 

@@ -84,6 +84,7 @@ class JobRun:
         self._files = FileStore(store, state_dir / "files")
         self._record = RunRecord(store, job.id, job.attempt)
         self._stop_requested = stop_requested
+        self._fingerprint: Fingerprint | None = None
         # The engine's own settings where training has none: a model is tuned as it is served.
         engine = EngineSettings()
         self._device = choose_device(engine.device if settings.device == "auto" else settings.device)
@@ -129,17 +130,14 @@ class JobRun:
         """The folder may have been filled with another model since the job was made. Raises BaseRefusedError."""
         folder = resolve_folder(self._job.source["base_path"])
         found = read_fingerprint(folder, self._adapters.parent / RECORDS)
-        wanted = self._fingerprint
-        if wanted is not None and found != wanted:
+        wanted = Fingerprint.from_json(self._job.source.get("fingerprint")) or found  # none in jobs of earlier versions
+        self._fingerprint = wanted
+        if found != wanted:
             parts = " and ".join(wanted.name_differences(found))
             raise BaseRefusedError(
                 f"The job was made for the base {wanted}, and {folder} now holds {found} (other {parts}): "
                 "put that base back and make the job again."
             )
-
-    @property
-    def _fingerprint(self) -> Fingerprint | None:
-        return Fingerprint.from_json(self._job.source.get("fingerprint"))
 
     def _encode_file(self, encoder: ExampleEncoder, path: Path, param: str) -> list[Encoded]:
         found = check_file(path, param, self._job.request["method"], self._settings)

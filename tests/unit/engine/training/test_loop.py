@@ -174,3 +174,15 @@ def test_a_resumed_run_with_dropout_repeats_the_unbroken_one(
     assert state is not None
     resumed.restore(state)
     assert head + losses(list(resumed.steps())) == unbroken
+
+
+def test_a_padding_token_that_is_the_end_of_text_hides_no_end(tiny_model: Path, items: list[Item]) -> None:
+    sequences = [item for item in items if isinstance(item, TrainingSequence)]
+    losses_by_padding = []
+    for padding in (0, load_tokenizer(tiny_model).eos_token_id):
+        base = load_base(tiny_model, torch.float32, "cpu")
+        model = attach_new_adapter(base, LoraShape(8, 16), seed=3, padding_token=padding)
+        measured = CompletionObjective().measure(model, sequences)
+        assert measured.sums.judged == sum(sequence.learned_count for sequence in sequences)
+        losses_by_padding.append(measured.sums.loss)
+    assert losses_by_padding[0] == pytest.approx(losses_by_padding[1], rel=1e-6)
