@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 BUILT_IN_MODEL = "gemma-3-270m"
 STORYTELLER = "storyteller"
 
-# The names that older articles and scripts use. A name that points to a missing adapter means the base model.
+# The names that older articles and scripts use. The built-in name means the base that is served, whichever it is.
 DEFAULT_ALIASES = {
     "text-davinci-003": STORYTELLER,
     "gpt-3.5-turbo": STORYTELLER,

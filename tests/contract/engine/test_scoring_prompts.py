@@ -25,7 +25,7 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def sequences(tiny_folder: Path) -> list[TrainingSequence]:
-    encoder = ExampleEncoder(load_tokenizer(tiny_folder), lambda messages, follows: "", 400)
+    encoder = ExampleEncoder(load_tokenizer(tiny_folder), 400)
     return [item for item in map(encoder.encode, ROWS) if isinstance(item, TrainingSequence)]
 
 
