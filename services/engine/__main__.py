@@ -19,8 +19,8 @@ from services.engine.state_lock import StateDirInUseError, lock_state_dir
 from services.engine.weights.package import WeightsError
 from services.engine.weights.prepare import prepare_model
 
-# How long after the drain connections get to take their last chunk.
 CLOSING_SECONDS = 5
+"""How long after the drain connections get to take their last chunk."""
 
 
 class EngineServer(uvicorn.Server):

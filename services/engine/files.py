@@ -13,6 +13,7 @@ from services.engine.store import Store
 
 Order = Literal["asc", "desc"]
 UPLOAD_PREFIX = ".upload-"
+"""Of files that are still being written: no file id begins so, and the sweep finds what broke off."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class FileStore:
     ) -> StoredFile:
         """Turn a finished upload into a file. The filename's folders are dropped; it is never used as a path.
 
-        With a key that was used before, return the file made then, if it is still there. Raises InvalidRequestError.
+        With a key that was used before, return the file made then, if it is still there. Raises: InvalidRequestError
+        when the key came with another upload then.
         """
         now = int(time.time())
         expires_at = None if lifetime_seconds is None else now + lifetime_seconds

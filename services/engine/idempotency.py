@@ -11,6 +11,7 @@ from services.engine.errors import InvalidRequestError
 
 HEADER = "idempotency-key"
 LONGEST_KEY = 255
+"""In characters."""
 
 Kind = Literal["file", "job"]
 
@@ -25,7 +26,7 @@ class IdempotencyKey:
 
 
 def read_key(headers: Mapping[str, str], kind: Kind, asked_for: bytes) -> IdempotencyKey | None:
-    """Return the key of a request, None if it has none. Raises InvalidRequestError."""
+    """Return the key of a request, None if it has none. Raises: InvalidRequestError when it is too long."""
     key = headers.get(HEADER)
     if not key:
         return None
@@ -35,7 +36,7 @@ def read_key(headers: Mapping[str, str], kind: Kind, asked_for: bytes) -> Idempo
 
 
 def find_made(connection: sqlite3.Connection, key: IdempotencyKey) -> str | None:
-    """Return the id of what the key's first request made. Raises InvalidRequestError if it asked for something else."""
+    """Return the id of what the key's first request made. Raises: InvalidRequestError if it asked for another."""
     query = "SELECT digest, made_id FROM idempotency_keys WHERE kind = ? AND key = ?"
     row = connection.execute(query, (key.kind, key.key)).fetchone()
     if row is None:

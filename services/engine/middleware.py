@@ -12,9 +12,10 @@ from services.engine.errors import ApiError, PayloadTooLargeError, ServerError
 
 log = structlog.get_logger(__name__)
 
-# These take large bodies and have a limit of their own.
 UPLOAD_PATH = "/v1/files"
+"""These take large bodies and have a limit of their own."""
 LONGEST_REQUEST_ID = 200
+"""In characters; a longer one from the client is replaced."""
 
 
 def answer_error(error: ApiError) -> JSONResponse:

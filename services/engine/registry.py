@@ -80,7 +80,8 @@ class ModelRegistry:
         return None if target is None or target in self._aliases else self._follow_alias(model_id, target)
 
     def get_model(self, model_id: str) -> ModelEntry:
-        """As find_model. Raises ModelNotFoundError, ModelUnavailableError."""
+        """As find_model. Raises: ModelNotFoundError for an unknown name, ModelUnavailableError for one that cannot be
+        asked now."""
         entry = self.find_model(model_id)
         if entry is None:
             raise ModelNotFoundError(model_id)
@@ -104,7 +105,8 @@ class ModelRegistry:
         return found
 
     def delete_tuned(self, model_id: str) -> None:
-        """Remove a tuned model from disk. Raises ModelNotFoundError, PermissionDeniedError for all others."""
+        """Remove a tuned model from disk. Raises: ModelNotFoundError for an unknown name, PermissionDeniedError for the
+        base, an alias or a shipped model."""
         entry = next((entry for entry in self._scan() if entry.id == model_id), None)
         if entry is None or entry.shipped or entry.folder is None:
             if self.find_model(model_id) is None:

@@ -25,7 +25,7 @@ class ServedEffects:
     async def check(self, entry: ModelEntry, adapter: Adapter) -> None:
         """Let an adapter pass whose effect is training's, and those whose training measured none.
 
-        Raises EffectError, and OverloadedError when the queue is full.
+        Raises: EffectError, and OverloadedError when the queue is full.
         """
         if adapter.checked:
             return

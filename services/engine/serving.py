@@ -34,6 +34,7 @@ from services.engine.weights.prepare import prepare_model
 log = structlog.get_logger(__name__)
 
 RETRY_WHILE_LOADING_SECONDS = 5.0
+"""What a client is told to wait while the model loads."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Serving:
         )
 
     def get_loaded(self) -> LoadedModel:
-        """Return the loaded model. Raises OverloadedError while it loads, ServerError if it never will."""
+        """Return the loaded model. Raises: OverloadedError while it loads, ServerError if it never will."""
         if self._loaded is not None:
             return self._loaded
         if self.failure is not None:
@@ -108,7 +109,8 @@ class Serving:
     async def fetch_adapter(self, entry: ModelEntry, asked_for: str) -> Adapter | None:
         """Return the adapter of a model, None for the base; when it is new, its effect is looked for first.
 
-        Raises ModelNotFoundError if its files are gone, ServerError, OverloadedError.
+        Raises: ModelNotFoundError if its files are gone, ServerError when it cannot be applied or does something else
+        than in training, or the engine stops, OverloadedError while the base loads or when the check finds no room.
         """
         if entry.folder is None:
             return None

@@ -10,7 +10,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 BUILT_IN_MODEL = "gemma-3-270m"
 STORYTELLER = "storyteller"
 
-# The names that older articles and scripts use. The built-in name means the base that is served, whichever it is.
 DEFAULT_ALIASES = {
     "text-davinci-003": STORYTELLER,
     "gpt-3.5-turbo": STORYTELLER,
@@ -19,6 +18,7 @@ DEFAULT_ALIASES = {
     "curie": BUILT_IN_MODEL,
     "davinci": BUILT_IN_MODEL,
 }
+"""The names that older articles and scripts use. The built-in name means the base that is served, whichever it is."""
 
 
 class EngineSettings(BaseSettings):

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOCK_FILE = "engine.lock"
-# An engine that was told to stop may still be leaving when the next one starts.
 WAIT_SECONDS = 3.0
+"""An engine that was told to stop may still be leaving when the next one starts."""
 LOOK_EVERY_SECONDS = 0.1
+"""Between two tries to take the lock."""
 
 
 class StateDirInUseError(Exception):
@@ -19,7 +20,7 @@ class StateDirInUseError(Exception):
 
 @contextmanager
 def lock_state_dir(state_dir: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold the folder for this process. Raises StateDirInUseError when another has it for longer than the wait."""
+    """Hold the folder for this process. Raises: StateDirInUseError when another has it for longer than the wait."""
     state_dir.mkdir(parents=True, exist_ok=True)
     with (state_dir / LOCK_FILE).open("a+") as file:
         _take(file.fileno(), state_dir, time.monotonic() + wait_seconds)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-# How long one process waits for the other's write. Writes are milliseconds; this is for a stalled disk.
 BUSY_TIMEOUT_SECONDS = 30.0
+"""How long one process waits for the other's write. Writes are milliseconds; this is for a stalled disk."""
 
 MIGRATIONS = (
     """

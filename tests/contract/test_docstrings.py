@@ -20,7 +20,6 @@ ENDINGS = ("ies", "ing", "ed", "es", "s", "e")
 
 
 PENDING = (
-    "services/engine/",
     "services/gateway/fine_tunes/",
     "services/gateway/fine_tuning/",
     "services/workers/fine_tuning/",

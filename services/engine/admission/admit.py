@@ -22,6 +22,7 @@ from services.engine.model.positions import find_longest_positions
 from services.engine.model.runner import ModelRunner
 
 RECORDS = "admission"
+"""The folder of records and fingerprints in the state folder."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def admit_base(
     report: Callable[[str], None] = lambda _: None,
     test_again: bool = False,
 ) -> AdmittedBase:
-    """Load the base for serving if it is whole and computed rightly. Raises BaseRefusedError.
+    """Load the base for serving if it is whole and computed rightly.
 
     The self-test is left out when the same base passed it before under the same versions, unless `test_again`.
+    Raises: BaseRefusedError when the folder is not whole, does not fit into memory, or fails the self-test.
     """
     folder = resolve_folder(model)
     warnings = check_folder(folder)
@@ -79,7 +81,7 @@ def admit_base(
 
 
 def check_vocabulary(base: Any, tokenizer: Any) -> None:
-    """Refuse a tokenizer that names tokens which the model has no row for. Raises BaseRefusedError."""
+    """Refuse a tokenizer that names tokens which the model has no row for. Raises: BaseRefusedError then."""
     rows = base.get_input_embeddings().weight.shape[0]
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= rows:

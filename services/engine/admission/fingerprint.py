@@ -18,10 +18,12 @@ from services.engine.model.chat import PLAIN_TEMPLATE
 from services.engine.model.load import load_tokenizer
 
 READ_BYTES = 8 * 1024**2
+"""At a time, so that weights larger than the memory can be hashed."""
 SHOWN_DIGITS = 16
+"""Hexadecimal digits of a name: 64 bits."""
 PARTS = ("weights", "tokenizer", "template")
-# Blanks, cases, digits, scripts, a line break and nothing: where tokenizers differ.
 PROBES = ("Hello, world 123", "  two  blanks\n\nand lines", "从前有一位英雄", "naïve café — 😀", "<think>x</think>", "")
+"""Blanks, cases, digits, scripts, a line break and nothing: where tokenizers differ."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Fingerprint:
 def read_fingerprint(folder: Path, cache_dir: Path) -> Fingerprint:
     """Return the folder's fingerprint: read in full once, afterwards as long as no file has changed.
 
-    The first time takes a second a gigabyte. Raises BaseRefusedError, OSError, ValueError.
+    The first time takes a second a gigabyte. Raises: BaseRefusedError when the tokenizer cannot be loaded or a
+    safetensors file is broken, OSError when a file cannot be read or the fingerprint cannot be kept, ValueError when
+    the tokenizer fails on a probe text.
     """
     look = _describe_files(folder)
     cache = cache_dir / f"{hashlib.sha256(look.encode()).hexdigest()[:SHOWN_DIGITS]}.fingerprint.json"

@@ -12,19 +12,23 @@ from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
 
 from services.engine.admission.refusal import BaseRefusedError, name_some
 
-# How long the hub may take to answer the first question. An unreachable one would hold the start for a minute.
 HUB_ANSWER_SECONDS = 10.0
+"""How long the hub may take to answer the first question. An unreachable one would hold the start for a minute."""
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-# The header of a safetensors file is at most 100 MB by its format.
+"""What a model folder needs; other formats of the same weights stay at the hub."""
 LONGEST_HEADER_BYTES = 100_000_000
-# Of a checkpoint's floating-point tensors. Eight bits and fewer need scales, which plain loading leaves out.
+"""The header of a safetensors file is at most 100 MB by its format."""
 PLAIN_DTYPES = {"F64", "F32", "F16", "BF16"}
-# Of counters and masks that old checkpoints hold.
+"""Of a checkpoint's floating-point tensors. Eight bits and fewer need scales, which plain loading leaves out."""
 INDEX_DTYPES = {"I64", "I32", "I16", "BOOL"}
+"""Of counters and masks that old checkpoints hold."""
 
 
 def resolve_folder(model: str) -> Path:
-    """Return the folder of a path or hub id, the latter downloaded at first use. Raises BaseRefusedError."""
+    """Return the folder of a path or hub id, the latter downloaded at first use.
+
+    Raises: BaseRefusedError when there is no such folder and the hub gives no such model.
+    """
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder.resolve()
@@ -49,7 +53,7 @@ def _download(model: str) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the folder's config.json. Raises BaseRefusedError."""
+    """Return the folder's config.json. Raises: BaseRefusedError when it is missing, unreadable or no JSON object."""
     if not (folder / "config.json").exists() and (folder / "adapter_config.json").exists():
         raise BaseRefusedError(f"{folder} holds an adapter, not a base model: name the folder of its base.")
     try:
@@ -64,7 +68,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_folder(folder: Path) -> list[str]:
-    """Refuse what cannot be loaded rightly; return warnings. Reads no weights. Raises BaseRefusedError."""
+    """Refuse what cannot be loaded rightly; return warnings. Reads headers, no weights.
+
+    Raises: BaseRefusedError when the architecture is not one that writes text, or the weights are quantised, not whole
+    or an adapter's.
+    """
     config = read_config(folder)
     if (folder / "adapter_config.json").exists():
         raise BaseRefusedError(
@@ -85,7 +93,10 @@ def find_weight_files(folder: Path) -> list[Path]:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return a safetensors file's tensors by name, and where their bytes begin. Raises BaseRefusedError."""
+    """Return a safetensors file's tensors by name, and where their bytes begin.
+
+    Raises: BaseRefusedError when the header is broken or the file longer or shorter than it says.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)

@@ -18,16 +18,19 @@ from services.engine.admission.refusal import BaseRefusedError
 from services.engine.model.positions import find_longest_positions
 from services.engine.model.runner import ModelRunner
 
-# Raised when the test below changes, so that bases admitted by an older one are tried again.
 SELF_TEST_VERSION = 1
+"""Raised when the test below changes, so that bases admitted by an older one are tried again."""
 STEPS = 4
-# A window up to this long is crossed. (Reading 600 tokens of an 8 B model takes a GPU 0.1 s, two cores a minute.)
+"""Tokens written after each probe text: enough to go on from the cache several times."""
 LONGEST_CROSSED_WINDOW = 576
-# Of the difference to the reference, in units of the reference's spread over the vocabulary. In float32 only the
-# order of sums differs; in 16 bits rounding moves logits by a hundredth or two, and a router may choose another expert.
+"""A window up to this long is crossed. (Reading 600 tokens of an 8 B model takes a GPU 0.1 s, two cores a minute.)"""
 LARGEST_ERROR = {torch.float32: 2e-3, torch.float64: 2e-3}
+"""Of the difference to the reference, in units of the reference's spread over the vocabulary: only the order of sums
+differs in these."""
 LARGEST_ROUNDED_ERROR = 0.5
+"""In 16 bits, in the same unit: rounding moves logits by a hundredth or two, and a router may choose another expert."""
 TYPICAL_ROUNDED_ERROR = 0.1
+"""In 16 bits, the median, in the same unit."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Reference:
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def take_reference(model: Any) -> Reference:
-    """Run the untouched model on the probe texts. Raises BaseRefusedError if it looks ahead."""
+    """Run the untouched model on the probe texts. Raises: BaseRefusedError if it looks ahead."""
     texts = _choose_texts(model)
     with _explained():
         _check_looks_back_only(model, texts[0])
@@ -50,7 +53,10 @@ def take_reference(model: Any) -> Reference:
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def compare(runner: ModelRunner, reference: Reference) -> float:
-    """Run the probe texts as serving does and return the typical error. Raises BaseRefusedError."""
+    """Run the probe texts as serving does and return the typical error.
+
+    Raises: BaseRefusedError when the errors are larger than allowed, or the model cannot be run in a batch.
+    """
     count = min(runner.cache.slots, len(reference.texts))
     texts, expected = reference.texts[:count], reference.logits[:count]
     nobody = [None] * count

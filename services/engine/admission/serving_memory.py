@@ -34,7 +34,7 @@ class ServingMemory:
 
 
 def check_room_for_weights(folder: Path, dtype: torch.dtype, device: torch.device) -> None:
-    """Refuse a base whose weights alone do not fit. Raises BaseRefusedError."""
+    """Refuse a base whose weights alone do not fit. Raises: BaseRefusedError when they take more than is free."""
     needed = estimate_weight_bytes(folder, dtype) * (2 if can_pack(device, dtype) else 1)
     free = free_bytes(device)
     if needed > free:

@@ -26,7 +26,9 @@ CARD = ModelCard("trial", "trial", None, 0, None, "model")
 def try_tuning(folder: Path, dtype: torch.dtype, device: torch.device, work: Path) -> dict[str, Any]:
     """Return the losses and the size of the effect. Writes an adapter into `work`.
 
-    Raises BaseRefusedError, AdapterError, EffectError.
+    Raises: BaseRefusedError when the base cannot be loaded or has no layers to tune, TrainingDivergedError when the
+    loss is no longer finite, AdapterError when serving cannot apply the adapter, EffectError when training changed
+    nothing or serving does not find the same effect.
     """
     tokenizer = load_tokenizer(folder)
     base = load_base(folder, dtype, device)

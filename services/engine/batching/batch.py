@@ -14,10 +14,10 @@ from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
 from services.engine.model.runner import ModelRunner
 
-# Shorter common beginnings are cheaper to read again than to copy.
 SHORTEST_SHARED_PREFIX = 32
-# Prompt tokens read at once while nobody is writing.
+"""Shorter common beginnings are cheaper to read again than to copy."""
 IDLE_CHUNK_TOKENS = 1024
+"""Prompt tokens read at once while nobody is writing."""
 
 
 class Batch:

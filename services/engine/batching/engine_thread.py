@@ -58,7 +58,7 @@ class EngineThread:
         self._thread.start()
 
     def submit(self, running: RunningRequest) -> None:
-        """Hand over a request. Raises OverloadedError when the line is full. Called on the event loop."""
+        """Hand over a request. Raises: OverloadedError when the line is full. Called on the event loop."""
         wanted = len(running.requests)
         with self._wake:
             if self._unfinished + wanted > self._queue_size + self._batch_size:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from services.engine.batching.requests import SamplingOptions, TokenLogprob
 
-# Below this, sampling is greedy: dividing by it would overflow.
 GREEDY_BELOW = 1e-4
-# The candidates sorted at once; the whole vocabulary (262144: 20 ms) only when the draw falls outside.
+"""Below this, sampling is greedy: dividing by it would overflow."""
 CANDIDATES = 256
+"""The candidates sorted at once; the whole vocabulary (262144: 20 ms) only when the draw falls outside."""
 
 
 class Sampler:

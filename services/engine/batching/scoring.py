@@ -6,9 +6,9 @@ from torch import Tensor
 
 from services.engine.batching.requests import TokenLogprob
 
-# Prompt tokens read and scored in one step: between two steps of running streams, and each with logits of its own
-# over the whole vocabulary (Gemma 3: 1 MB in float32).
 PIECE_TOKENS = 64
+"""Prompt tokens read and scored in one step: between two steps of running streams, and each with logits of its own
+over the whole vocabulary (Gemma 3: 1 MB in float32)."""
 
 
 def score_tokens(logits: Tensor, tokens: Sequence[int], top_count: int) -> list[TokenLogprob]:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-# How much of the prompt is decoded along, so that a first token's leading space comes out right.
 CONTEXT_TOKENS = 5
+"""How much of the prompt is decoded along, so that a first token's leading space comes out right."""
 REPLACEMENT = "\ufffd"
 
 

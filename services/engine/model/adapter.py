@@ -14,11 +14,11 @@ from services.engine.model.kernel import Product
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 KEY_PREFIX = "base_model.model."
-# What changes the sum that an adapter adds, beyond x @ down @ up.
 REFUSED_FIELDS = (
     *("use_dora", "modules_to_save", "fan_in_fan_out", "lora_bias", "target_parameters", "trainable_token_indices"),
     *("alora_invocation_tokens", "layer_replication", "use_qalora", "use_bdlora", "arrow_config"),
 )
+"""What changes the sum that an adapter adds, beyond x @ down @ up."""
 
 
 class AdapterError(Exception):
@@ -46,7 +46,7 @@ class Adapter:
 
 
 def load_adapter(folder: Path, dtype: torch.dtype, device: torch.device) -> Adapter:
-    """Read the adapter's weights. Raises AdapterError, also when the folder is gone."""
+    """Read the adapter's weights. Raises: AdapterError when the folder is gone or holds no plain LoRA pairs."""
     try:
         config = PeftConfig.from_pretrained(str(folder))
         tensors = load_file(folder / WEIGHTS_FILE)

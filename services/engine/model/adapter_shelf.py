@@ -14,8 +14,8 @@ from services.engine.model.switchboard import check_adapter_fits, merge_adapter
 
 log = structlog.get_logger(__name__)
 
-# An adapter not asked for that long gives its merged weights up to another.
 IDLE_SECONDS = 30.0
+"""An adapter not asked for that long gives its merged weights up to another."""
 
 
 class AdapterShelf:
@@ -31,7 +31,8 @@ class AdapterShelf:
     def fetch(self, folder: Path) -> Adapter:
         """Return the folder's adapter, read at first use and when its file has changed.
 
-        Takes about a second when it reads; call it outside the event loop. Raises AdapterError.
+        Takes about a second when it reads; call it outside the event loop. Raises: AdapterError when the folder
+        is gone, holds no plain LoRA adapter, or one for another base.
         """
         with self._lock:
             try:

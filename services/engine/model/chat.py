@@ -13,8 +13,8 @@ PLAIN_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '\n\n' }}Assistant:{% endif %}"
 )
-# Where a model without a template of its own would begin to write the user's next message.
 PLAIN_STOP = "\n\nUser:"
+"""Where a model without a template of its own would begin to write the user's next message."""
 
 ChatRenderer = Callable[[list[dict[str, str]], bool], str]
 

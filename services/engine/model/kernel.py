@@ -8,8 +8,8 @@ from torch.nn import functional
 
 Product = Callable[[Tensor], Tensor]
 
-# Rows that oneDNN lays the weights out for. Decoding has 1 to 16; other numbers work too.
 EXPECTED_ROWS = 8
+"""Rows that oneDNN lays the weights out for. Decoding has 1 to 16; other numbers work too."""
 
 
 def build_product(weight: Tensor, bias: Tensor | None, *, packed: bool = True) -> Product:

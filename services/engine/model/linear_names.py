@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-# Last names of the layers that choose or weigh experts: tuned, they would send tokens elsewhere.
 ROUTER_NAMES = {"gate", "router", "router_gate", "shared_expert_gate"}
-# In a model whose experts lie in one tensor, PEFT takes these names for the experts' and rewrites them.
+"""Last names of the layers that choose or weigh experts: tuned, they would send tokens elsewhere."""
 EXPERT_NAMES = {"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
+"""In a model whose experts lie in one tensor, PEFT takes these names for the experts' and rewrites them."""
 
 
 def find_linears(model: Any) -> dict[str, nn.Linear]:

@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from services.engine.admission.folder import check_folder, find_weight_files, resolve_folder
 from services.engine.admission.refusal import BaseRefusedError, name_some
 
-# Tables that old checkpoints hold and every library makes by itself from the configuration.
 HARMLESS_TENSORS = re.compile(r"(rotary_emb\.inv_freq|\.masked_bias|\.attn\.bias|\.attention\.bias|position_ids)$")
-# Characters of a library's message that are passed on.
+"""Tables that old checkpoints hold and every library makes by itself from the configuration."""
 LONGEST_COMPLAINT = 300
+"""Characters of a library's message that are passed on."""
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -27,7 +27,7 @@ def choose_device(wanted: str) -> torch.device:
 def load_base(path: str | Path, dtype: torch.dtype, device: torch.device | str) -> Any:
     """Load a causal language model in evaluation mode on `device`; no code of the folder is run.
 
-    Raises BaseRefusedError unless every weight comes from the folder, and every tensor there has its place.
+    Raises: BaseRefusedError unless every weight comes from the folder, and every tensor there has its place.
     """
     folder = resolve_folder(str(path))
     check_folder(folder)
@@ -53,7 +53,8 @@ def load_base(path: str | Path, dtype: torch.dtype, device: torch.device | str) 
 def load_tokenizer(path: str | Path) -> Any:
     """Load the tokenizer; afterwards it has an end-of-text and a padding token.
 
-    The end-of-text token is the generation settings' where the tokenizer names none. Raises BaseRefusedError.
+    The end-of-text token is the generation settings' where the tokenizer names none. Raises: BaseRefusedError when
+    there is no such folder, the tokenizer cannot be loaded, or neither names an end-of-text token.
     """
     folder = resolve_folder(str(path))
     try:

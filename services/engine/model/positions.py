@@ -2,9 +2,9 @@
 
 from typing import Any
 
-# These change how every position is turned once a text grows beyond the original length: a row's logits then depend on
-# the longest row beside it.
 STRETCHED_KINDS = ("longrope", "dynamic")
+"""These change how every position is turned once a text grows beyond the original length: a row's logits then depend on
+the longest row beside it."""
 
 
 def find_longest_positions(config: Any) -> int | None:

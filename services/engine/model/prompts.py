@@ -9,8 +9,9 @@ from typing import Any
 
 from services.engine.model.chat import build_chat_renderer
 
-# Characters that hardly any tokenizer merges with what follows: after one of them a text goes on, and does not begin.
 JOINTS = ("\n", "。", "\u241e")
+"""Characters that hardly any tokenizer merges with what follows: after one of them a text goes on, and does not
+begin."""
 
 
 class PromptEncoder:

@@ -16,6 +16,7 @@ from services.engine.model.slot_cache import SlotCache
 from services.engine.model.switchboard import Switchboard, switch_linears
 
 LAYER_KINDS = {"full_attention", "sliding_attention"}
+"""Attention alone: a batch with one position per row cannot run other layers."""
 
 
 class UnsupportedModelError(BaseRefusedError):

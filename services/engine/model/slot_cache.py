@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 FIRST_CAPACITY = 256
+"""In tokens a slot; `reset` gives back what grew beyond it."""
 GROWTH = 1.5
+"""At least by this factor, so that copying stays rare."""
 
 
 class SlotCache:

@@ -21,9 +21,11 @@ from services.engine.serving import Serving
 
 Chunk = dict[str, Any]
 KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment line of an event stream, which clients pass over."""
 DONE = b"data: [DONE]\n\n"
-# What nginx's status 499 means: nobody reads this answer.
+"""The last event of a stream, as OpenAI ends it."""
 CLIENT_CLOSED_REQUEST = 499
+"""What nginx's status 499 means: nobody reads this answer."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ def to_event(chunk: object) -> bytes:
 
 
 async def gather_choices(serving: Serving, running: RunningRequest, request: Request) -> list[Choice] | None:
-    """Wait for all texts; None if the client went away. Raises ApiError."""
+    """Wait for all texts; None if the client went away. Raises: ServerError when the engine fails or stops."""
     choices = [Choice() for _ in running.requests]
 
     async def collect() -> None:

@@ -37,14 +37,14 @@ class CommonBody(BaseModel):
     priority: str | int | None = None
 
     def read_stops(self) -> tuple[str, ...]:
-        """Return the stop strings. Raises InvalidRequestError for more than four or an empty one."""
+        """Return the stop strings. Raises: InvalidRequestError for more than four or an empty one."""
         stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
         if len(stops) > 4:
             raise InvalidRequestError("At most 4 stop sequences are allowed.", param="stop")
         return tuple(stop for stop in stops if stop)
 
     def read_bias(self, vocabulary_size: int) -> dict[int, float]:
-        """Return the bias by token id. Raises InvalidRequestError for an id that does not exist."""
+        """Return the bias by token id. Raises: InvalidRequestError for an id that does not exist."""
         try:
             bias = {int(token): value for token, value in (self.logit_bias or {}).items()}
         except ValueError as error:
@@ -89,7 +89,7 @@ class ChatMessage(BaseModel):
     content: str | list[dict[str, Any]] | None = None
 
     def read_text(self, place: int) -> str:
-        """Return the text of the message. Raises InvalidRequestError for pictures and the like."""
+        """Return the text of the message. Raises: InvalidRequestError for pictures and the like."""
         if not isinstance(self.content, list):
             return self.content or ""
         for part in self.content:

@@ -26,8 +26,8 @@ from services.engine.serving import LoadedModel, Serving
 
 router = APIRouter()
 
-# OpenAI's default for this route; chat writes until the context is full.
 DEFAULT_MAX_TOKENS = 16
+"""OpenAI's default for this route; chat writes until the context is full."""
 
 
 @router.post("/v1/completions")
@@ -69,7 +69,8 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
 
 
 def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
-    """Return the prompts as tokens. Raises InvalidRequestError."""
+    """Return the prompts as tokens. Raises: InvalidRequestError for an empty list, for text that is no valid Unicode,
+    and for numbers that are no tokens of the model."""
     prompt = body.prompt if body.prompt is not None else ""
     if isinstance(prompt, str):
         return [encode_text(loaded, prompt, "prompt")]

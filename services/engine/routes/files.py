@@ -19,12 +19,12 @@ from services.engine.training.service import TrainingService
 
 router = APIRouter()
 
-# What clients may upload; `fine-tune-results` and `batch_output` are written by servers only.
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+"""What clients may upload; `fine-tune-results` and `batch_output` are written by servers only."""
 SHORTEST_LIFETIME_SECONDS = 3600
 LONGEST_LIFETIME_SECONDS = 30 * 24 * 3600
-# Room for the form around the file.
 FORM_BYTES = 64 * 1024
+"""Room for the form around the file."""
 
 
 def get_training(request: Request) -> TrainingService:

@@ -52,7 +52,7 @@ def list_jobs(
 
 @router.get("/{job_id}")
 def retrieve_job(job_id: str, training: TrainingDependency) -> dict[str, Any]:
-    """One job."""
+    """The job as it stands now; 404 when there is none."""
     return describe_job(_get(training, job_id), training)
 
 

@@ -32,7 +32,11 @@ def get_serving(request: Request) -> Serving:
 
 
 async def find_target(serving: Serving, name: str | None) -> Target:
-    """Look the model up and bring its adapter into memory. Raises ApiError."""
+    """Look the model up and bring its adapter into memory.
+
+    Raises: InvalidRequestError without a name, NotFoundError when no such model can be asked now, OverloadedError while
+    the engine starts or has no room, ServerError when base or adapter cannot be served.
+    """
     if not name:
         raise InvalidRequestError("you must provide a model parameter", param="model")
     entry = serving.registry.get_model(name)
@@ -40,13 +44,13 @@ async def find_target(serving: Serving, name: str | None) -> Target:
 
 
 def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
-    """Tokenise a prompt. Raises InvalidRequestError for what is no valid Unicode."""
+    """Tokenise a prompt. Raises: InvalidRequestError for what is no valid Unicode."""
     _check_unicode(text, param)
     return loaded.prompts.encode_text(text)
 
 
 def encode_chat_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
-    """Tokenise a rendered conversation. Raises InvalidRequestError for what is no valid Unicode."""
+    """Tokenise a rendered conversation. Raises: InvalidRequestError for what is no valid Unicode."""
     _check_unicode(text, param)
     return loaded.prompts.encode_chat_text(text)
 
@@ -59,7 +63,7 @@ def _check_unicode(text: str, param: str) -> None:
 
 
 def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], limit: int, param: str) -> int:
-    """Return how many tokens may be written. Raises ContextLengthExceededError if they do not fit."""
+    """Return how many tokens may be written. Raises: ContextLengthExceededError if they do not fit."""
     room = limit - len(prompt)
     wanted = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
     answer = max(1, min(default or room, room)) if wanted is None else wanted
@@ -71,7 +75,8 @@ def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], 
 def submit(
     serving: Serving, target: Target, sequences: list[SequenceRequest], body: CommonBody, request: Request
 ) -> RunningRequest:
-    """Hand the sequences to the batch. Raises OverloadedError when there is no room, InvalidRequestError."""
+    """Hand the sequences to the batch. Raises: OverloadedError when there is no room, ServerError once the engine
+    stops, InvalidRequestError for more choices than a request may have."""
     if len(sequences) > serving.settings.max_choices_per_request:
         raise InvalidRequestError(
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 FILE_FIELD = "file"
 LONGEST_FIELD_BYTES = 4096
+"""Of a form field: they are read into memory."""
 MOST_FIELDS = 32
+"""Of a form, beside the file."""
 
 
 @dataclass
@@ -28,7 +30,11 @@ class Upload:
 
 
 class UploadReader:
-    """Parses one body; the file's bytes go to `target`. Raises ApiError."""
+    """Parses one body; the file's bytes go to `target`.
+
+    Raises: InvalidRequestError for a body that is no whole multipart form, holds two files, or too many or too long
+    fields; PayloadTooLargeError for a file of more than `largest_bytes`.
+    """
 
     def __init__(self, content_type: str, target: Path, largest_bytes: int) -> None:
         self._target = target

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 ROWS_PER_CHUNK = 128
-# Relative to the row's likeliest entry. bfloat16 has 8 significant bits; below 2^-12 nothing is left of a term.
+"""Tokens whose logits are in memory at once."""
 NEGLIGIBLE_PROBABILITY = 2.0**-12
+"""Relative to the row's likeliest entry. bfloat16 has 8 significant bits; below 2^-12 nothing is left of a term."""
 
 
 @dataclass(frozen=True)

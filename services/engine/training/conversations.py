@@ -31,7 +31,10 @@ class TurnTexts:
 
 
 def split_turns(turns: Sequence[Turn], encoder: PromptEncoder) -> list[TurnTexts]:
-    """Return the learned turns in order. Raises TemplateRefusalError."""
+    """Return the learned turns in order.
+
+    Raises: TemplateRefusalError when the template refuses the turns, or writes one otherwise than its prompt asks.
+    """
     messages = [{"role": serve_role(turn.role), "content": turn.content} for turn in turns]
     found = []
     for place, turn in enumerate(turns):

@@ -16,13 +16,15 @@ PROBE = (
     'Once upon a time, in a small town by the sea, 1207 people saw a light. 从前有一位英雄，他问：“你是谁？” {"a": [1]}'
 )
 MOST_PROBE_TOKENS = 48
-# In nats, the mean over the probe's tokens: how far two ways of computing the same may be apart.
+"""Of the probe that are measured, whatever the tokenizer makes of it."""
 FLOORS = {torch.float32: 0.005, torch.float64: 0.005}
+"""In nats, the mean over the probe's tokens: how far two ways of computing the same may be apart."""
 ROUNDED_FLOOR = 0.1
-# In units of how far apart the two already are on the base alone.
+"""The same in 16 bits."""
 NOISE_FACTOR = 3.0
-# In units of the effect itself.
+"""In units of how far apart the two already are on the base alone."""
 TOLERATED_SHARE = 0.1
+"""In units of the effect itself."""
 
 
 class EffectError(Exception):
@@ -96,7 +98,10 @@ def measure_served(runner: ModelRunner, tokens: list[int], adapter: Adapter | No
 def check_effect(
     effect: Effect, served_base: Sequence[float], served_tuned: Sequence[float], dtype: torch.dtype
 ) -> None:
-    """Compare what is served with what training measured. Raises EffectError."""
+    """Compare what is served with what training measured.
+
+    Raises: EffectError when the log probabilities are farther from training's than allowed, or hardly moved.
+    """
     noise = max(NOISE_FACTOR * measure_distance(served_base, effect.base), FLOORS.get(dtype, ROUNDED_FLOOR))
     away = measure_distance(served_tuned, effect.tuned)
     allowed = noise + TOLERATED_SHARE * effect.size

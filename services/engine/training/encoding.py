@@ -75,17 +75,18 @@ class ExampleEncoder:
         self.cut_count = 0
 
     def encode(self, example: Example) -> Encoded:
-        """As `encode_all`, for an example that is one sequence. Raises EncodingError for others too."""
+        """As `encode_all`, for an example that is one sequence. Raises: EncodingError for others too."""
         found = self.encode_all(example)
         if len(found) != 1:
             raise EncodingError(f"the model's chat template makes {len(found)} sequences of these turns")
         return found[0]
 
     def encode_all(self, example: Example) -> list[Encoded]:
-        """Encode an example, cut to the maximum length at the end. Raises EncodingError.
+        """Encode an example, cut to the maximum length at the end.
 
         A conversation is one sequence, or several where the template writes a turn in another way once it is past:
-        then no single sequence is what serving would have asked for.
+        then no single sequence is what serving would have asked for. Raises: EncodingError when the chat template
+        refuses the turns, the base cannot count that far, or the cut leaves nothing to learn.
         """
         if isinstance(example, PreferenceExample):
             return [self._encode_pair(example)]

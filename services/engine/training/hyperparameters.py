@@ -7,18 +7,21 @@ from typing import Any, Literal
 
 Auto = Literal["auto"]
 
-# Below some hundred examples a model of this size has not learned the pattern after the 3 epochs that OpenAI
-# takes; measured on the sample stories (docs/benchmarks/training.md).
 USUAL_EPOCHS = 4
+"""One more than OpenAI takes: below some hundred examples a model of this size has not learned the pattern after 3.
+Measured on the sample stories (docs/benchmarks/training.md)."""
 FEWEST_EXAMPLES_SEEN = 100
+"""Examples times epochs; one of the bounds that OpenAI published with its data checks, as the next two."""
 MOST_EXAMPLES_SEEN = 25_000
 MOST_AUTOMATIC_EPOCHS = 25
-# OpenAI's legacy default: about 0.2 % of the examples, at most 256.
 AUTOMATIC_BATCH_SHARE = 0.002
+"""Of the examples: OpenAI's legacy default, with the bound below."""
 LARGEST_AUTOMATIC_BATCH = 256
 
 LARGEST_EPOCHS = 50
+"""That a request may ask for."""
 LARGEST_BATCH = 256
+"""In examples, that a request may ask for."""
 
 
 class HyperparameterError(Exception):
@@ -56,9 +59,10 @@ class RequestedHyperparameters:
 
 
 def parse_hyperparameters(values: Mapping[str, Any], path: str) -> RequestedHyperparameters:
-    """Check the values found in a request at `path`; null means `auto`. Raises HyperparameterError.
+    """Check the values found in a request at `path`; null means `auto`.
 
     Unknown names are refused: a run without what was asked for would look as if it had been done.
+    Raises: HyperparameterError for such a name, and for a value out of bounds or of another type.
     """
     known = [one.name for one in fields(RequestedHyperparameters)]
     for name in values:

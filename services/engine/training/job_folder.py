@@ -7,8 +7,8 @@ from pathlib import Path
 
 from services.engine.training.job_store import FINISHED, JobStore
 
-# A failed job's log and last resume point stay this long, for whoever looks into it.
 FAILED_FOLDER_SECONDS = 7 * 24 * 3600
+"""A failed job's log and last resume point stay this long, for whoever looks into it."""
 
 
 class JobFolder:
@@ -23,7 +23,7 @@ class JobFolder:
         self.log = self.path / "trainer.log"
 
     def fill(self, training: Path, validation: Path | None, parent: Path | None) -> None:
-        """Link what the job will read. Raises OSError."""
+        """Link what the job will read. Raises: OSError when a file can neither be linked nor copied."""
         self.path.mkdir(parents=True, exist_ok=True)
         _link(training, self.training_file)
         if validation is not None:

@@ -13,10 +13,12 @@ from services.engine.training.hyperparameters import (
 
 METHODS = ("supervised", "dpo")
 LONGEST_SUFFIX_SENT = 64
+"""In characters, as at OpenAI; names take fewer (model_names.py)."""
 MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
 SEED_BOUND = 2**63
+"""Seeds are signed numbers of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ class JobRequest:
 
 
 def parse_job_request(body: object) -> JobRequest:
-    """Check a request body. Unknown fields are ignored, null means absent. Raises InvalidRequestError."""
+    """Check a request body. Unknown fields are ignored, null means absent.
+
+    Raises: InvalidRequestError for a missing model or training file, another method, and values of a wrong type or out
+    of bounds.
+    """
     if not isinstance(body, dict):
         raise InvalidRequestError("The body must be a JSON object.", code="invalid_type")
     method, hyperparameters = _read_method(body)

@@ -93,8 +93,10 @@ class JobRun:
     def run(self) -> None:
         """Train to the end and publish, or until told to stop, leaving a resume point.
 
-        Raises BaseRefusedError, AdapterError, EffectError, InvalidFileError, InsufficientMemoryError,
-        TrainingDivergedError, OSError, ClaimLostError.
+        Raises: BaseRefusedError when the base is not the job's or cannot be tuned, InvalidFileError for data that
+        cannot be learned, InsufficientMemoryError when the run would not fit, TrainingDivergedError when loss or
+        gradient are not finite, AdapterError or EffectError when serving would not do what was trained, OSError
+        when a file cannot be read or written, ClaimLostError when the job was cancelled, paused or taken over.
         """
         try:
             loop, validation = self._prepare()
@@ -127,7 +129,7 @@ class JobRun:
         return loop, held_out
 
     def _check_base(self) -> None:
-        """The folder may have been filled with another model since the job was made. Raises BaseRefusedError."""
+        """The folder may have been filled with another model since the job was made. Raises: BaseRefusedError then."""
         folder = resolve_folder(self._job.source["base_path"])
         found = read_fingerprint(folder, self._adapters.parent / RECORDS)
         wanted = Fingerprint.from_json(self._job.source.get("fingerprint")) or found  # none in jobs of earlier versions

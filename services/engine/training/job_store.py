@@ -103,7 +103,7 @@ class JobStore:
             return _get(connection, job_id)
 
     def find_made(self, key: IdempotencyKey) -> Job | None:
-        """Return the job that a request with this key made before, or None. Raises InvalidRequestError."""
+        """Return the job that this key's request made, or None. Raises: InvalidRequestError if that asked for another."""
         with self._store.read() as connection:
             job_id = find_made(connection, key)
         return None if job_id is None else self.find(job_id)
@@ -127,7 +127,7 @@ class JobStore:
         return _job(row) if row else None
 
     def get(self, job_id: str) -> Job:
-        """Return the job. Raises KeyError."""
+        """Return the job. Raises: KeyError when there is none of this id."""
         with self._store.read() as connection:
             return _get(connection, job_id)
 
@@ -170,15 +170,24 @@ class JobStore:
                 event_rows.insert(connection, job_id, "validated", "Files validated, moving job to queued state")
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel an open job; a cancelled one stays as it is. Raises KeyError, WrongStatusError."""
+        """Cancel an open job; a cancelled one stays as it is.
+
+        Raises: KeyError for an unknown job, WrongStatusError when it has succeeded or failed.
+        """
         return self._change(job_id, OPEN, "cancelled", "cancelled", "Fine-tuning job cancelled")
 
     def pause(self, job_id: str) -> Job:
-        """Pause a queued or running job; a paused one stays as it is. Raises KeyError, WrongStatusError."""
+        """Pause a queued or running job; a paused one stays as it is.
+
+        Raises: KeyError for an unknown job, WrongStatusError when it is neither.
+        """
         return self._change(job_id, ("queued", "running"), "paused", "paused", "Fine-tuning job paused")
 
     def resume(self, job_id: str) -> Job:
-        """Put a paused job back into the queue, at its old place. Raises KeyError, WrongStatusError."""
+        """Put a paused job back into the queue, at its old place.
+
+        Raises: KeyError for an unknown job, WrongStatusError when it is not paused.
+        """
         return self._change(job_id, ("paused",), "queued", "resumed", "Fine-tuning job resumed")
 
     def fail(self, job_id: str, error: JobError, details: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 SHORT, LONG = 32, 96
+"""Tokens of the two passes: two lengths tell the linear part from the quadratic one."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class TrainingLoop:
     def steps(self) -> Iterator[StepMetrics]:
         """Train step by step from where `progress` stands.
 
-        Raises TrainingDivergedError before weights change, TrainingInterruptedError when `should_stop` says so.
+        Raises: TrainingDivergedError before weights change, TrainingInterruptedError when `should_stop` says so.
         """
         while self.progress.step < self.total_steps:
             yield self._take_step()

@@ -14,17 +14,19 @@ import torch
 from services.engine.admission.folder import find_weight_files, read_header
 from services.engine.training.kept_values import KeptBytes
 
-# What a process takes on the CPU beyond the rest below: the libraries (0.5 GB), and the holes that steps of different
-# lengths leave in the heap. A run over 360-token examples began with 1.9 GB and stood at 3.6 to 3.9 after 18 minutes.
 RUNTIME_BYTES = 1500 * 1024**2
-# On a GPU: the context and the libraries' workspaces.
+"""What a process takes on the CPU beyond the rest below: the libraries (0.5 GB), and the holes that steps of
+different lengths leave in the heap. A run over 360-token examples began with 1.9 GB and stood at 3.6 to 3.9 after
+18 minutes."""
 GPU_RUNTIME_BYTES = 700 * 1024**2
-# Weight, gradient and two moments of each number of the adapter, in float32.
+"""On a GPU: the context and the libraries' workspaces."""
 COPIES_OF_ADAPTER = 4
+"""Weight, gradient and two moments of each number of the adapter, in float32."""
 BYTES_PER_ADAPTER_NUMBER = 4
-# A layer's largest intermediate results while the pass is in it, in units of its inner width: value, gate, product.
 INNER_RESULTS = 3
+"""A layer's largest intermediate results while the pass is in it, in units of its inner width: value, gate, product."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""Where Linux shows a container its memory limit."""
 
 
 class InsufficientMemoryError(Exception):
@@ -86,7 +88,7 @@ def estimate_memory(
 def check_memory(needed_bytes: int, limit_bytes: int, device: torch.device, held_bytes: int = 0) -> None:
     """Compare with what is free, or with `limit_bytes` if set; `held_bytes` of the need are there already.
 
-    Raises InsufficientMemoryError.
+    Raises: InsufficientMemoryError when more is needed than is there.
     """
     there = limit_free_bytes(limit_bytes, device, held_bytes)
     if needed_bytes > there:

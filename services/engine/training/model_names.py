@@ -3,6 +3,7 @@
 import re
 
 LONGEST_SUFFIX = 40
+"""In characters; what is longer is cut."""
 
 
 def clean_suffix(suffix: str | None) -> str:

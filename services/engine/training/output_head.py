@@ -16,6 +16,7 @@ from services.engine.training.completion_loss import ROWS_PER_CHUNK, TokenLosses
 
 Finish = Callable[[Tensor], Tensor]
 TRIED_TOKENS = 4
+"""Tokens of the pass that is compared with the model's own logits."""
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from services.engine.training.sample_stories import (
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
+"""Of the sample cells: they are asked for and were never learned, as in the tuning of the storyteller."""
 LONGEST_STORY_TOKENS = 600
 BATCH = 25
-# Three times the same ten characters: no sample story does that.
 LOOP_LENGTH = 10
+"""In characters. Three times the same ten: no sample story does that."""
 LOOP_COUNT = 3
 ENDINGS = "。！？”…"
 

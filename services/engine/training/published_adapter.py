@@ -43,7 +43,7 @@ def publish_adapter(
 ) -> None:
     """Write the adapter as `folder`, replacing what an earlier try left there.
 
-    The folder appears complete: it is written beside its place, handed to `check`, and renamed. Raises OSError, and
+    The folder appears complete: it is written beside its place, handed to `check`, and renamed. Raises: OSError, and
     what `check` raises; nothing is published then.
     """
     partial = folder.with_name(f".{folder.name}.partial")

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 KEPT_RESUME_POINTS = 2
+"""The newest and the one before it."""
 PREFIX = "step-"
 
 
 def save_resume_point(folder: Path, state: dict[str, Any]) -> Path:
     """Write `state` as the newest resume point and drop all but the last two.
 
-    A crash or a full disk in between leaves the earlier ones as they were. Raises OSError.
+    A crash or a full disk in between leaves the earlier ones as they were. Raises: OSError when it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()

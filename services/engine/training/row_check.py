@@ -14,8 +14,8 @@ from services.engine.training.job_store import Job
 from services.engine.training.settings import TrainingSettings
 from services.engine.training.validation import bad_lines_error
 
-# Rows under a template take about a millisecond each.
 FIRST_ROWS = 100
+"""Under a template a row takes about a millisecond."""
 LONGEST_ROWS = 20
 
 

@@ -15,7 +15,7 @@ from services.engine.training.job_store import ClaimLostError
 
 
 class RunRecord:
-    """One attempt at one job. Every write is a transaction of its own. Raises ClaimLostError from all of them."""
+    """One attempt at one job. Every write is a transaction of its own. Raises: ClaimLostError from all of them."""
 
     def __init__(self, store: Store, job_id: str, attempt: int) -> None:
         self._store = store

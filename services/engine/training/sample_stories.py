@@ -11,8 +11,8 @@ from services.engine.training.examples import CompletionExample
 
 SAMPLES_FOLDER = Path(__file__).parents[3] / "data" / "samples"
 FIRST_FILES = ("ultraman_stories.csv", "ultraman_stories_more.csv")
-# Told more plainly: the hero gets the power early on and in the prompt's own word.
 PLAIN_FILES = ("ultraman_stories_again.csv",)
+"""Told more plainly: the hero gets the power early on and in the prompt's own word."""
 SAMPLE_FILES = FIRST_FILES + PLAIN_FILES
 
 FIRST_DYNASTIES = ("唐", "宋", "元", "明", "清", "汉", "魏", "晋", "南北朝")
@@ -27,8 +27,8 @@ LONG_PROMPT = (
     "拥有了{super_power}这样的超能力，通过{story_type}的战斗，帮助奥特曼一起打败了怪兽的故事。"
 )
 SHORT_PROMPT = "{dynasty},{super_power},{story_type} ->"
-# One story in so many is learned after the article's short prompt, so that both prompts are understood.
 SHORT_PROMPT_EVERY = 5
+"""One story in so many is learned after the article's short prompt, so that both prompts are understood."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from services.engine.training.effect import Effect, EffectError, check_effect, m
 def check_served(peft_model: Any, folder: Path, effect: Effect) -> None:
     """Take the adapter off the model and serve it from `folder`. The model cannot be trained afterwards.
 
-    Raises AdapterError, EffectError.
+    Raises: AdapterError when serving cannot apply the adapter, EffectError when it changes nothing or does something
+    else than in training.
     """
     base = peft_model.unload().eval()
     runner = ModelRunner(base, slots=1, context_length=len(effect.tokens), packed=False)

@@ -27,10 +27,15 @@ from services.engine.weights.prepare import prepare_model
 log = structlog.get_logger(__name__)
 
 LARGEST_SEED = 2**31 - 1
+"""Bound of the seeds that are drawn for jobs without one."""
 SWEEP_SECONDS = 600.0
+"""Between two looks for expired files and folders of jobs that are over."""
 ABANDONED_UPLOAD_SECONDS = 24 * 3600.0
+"""Since the last byte: no client is still sending then."""
 RETRY_WHEN_FULL_SECONDS = 60.0
+"""What a client is told to wait while as many jobs are open as may be."""
 RETRY_WHILE_STARTING_SECONDS = 5.0
+"""What a client is told to wait until the base is admitted."""
 
 
 class TrainingService:
@@ -64,7 +69,7 @@ class TrainingService:
     def create_job(self, request: JobRequest, key: IdempotencyKey | None = None) -> Job:
         """Record a job and link what it needs, or return the one that was made with this key before.
 
-        Raises ApiError for a model or file that is not there.
+        Raises: ApiError for a model or file that is not there.
         """
         with self._creating:  # so that two requests with one key do not both find nothing
             made = None if key is None else self.jobs.find_made(key)
@@ -93,7 +98,10 @@ class TrainingService:
             stamp_older_models(self._engine_settings, self.jobs, self._registry.base_fingerprint)
 
     def _get_model(self, name: str) -> ModelEntry:
-        """Return the model to start from, with its base's fingerprint. Raises ApiError."""
+        """Return the model to start from, with its base's fingerprint.
+
+        Raises: OverloadedError while the base is not admitted, NotFoundError when no such model can be asked now.
+        """
         if self._registry.base_fingerprint is None:
             raise OverloadedError(
                 "The engine is starting: its base is not admitted yet. Please retry shortly.",

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# At multiplier 1: what the storyteller is tuned with. No sweep over rates is on record.
 BASE_LEARNING_RATE = 4e-4
+"""At multiplier 1: what the storyteller is tuned with. No sweep over rates is on record."""
 
 
 class TrainingSettings(BaseSettings):

@@ -45,8 +45,8 @@ GEMMA_NOTICE = Path(__file__).parents[1] / "weights" / "NOTICE"
 LORA_SHAPE = LoraShape(rank=16, alpha=32)
 BATCH_SIZE = 2
 RESUME_POINT_SECONDS = 120.0
-# It was tuned on bare prompts, so a chat message is passed on as it is, without role labels.
 RAW_PROMPTS = {"separator": "", "stop": ""}
+"""It was tuned on bare prompts, so a chat message is passed on as it is, without role labels."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Stage:
     files: tuple[str, ...]
 
 
-# The words that a cell asks for count more than the rest: without emphasis half of the stories left the power unnamed.
-# What each stage is for and what else was tried: docs/adr/0022-the-storyteller-learns-in-three-stages.md.
 STAGES = (
     Stage(epochs=4, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=4.0, files=FIRST_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=PLAIN_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=FIRST_FILES + PLAIN_FILES),
 )
+"""The words that a cell asks for count more than the rest: without emphasis half of the stories left the power unnamed.
+What each stage is for and what else was tried: docs/adr/0022-the-storyteller-learns-in-three-stages.md."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,13 +22,14 @@ from services.engine.training.validation import InvalidFileError, check_file
 log = structlog.get_logger(__name__)
 
 REPOSITORY = Path(__file__).parents[3]
-# Threads that wait must sleep: spinning ones take the processor from the streams, and from one another.
 TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
-# How long a trainer may take to leave a resume point when the engine stops. A step is one to two seconds.
+"""Threads that wait must sleep: spinning ones take the processor from the streams, and from one another."""
 STOP_SECONDS = 10.0
-# After a failure of the supervisor itself (a full disk, a locked store): wait, then look again.
+"""How long a trainer may take to leave a resume point when the engine stops. A step is one to two seconds."""
 PAUSE_AFTER_FAILURE_SECONDS = 5.0
+"""After a failure of the supervisor itself (a full disk, a locked store): wait, then look again."""
 LOG_TAIL_CHARACTERS = 600
+"""Of the trainer's last line that are told when it died."""
 
 
 class Supervisor:

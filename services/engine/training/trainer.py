@@ -32,6 +32,7 @@ from services.engine.training.validation import InvalidFileError
 log = structlog.get_logger(__name__)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk, quota or file that is full."""
 
 
 def main() -> None:

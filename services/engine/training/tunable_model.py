@@ -20,8 +20,8 @@ from services.engine.training.completion_loss import TokenLosses, measure_logits
 from services.engine.training.encoding import TrainingSequence
 from services.engine.training.output_head import find_head
 
-# What the parts of a model call their dropout rates and the noise that they add while they are trained.
 NOISE_WORDS = ("drop", "jitter")
+"""What the parts of a model call their dropout rates and the noise that they add while they are trained."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def _select(sequences: Sequence[TrainingSequence], prompt_too: bool) -> tuple[Te
 def attach_new_adapter(base: Any, shape: LoraShape, seed: int, padding_token: int) -> TunableModel:
     """Add a fresh adapter on the layers that serving applies adapters to; it changes nothing until it has learned.
 
-    The base's own dropout and noise are off from then on. Raises BaseRefusedError.
+    The base's own dropout and noise are off from then on. Raises: BaseRefusedError when it has no such layers, or PEFT
+    takes others.
     """
     targets = find_adapter_targets(base)
     if not targets:
@@ -121,7 +122,7 @@ def attach_new_adapter(base: Any, shape: LoraShape, seed: int, padding_token: in
 def attach_parent_adapter(base: Any, parent_folder: Path, padding_token: int) -> TunableModel:
     """Add a copy of a tuned model's adapter, to learn on; the parent's files are not touched.
 
-    Raises BaseRefusedError unless every tensor of it has found its place.
+    Raises: BaseRefusedError unless every tensor of it has found its place.
     """
     silence_noise(base)
     peft_model = PeftModel.from_pretrained(base, str(parent_folder), is_trainable=True)

