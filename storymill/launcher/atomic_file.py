@@ -45,7 +45,7 @@ def explain_write_failure(path: Path, error: OSError) -> StateDirError:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk. Raises: OSError."""
+    """Wait until the names in a folder are on the disk. Raises: OSError when it cannot be opened, or the disk fails."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -19,7 +19,8 @@ class EngineModel:
 
 
 def keep_engine_model(root: Path, chosen: EngineModel) -> None:
-    """Let every later `up` on this state directory serve the model. Raises StateDirError."""
+    """Let every later `up` on this state directory serve the model. Raises: StateDirError when the choice cannot be
+    written; OSError when the directory cannot be made."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_file(root / FILE_NAME, json.dumps(asdict(chosen)) + "\n")
 

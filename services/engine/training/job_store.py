@@ -103,7 +103,7 @@ class JobStore:
             return _get(connection, job_id)
 
     def find_made(self, key: IdempotencyKey) -> Job | None:
-        """Return the job that this key's request made, or None. Raises: InvalidRequestError if that asked for another."""
+        """Return the job that this key's request made, or None. Raises: InvalidRequestError if it asked for another."""
         with self._store.read() as connection:
             job_id = find_made(connection, key)
         return None if job_id is None else self.find(job_id)

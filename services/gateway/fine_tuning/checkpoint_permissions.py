@@ -38,7 +38,7 @@ async def delete_permission(checkpoint: str, permission_id: str, gateway: Gatewa
 
 
 async def require_checkpoint(gateway: Gateway, caller: Principal, checkpoint: str) -> None:
-    """Pass for a checkpoint or tuned model of the project. Raises: NotFoundError."""
+    """Pass for a checkpoint or tuned model of the project. Raises: NotFoundError for any other name."""
     async with gateway.database.transaction() as session:
         if not await fine_tuning_checkpoints.has_checkpoint(session, caller.project_id, checkpoint):
             raise model_not_found(checkpoint)

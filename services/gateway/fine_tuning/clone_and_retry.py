@@ -18,14 +18,16 @@ RETRIED_FROM = "retried_from"
 
 
 async def plan_clone(gateway: Gateway, caller: Principal, job_id: str, overrides: Json) -> JobRequest:
-    """Return the request of a job with some fields replaced. Raises: NotFoundError, RequestValidationError."""
+    """Return the request of a job with some fields replaced. Raises: NotFoundError when the project has no such
+    job; RequestValidationError when what comes out is no valid request."""
     async with gateway.database.transaction() as session:
         job = await get_row(session, caller, job_id)
     return read_request(override(describe_request(job), overrides))
 
 
 async def plan_retry(gateway: Gateway, caller: Principal, job_id: str) -> tuple[FineTuningJob, JobRequest]:
-    """Return a job that came to nothing and its request. Raises: NotFoundError, WrongStatusError."""
+    """Return a job that came to nothing and its request. Raises: NotFoundError when the project has no such job;
+    WrongStatusError when it neither failed nor was cancelled."""
     async with gateway.database.transaction() as session:
         job = await get_row(session, caller, job_id)
     if job.status not in FINE_TUNING_JOB.repeatable:

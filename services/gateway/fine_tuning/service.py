@@ -58,7 +58,8 @@ async def order_job(
 
 
 def require_sense(gateway: Gateway, request: JobRequest, start: StartModel) -> None:
-    """Pass when what is asked for goes together. Raises: InvalidRequestError."""
+    """Pass when what is asked for goes together. Raises: InvalidRequestError for a replay without ancestors, a method
+    that the provider does not know, or a budget without a known price."""
     if request.replay is not None and request.replay.share and start.parent_id is None:
         message = f"replay: '{request.model}' has learned from no rows of this project that could be mixed in."
         raise InvalidRequestError(message, param="replay", code="no_ancestors")
@@ -144,7 +145,7 @@ async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Want
 async def list_checkpoints(
     gateway: Gateway, caller: Principal, job_id: str, after: str | None, limit: int
 ) -> tuple[Sequence[FineTuningCheckpoint], bool]:
-    """Return a page of checkpoints, newest first. Raises: NotFoundError."""
+    """Return a page of checkpoints, newest first. Raises: NotFoundError when the project has no such job."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
         return await fine_tuning_checkpoints.list_checkpoints(session, job_id, after, limit)
@@ -153,14 +154,14 @@ async def list_checkpoints(
 async def list_metrics(
     gateway: Gateway, caller: Principal, job_id: str, after_step: int | None, limit: int
 ) -> tuple[Sequence[FineTuningMetric], bool]:
-    """Return what steps measured, in their order. Raises: NotFoundError."""
+    """Return what steps measured, in their order. Raises: NotFoundError when the project has no such job."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
         return await fine_tuning_metrics.list_metrics(session, job_id, after_step, limit)
 
 
 async def list_changes(gateway: Gateway, caller: Principal, job_id: str) -> Sequence[FineTuningChange]:
-    """Return the changes of status, oldest first. Raises: NotFoundError."""
+    """Return the changes of status, oldest first. Raises: NotFoundError when the project has no such job."""
     async with gateway.database.transaction() as session:
         await get_row(session, caller, job_id)
         return await fine_tuning_changes.list_changes(session, job_id)

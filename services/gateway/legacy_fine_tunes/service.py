@@ -38,7 +38,8 @@ async def list_fine_tunes(gateway: Gateway, caller: Principal) -> list[Json]:
 
 
 async def delete_fine_tune(gateway: Gateway, caller: Principal, fine_tune_id: str) -> Json:
-    """Hide a fine-tune that is over; its model stays. Raises: NotFoundError, ConflictError."""
+    """Hide a fine-tune that is over; its model stays. Raises: NotFoundError when the project has none such or it was
+    deleted before; ConflictError while it is not over."""
     job = await get_fine_tune(gateway, caller, fine_tune_id)
     async with gateway.database.transaction() as session:
         if not await legacy_fine_tunes.delete_legacy_job(session, caller.project_id, job.id):

@@ -104,7 +104,7 @@ class WebhookDesk:
 
 
 async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery, hold: Hold) -> None:
-    """Send one webhook and write what became of it. Raises: LostRowError."""
+    """Send one webhook and write what became of it. Raises: LostRowError when the row is lost before the call."""
     await hold.confirm()
     error, wait = await try_send(sender, delivery)
 

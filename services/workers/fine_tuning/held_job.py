@@ -50,18 +50,19 @@ class HeldJob:
     async def writing(self) -> AsyncIterator[tuple[AsyncSession, FineTuningJob]]:
         """Yield a session and the job's row, locked: what is written there is written only while the job is ours.
 
-        Raises: LostJobError."""
+        Raises: LostJobError, before the block begins, when another has the job or it is over."""
         async with self.context.database.transaction() as session:
             yield session, await lock_claimed(session, self.claimed)
 
     async def confirm(self) -> None:
-        """Return when the job is surely ours: before anything that its provider is paid for. Raises: LostRowError."""
+        """Return when the job is surely ours: before anything that its provider is paid for. Raises: LostRowError when
+        it is lost, or when its lease has run out before the keeper has it."""
         if self.hold is not None:
             await self.hold.confirm()
         elif self.lease.is_over:
             raise LostRowError(self.id)
 
     async def load(self) -> FineTuningJob:
-        """Return the row as it is now. Raises: LostJobError."""
+        """Return the row as it is now. Raises: LostJobError when another has the job or it is over."""
         async with self.writing() as (_, job):
             return job

@@ -45,7 +45,9 @@ async def run_job(held: HeldJob) -> None:
 
 
 async def run_step(held: HeldJob) -> bool:
-    """Do the job's present step; say whether there is more to do. Raises: LostJobError."""
+    """Do the job's present step; say whether there is more to do. Failures of the step are settled here.
+
+    Raises: LostJobError, or LostRowError before a call that costs, when the job is lost."""
     try:
         job = await held.load()
         if job.status == "paused" and job.upstream_job_id is None and job.wanted is None:
@@ -79,7 +81,8 @@ async def is_over(held: HeldJob) -> bool:
 
 async def settle_failure(held: HeldJob, error: Exception) -> bool:
     """Let the step wait and be tried again, or fail the job; say whether there is more to do. Whatever goes wrong
-    here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostJobError."""
+    here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostJobError when another
+    has the job or it is over."""
     try:
         return await carry_out_verdict(held, error)
     except (LostJobError, LostRowError):
@@ -108,7 +111,7 @@ async def carry_out_verdict(held: HeldJob, error: Exception) -> bool:
 
 async def settle_defect(held: HeldJob, defect: Exception) -> bool:
     """Count a try for a failure that could not be settled, before anything else; after as many as defects get, end
-    the job in words of our own. Raises: LostJobError."""
+    the job in words of our own. Raises: LostJobError when another has the job or it is over."""
     try:
         job = await held.load()
         verdict = judge(defect, job.tries + 1)

@@ -24,7 +24,7 @@ class Renewed:
 
 
 class CompletionRows(RowKind[RunningCompletion, Renewed]):
-    """Rows of `completion`."""
+    """Rows of `completion`: a renewal stores the text so far and hears of a cancel."""
 
     name: ClassVar[str] = "completion"
 

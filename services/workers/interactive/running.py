@@ -42,7 +42,8 @@ class RunningCompletion:
         return self.claimed.id
 
     async def confirm(self) -> None:
-        """Return when the row is surely ours: before a call leaves. Raises: LostRowError."""
+        """Return when the row is surely ours: before a call leaves. Raises: LostRowError when it is lost, or when
+        its lease has run out before the keeper has it."""
         if self.hold is not None:
             await self.hold.confirm()
         elif self.lease.is_over:

@@ -60,7 +60,8 @@ async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCom
 
 
 async def confirm_before_call(running: RunningCompletion) -> None:
-    """Wait until the row is surely ours. A call that does not leave because of it is free. Raises: LostRowError."""
+    """Wait until the row is surely ours. A call that does not leave because of it is free. Raises: LostRowError when
+    the row is lost."""
     try:
         await running.confirm()
     except (LostRowError, asyncio.CancelledError):

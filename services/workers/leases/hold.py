@@ -29,7 +29,7 @@ class Hold:
 
     async def confirm(self) -> None:
         """Return when the row is surely ours: at once while its lease runs, else after the next renewal that reaches
-        the store. Raises: LostRowError."""
+        the store. Raises: LostRowError when the row is lost before that."""
         if self.is_fresh:
             return
         self._hurry()

@@ -69,7 +69,8 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
 
 
 async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> None:
-    """Have both models write what is missing. Raises: LlmError, LostRowError."""
+    """Have both models write what is missing. Raises: LlmError when a provider refuses or patience is over;
+    LostRowError when the comparison is another's."""
     model, against = sides
     parameters = request["parameters"]
 
@@ -85,7 +86,8 @@ async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Si
 
 
 async def judge_pairs(calls: PaidCalls, request: dict[str, Any]) -> None:
-    """Have the judge vote on every pair, in both orders. Raises: LlmError, CannotScoreError, LostRowError."""
+    """Have the judge vote on every pair, in both orders. Raises: CannotScoreError when nobody serves the judge;
+    LlmError when its provider refuses or patience is over; LostRowError when the comparison is another's."""
     judge = request["judge"]
     target, kind = await find_target(calls.context, judge["model"]), judge["format"]
 
@@ -152,7 +154,7 @@ async def score_sides(calls: PaidCalls, request: dict[str, Any], sides: tuple[Si
 async def record_result(
     context: WorkerContext, claimed: ClaimedWork, held_out: dict[str, Any] | None, *, is_judged: bool
 ) -> None:
-    """Write the outcome, or leave the pairs to people. Raises: LostRowError."""
+    """Write the outcome, or leave the pairs to people. Raises: LostRowError when the comparison is another's."""
 
     async def write(session: AsyncSession) -> bool:
         pairs = await comparisons.list_pairs(session, claimed.id)

@@ -73,7 +73,8 @@ async def find_target(context: WorkerContext, model: str) -> Target:
 
 async def score_pairs(calls: PaidCalls, target: Target, pairs: Sequence[Pair]) -> TextScore:
     """Return the score over the completions of all rows. The first is asked alone: a provider that cannot score costs
-    one call. Raises: CannotScoreError, LlmError."""
+    one call. Raises: CannotScoreError when it cannot, or when no completion has a token; LlmError when patience is
+    over; LostRowError when the row is another's."""
     score = await score_pair(calls, target, pairs[0])
     slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
@@ -93,7 +94,8 @@ async def score_pairs(calls: PaidCalls, target: Target, pairs: Sequence[Pair]) -
 
 
 async def score_pair(calls: PaidCalls, target: Target, pair: Pair) -> TextScore:
-    """Return the score of one completion after its prompt. Raises: CannotScoreError, LlmError."""
+    """Return the score of one completion after its prompt. Raises: CannotScoreError when the provider refuses for good
+    or tells no log probabilities; LlmError when patience is over; LostRowError when the row is another's."""
     prompt, completion = pair
     try:
         answer = await calls.ask(target, "completion", {**SCORING_BODY, "prompt": prompt + completion})
@@ -105,7 +107,7 @@ async def score_pair(calls: PaidCalls, target: Target, pair: Pair) -> TextScore:
 
 
 async def record_score(context: WorkerContext, claimed: ClaimedWork, score: TextScore) -> None:
-    """Write what was measured. Raises: LostRowError."""
+    """Write what was measured. Raises: LostRowError when the evaluation is another's."""
     values = {
         "status": "succeeded",
         "loss": score.loss,
@@ -118,13 +120,13 @@ async def record_score(context: WorkerContext, claimed: ClaimedWork, score: Text
 
 
 async def record_failure(context: WorkerContext, claimed: ClaimedWork, code: str, message: str) -> None:
-    """Write why nothing was measured. Raises: LostRowError."""
+    """Write why nothing was measured. Raises: LostRowError when the row is another's."""
     await settle_work(context, lambda session: fail_work(session, claimed, code, message))
     log.info("model_not_evaluated", evaluation=claimed.id, code=code, reason=message)
 
 
 async def settle_work(context: WorkerContext, write: Callable[[AsyncSession], Awaitable[bool]]) -> None:
     """Write what has been paid for, waiting for Postgres if it is away. `write` says whether the row is ours, and
-    writes nothing when it is not. Raises: LostRowError."""
+    writes nothing when it is not. Raises: LostRowError when `write` says no."""
     if not await write_patiently(context.database, write, what="settle model work"):
         raise LostRowError

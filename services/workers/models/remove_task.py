@@ -35,7 +35,7 @@ async def remove_model(context: WorkerContext, model_id: str) -> None:
 
 
 async def remove(context: WorkerContext, owed: OwedRemoval, hold: Hold) -> None:
-    """Ask the provider, and write what came of it. Raises: LostRowError."""
+    """Ask the provider, and write what came of it. Raises: LostRowError when the row is lost before the call."""
     provider = context.providers.find(owed.provider)
     if provider is None:
         log.warning("model_left_at_provider", model=owed.name, reason=f"no provider '{owed.provider}' is configured")

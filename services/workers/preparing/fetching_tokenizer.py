@@ -83,7 +83,7 @@ async def fetch_content(context: WorkerContext, target: Target, card: TokenizerC
 
 
 def require_content(card: TokenizerCard, path: Path, source: str) -> None:
-    """Pass when the file is what the card names. Raises: WrongContentError."""
+    """Pass when the file is what the card names. Raises: WrongContentError when its SHA-256 is another."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != card.sha256:

@@ -17,7 +17,7 @@ from shared.stores.db.repositories.dataset_claims import (
 
 
 class DatasetRows(RowKind[ClaimedDataset, None]):
-    """Rows of `dataset`."""
+    """Rows of `dataset`: a renewal says only which of them are still ours."""
 
     name: ClassVar[str] = "dataset"
 

@@ -61,7 +61,7 @@ class Database:
             yield session
 
     async def ping(self) -> None:
-        """Ask Postgres for nothing. Raises: StoreAwayError."""
+        """Ask Postgres for nothing. Raises: StoreAwayError when it is not reached, or cannot answer just now."""
         with translating():
             async with self.engine.connect() as connection:
                 await connection.execute(text("select 1"))

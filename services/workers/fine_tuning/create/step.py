@@ -38,7 +38,11 @@ class Intent:
 
 
 async def create_upstream(held: HeldJob) -> None:
-    """Do the step. Raises: LlmError, LostJobError."""
+    """Have the provider make the job, or find the one that was made before a crash, and go on to `follow`; a job that
+    is to be cancelled or paused, and was not made, is so here.
+
+    Raises: LlmError when the provider cannot list, make or cancel; LostRowError when the job is lost before the order;
+    LostJobError when a write finds it lost: what was made is cancelled, unless the new owner has it or may find it."""
     intent = await record_intent(held)
     found = [] if intent.is_first else await find_made(held, intent.job)
     if not found and intent.job.wanted is not None and await carry_out_here(held):

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 async def fail_job(held: HeldJob, error: JobFailedError) -> bool:
     """Fail the job, or have its training cancelled first; say whether there is more to do. What cannot be cancelled
-    either ends here, booked as unknown. Raises: LostJobError."""
+    either ends here, booked as unknown. Raises: LostJobError when another has the job or it is over."""
     async with held.writing() as (session, job):
         if job.step == GIVE_UP:
             fate = f"It could not be cancelled ({error}): {name_training(job)} may go on, and cost. Look for it there"
@@ -42,7 +42,7 @@ async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob) -> 
     """Fail a claimed job whose provider is not configured any more. One that is being trained there waits about two
     hours for the provider to be configured again, so that it can be cancelled; the reaper sends it meanwhile.
 
-    Raises: LostJobError."""
+    Raises: LostJobError when another has the job or it is over."""
     async with context.database.transaction() as session:
         job = await lock_claimed(session, claimed)
         error = JobFailedError(PROVIDER_UNKNOWN, f"The provider '{job.provider}' is not configured any more.")

@@ -83,7 +83,7 @@ async def settle_unknown(held: HeldJob, job: FineTuningJob) -> None:
 
 async def stop_training(held: HeldJob, upstream_id: str) -> Stopped | None:
     """Cancel a training, and look until it is over, however long that takes where it cannot be cancelled; None when its
-    provider does not know it. Raises: LlmError, LostJobError."""
+    provider does not know it. Raises: LlmError when the provider cannot tell how it is, or cannot cancel just now."""
     pace, waited, has_run = Pace(held.provider.capabilities), False, False
     while True:
         seen = await look_and_cancel(held, upstream_id)

@@ -30,7 +30,8 @@ log = get_logger(__name__)
 
 
 async def register_result(held: HeldJob) -> None:
-    """Do the step. Raises: LostJobError."""
+    """Put the model into the registry and end the job as succeeded. Raises: LostJobError when another has the job or it
+    is over: nothing is written then."""
     job = await held.load()
     template = None if job.dataset_version_id else await read_template(held, job)
     async with held.writing() as (session, row):

@@ -26,7 +26,10 @@ PATIENCE_TRIES: Final = MOST_TRIES_OF[LATE] - 1
 
 
 async def fetch_results(held: HeldJob) -> None:
-    """Do the step. Raises: NotYetError, LlmError, LostJobError."""
+    """Store what the provider's result file says and a table of our own, and go on to `register`.
+
+    Raises: NotYetError while the provider's file is late; LlmError when reading it fails in a way that may pass;
+    LostJobError when another has the job or it is over."""
     job = await held.load()
     told = await read_told(held, job)
     async with held.writing() as (session, _):

@@ -37,7 +37,8 @@ class LocalFiles:
 
 
 async def fetch_files(context: WorkerContext, job: FineTuningJob, training_file_id: str, folder: Path) -> LocalFiles:
-    """Copy the job's files into `folder` and check them. Raises: JobFailedError."""
+    """Copy the job's files into `folder` and check them. Raises: JobFailedError when one is gone or of another purpose,
+    holds nothing that the method can learn from, or when training rows are also validated on."""
     training = await fetch_file(context, job, training_file_id, "training_file", folder / "training.jsonl")
     validation, keys = None, set[bytes]()
     if job.validation_file_id is not None:
@@ -57,7 +58,7 @@ async def fetch_files(context: WorkerContext, job: FineTuningJob, training_file_
 
 
 async def fetch_file(context: WorkerContext, job: FineTuningJob, file_id: str, param: str, path: Path) -> Path:
-    """Copy a file out of the store. Raises: JobFailedError."""
+    """Copy a file out of the store. Raises: JobFailedError when it or its bytes are gone, or it has another purpose."""
     async with context.database.transaction() as session:
         file = await files.find_file(session, job.project_id, file_id)
     if file is None:

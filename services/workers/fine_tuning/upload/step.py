@@ -24,7 +24,11 @@ from shared.texts.training_file import count_training_tokens
 
 
 async def upload_files(held: HeldJob) -> None:
-    """Do the step. Raises: JobFailedError, LlmError, LostJobError."""
+    """Bring the checked files to the provider, note their ids there and the estimate, and go on to `create`; a job that
+    is to be cancelled or paused is so here.
+
+    Raises: JobFailedError when a file cannot be used; LlmError when the provider cannot list or take one; LostRowError
+    when the job is lost before an upload, LostJobError when a write finds it lost or over."""
     job = await held.load()
     if job.wanted is not None and await carry_out_here(held):
         return
@@ -57,7 +61,8 @@ async def carry_out_here(held: HeldJob) -> bool:
 
 
 async def find_training_file(held: HeldJob, job: FineTuningJob) -> str:
-    """Return the file to train on: the job's own, or one with replayed rows mixed in. Raises: JobFailedError."""
+    """Return the file to train on: the job's own, or one with replayed rows mixed in. Raises: JobFailedError when a
+    file that is needed for the mixing is gone."""
     if not job.replay or not job.replay.get("share"):
         return job.training_file_id
     try:

@@ -85,7 +85,7 @@ def number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """Return a line's object. Raises: BadLineError."""
+    """Return a line's object. Raises: BadLineError when it is not JSON, or no object."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -110,7 +110,7 @@ def check_row(row: dict[str, Any]) -> RowFormat:
 
 
 def check_pair(row: dict[str, Any]) -> None:
-    """Raises: BadLineError."""
+    """Pass for a prompt and a completion. Raises: BadLineError when one is no string, or the completion is blank."""
     for name in ("prompt", "completion"):
         if name not in row:
             raise BadLineError(f'"{name}" is missing')
@@ -121,7 +121,8 @@ def check_pair(row: dict[str, Any]) -> None:
 
 
 def check_messages(messages: object, where: str, *, needs_answer: bool = True) -> None:
-    """Raises: BadLineError."""
+    """Pass for a list of messages; `where` names it in errors. Raises: BadLineError when it is empty or no list, when a
+    message has an unknown role or no content, or when an answer is needed and there is none."""
     if not isinstance(messages, list) or not messages:
         raise BadLineError(f"{where} must be a list with at least one message")
     for index, message in enumerate(messages, start=1):
@@ -137,7 +138,7 @@ def check_messages(messages: object, where: str, *, needs_answer: bool = True) -
 
 
 def check_preference(row: dict[str, Any]) -> None:
-    """Raises: BadLineError."""
+    """Pass for a chat with two answers. Raises: BadLineError when one of the three is no usable list of messages."""
     asked = row.get("input")
     check_messages(asked.get("messages") if isinstance(asked, dict) else None, '"input.messages"', needs_answer=False)
     for name in ("preferred_output", "non_preferred_output"):

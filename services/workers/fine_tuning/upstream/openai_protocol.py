@@ -104,7 +104,7 @@ class OpenAiFineTuning:
             query["after"] = jobs[-1].id
 
     async def get_job(self, job_id: str) -> UpstreamJob:
-        """Return a job."""
+        """Return a job as it is now. Raises: LlmError when the provider does not know it, or gives no usable answer."""
         with translated_failures():
             answer = await self._client.fine_tuning.jobs.with_raw_response.retrieve(job_id)
         return parse_job(answer.content)

@@ -99,7 +99,7 @@ class FineTuningProvider(Protocol):
         ...
 
     async def get_job(self, job_id: str) -> UpstreamJob:
-        """Return a job."""
+        """Return a job as it is now. Raises: LlmError when the provider does not know it, or gives no usable answer."""
         ...
 
     async def change_job(self, job_id: str, wish: str) -> UpstreamJob:

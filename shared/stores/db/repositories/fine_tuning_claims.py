@@ -100,7 +100,8 @@ async def claim_job(session: AsyncSession, job_id: str, worker_id: str, lease_se
 
 
 async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuningJob:
-    """Return the row of a job that is still ours, locked until the end of the transaction. Raises: LostJobError."""
+    """Return the row of a job that is still ours, locked until the end of the transaction. Raises: LostJobError when
+    another has claimed it since, or it is over."""
     query = select(FineTuningJob).where(
         FineTuningJob.id == claimed.id, FineTuningJob.attempt == claimed.attempt, FineTuningJob.step != "done"
     )
@@ -132,7 +133,8 @@ async def hand_back_jobs(session: AsyncSession, held: Sequence[ClaimedJob]) -> N
 
 
 async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, delay_seconds: float) -> None:
-    """Count a failure of the present step, and let it wait, whoever holds the job then. Raises: LostJobError."""
+    """Count a failure of the present step, and let it wait, whoever holds the job then. Raises: LostJobError when
+    another has claimed it since, or it is over."""
     values = {"id": claimed.id, "attempt": claimed.attempt, "tries": tries, "delay_seconds": delay_seconds}
     if (await session.execute(DELAY, values)).scalar() is None:
         raise LostJobError(claimed.id)

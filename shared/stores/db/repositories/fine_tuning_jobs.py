@@ -113,7 +113,7 @@ async def ask_for(session: AsyncSession, project_id: str, job_id: str, wanted: W
     A job that the provider cannot know of yet changes at once; for any other the wish is noted, and its worker
     carries it out within a second. Asking again for what is so already changes nothing.
 
-    Raises: WrongStatusError."""
+    Raises: WrongStatusError when the job's status does not allow it."""
     query = select(FineTuningJob).where(FineTuningJob.id == job_id, FineTuningJob.project_id == project_id)
     job = (await session.scalars(query.with_for_update())).one_or_none()
     if job is None or job.status == REACHED[wanted]:

@@ -17,7 +17,7 @@ async def ensure_project(session: AsyncSession, name: str) -> Project:
 
 
 async def find_project(session: AsyncSession, project_id: str) -> Project | None:
-    """Return a project."""
+    """Return the project with that id; None when there is none."""
     return await session.get(Project, project_id)
 
 
