@@ -19,7 +19,7 @@ def write_random_adapter(base: Path, folder: Path, model_id: str, base_name: str
         for name, weight in tuned.named_parameters():
             if "lora_" in name:
                 weight.data.normal_(std=0.3)
-    tuned.save_pretrained(folder)
+    tuned.save_pretrained(folder, save_embedding_layers=False)
     card: dict[str, object] = {
         "id": model_id,
         "base": base_name,

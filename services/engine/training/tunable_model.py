@@ -65,7 +65,7 @@ class TunableModel:
 
     def adapter_weights(self) -> dict[str, Tensor]:
         """The adapter's tensors by name, on the CPU."""
-        return {name: value.cpu() for name, value in get_peft_model_state_dict(self.peft_model).items()}
+        return {name: value.cpu() for name, value in read_adapter_tensors(self.peft_model).items()}
 
     def load_adapter_weights(self, weights: dict[str, Tensor]) -> None:
         """Put back what `adapter_weights` returned."""
@@ -127,7 +127,7 @@ def attach_parent_adapter(base: Any, parent_folder: Path, padding_token: int) ->
     silence_noise(base)
     peft_model = PeftModel.from_pretrained(base, str(parent_folder), is_trainable=True)
     wanted = load_file(parent_folder / "adapter_model.safetensors")
-    found = get_peft_model_state_dict(peft_model)
+    found = read_adapter_tensors(peft_model)
     lost = sorted(name for name in wanted.keys() | found.keys() if not _same(wanted.get(name), found.get(name)))
     if lost:
         raise BaseRefusedError(
@@ -137,6 +137,13 @@ def attach_parent_adapter(base: Any, parent_folder: Path, padding_token: int) ->
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return TunableModel(peft_model, padding_token)
+
+
+def read_adapter_tensors(peft_model: PeftModel) -> dict[str, Tensor]:
+    """Return an adapter's tensors by name. Only linear layers carry one, so the embeddings are not looked at: to find
+    out whether they were resized, peft would ask a model hub for the base."""
+    tensors: dict[str, Tensor] = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
+    return tensors
 
 
 def silence_noise(base: Any) -> None:
