@@ -1,10 +1,11 @@
 """What one gateway process holds: its stores, the sender of tasks, the stream hub, the model catalog."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from redis.asyncio import Redis
 
+from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
 from shared.contracts.stream.stored_text import StoredText
@@ -39,6 +40,8 @@ class Gateway:
     authenticator: Authenticator
     objects: ObjectStore
     job_watch: JobWatch
+    opening: ProjectTurns = field(default_factory=ProjectTurns)
+    """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:

@@ -3,6 +3,7 @@
 Base weights stay as loaded (bfloat16); adapter weights are float32, since small updates vanish in bfloat16.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,9 @@ def attach_parent_adapter(base: Any, parent_folder: Path, padding_token: int) ->
     Raises: BaseRefusedError unless every tensor of it has found its place.
     """
     silence_noise(base)
-    peft_model = PeftModel.from_pretrained(base, str(parent_folder), is_trainable=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of tensors without a place: they are refused below, by name
+        peft_model = PeftModel.from_pretrained(base, str(parent_folder), is_trainable=True)
     wanted = load_file(parent_folder / "adapter_model.safetensors")
     found = read_adapter_tensors(peft_model)
     lost = sorted(name for name in wanted.keys() | found.keys() if not _same(wanted.get(name), found.get(name)))

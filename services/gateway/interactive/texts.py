@@ -92,7 +92,7 @@ async def open_texts(
         )
         for index, text in enumerate(kept)
     ]
-    async with gateway.database.transaction() as session:
+    async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
         limit = gateway.settings.max_open_completions
         has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
         if not (has_room and await completions.add_completions(session, rows, most_open=limit)):

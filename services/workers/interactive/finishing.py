@@ -40,6 +40,18 @@ async def finish(
     await note_end_published(context, handle.stream_id)
 
 
+async def settle_lost(context: WorkerContext, handle: StreamHandle, call: Call) -> None:
+    """Keep the books of a call whose row is another's, or may be: the row stays as it is, and nothing is published."""
+
+    async def commit() -> None:
+        async with context.database.transaction() as session:
+            await settle_calls(session, [call], superseded=True)
+
+    await keep_trying(commit, what="settle a lost call")
+    log.info("completion_lost", stream=handle.stream_id, attempt=handle.attempt)
+    await handle.abandon()
+
+
 def build_finished(handle: StreamHandle, status: str, call: Call | None, error: dict[str, Any] | None) -> FinishedText:
     """Return the row's final state from what the stream holds: text and stream cannot differ."""
     usage = call.usage if call else None

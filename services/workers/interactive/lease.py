@@ -37,7 +37,9 @@ class CompletionRows(RowKind[RunningCompletion, Renewed]):
         chars = {self.key(row): row.handle.chars for row in rows}
         checkpoints = [row.checkpoint(with_text=True) for row in rows]
         ours = await renew_completions(session, lease.worker_id, checkpoints, lease.seconds)
-        return {key: Renewed(cancelled, chars[key]) for key, cancelled in ours.items()}
+        advancing = [(row.id, row.claimed.attempt) for row in rows if row.is_advancing]
+        ours = {**dict.fromkeys(advancing, False), **ours}
+        return {key: Renewed(cancelled, chars[key]) for key, cancelled in ours.items() if key in chars}
 
     def hear(self, row: RunningCompletion, wanted: Renewed) -> None:
         row.checkpointed_chars = wanted.chars

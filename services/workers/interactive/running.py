@@ -35,6 +35,8 @@ class RunningCompletion:
     reader: asyncio.Task[None] | None = None
     """The task that reads the upstream; cancelling it closes the socket."""
     checkpointed_chars: int = 0
+    is_advancing: bool = False
+    """The row goes on to its next attempt just now: a renewal under the one before says nothing."""
 
     @property
     def id(self) -> str:

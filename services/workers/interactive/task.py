@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
-from services.workers.interactive.finishing import finish
+from services.workers.interactive.finishing import finish, settle_lost
 from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_upstream
@@ -95,13 +95,17 @@ async def go_on(context: WorkerContext, running: RunningCompletion) -> bool:
     """Begin the row's next attempt after a failed call; False when the row is not ours any more."""
     failure = running.call.failure
     await running.handle.abandon()
-    advanced = await advance(context, running.call)
-    if advanced is None:
-        return False
-    following, running.lease = advanced
+    running.is_advancing = True
+    try:
+        advanced = await advance(context, running.call)
+        if advanced is None:
+            return False
+        following, running.lease = advanced
+        running.claimed, running.call = following.claimed, following
+    finally:
+        running.is_advancing = False
     if running.hold is not None:
         running.hold.note_renewed(running.lease.begun_at)
-    running.claimed, running.call = following.claimed, following
     running.checkpointed_chars = 0
     running.handle = context.stream_writer.open(running.id, following.claimed.attempt)
     await running.handle.begin(str(failure.failure_class) if failure else None)
@@ -115,7 +119,10 @@ async def fail(context: WorkerContext, running: RunningCompletion, failure: LlmE
 
 async def finish_stopped(context: WorkerContext, running: RunningCompletion) -> None:
     """End a call that was cut short: cancelled with its partial text, or lost, when only the books are kept."""
-    if running.stop_reason is StopReason.CANCELLED and running.call.failure is None:
+    if running.stop_reason is StopReason.LOST:
+        await settle_lost(context, running.handle, running.call)
+        return
+    if running.call.failure is None:
         running.call.cancel()
     await finish(context, running.handle, "cancelled", call=running.call)
 

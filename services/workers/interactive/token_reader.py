@@ -21,9 +21,10 @@ async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: Ru
 
     Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
     call = running.call
-    running.reader = asyncio.create_task(_read(context, keeper, running), name=f"read-{running.id}")
+    call.failure = LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row was not surely ours")
     if running.stop_reason is not None:
-        running.reader.cancel()
+        return
+    running.reader = asyncio.create_task(_read(context, keeper, running), name=f"read-{running.id}")
     try:
         await running.reader
     except LlmError as error:
@@ -44,8 +45,11 @@ async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: Ru
 
 
 async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
-    await confirm_before_call(running)
+    """Wait until the row is surely ours, then call. Until then its failure says that it did not leave: it is free,
+    however the waiting ends."""
+    await running.confirm()
     call, begun = running.call, time.monotonic()
+    call.failure = None
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
     async with context.llm.stream(call.target, kind, running.claimed.request) as stream:
         call.request_id = stream.request_id
@@ -57,16 +61,6 @@ async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCom
                 note_progress(keeper, running)
         finally:
             call.finish_reason, call.usage, call.model = stream.finish_reason, stream.usage, stream.model
-
-
-async def confirm_before_call(running: RunningCompletion) -> None:
-    """Wait until the row is surely ours. A call that does not leave because of it is free. Raises: LostRowError when
-    the row is lost."""
-    try:
-        await running.confirm()
-    except (LostRowError, asyncio.CancelledError):
-        running.call.failure = LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row was not surely ours")
-        raise
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:

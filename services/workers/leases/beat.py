@@ -92,7 +92,7 @@ class KindBeat:
         except (*STORE_AWAY, TimeoutError) as error:
             BEATS_FAILED.labels(self.kind.name, "away").inc()
             log.warning("leases_not_renewed", kind=self.kind.name, count=len(self._rows), error=str(error))
-            self._failing_since = None
+            self._failing_since = None if renews else self._failing_since
         except Exception:
             BEATS_FAILED.labels(self.kind.name, "defect").inc()
             log.exception("leases_not_renewed", kind=self.kind.name, count=len(self._rows))
@@ -111,7 +111,7 @@ class KindBeat:
                 found = await self.kind.renew(session, rows, lease)
             else:
                 found = await self.kind.listen(session, rows)
-        self._failing_since = None
+        self._failing_since = None if renews else self._failing_since
         ours = {hold: found[key] for hold, key in known.items() if key in found}
         for hold in ours if renews else ():
             hold.note_renewed(lease.begun_at)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from services.workers.providers.retry_plan import RetryPlan
@@ -20,7 +21,7 @@ from shared.outside.prices.money import NOTHING
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens
 from shared.outside.providers.border.answers import Kind, LlmAnswer
 from shared.outside.providers.configuration import Target
-from shared.outside.providers.failures import LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import (
     Caller,
     NewAttempt,
@@ -67,7 +68,12 @@ class PaidCalls:
         caller = Caller(self.claimed.project_id, None, self.context.worker_id, target.provider.name, target.model)
         database = self.context.database
         await write_patiently(database, lambda session: add_attempts(session, caller, [call]), what="book a call")
-        await self.hold.confirm()
+        try:
+            await self.hold.confirm()
+        except LostRowError:
+            never_left = LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row was lost")
+            await self._settle(describe_failure(call, never_left), quote.note)
+            raise
         try:
             answer = await self.context.llm.complete(target, kind, body)
         except LlmError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import text
@@ -15,6 +15,14 @@ from shared.stores.db.parameters import send_storable_texts
 from shared.stores.db.server_settings import apply_server_settings, driver_options
 
 CONNECT_TIMEOUT_SECONDS = 5
+DEAD_PEER: Final = {
+    "tcp_user_timeout": 3000,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
+"""libpq's words, milliseconds and seconds: a server that has vanished without a word (a firewall, a moved address) is
+noticed within 3 s of being asked. Otherwise it would be waited for past the leases, which last 10 s."""
 POOL_WAIT_SECONDS = 10
 MAX_OVERFLOW = 10
 UNBOUND = text("select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
@@ -34,6 +42,7 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                **DEAD_PEER,
                 "application_name": "storymill",
                 **driver_options(settings),
             },

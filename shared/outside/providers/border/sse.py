@@ -22,10 +22,11 @@ class SseParser:
     _begun: bool = False
     _event: str | None = None
     _data: list[bytes] = field(default_factory=list)
+    _bytes: int = 0
 
     def feed(self, chunk: bytes) -> list[tuple[str | None, bytes]]:
-        """Return the (event name, data) pairs that `chunk` completes. Raises: EventTooLargeError when a line goes on
-        for more than `MAX_EVENT_BYTES`."""
+        """Return the (event name, data) pairs that `chunk` completes. Raises: EventTooLargeError when a line, or an
+        event of many lines, goes on for more than `MAX_EVENT_BYTES`."""
         buffer = self._pending + chunk if self._pending else chunk
         if len(buffer) > MAX_EVENT_BYTES:
             raise EventTooLargeError(f"event over {MAX_EVENT_BYTES} bytes")
@@ -49,9 +50,13 @@ class SseParser:
                 if self._data:
                     events.append((self._event, b"\n".join(self._data)))
                     self._data.clear()
+                    self._bytes = 0
                 self._event = None
             elif line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._bytes += len(line)
+                if self._bytes > MAX_EVENT_BYTES:
+                    raise EventTooLargeError(f"event over {MAX_EVENT_BYTES} bytes")
             elif line.startswith(b"event:"):
                 self._event = decode_text(line[6:].strip())
         return events

@@ -41,7 +41,7 @@ CLAIM: Final = text("""
     set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds)
     where id = :id and step <> 'done'
       and (worker_id is null or lease_until is null or lease_until < now())
-      and (not_before is null or not_before <= now() or wanted is not null)
+      and (not_before is null or not_before <= now() or (wanted is not null and step <> 'give_up'))
       and (status <> 'paused' or upstream_job_id is not null or wanted is not null)
     returning id, project_id, attempt
 """)
@@ -82,7 +82,7 @@ REQUEUE: Final = text("""
         select id from fine_tuning_job
         where step <> 'done'
           and coalesce(lease_until, created_at + make_interval(secs => :delivery_seconds)) < now()
-          and (not_before is null or not_before <= now() or wanted is not null)
+          and (not_before is null or not_before <= now() or (wanted is not null and step <> 'give_up'))
           and (status <> 'paused' or upstream_job_id is not null or wanted is not null)
         order by id limit :row_limit for update skip locked)
     update fine_tuning_job

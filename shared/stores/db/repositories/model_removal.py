@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,8 @@ from shared.stores.db.models import Model
 RETRY_SECONDS = 60
 """How long after a try the next one is due."""
 BATCH_ROWS = 100
+MOST_UNSURE: Final = 100
+"""Renewals without an answer that are remembered: minutes of an outage, in which one of the last must be the row's."""
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], s
     due_at = utc_now() + timedelta(seconds=seconds)
     keys = [(removal.id, known) for removal in held for known in removal.due_ats]
     for removal in held:
-        removal.due_ats.append(due_at)
+        removal.due_ats = [*removal.due_ats[:1], *removal.due_ats[1:][-MOST_UNSURE:], due_at]
     statement = (
         update(Model)
         .where(tuple_(Model.id, Model.removal_due_at).in_(keys))

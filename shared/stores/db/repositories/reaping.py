@@ -155,6 +155,10 @@ async def find_missing_ends(session: AsyncSession) -> Sequence[str]:
 
 
 async def delete_old_idempotency_keys(session: AsyncSession, *, older_than_hours: int) -> None:
-    """Forget answers kept under `Idempotency-Key` for long enough."""
-    statement = text("delete from idempotency_key where created_at < now() - make_interval(hours => :hours)")
-    await session.execute(statement, {"hours": older_than_hours})
+    """Forget some of the answers kept under `Idempotency-Key` for long enough: a backlog goes round by round."""
+    statement = text("""
+        delete from idempotency_key where ctid in (
+            select ctid from idempotency_key where created_at < now() - make_interval(hours => :hours)
+            limit :row_limit for update skip locked)
+    """)
+    await session.execute(statement, {"hours": older_than_hours, "row_limit": BATCH_ROWS})
