@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.settings import Settings
+from shared.stores.away import StoreAwayError
 from shared.stores.db.session import Database
 
 TOUCH = text("update project set name = name where id = :id")
@@ -24,8 +25,9 @@ async def hold_lock(project_id: str) -> str:
             print("locked", flush=True)
             await asyncio.to_thread(sys.stdin.readline)
             await session.execute(TOUCH, {"id": project_id})
-    except DBAPIError as error:
-        return str(getattr(error.orig, "sqlstate", None) or error.orig)
+    except StoreAwayError as error:
+        cause = error.__cause__
+        return str(getattr(cause.orig, "sqlstate", None) or cause.orig) if isinstance(cause, DBAPIError) else str(cause)
     finally:
         await database.close()
     return "committed"

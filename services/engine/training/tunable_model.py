@@ -62,7 +62,7 @@ class TunableModel:
 
     def checkpoint_gradients(self) -> None:
         """Keep only each layer's input for the backward pass, and compute the rest again: less memory, more time."""
-        self.causal_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.causal_model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     def adapter_weights(self) -> dict[str, Tensor]:
         """The adapter's tensors by name, on the CPU."""

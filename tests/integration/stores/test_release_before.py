@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from services.workers.job_table import ROW_KINDS
 from services.workers.maintenance.reap_task import reap
 from services.workers.process.context import open_context
 from services.workers.process.settings import WorkerSettings
@@ -75,7 +76,7 @@ async def test_open_jobs_of_the_release_before_come_to_an_end(
             seen: dict[str, str] = {}
 
             async def is_over() -> bool:
-                await reap(context)
+                await reap(context, ROW_KINDS)
                 seen.update(connection.execute(STATES).fetchall())
                 return seen == ENDED
 

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.settings import Settings
+from shared.stores.away import StoreAwayError
 from shared.stores.db.migrate import migrate
 from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.session import Database
@@ -30,6 +31,12 @@ BOUNDS = {"lock_timeout": "8s", "idle_in_transaction_session_timeout": "5s", "st
 def read_settings(database_url: str, **values: Any) -> Settings:
     """Return the settings of a process on this database."""
     return Settings.model_validate({"database_url": database_url, **values})
+
+
+def read_state(away: StoreAwayError) -> str | None:
+    """Return what Postgres called the reason."""
+    cause = away.__cause__
+    return getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None
 
 
 @asynccontextmanager
@@ -83,11 +90,10 @@ async def test_waiting_for_a_lock_ends_at_its_bound(database_url: str, project_i
         holder.transaction() as session,
     ):
         await session.execute(TOUCH, {"id": project_id})
-        with pytest.raises(DBAPIError) as raised:
+        with pytest.raises(StoreAwayError) as raised:
             async with other.transaction() as blocked:
                 await blocked.execute(TOUCH, {"id": project_id})
-    assert raised.value.orig is not None
-    assert getattr(raised.value.orig, "sqlstate", None) == "55P03"
+    assert read_state(raised.value) == "55P03"
 
 
 @pytest.mark.parametrize("pooler", ["none", "transaction"])
@@ -96,10 +102,10 @@ async def test_a_statement_ends_at_its_bound_unless_its_transaction_is_a_long_on
 ) -> None:
     endless, longer = text("select pg_sleep(60)"), text("select pg_sleep(0.4)")
     async with open_database(database_url, database_statement_timeout_seconds=0.2, database_pooler=pooler) as database:
-        with pytest.raises(DBAPIError) as raised:
+        with pytest.raises(StoreAwayError) as raised:
             async with database.transaction() as session:
                 await session.execute(endless)
-        assert getattr(raised.value.orig, "sqlstate", None) == "57014"
+        assert read_state(raised.value) == "57014"
         async with database.long_transaction() as session:
             await session.execute(longer)
 

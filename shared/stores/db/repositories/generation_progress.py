@@ -11,7 +11,6 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.statuses import GENERATION
-from shared.stores.db.recordset import encode_rows
 
 ZERO_USD: Final = Decimal(0)
 
@@ -100,7 +99,7 @@ STATE_COLUMNS: Final = """
 # too, and the others must not miss their beat.
 HOLD_MANY: Final = text(f"""
     with rows as materialized (
-        select * from json_to_recordset(cast(:rows as json)) as rows (id text, limited_by text)),
+        select * from unnest(cast(:ids as text[]), cast(:causes as text[])) as rows (id, limited_by)),
     free as (
         select generation.id, rows.limited_by as cause from generation join rows on rows.id = generation.id
         for update of generation skip locked),
@@ -158,8 +157,7 @@ async def hold_generation(session: AsyncSession, generation_id: str, limited_by:
 
 async def hold_generations(session: AsyncSession, causes: Mapping[str, str | None]) -> dict[str, RunState]:
     """Say that a worker holds runs, and what slows each; return how they stand. Waits for no lock."""
-    rows = encode_rows([{"id": run_id, "limited_by": cause} for run_id, cause in causes.items()])
-    found = (await session.execute(HOLD_MANY, {"rows": rows})).mappings()
+    found = (await session.execute(HOLD_MANY, {"ids": list(causes), "causes": list(causes.values())})).mappings()
     return {row["id"]: RunState(**{name: value for name, value in row.items() if name != "id"}) for row in found}
 
 
