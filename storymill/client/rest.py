@@ -11,7 +11,8 @@ import httpx2
 
 from storymill.client.errors import ApiError, UnreachableError
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 300.0
+"""A whole text by the embedded model takes more than a minute on a busy processor without bfloat16."""
 OVERLOAD_TRIES = 5
 LONGEST_OVERLOAD_WAIT_SECONDS = 20.0
 PAGE_SIZE = 100
