@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.engine.settings import BUILT_IN_MODEL
 from storymill.launcher.credentials import read_credentials
 from tests.support.client_env import run_client
 from tests.support.tiny_model import build_tiny_model
@@ -24,8 +25,9 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMill]:
     folder = tmp_path_factory.mktemp("mill")
     environment = {
         "STORYMILL_ENGINE_MODEL": str(build_tiny_model(folder / "tiny", context_length=1024)),
-        "STORYMILL_ENGINE_MODEL_NAME": "gemma-3-270m",
+        "STORYMILL_ENGINE_MODEL_NAME": BUILT_IN_MODEL,
         "STORYMILL_ENGINE_SHIPPED_ADAPTERS_DIR": str(folder),
+        "STORYMILL_ENGINE_ALIASES": json.dumps(dict.fromkeys(["text-davinci-003", "curie"], BUILT_IN_MODEL)),
         "STORYMILL_ENGINE_CONTEXT_LENGTH": "1024",
         "STORYMILL_ENGINE_THREADS": "1",
         "STORYMILL_ENGINE_TRAINING_NICENESS": "0",
