@@ -103,8 +103,10 @@ def order_and_meet(api: Api, training_file: str, suffix: str, moment: int) -> tu
 
 
 def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]]:
-    """What the engine itself has on its list under a suffix."""
+    """What the engine itself has on its list under a suffix. It may have just been killed: one that had trained to the
+    end owes nobody an answer."""
     with Api(f"http://127.0.0.1:{mill.find_process('engine')['port']}/v1", "unused") as engine:
+        wait_until(lambda: ask(engine, "/models"), timeout_seconds=END_TIMEOUT_SECONDS, what="the engine's answer")
         jobs = engine.list_all("/fine_tuning/jobs")
         return [job for job in jobs if (job.get("suffix") or job["user_provided_suffix"]) == file_suffix]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PINS = PROJECT_ROOT / "tests" / "contract" / "clients"
 CACHE = PROJECT_ROOT / ".cache" / "venvs"
-CLIENT_TIMEOUT_SECONDS = 120
+CLIENT_TIMEOUT_SECONDS = 300
 
 
 def client_python(name: str) -> Path:
@@ -53,8 +53,13 @@ async def run_client(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
-        output, errors = await process.communicate(stdin.encode())
+    try:
+        async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
+            output, errors = await process.communicate(stdin.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if expect_success and process.returncode != 0:
         raise AssertionError(f"{name} ended with {process.returncode}:\n{output.decode()}\n{errors.decode()}")
     return output.decode()

@@ -92,7 +92,12 @@ async def test_a_stopped_comparison_goes_on_where_it_was(
     assert row.result is not None
     assert (row.result["pairs"], row.result["ties"]) == (4, 4)
     calls = await list_calls(tenant, comparison_id)
-    assert len(calls) == len(upstream.calls), "every call that the provider saw is on the books"
+    # Calls are several at a time: of those on the books at the stop, some had not reached the provider.
+    lost = [call for call in calls if call.outcome == "unknown"]
+    assert lost, "none was under way at the stop"
+    assert len(calls) - len(lost) < len(upstream.calls) <= len(calls), (
+        "every call that the provider saw is on the books"
+    )
     assert {call.outcome for call in calls} == {"succeeded", "unknown"}
     assert [call.number for call in calls] == list(range(1, len(calls) + 1))
 
