@@ -22,7 +22,6 @@ from shared.stores.db.models.model import (
     ModelComparison,
     ModelEvaluation,
 )
-from shared.stores.db.models.provider import ProviderHabit, ProviderState
 from shared.stores.db.models.recipe import Recipe, RecipeVersion
 from shared.stores.db.models.tenancy import ApiKey, Project
 
@@ -51,8 +50,6 @@ __all__ = [
     "ModelEvaluation",
     "Outbox",
     "Project",
-    "ProviderHabit",
-    "ProviderState",
     "Recipe",
     "RecipeVersion",
     "Story",
