@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +47,7 @@ async def eventually(condition: Callable[[], T], *, timeout_seconds: float = 20.
     return value
 
 
-class PrivateServer:
+class PrivateServer(ABC):
     """A server process that a test may stop, kill and start again on the same port and folder."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
@@ -86,13 +87,13 @@ class PrivateServer:
         self.stop()
         self.start()
 
+    @abstractmethod
     def build_command(self) -> list[str]:
         """Return the command line of the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self) -> bool:
         """Say whether the server takes connections."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self.start()
