@@ -11,8 +11,6 @@ from shared import ids
 from shared.stores.db.models import Attempt, FineTuningJob
 
 TRAINING: Final = "training"
-THE_ONE_ATTEMPT: Final = 1
-"""A job has one upstream job, however many workers see to it: so it has one attempt."""
 MOST_COUNTED: Final = 2**31 - 1
 """What the books' columns of tokens hold."""
 JOBS_LOOKED_AT: Final = 20
