@@ -3,6 +3,7 @@
 Blocking: call it in a thread. Knows nothing of files' names, owners or rows."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import UnsupportedOperation
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,6 +19,8 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 PIECE_BYTES: Final = 1 << 20
+CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+"""What a file system says that has no such thing: all else is a failure of the disk."""
 TIME_NAMES: Final = ("mtime", "LastModified", "updated", "last_modified")
 """What local folders, S3, Google and Azure call the time at which an object was made."""
 
@@ -141,17 +145,28 @@ def _age_seconds(details: dict[str, Any]) -> float:
 
 
 def _sync(out: Any) -> None:
-    """A row that outlives a power cut must not outlive its bytes. Remote stores have no file number."""
+    """A row that outlives a power cut must not outlive its bytes: a disk that is full or broken is told here, at the
+    latest. Remote stores have no file number."""
     out.flush()
-    with contextlib.suppress(OSError, AttributeError):
-        os.fsync(out.fileno())
+    try:
+        descriptor = out.fileno()
+    except (AttributeError, UnsupportedOperation):
+        return
+    _sync_if_able(descriptor)
 
 
 def sync_folder(path: str) -> None:
     """Wait until the names in a local folder are on the disk. Some file systems cannot, and need not, be told."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
+        _sync_if_able(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_if_able(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
