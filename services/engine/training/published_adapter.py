@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 
 from services.engine.admission.fingerprint import Fingerprint
-from services.engine.training.resume_points import write_whole
+from services.engine.training.resume_points import sync_folder, write_whole
 from services.engine.training.tunable_model import TunableModel
 
 
@@ -57,6 +57,7 @@ def publish_adapter(
         raise
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(partial, folder)
+    sync_folder(folder.parent)  # the job is told to have succeeded: its model must outlive a power cut
 
 
 def _write_files(model: TunableModel, folder: Path, card: ModelCard, dtype: torch.dtype) -> None:

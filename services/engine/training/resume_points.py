@@ -1,5 +1,6 @@
 """Keeps resume points of a run on disk: weights, optimizer, progress. Written whole or not at all."""
 
+import errno
 import io
 import os
 import shutil
@@ -11,6 +12,8 @@ import torch
 KEPT_RESUME_POINTS = 2
 """The newest and the one before it."""
 PREFIX = "step-"
+CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+"""What a file system says that has no such thing for folders."""
 
 
 def save_resume_point(folder: Path, state: dict[str, Any]) -> Path:
@@ -43,7 +46,8 @@ def drop_resume_points(folder: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that after a crash it is there complete or not there."""
+    """Write a file so that after a crash, also of the machine, it is there complete or not there, and stays once this
+    returns. Raises: OSError when it cannot be written."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -51,9 +55,22 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Raises: OSError when the disk fails."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _resume_points(folder: Path) -> list[Path]:
