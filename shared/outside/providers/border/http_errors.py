@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.contracts.storable import cut_text, decode_text
+from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_text, spell_value
 from shared.outside.providers.border.json_values import read_json
+from shared.outside.providers.border.waits import find_wait
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
-from shared.outside.retry_after import read_retry_after
 
-LONGEST_BELIEVED_WAIT_SECONDS = 3600.0
-"""A provider that asks for more is taken to have sent nonsense."""
 SHOWN_BODY_CHARACTERS = 300
 MOST_BODY_BYTES = 4 * SHOWN_BODY_CHARACTERS
 
@@ -27,8 +26,6 @@ CLASS_OF_STATUS = {
 CLASS_OF_CODE = {
     "content_filter": FailureClass.CONTENT_FILTER,
     "content_policy_violation": FailureClass.CONTENT_FILTER,
-    "insufficient_quota": FailureClass.QUOTA_EXHAUSTED,
-    "billing_hard_limit_reached": FailureClass.QUOTA_EXHAUSTED,
     "rate_limit_exceeded": FailureClass.RATE_LIMITED,
     "model_not_found": FailureClass.NOT_FOUND,
     "server_error": FailureClass.SERVER_ERROR,
@@ -36,7 +33,6 @@ CLASS_OF_CODE = {
 }
 CLASS_OF_TYPE = {
     "invalid_request_error": FailureClass.INVALID_REQUEST,
-    "insufficient_quota": FailureClass.QUOTA_EXHAUSTED,
     "rate_limit_error": FailureClass.RATE_LIMITED,
     "authentication_error": FailureClass.AUTHENTICATION,
 }
@@ -68,13 +64,16 @@ def error_from_body(status: int, body: Mapping[str, Any], headers: Mapping[str, 
         inner = {"message": inner}
     code, kind = inner.get("code"), inner.get("type")
     message = find_message(inner, body)
+    meant = find_meant_status(status, code)
+    wait_seconds = find_wait(meant, headers, body, message)
+    is_out_of_credit = speaks_of_credit(meant, code, kind, message, wait_seconds)
     return LlmError(
-        classify(status, code, kind),
+        FailureClass.QUOTA_EXHAUSTED if is_out_of_credit else classify(meant, code, kind),
         f"the provider answered {status}: {message}" if status != 200 else f"the provider reported: {message}",
         status=status,
         code=spell_value(code, LONGEST_NAME_CHARACTERS),
         param=find_text(inner, "param"),
-        retry_after_seconds=find_retry_after(headers),
+        retry_after_seconds=wait_seconds,
         request_id=headers.get("x-request-id") or headers.get("request-id"),
     )
 
@@ -85,13 +84,20 @@ def find_message(inner: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     return spell_value(told, LONGEST_MESSAGE_CHARACTERS) or "no message"
 
 
+def find_meant_status(status: int, code: object) -> int:
+    """Return the status that an error means: the code of one that came with 200 is often the status of another server
+    behind."""
+    number = int(code) if isinstance(code, str) and len(code) == 3 and code.isdecimal() else code
+    is_status = status == 200 and isinstance(number, int) and 400 <= number < 600
+    return number if is_status and isinstance(number, int) else status
+
+
 def classify(status: int, code: object, kind: object) -> FailureClass:
     """Return the class of an error answer: its code says more than its status, its type less."""
     if isinstance(code, str) and code in CLASS_OF_CODE and not (status >= 500 and status != 529):
         return CLASS_OF_CODE[code]
     if status in CLASS_OF_STATUS:
-        is_quota = isinstance(kind, str) and CLASS_OF_TYPE.get(kind) is FailureClass.QUOTA_EXHAUSTED
-        return FailureClass.QUOTA_EXHAUSTED if is_quota else CLASS_OF_STATUS[status]
+        return CLASS_OF_STATUS[status]
     if status >= 500:
         return FailureClass.SERVER_ERROR
     if status == 200:  # an error object in the middle of a stream
@@ -99,9 +105,3 @@ def classify(status: int, code: object, kind: object) -> FailureClass:
             CLASS_OF_TYPE.get(kind, FailureClass.SERVER_ERROR) if isinstance(kind, str) else FailureClass.SERVER_ERROR
         )
     return FailureClass.INVALID_REQUEST if status >= 400 else FailureClass.MALFORMED
-
-
-def find_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the provider asks us to wait, if it says something sane."""
-    seconds = read_retry_after(headers.get("retry-after"), headers.get("retry-after-ms"))
-    return seconds if seconds is not None and seconds <= LONGEST_BELIEVED_WAIT_SECONDS else None

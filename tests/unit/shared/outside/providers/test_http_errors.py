@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.outside.providers.border.http_errors import error_from_response, find_retry_after
+from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.failures import FailureClass
 
 
@@ -39,23 +39,6 @@ def test_any_body_makes_an_error_with_a_message(raw: bytes) -> None:
     error = error_from_response(502, raw, {})
     assert error.failure_class is FailureClass.SERVER_ERROR
     assert error.message
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "2"}, 2.0),
-        ({"retry-after": "Sun, 01 Jan 2023 00:00:00 GMT"}, 0.0),
-        ({"retry-after": "-1"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "999999"}, None),
-        ({"retry-after": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_only_a_sane_waiting_time_is_believed(headers: dict[str, str], seconds: float | None) -> None:
-    assert find_retry_after(headers) == seconds
 
 
 @pytest.mark.parametrize(
