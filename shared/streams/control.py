@@ -1,15 +1,14 @@
 """Cancels on their way from a gateway or streaming process to the worker that owns the stream."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from shared.contracts.stream.names import CONTROL_CHANNEL, cancel_key
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.streams.cancellation import cancel_tasks
 
 CANCEL_KEY_SECONDS = 3600
@@ -20,7 +19,7 @@ log = get_logger(__name__)
 
 async def publish_cancel(redis: Redis, stream_id: str) -> None:
     """Ask whoever owns the stream to cancel it; the key tells a worker that claims it later. Raises:
-    redis.exceptions.RedisError when Redis does not take it."""
+    an error of `STORE_AWAY` when Redis does not take it."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.set(cancel_key(stream_id), "1", ex=CANCEL_KEY_SECONDS)
     pipeline.publish(CONTROL_CHANNEL, orjson.dumps({"cancel": stream_id}))
@@ -57,8 +56,12 @@ class CancelListener:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 await self._listen()
+            except STORE_AWAY:
+                pass  # workers find what they miss by the key or the row
+            except Exception:  # a defect of ours must not end the listening
+                log.exception("cancels_not_heard")
             self._listening.clear()
             await asyncio.sleep(RECONNECT_SECONDS)
 

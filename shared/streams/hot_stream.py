@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from redis.exceptions import RedisError
-
 from shared.contracts.statuses import STREAM_AT_REST
 from shared.contracts.stream.cursor import START, Cursor
 from shared.contracts.stream.errors import InvalidFrameError
@@ -19,6 +17,7 @@ from shared.contracts.stream.names import live_channel
 from shared.contracts.stream.packet import Packet
 from shared.contracts.stream.stored_text import StoredText
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.streams.buffer import FrameResult, StreamBuffer
 from shared.streams.live_feed import LiveFeed
 from shared.streams.log_reader import LogReader
@@ -187,7 +186,7 @@ class HotStream:
                 await asyncio.sleep(SYNC_PAUSE_SECONDS)
             try:
                 await self._read_log()
-            except (RedisError, OSError) as error:
+            except STORE_AWAY as error:
                 log.warning("stream_log_unread", stream=self.stream_id, error=str(error))
                 self.start_row_look()
 

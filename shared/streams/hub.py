@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from shared.contracts.statuses import STREAM_IN_HAND
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
 from shared.contracts.stream.names import stream_of_channel
 from shared.contracts.stream.stored_text import StoredText
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.redis.connection import open_redis
 from shared.streams.cancellation import cancel_tasks
 from shared.streams.hot_stream import HotStream, HubCounters, LoadRow, Sources
@@ -86,7 +86,7 @@ class StreamHub:
             self._linger(stream)
 
     async def ping(self) -> None:
-        """Raise redis.exceptions.RedisError when Redis does not answer."""
+        """Raise an error of `STORE_AWAY` when Redis does not answer."""
         await self.redis.execute_command("PING")  # type: ignore[no-untyped-call]
 
     @property
@@ -138,7 +138,7 @@ class StreamHub:
         looks: Sequence[Look | None]
         try:
             looks = await self._reader.look([stream.stream_id for stream in quiet])
-        except (RedisError, OSError) as error:
+        except STORE_AWAY as error:
             log.warning("stream_tails_unread", error=str(error))
             looks = [None] * len(quiet)
         for stream, look in zip(quiet, looks, strict=True):

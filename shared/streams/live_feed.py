@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.redis.connection import open_redis
 from shared.streams.cancellation import cancel_tasks
 
@@ -85,7 +85,7 @@ class LiveFeed:
             try:
                 await self._serve_connection()
                 pause = FIRST_RETRY_SECONDS
-            except (RedisError, OSError) as error:
+            except STORE_AWAY as error:
                 log.warning("live_feed_lost", error=str(error), channels=len(self._wanted))
             except Exception:
                 log.exception("live_feed_failed")

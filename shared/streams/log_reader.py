@@ -23,7 +23,7 @@ class Look:
 
 
 class LogReader:
-    """Fetches log entries and looks at tails. Raises redis.exceptions.RedisError like the client below it."""
+    """Fetches log entries and looks at tails. Raises an error of `STORE_AWAY` like the client below it."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.models.naming import model_headers, name_model
 from services.gateway.models.naming import model_not_found as model_not_found
@@ -20,6 +18,7 @@ from shared.errors import InvalidRequestError, RateLimitedError
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind
 from shared.outside.providers.template_contract import keep_contract
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories import completions
 from shared.stores.db.repositories.completions import NewCompletion
@@ -128,5 +127,5 @@ async def cancel_texts(gateway: Gateway, project_id: str, stream_ids: Sequence[s
     try:
         for stream_id in still_open:
             await publish_cancel(gateway.redis, stream_id)
-    except RedisError as error:
+    except STORE_AWAY as error:
         log.warning("cancel_not_published", error=str(error))  # workers find it on the row

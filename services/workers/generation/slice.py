@@ -8,8 +8,6 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
@@ -26,6 +24,7 @@ from shared.contracts.queue.messages import GENERATION, WorkGeneration
 from shared.contracts.storable import cut_text
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.generation_progress import RunState, pause_generation
 from shared.stores.db.repositories.story_claims import find_next_due_seconds
 
@@ -146,7 +145,7 @@ class GenerationSlice:
         """Go on after the deadline while no message waits: ending would only leave slots empty."""
         if time.monotonic() < self._deadline:
             return
-        with suppress(RedisError, OSError):
+        with suppress(*STORE_AWAY):
             if await self._context.redis.llen(GENERATION) == 0:
                 self._deadline = time.monotonic() + SLICE_SECONDS
 

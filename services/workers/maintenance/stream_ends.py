@@ -1,10 +1,9 @@
 """Tell viewers the end of finished completions whose worker died between commit and end frame."""
 
-from redis.exceptions import RedisError
-
 from services.workers.process.context import WorkerContext
 from services.workers.streams.ending import publish_end
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import mark_end_published
 from shared.stores.db.repositories.completions import find_stored_text
 from shared.stores.db.repositories.reaping import find_missing_ends
@@ -28,7 +27,7 @@ async def publish_one(context: WorkerContext, completion_id: str) -> None:
         return
     try:
         await publish_end(context.redis, stored.to_end())
-    except RedisError as error:
+    except STORE_AWAY as error:
         log.warning("end_not_published", stream=completion_id, error=str(error))
         return
     async with context.database.transaction() as session:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 
 LimitName = Literal["requests_per_minute", "tokens_per_minute"]
 
@@ -126,7 +126,7 @@ class RateLimits:
             try:
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     return await self._reserve_in_redis(limits, rows)
-            except (RedisError, OSError, TimeoutError) as error:
+            except (*STORE_AWAY, TimeoutError) as error:
                 self._give_redis_a_rest(error)
         return self._own.reserve(limits, rows, self._workers_seen)
 
@@ -140,7 +140,7 @@ class RateLimits:
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self._adjust(keys=[limit.key for limit in limits], args=shifts)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (*STORE_AWAY, TimeoutError) as error:
             self._give_redis_a_rest(error)
 
     async def _reserve_in_redis(self, limits: Sequence[RateLimit], rows: int) -> Grant:

@@ -10,7 +10,7 @@ from shared.contracts.stream.names import lease_key, live_channel
 
 async def publish_end(redis: Redis, end: End) -> None:
     """Append and publish `end`; its cursor is the one that the worker would have used, so that doing it twice, or after
-    the worker did, changes nothing. Call after the commit only. Raises: redis.exceptions.RedisError when Redis does
+    the worker did, changes nothing. Call after the commit only. Raises: an error of `STORE_AWAY` when Redis does
     not take it; the row stands all the same."""
     payload = encode_with_header(end)
     seq = end.cursor.seq

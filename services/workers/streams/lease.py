@@ -11,7 +11,7 @@ from shared.contracts.stream.names import lease_key
 async def renew_leases(redis: Redis, attempts: Mapping[str, int], lease_ms: int) -> list[str]:
     """Renew the lease of each stream for its attempt, in one round trip.
 
-    Returns the streams that a later attempt owns. Raises: redis.exceptions.RedisError when Redis does not answer;
+    Returns the streams that a later attempt owns. Raises: an error of `STORE_AWAY` when Redis does not answer;
     nothing is known of any lease then.
     """
     if not attempts:

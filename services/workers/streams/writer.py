@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from services.workers.streams.append_script import (
     APPEND,
@@ -23,6 +23,7 @@ from services.workers.streams.handle import StreamHandle
 from services.workers.streams.lease import renew_leases
 from shared.contracts.stream.names import lease_key
 from shared.observability.logs import get_logger
+from shared.stores.away import STORE_AWAY
 from shared.streams.cancellation import cancel_tasks
 
 MAX_STREAMS_PER_PIPELINE = 256
@@ -127,7 +128,7 @@ class StreamWriter:
             batch = [(handle, entry) for handle in handles for entry in handle.collect(now)]
             answers = await self._send(leases, batch)
             failure = self._settle_leases(leases, answers) or self._settle_entries(batch, answers[len(leases) :])
-        except (RedisError, OSError) as error:
+        except STORE_AWAY as error:
             failure = error
         except Exception as error:
             # A defect in one frame must not silence every stream of this process.
@@ -197,7 +198,7 @@ class StreamWriter:
                 for stream_id in await renew_leases(self._redis, attempts, self._lease_ms):
                     if (handle := self._open.get(stream_id)) is not None:
                         handle.mark_fenced()
-            except (RedisError, OSError) as error:
+            except STORE_AWAY as error:
                 log.warning("stream_leases_not_renewed", error=str(error))
             except Exception:  # a defect of ours must not end the renewal
                 log.exception("stream_leases_not_renewed")
