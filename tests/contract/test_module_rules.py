@@ -2,7 +2,7 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,13 +16,6 @@ ONE_USER_ALLOWED = {
     "shared.contracts.stream.fold": "what every client does, ours and others'; the command line's twin is held equal",
 }
 """Modules and folders of `shared` that fewer than two services import, each with its reason: five at most."""
-
-DATABASE_FOLDER = "shared/stores/db"
-STATEMENTS = frozenset(
-    {"select", "insert", "update", "delete", "text", "func", "exists", "and_", "or_", "not_", "case"}
-)
-SESSION_MAKERS = frozenset({"transaction", "writing"})
-"""Methods whose `async with` gives a session, alone or first."""
 
 
 @cache
@@ -110,63 +103,3 @@ def test_what_is_shared_has_two_users() -> None:
     needed = {listed for listed in ONE_USER_ALLOWED if any(f"{name}.".startswith(f"{listed}.") for name in allowed)}
     assert needed == ONE_USER_ALLOWED.keys(), "an exception that nothing needs any more"
     assert len(ONE_USER_ALLOWED) <= 5
-
-
-def find_sql(tree: ast.Module) -> list[str]:
-    """Return the parts of statements that a module imports, and the calls that it makes on a database session."""
-    imported = [
-        f"imports {part.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sqlalchemy"
-        for part in node.names
-        if part.name in STATEMENTS
-    ]
-    calls = {}
-    for function in ast.walk(tree):
-        if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
-            sessions = set(find_sessions(function))
-            for node in ast.walk(function):
-                if isinstance(node, ast.Attribute) and ast.unparse(node.value) in sessions:
-                    calls[node.lineno, node.col_offset] = ast.unparse(node)
-    return imported + [calls[place] for place in sorted(calls)]
-
-
-def find_sessions(function: ast.AsyncFunctionDef | ast.FunctionDef) -> Iterator[str]:
-    """Yield the names under which a function has a database session."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.arg) and node.annotation and "AsyncSession" in ast.unparse(node.annotation):
-            yield node.arg
-        elif isinstance(node, ast.withitem) and node.optional_vars and makes_session(node.context_expr):
-            first = node.optional_vars.elts[0] if isinstance(node.optional_vars, ast.Tuple) else node.optional_vars
-            yield ast.unparse(first)
-
-
-def makes_session(expression: ast.expr) -> bool:
-    """Say whether a context manager gives a database session."""
-    return (
-        isinstance(expression, ast.Call)
-        and isinstance(expression.func, ast.Attribute)
-        and expression.func.attr in SESSION_MAKERS
-    )
-
-
-def test_sql_stands_in_repositories_alone() -> None:
-    found = {
-        str(path.relative_to(PROJECT_ROOT)): calls
-        for path, tree in read_product().values()
-        if not path.is_relative_to(PROJECT_ROOT / DATABASE_FOLDER) and (calls := find_sql(tree))
-    }
-    assert found == {}
-
-
-def test_sql_is_found_however_a_session_came() -> None:
-    source = """
-from sqlalchemy import select
-async def read(database, held, db: AsyncSession):
-    await db.get_one(Row, 1)
-    async with database.transaction() as one:
-        await one.scalars(query)
-    async with held.writing() as (two, job):
-        two.add(job)
-"""
-    assert find_sql(ast.parse(source)) == ["imports select", "db.get_one", "one.scalars", "two.add"]

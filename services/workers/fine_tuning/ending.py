@@ -78,15 +78,15 @@ def find_final_cost(job: FineTuningJob, now: datetime) -> Decimal | None:
     """Return what a job cost in all; a job that its provider never ran costs nothing."""
     if job.started_at is None and not job.trained_tokens:
         return Decimal(0)
-    return find_cost(job, now)
+    return find_cost(job, job.trained_tokens, now)
 
 
-def find_cost(job: FineTuningJob, now: datetime) -> Decimal | None:
-    """Return what a job cost so far, at the price of its start; None when that is not known."""
+def find_cost(job: FineTuningJob, trained_tokens: int | None, now: datetime) -> Decimal | None:
+    """Return what a job cost that has trained so much, at the price of its start; None when that is not known."""
     if job.estimate is None:
         return None
     seconds = (now - job.started_at).total_seconds() if job.started_at else 0.0
-    return training_cost(job.estimate, job.trained_tokens or 0, seconds)
+    return training_cost(job.estimate, trained_tokens or 0, seconds)
 
 
 def find_price_note(job: FineTuningJob) -> str:

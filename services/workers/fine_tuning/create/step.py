@@ -21,6 +21,7 @@ from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import LostJobError
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before, find_progress
+from shared.stores.db.repositories.fine_tuning_steps import enter_step
 from shared.stores.db.repositories.training_books import find_training_start, open_training_attempt
 
 WITHDRAW_AFTER_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -92,8 +93,7 @@ async def withdraw(held: HeldJob, upstream: UpstreamJob) -> None:
 async def record_created(held: HeldJob, upstream: UpstreamJob) -> None:
     """The provider has the job: go on to follow it."""
     async with held.writing() as (session, job):
-        job.upstream_job_id = upstream.id
-        job.step, job.tries, job.not_before = "follow", 0, None
+        await enter_step(session, job, "follow", upstream_job_id=upstream.id)
         await append_events(session, job.id, [await describe_queue(session, job)])
         if upstream.status in FINE_TUNING_JOB.open:
             await enter_status(session, job, upstream.status)

@@ -15,8 +15,8 @@ from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_changes import change_status, was_changed_by
 from shared.stores.db.repositories.fine_tuning_checkpoints import NewCheckpoint, record_checkpoints
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
-from shared.stores.db.repositories.fine_tuning_jobs import write_job
 from shared.stores.db.repositories.fine_tuning_metrics import record_metrics
+from shared.stores.db.repositories.fine_tuning_steps import note_wish, write_columns
 
 BUDGET = "budget"
 
@@ -66,14 +66,18 @@ async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: S
     await append_events(session, job.id, [copy_event(event) for event in snapshot.events])
     await record_metrics(session, job.id, metrics)
     await record_checkpoints(session, job.id, [copy_checkpoint(item) for item in snapshot.checkpoints])
-    job.upstream_model = upstream.fine_tuned_model or job.upstream_model
-    job.hyperparameters = upstream.hyperparameters or job.hyperparameters
-    job.estimated_finish = upstream.estimated_finish
     elapsed = [metric.elapsed_tokens for metric in metrics if metric.elapsed_tokens is not None]
     known = [count for count in (upstream.trained_tokens, job.trained_tokens, *elapsed) if count is not None]
-    job.trained_tokens = max(known) if known else None
-    job.cost_usd = find_cost(job, utc_now()) if job.started_at else job.cost_usd
-    await write_job(session)
+    trained_tokens = max(known) if known else None
+    await write_columns(
+        session,
+        job,
+        upstream_model=upstream.fine_tuned_model or job.upstream_model,
+        hyperparameters=upstream.hyperparameters or job.hyperparameters,
+        estimated_finish=upstream.estimated_finish,
+        trained_tokens=trained_tokens,
+        cost_usd=find_cost(job, trained_tokens, utc_now()) if job.started_at else job.cost_usd,
+    )
     await append_events(session, job.id, await find_alarms(session, job.id, snapshot.events))
     if upstream.status == "running":
         await hold_budget(session, job)
@@ -84,7 +88,7 @@ async def hold_budget(session: AsyncSession, job: FineTuningJob) -> None:
     if job.budget_usd is None or job.cost_usd is None or job.cost_usd < job.budget_usd or job.wanted is not None:
         return
     if not await was_changed_by(session, job.id, BUDGET):
-        job.wanted, job.wanted_by = "pause", BUDGET
+        await note_wish(session, job, "pause", BUDGET)
         message = f"The cost so far (${job.cost_usd}) has come to the budget (${job.budget_usd}): the job is paused"
         await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])
 

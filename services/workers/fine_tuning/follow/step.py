@@ -17,6 +17,8 @@ from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
+from shared.stores.db.repositories.fine_tuning_claims import forget_failures
+from shared.stores.db.repositories.fine_tuning_steps import enter_step, forget_wish
 from shared.stores.db.repositories.training_books import find_training_start
 
 CHECKPOINT_SECONDS = 5.0
@@ -88,12 +90,12 @@ class Follower:
         async with self._held.writing() as (session, job):
             await record_snapshot(session, job, snapshot)
             if self._wishes.settle(upstream):
-                job.wanted = job.wanted_by = None
+                await forget_wish(session, job)
                 self._held.wish = None
             match upstream.status:
                 case "succeeded" if upstream.fine_tuned_model is not None:
-                    job.upstream_result_files = list(upstream.result_files)
-                    job.step, job.tries, job.not_before = "results", 0, None
+                    names = list(upstream.result_files)
+                    await enter_step(session, job, "results", upstream_result_files=names)
                 case "failed":
                     error = upstream.error or {"code": "upstream_failed", "message": "The provider gave no reason."}
                     await end_job(session, job, Ending("failed", "provider", str(error["message"]), error))
@@ -102,7 +104,7 @@ class Follower:
                 case "succeeded":
                     pass
                 case _ if job.tries:
-                    job.tries, job.not_before = 0, None
+                    await forget_failures(session, self._held.claimed)
         if upstream.status == "succeeded" and upstream.fine_tuned_model is None:
             raise NotYetError("no_model", "The provider says that the job has succeeded, but names no model.")
 

@@ -10,6 +10,7 @@ from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.fine_tuning_claims import Wish
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events, has_event
+from shared.stores.db.repositories.fine_tuning_steps import forget_wish, write_columns
 
 REFUSALS: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
 TOO_EARLY: Final = frozenset({"validating_files"})
@@ -68,7 +69,7 @@ class Wishes:
             await self._drop(wish, f"The job cannot be paused: {reason}")
             return
         async with self._held.writing() as (session, job):
-            job.wanted = "cancel"
+            await write_columns(session, job, wanted="cancel")
             message = f"The budget is used up and the job cannot be paused ({reason}): it is cancelled"
             await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])
         self._held.wish = Wish("cancel", BUDGET)
@@ -84,7 +85,7 @@ class Wishes:
     async def _drop(self, wish: Wish, message: str) -> None:
         async with self._held.writing() as (session, job):
             if job.wanted == wish.wanted:
-                job.wanted = job.wanted_by = None
+                await forget_wish(session, job)
             await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": "refused"})])
         self._held.wish = None
 

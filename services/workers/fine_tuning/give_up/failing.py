@@ -12,7 +12,7 @@ from shared.observability.logs import get_logger
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, delay_job, hand_back_jobs, lock_claimed
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
-from shared.stores.db.repositories.fine_tuning_jobs import write_job
+from shared.stores.db.repositories.fine_tuning_steps import enter_step
 from shared.stores.db.repositories.training_books import find_training_start
 
 GIVE_UP: Final = "give_up"
@@ -56,7 +56,6 @@ async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob) -> 
             fate = f"It could not be cancelled ({error}): {name_training(job)} may go on, and cost. Look for it there"
             await end_given_up(session, job, context.worker_id, fate, cost_is_known=False)
             return
-        await write_job(session)
         await delay_job(session, claimed, job.tries + 1, verdict.delay_seconds)
         await hand_back_jobs(session, [claimed])
 
@@ -72,9 +71,7 @@ async def may_be_training(session: AsyncSession, job: FineTuningJob, code: str) 
 
 async def begin_giving_up(session: AsyncSession, job: FineTuningJob, error: JobFailedError) -> None:
     """Move a locked job on to the step `give_up`; its status stays until its training is over."""
-    job.step, job.tries, job.not_before = GIVE_UP, 0, None
-    job.wanted = job.wanted_by = None
-    job.error = error.error
+    await enter_step(session, job, GIVE_UP, wanted=None, wanted_by=None, error=error.error)
     message = f"The job is given up ({error.error['code']}: {error}); its training at {job.provider} is cancelled"
     await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": "given_up"})])
     log.warning("fine_tuning_job_given_up", job=job.id, code=error.error["code"], upstream=job.upstream_job_id)

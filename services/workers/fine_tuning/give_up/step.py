@@ -16,6 +16,7 @@ from shared.outside.prices.training import training_cost
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import forget_failures
+from shared.stores.db.repositories.fine_tuning_steps import write_columns
 
 NOT_STARTED: Final = frozenset(FINE_TUNING_JOB.workable) - {"running"}
 UNCERTAIN: Final = frozenset({"timeout", "cut_connection", "server_error", "malformed", "internal_error"})
@@ -55,7 +56,7 @@ async def settle_known(held: HeldJob, upstream_id: str) -> None:
             await end_given_up(session, job, held.context.worker_id, fate, cost_is_known=False)
             return
         told = [count for count in (stopped.last.trained_tokens, job.trained_tokens) if count is not None]
-        job.trained_tokens = max(told) if told else None
+        await write_columns(session, job, trained_tokens=max(told) if told else None)
         known = is_cost_known(job, stopped)
         await end_given_up(session, job, held.context.worker_id, describe_fate(job, stopped), cost_is_known=known)
 
@@ -74,7 +75,7 @@ async def settle_unknown(held: HeldJob, job: FineTuningJob) -> None:
             await cancel_one(held, double.id)
     async with held.writing() as (session, row):
         if found:
-            row.upstream_job_id = found[0].id
+            await write_columns(session, row, upstream_job_id=found[0].id)
             return
         code = str((row.error or {}).get("code"))
         fate = f"No training of this job was found at {row.provider}"

@@ -17,6 +17,7 @@ from shared.stores.db.repositories import files
 from shared.stores.db.repositories.fine_tuning_claims import lock_claimed
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_metrics import NewMetric, read_metrics, record_metrics
+from shared.stores.db.repositories.fine_tuning_steps import enter_step
 
 FILENAME: Final = "compiled_results.csv"
 PURPOSE: Final = "fine-tune-results"
@@ -75,8 +76,7 @@ async def store_table(held: HeldJob) -> None:
             sha256=table.sha256,
             size=table.bytes,
         )
-        job.result_file_id = file.id
-        job.step, job.tries, job.not_before = "register", 0, None
+        await enter_step(session, job, "register", result_file_id=file.id)
         event = NewEvent(f"Uploaded result file: {file.id}", data={"code": "result_file", "file_id": file.id})
         await append_events(session, job.id, [event])
 

@@ -19,6 +19,7 @@ from shared.outside.providers.fine_tuning_capabilities import Capabilities
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_changes import change_status
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
+from shared.stores.db.repositories.fine_tuning_steps import enter_step, write_columns
 from shared.stores.db.repositories.training_books import find_training_speed
 from shared.texts.training_file import count_training_tokens
 
@@ -38,8 +39,8 @@ async def upload_files(held: HeldJob) -> None:
         if job.estimate is None:
             await record_estimate(held, job, local)
         training_id = await upload(held, job, local.training, "training")
-        async with held.writing() as (_, row):
-            row.upstream_training_file_id = training_id
+        async with held.writing() as (session, row):
+            await write_columns(session, row, upstream_training_file_id=training_id)
         validation_id = None
         if local.validation is not None and held.provider.capabilities.validation_file:
             validation_id = await upload(held, job, local.validation, "validation")
@@ -81,9 +82,8 @@ async def record_estimate(held: HeldJob, job: FineTuningJob, local: LocalFiles) 
     async with held.writing() as (session, row):
         speed = await find_training_speed(session, job.provider, job.base_model)
         estimate = estimate_training(quote, tokens, epochs, speed)
-        row.estimate = estimate
-        if row.cost_usd is None and quote.is_known:
-            row.cost_usd = Decimal(0)
+        cost = Decimal(0) if row.cost_usd is None and quote.is_known else row.cost_usd
+        await write_columns(session, row, estimate=estimate, cost_usd=cost)
         await append_events(session, job.id, [describe_estimate(estimate)])
 
 
@@ -126,8 +126,7 @@ async def upload(held: HeldJob, job: FineTuningJob, local: LocalFile, side: str)
 async def record_uploads(held: HeldJob, validation_id: str | None) -> None:
     """Go on to the next step, and tell what the provider cannot take."""
     async with held.writing() as (session, job):
-        job.upstream_validation_file_id = validation_id
-        job.step, job.tries, job.not_before = "create", 0, None
+        await enter_step(session, job, "create", upstream_validation_file_id=validation_id)
         await append_events(session, job.id, describe_omissions(job, held.provider.capabilities))
 
 

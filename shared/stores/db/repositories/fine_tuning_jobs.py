@@ -174,8 +174,3 @@ async def find_marks(session: AsyncSession, job_ids: Collection[str]) -> dict[st
     query = select(FineTuningJob.id, FineTuningJob.status, FineTuningJob.step, last)
     found = await session.execute(query.where(FineTuningJob.id.in_(set(job_ids))))
     return {job_id: JobMark(status, step, position) for job_id, status, step, position in found}
-
-
-async def write_job(session: AsyncSession) -> None:
-    """Write now what was changed of the jobs of this transaction, for statements that read it."""
-    await session.flush()
