@@ -11,7 +11,7 @@ from shared.errors import NotFoundError
 async def identify(streaming: Streaming, authorization: str | None, ticket: str | None) -> Principal:
     """Return who is behind a header, or behind a ticket when there is no header.
 
-    Raises: AuthenticationError, PermissionDeniedError (the key may not read)."""
+    Raises: AuthenticationError for a key or ticket that is none; PermissionDeniedError when the key may not read."""
     if authorization is None and ticket is not None:
         principal = await redeem_ticket(streaming.hub.redis, ticket)
     else:

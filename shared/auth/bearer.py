@@ -35,7 +35,8 @@ class Authenticator:
         self._looks: dict[str, asyncio.Task[Principal | None]] = {}
 
     async def authenticate(self, authorization: str | None) -> Principal:
-        """Return who is behind an `Authorization` header. Raises: AuthenticationError (401)."""
+        """Return who is behind an `Authorization` header. Raises: AuthenticationError when it holds
+        no key, or one that is unknown or revoked."""
         key_hash = hash_key(read_bearer(authorization))
         known = self._checked.get(key_hash)
         if known is not None and known[1] > self._monotonic():

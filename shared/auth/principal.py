@@ -19,6 +19,6 @@ class Principal:
     scopes: frozenset[str]
 
     def require(self, scope: str) -> None:
-        """Pass when the key has `scope`. Raises: PermissionDeniedError (403)."""
+        """Pass when the key has `scope`. Raises: PermissionDeniedError when it has not."""
         if scope not in self.scopes:
             raise PermissionDeniedError(f"This API key lacks the scope '{scope}'. Use a key that has it.")

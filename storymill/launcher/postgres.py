@@ -45,7 +45,8 @@ UNSAFE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 def ensure_cluster(data_dir: Path, password: str, *, durable: bool = True) -> None:
     """Create the cluster if there is none; afterwards `data_dir` is whole, or does not exist.
 
-    Raises: ClusterError for a cluster that is not ours to use, or that cannot be made; PrivilegeError.
+    Raises: ClusterError for a cluster that is not ours to use, or that cannot be made; PrivilegeError when root may
+    not become another user.
     """
     if os.geteuid() == 0:
         check_may_leave_root()

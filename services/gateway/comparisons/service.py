@@ -26,7 +26,7 @@ async def order_comparison(
 ) -> ModelComparison:
     """Record what is to be compared, and send it to the workers. Aliases mean what they mean now.
 
-    Raises: NotFoundError for a model, file or run; InvalidRequestError.
+    Raises: NotFoundError for a model, file or run; InvalidRequestError for a template, or rows, that make no prompts.
     """
     model = await name_model(gateway, caller, request.model)
     against = await name_model(gateway, caller, request.against)
@@ -104,7 +104,8 @@ async def vote_on_pair(
 ) -> ModelComparison:
     """Store a vote; the last one ends the comparison. A pair may be voted on again until then.
 
-    Raises: NotFoundError; ConflictError when the comparison waits for no votes.
+    Raises: NotFoundError for a comparison or pair that is not there; ConflictError when the comparison waits for
+    no votes.
     """
     row = await get_comparison(gateway, caller, comparison_id)
     async with gateway.database.transaction() as session:

@@ -133,7 +133,8 @@ async def list_jobs(
 
 
 async def steer_job(gateway: Gateway, caller: Principal, job_id: str, wish: Wanted) -> ShownJob:
-    """Cancel, pause or resume a job. Raises: NotFoundError, WrongStatusError (400)."""
+    """Cancel, pause or resume a job. Raises: NotFoundError when the project has no such job; WrongStatusError when its
+    status does not allow it."""
     async with gateway.database.transaction() as session:
         job = await fine_tuning_jobs.ask_for(session, caller.project_id, job_id, wish, caller.api_key_id)
         if job is None:

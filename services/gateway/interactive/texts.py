@@ -66,7 +66,8 @@ async def open_texts(
     """Record one text per body and send them to the workers; a retry under the same Idempotency-Key gets the texts
     that its first try opened.
 
-    Raises: InvalidRequestError, NotFoundError (model), RateLimitedError (too many open texts).
+    Raises: InvalidRequestError without a model, or for more texts than one request may ask for; NotFoundError for the
+    model; RateLimitedError when too many texts are open.
     """
     if claim.subject_id is not None:
         return await find_texts(gateway, claim.subject_id)

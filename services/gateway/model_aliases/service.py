@@ -85,8 +85,8 @@ async def list_aliases(gateway: Gateway, caller: Principal) -> Sequence[ModelAli
 
 
 async def roll_back(gateway: Gateway, caller: Principal, name: str, reason: str | None) -> ModelAlias:
-    """Take back an alias's last change. Raises: NotFoundError; ConflictError when there is none to take back, or the
-    model that it led to was deleted."""
+    """Take back an alias's last change. Raises: NotFoundError when there is no such alias now; ConflictError
+    when there is none to take back, or the model that it led to was deleted."""
     await get_alias(gateway, caller, name)
     async with gateway.database.transaction() as session:
         alias = await aliases.roll_back(

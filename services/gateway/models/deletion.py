@@ -11,8 +11,8 @@ from shared.stores.db.repositories import aliases, registry
 async def delete_model(gateway: Gateway, caller: Principal, name: str) -> None:
     """Hide a model and have a worker delete it at its provider. Its row stays, for the line of its children.
 
-    Raises: NotFoundError; PermissionDeniedError for a provider's own model; ConflictError while an alias leads to it
-    or a job starts from it.
+    Raises: NotFoundError when nobody serves it to this project; PermissionDeniedError for a provider's own model;
+    ConflictError while an alias leads to it or a job starts from it.
     """
     try:
         model = await get_tuned(gateway, caller, name)

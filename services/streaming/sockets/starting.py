@@ -21,7 +21,8 @@ class StartRefusedError(StorymillError):
 async def start_stream(gateway_url: str | None, bearer: str | None, request: dict[str, Any]) -> str:
     """Return the id of a new stream.
 
-    Raises: InvalidRequestError (code `unsupported`), StartRefusedError, ServiceUnavailableError."""
+    Raises: InvalidRequestError (code `unsupported`) where there is no gateway or no key; StartRefusedError with what
+    the gateway said; ServiceUnavailableError when it did not answer."""
     if gateway_url is None or bearer is None:
         why = "this server has no gateway" if gateway_url is None else "it needs a key, not a ticket"
         raise InvalidRequestError(f"'start' is not possible here: {why}. Use POST /v1/streams.", code="unsupported")

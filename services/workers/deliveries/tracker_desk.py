@@ -100,7 +100,8 @@ class TrackerDesk:
 
 
 async def tell(context: WorkerContext, claimed: ClaimedRun, is_wanted: Callable[[], bool], hold: Hold) -> None:
-    """Take one turn at a run, and write how it ended. Raises: LostRowError, store errors."""
+    """Take one turn at a run, and write how it ended. Raises: LostRowError when another
+    has the run; an error of `STORE_AWAY`, and the run is taken again."""
     try:
         is_complete = await TrackerSession.of(context, claimed, is_wanted, hold).run()
     except SinkError as error:

@@ -60,7 +60,8 @@ class TrackerSession:
     async def run(self) -> bool:
         """Tell until the job is over (True), or the turn is or nothing happens (False).
 
-        Raises: SinkError, LostRowError, store errors."""
+        Raises: SinkError when the tracker's process fails; LostRowError when another has the run; an error
+        of `STORE_AWAY`."""
         if not await self._has_news():
             return False  # a job that waits needs no process, and W&B a new folder for each
         process = await SinkProcess.start(self.claimed.sink, self.context.worker_settings.tracker_python)

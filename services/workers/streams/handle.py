@@ -139,7 +139,8 @@ class StreamHandle:
     async def end(self, end: End, timeout_seconds: float = 60.0) -> None:
         """Send what is pending, then the end frame. Call after the commit; then mark the row's end as published.
 
-        Raises: StreamFencedError; StreamUnavailableError (the reaper will send the end)."""
+        Raises: StreamFencedError when a later attempt owns the stream; StreamUnavailableError when Redis took
+        nothing in time (the reaper will send the end)."""
         self._end = end
         try:
             await self.flush(timeout_seconds)

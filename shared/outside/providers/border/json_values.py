@@ -35,7 +35,8 @@ def require_object(value: object, *, what: str) -> dict[str, Any]:
 
 
 def read_strict_object(raw: bytes) -> dict[str, Any]:
-    """Return the JSON object in `raw`, storable, without patience. Raises: NotStrictJsonError, LlmError (malformed)."""
+    """Return the JSON object in `raw`, storable, without patience. Raises: NotStrictJsonError when
+    patience may help, LlmError (malformed) when it is no object."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
