@@ -11,6 +11,8 @@ from tests.support.source_files import parse_folders
 from tests.support.stack import PROJECT_ROOT
 
 PACKAGES = ("services", "shared", "storymill")
+HOMES = ("", "services.", "tests.unit.")
+"""Before the folders of `tests/unit` in the names of what it tests; the last for a test that repeats another."""
 BANNED_MODULES = {"utils", "helpers", "common", "misc", "base", "manager"}
 ALLOWED_MODULES = {Path("shared/stores/db/models/base.py")}
 """SQLAlchemy's word: the declarative base."""
@@ -41,3 +43,14 @@ def test_no_file_imports_middleware_that_hides_disconnects(banned: str) -> None:
 def test_every_module_says_what_it_is() -> None:
     silent = [str(path) for path, tree in parse_folders(PACKAGES).items() if not ast.get_docstring(tree)]
     assert silent == []
+
+
+def test_a_unit_test_lies_where_its_subject_does() -> None:
+    strays = []
+    for path, tree in parse_folders(("tests/unit",)).items():
+        room = ".".join(path.parent.parts[2:])
+        if path.name.startswith("test_") and room and not room.startswith("engine"):
+            imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+            if not any(f"{module}.".startswith(f"{home}{room}.") for module in imported for home in HOMES):
+                strays.append(str(path))
+    assert strays == []

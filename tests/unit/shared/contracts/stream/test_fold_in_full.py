@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.shared.streams import test_fold_properties as properties
+from tests.unit.shared.contracts.stream import test_fold_properties as properties
 
 EXAMPLES = 3_000
 
