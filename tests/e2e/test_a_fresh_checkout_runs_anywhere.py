@@ -82,6 +82,7 @@ async def test_root_runs_a_mill_below_a_folder_closed_to_every_other_user(
     assert read_owner(checkout.state_dir / "postgres") != 0
 
 
+@pytest.mark.slow
 async def test_an_ordinary_user_runs_a_mill_with_an_empty_home_and_with_none(
     closed_folder: Path, upstream: ScriptedUpstream
 ) -> None:

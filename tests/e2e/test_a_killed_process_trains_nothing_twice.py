@@ -19,6 +19,8 @@ from tests.support.whole_mill import WholeMill
 
 PROCESSES = ("worker-batch", "engine", "gateway", "postgres", "redis", "beat")
 RUNS = int(os.environ.get("STORYMILL_KILL_RUNS", len(PROCESSES)))
+USUAL_RUNS = range(2)
+"""The worker and the engine, who do the training: in every run of the tests; the others with the marker `slow`."""
 ORDERS = 4
 """A job that is over before its moment has come is ordered again, to be met earlier."""
 EXAMPLES, EPOCHS = 8, 3
@@ -112,7 +114,9 @@ def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]
 
 
 @pytest.mark.timeout(2 * RUNS * END_TIMEOUT_SECONDS)
-@pytest.mark.parametrize("run", range(RUNS))
+@pytest.mark.parametrize(
+    "run", [pytest.param(run, marks=() if run in USUAL_RUNS else pytest.mark.slow) for run in range(RUNS)]
+)
 def test_one_training_with_every_step_and_event_once(mill: WholeMill, training_file: str, run: int) -> None:
     name, moment = PROCESSES[run % len(PROCESSES)], open_chance(f"killed while training {run}").randint(0, STEPS)
     where = f"run {run}: {name} killed at step {moment} of {STEPS}"

@@ -107,6 +107,7 @@ async def test_the_command_line_of_2023_steers_a_job(mill: Mill, rows: Path) -> 
     assert json.loads(await call("files.delete", "-i", file["id"]))["deleted"]
 
 
+@pytest.mark.slow
 async def test_litellm_makes_lists_and_cancels_jobs(mill: Mill) -> None:
     async with await mill.client(new_name("project")) as client:
         key = client.headers["authorization"].removeprefix("Bearer ")
@@ -118,6 +119,7 @@ async def test_litellm_makes_lists_and_cancels_jobs(mill: Mill) -> None:
     assert said["listed"] == [said["id"]]
 
 
+@pytest.mark.slow
 async def test_wandbs_logger_writes_the_whole_series_offline(mill: Mill, rows: Path, tmp_path: Path) -> None:
     project = new_name("project")
     async with await mill.client(project) as client:

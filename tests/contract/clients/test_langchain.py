@@ -10,7 +10,7 @@ from tests.support.gateway import Mill, new_name
 from tests.support.upstream import MODEL
 from tests.support.upstream_script import story_for
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])

@@ -121,6 +121,7 @@ def test_a_model_is_not_served_on_another_base_of_the_same_name(tmp_path: Path, 
     assert write(connect(start_engine()), model) == before
 
 
+@pytest.mark.slow
 def test_a_job_does_not_go_on_at_another_base(tmp_path: Path, start_engine: StartEngine) -> None:
     replace_base(tmp_path / BASE, seed=0)
     engine = start_engine()

@@ -69,6 +69,7 @@ def check_complete(client: openai.OpenAI, job_id: str) -> str:
     return client.files.content(job.result_files[0]).text
 
 
+@pytest.mark.slow
 def test_killed_and_paused_runs_repeat_the_unbroken_one(engine: EngineProcess) -> None:
     client = connect(engine)
     unbroken = check_complete(client, create(client))

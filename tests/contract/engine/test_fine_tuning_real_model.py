@@ -25,6 +25,7 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
     running.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 @pytest.mark.timeout(900)
 def test_gemma_learns_a_sentence_and_ends_it_by_itself(engine: EngineProcess) -> None:

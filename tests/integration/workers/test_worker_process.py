@@ -116,6 +116,7 @@ async def test_a_soft_stop_lets_short_texts_finish(
     assert len(upstream.calls) == 5
 
 
+@pytest.mark.slow
 async def test_a_killed_worker_does_not_lose_the_story(
     tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream, bench: InteractiveBench
 ) -> None:
@@ -135,6 +136,7 @@ async def test_a_killed_worker_does_not_lose_the_story(
     await assert_no_open_attempts(bench)
 
 
+@pytest.mark.slow
 async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
     tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream, bench: InteractiveBench
 ) -> None:
@@ -155,6 +157,7 @@ async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
             await assert_no_open_attempts(bench)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outage_seconds", [0.0, 4.0])
 async def test_a_restarted_broker_without_its_data_loses_nothing(
     tmp_path: Path,
@@ -224,6 +227,7 @@ async def test_a_stop_is_bounded_while_broker_and_postgres_are_away(tmp_path: Pa
             assert time.monotonic() - stopped_at < 20
 
 
+@pytest.mark.slow
 async def test_three_hundred_streams_run_in_one_process(
     tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream, bench: InteractiveBench
 ) -> None:

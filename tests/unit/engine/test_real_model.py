@@ -30,6 +30,7 @@ def test_the_converted_folder_holds_model_tokenizer_terms_and_notice() -> None:
     assert load_tokenizer(folder)("唐,隐形").input_ids == [2, 239926, 236764, 239905, 237881]
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_a_batch_of_gemma_writes_greedily_what_generate_writes_alone() -> None:
     folder = prepare_real_model()

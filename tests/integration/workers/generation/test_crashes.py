@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+import pytest
 
 from shared.outside.providers.configuration import DEFAULT_CONCURRENCY
 from tests.integration.workers.generation.conftest import MakeWorker
@@ -60,6 +61,7 @@ async def test_two_workers_share_a_run_and_no_row_is_claimed_twice(
     await assert_all_told(bench, run_id, upstream)
 
 
+@pytest.mark.slow
 async def test_a_flushed_redis_loses_nothing(
     bench: VolumeBench, make_worker: MakeWorker, upstream: ScriptedUpstream, redis_server: PrivateRedis, redis_url: str
 ) -> None:
@@ -181,6 +183,7 @@ async def test_answers_wait_in_memory_while_postgres_restarts(
             assert len(upstream.calls) - 900 <= MOST_IN_FLIGHT
 
 
+@pytest.mark.slow
 async def test_memory_does_not_grow_with_the_rows(
     bench: VolumeBench, make_worker: MakeWorker, upstream: ScriptedUpstream
 ) -> None:
