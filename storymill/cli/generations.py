@@ -1,5 +1,6 @@
 """`storymill generate` and `storymill generations`: volume runs, watched and steered."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,6 +136,10 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
     console.print(f", {describe_cost(generation)}")
     if generation.get("status_reason"):
         console.print(f"reason: {generation['status_reason']}")
+    if generation.get("resumes_at"):
+        console.print(
+            f"goes on by itself at {datetime.fromtimestamp(generation['resumes_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
     if export is not None:
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":

@@ -49,6 +49,7 @@ class Generation(BaseModel):
     object: Literal["generation"] = "generation"
     status: Status
     status_reason: str | None
+    resumes_at: int | None
     recipe: dict[str, Any]
     model: str
     repeats: int

@@ -77,7 +77,7 @@ async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) ->
 
     Raises: ConflictError when it is over already, NotFoundError.
     """
-    values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None}
+    values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None, "resumes_at": None}
     return await change_run(gateway, caller, generation_id, GENERATION.cancellable, values, "cancelled")
 
 
@@ -89,7 +89,7 @@ async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> 
 
 async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
-    values = {"status": "queued", "status_reason": None}
+    values = {"status": "queued", "status_reason": None, "resumes_at": None}
     run = await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
     if run[0].expanded < run[0].total:
         await gateway.sender.send(ExpandGeneration(generation_id))
@@ -125,6 +125,7 @@ def shape_generation(run: Generation, recipe: Recipe, version: RecipeVersion) ->
         "object": "generation",
         "status": run.status,
         "status_reason": run.status_reason,
+        "resumes_at": unix_seconds(run.resumes_at) if run.resumes_at else None,
         "recipe": {"id": recipe.id, "name": recipe.name, "version": version.number, "version_id": version.id},
         "model": run.model,
         "repeats": run.repeats,

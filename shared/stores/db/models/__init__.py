@@ -22,6 +22,7 @@ from shared.stores.db.models.model import (
     ModelComparison,
     ModelEvaluation,
 )
+from shared.stores.db.models.provider import ProviderState
 from shared.stores.db.models.recipe import Recipe, RecipeVersion
 from shared.stores.db.models.tenancy import ApiKey, Project
 
@@ -50,6 +51,7 @@ __all__ = [
     "ModelEvaluation",
     "Outbox",
     "Project",
+    "ProviderState",
     "Recipe",
     "RecipeVersion",
     "Story",
