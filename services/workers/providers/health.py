@@ -28,6 +28,7 @@ LONGEST_PAUSE_SECONDS: Final = 4.0
 """Between two probes; a breaker closes so soon after the provider is back."""
 PROBE_LEASE_SECONDS: Final = 10.0
 """A process that dies while it probes holds the others up for so long. Renewed while the probe is under way."""
+FIRST_TRY_AGAIN_SECONDS: Final = 5.0
 FINGERPRINT_CHARACTERS: Final = 16
 
 log = get_logger(__name__)
@@ -55,6 +56,7 @@ class ProviderHealth:
         self._probe_due = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._renewed_at = 0.0
+        self._try_again_at = 0.0
 
     @property
     def standing(self) -> Standing:
@@ -104,6 +106,14 @@ class ProviderHealth:
             self._probe_due = now + FIRST_PAUSE_SECONDS
         return self._is_probing
 
+    def try_again(self, after_seconds: float) -> bool:
+        """Say whether this process should ask a provider once more that needs people (no credit, a refused key)."""
+        now = time.monotonic()
+        if now < self._try_again_at:
+            return False
+        self._try_again_at = now + after_seconds
+        return True
+
     def give_up_probe(self) -> None:
         """Let another probe: no call was made."""
         if self._is_probing:
@@ -134,6 +144,7 @@ class ProviderHealth:
     def _note_change(self, before: Standing) -> None:
         now = self.standing
         self.untold = now
+        self._try_again_at = time.monotonic() + FIRST_TRY_AGAIN_SECONDS
         self._pause_seconds, self._probe_due = FIRST_PAUSE_SECONDS, 0.0
         log.warning(
             "provider_verdict", provider=self.provider.name, verdict=now.verdict.value, before=before.verdict.value,
