@@ -1,4 +1,4 @@
-"""provider states: the verdict on a provider, and until when a run is paused by itself.
+"""provider states: the verdict on a provider, until when a run is paused by itself, and when a row was retried.
 
 Revision: 0005; after: 0004
 """
@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider", "key_fingerprint", name=op.f("pk_provider_state")),
     )
     op.add_column("generation", sa.Column("resumes_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("story", sa.Column("retried_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "ix_generation_resumes_at", "generation", ["resumes_at"], postgresql_where=sa.text("resumes_at is not null")
     )
@@ -38,5 +39,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.drop_index("ix_generation_resumes_at", table_name="generation")
+    op.drop_column("story", "retried_at")
     op.drop_column("generation", "resumes_at")
     op.drop_table("provider_state")

@@ -97,6 +97,28 @@ async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     return run
 
 
+async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> Run:
+    """Queue a run's failed rows again; a run that was over goes on. Raises: ConflictError when it was cancelled, or no
+    such row failed; NotFoundError."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    async with gateway.database.transaction() as session:
+        count = await generations.retry_failed_stories(session, run.id, failure_class)
+    if count == 0:
+        what = f"no story that failed with {failure_class!r}" if failure_class else "no failed story"
+        raise ConflictError(f"The generation is {run.status} and has {what} to retry.", param="failure_class")
+    await gateway.sender.send(WorkGeneration(generation_id))
+    return await get_run(gateway, caller, generation_id)
+
+
+async def change_parameters(gateway: Gateway, caller: Principal, generation_id: str, changes: Json) -> Run:
+    """Change parameters of a paused run for the calls that are still to be made; null takes one away. What is written
+    stays. Raises: ConflictError when the run is not paused, NotFoundError."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    merged = {**run.parameters, **changes}
+    values = {"parameters": {name: value for name, value in merged.items() if value is not None}}
+    return await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
+
+
 async def change_run(
     gateway: Gateway,
     caller: Principal,

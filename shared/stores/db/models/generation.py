@@ -86,6 +86,8 @@ class Story(Base):
     lease_until: Mapped[Moment | None]
     not_before: Mapped[Moment | None]
     """A row handed back after a retryable failure waits until then."""
+    retried_at: Mapped[Moment | None]
+    """When a client last had the failed row queued again: earlier failures count no more."""
     text: Mapped[str | None] = mapped_column(Text)
     original_text: Mapped[str | None] = mapped_column(Text)
     """What the model wrote, kept when a reviewer edits `text`."""

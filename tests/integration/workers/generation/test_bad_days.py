@@ -17,10 +17,11 @@ from services.workers.process.settings import WorkerSettings
 from shared.clock import utc_now
 from shared.settings import Settings
 from shared.stores.db.models import ProviderState
+from shared.stores.db.repositories.generations import retry_failed_stories
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually
 from tests.support.upstream import Call, ScriptedUpstream
-from tests.support.upstream_script import Script, bad_request, server_error
+from tests.support.upstream_script import Script, bad_request, prompt_of, server_error
 from tests.support.volume import VolumeBench
 
 OUTAGE_SECONDS = 3.0
@@ -235,6 +236,31 @@ async def test_a_refused_recipe_pauses_the_run_and_fails_no_row(
     upstream.default = Script()
     await bench.set_columns(run_id, status="queued", status_reason=None)
     await run_through(context, bench, run_id)
+
+
+async def test_failed_rows_are_retried_in_the_same_run_with_their_budget_whole(
+    bench: VolumeBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.choose = lambda call: Script(text="") if "第1位" in prompt_of(call.body) else None
+    run_id = await bench.add(6)
+    await work_generation(context, run_id)
+    assert (await bench.run(run_id)).failed == 3
+
+    async with bench.database.transaction() as session:
+        assert await retry_failed_stories(session, run_id, "server_error") == 0
+        assert await retry_failed_stories(session, run_id, "empty") == 3
+    run = await bench.run(run_id)
+    assert (run.status, run.failed, run.finished_at) == ("queued", 0, None)
+    calls = len(upstream.calls)
+    upstream.choose = lambda call: Script(text="") if call.number < calls + 2 else None
+    await run_through(context, bench, run_id)
+
+    run = await bench.run(run_id)
+    assert (run.succeeded, run.failed) == (6, 0)
+    await bench.assert_counters_exact(run_id)
+    await bench.set_status(run_id, "cancelled")
+    async with bench.database.transaction() as session:
+        assert await retry_failed_stories(session, run_id, None) == 0
 
 
 async def test_what_one_worker_is_told_of_a_provider_another_knows_at_once(
