@@ -121,6 +121,12 @@ class ProviderHealth:
             self._probe_due = time.monotonic() + FIRST_PAUSE_SECONDS
             self._spawn(self._release_probe(FIRST_PAUSE_SECONDS))
 
+    def note_seen(self) -> None:
+        """Have Postgres show a provider that is well with this key: what it shows may be of a key that is no more."""
+        if self.standing.verdict is Verdict.WELL:
+            now = time.time()
+            self.untold = Standing(Verdict.WELL, self.standing.since or now, now)
+
     async def sync(self) -> None:
         """Bring Redis and this process to the same standing, and hold on to a probe under way.
         Raises: STORE_AWAY, when Redis is."""
@@ -197,6 +203,7 @@ class ProviderHealths:
             with suppress(*STORE_AWAY, TimeoutError):
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     await health.sync()
+                health.note_seen()
         if self._syncing is None:
             self._syncing = asyncio.create_task(self._sync_for_ever(), name="provider-healths")
         return health

@@ -32,7 +32,9 @@ TELL: Final = text("""
                                 upstream_status, seen_at)
     values (:provider, :key_fingerprint, :verdict, :since, :until, :message, :failure_class, :upstream_status, :seen_at)
     on conflict (provider, key_fingerprint) do update
-    set verdict = excluded.verdict, since = excluded.since, until = excluded.until, seen_at = excluded.seen_at,
+    set verdict = excluded.verdict,
+        since = case when provider_state.verdict = excluded.verdict then provider_state.since else excluded.since end,
+        until = excluded.until, seen_at = excluded.seen_at,
         message = coalesce(excluded.message, provider_state.message),
         failure_class = coalesce(excluded.failure_class, provider_state.failure_class),
         upstream_status = coalesce(excluded.upstream_status, provider_state.upstream_status)
