@@ -37,6 +37,7 @@ class RunGate:
         self.trust = trust
         self._settings = settings
         self._own_words: str | None = None
+        self._is_probing = False
 
     async def admit(self, wanted: int, under_way: int) -> Admission:
         """Return how many of `wanted` calls may be made while so many are under way. One admitted to a provider that
@@ -61,6 +62,7 @@ class RunGate:
 
     def take_answer(self, fault: LlmError | None, begun_at: float) -> None:
         """Learn from an answer; `fault`: why there is no story in it, which is no matter of the provider's health."""
+        self._is_probing = self._is_probing and begun_at < self.health.standing.since
         self.health.hear(None, "", begun_at)
         self.trust.has_tried = True
         if fault is None:
@@ -68,6 +70,7 @@ class RunGate:
 
     def take_failure(self, error: LlmError, subject: str, begun_at: float) -> str | None:
         """Learn from a failed call; return how the books call it if it is not its row's, None if it is."""
+        self._is_probing = self._is_probing and begun_at < self.health.standing.since
         explained = self.health.hear(error, subject, begun_at)
         excuse = explained or self.trust.take_failure(error)
         self.trust.has_tried = True
@@ -75,9 +78,10 @@ class RunGate:
             self._own_words = cut_text(error.message, LONGEST_WORDS_CHARACTERS)
         return excuse
 
-    def give_up(self, begun_at: float) -> None:
-        """Take back an admission of which nothing came that says how the provider is."""
-        if begun_at >= self.health.standing.since:
+    def give_up(self) -> None:
+        """Take back a probe of which nothing came that says how the provider is."""
+        if self._is_probing:
+            self._is_probing = False
             self.health.give_up_probe()
 
     async def _admit_probe(self) -> Admission:
@@ -85,6 +89,7 @@ class RunGate:
         if time.time() - waited_since > self._settings.run_patience_seconds:
             return self._pause()
         if await self.health.try_probe():
+            self._is_probing = True
             return Admission(1)
         return Admission(cause=Cause.PROVIDER_DOWN, wait_seconds=PROBE_TURN_SECONDS)
 

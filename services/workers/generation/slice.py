@@ -163,7 +163,7 @@ class GenerationSlice:
         finally:
             self._give_up(rows - len(claim.calls))
             if not claim.calls:
-                self.gate.give_up(time.time())
+                self.gate.give_up()
         for call in claim.calls:
             self._start_call(call, lease)
         await self._wait_after(claim, grant)

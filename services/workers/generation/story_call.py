@@ -53,6 +53,7 @@ async def make_call(
     begun, begun_at = time.monotonic(), time.time()
     try:
         if lease.is_over:
+            gate.give_up()
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
         result = CallResult(call, answer, find_fault(answer))
@@ -61,14 +62,15 @@ async def make_call(
         _teach_slots(slots, error)
         result = CallResult(call, None, error, gate.take_failure(error, call.story_id, begun_at))
     except asyncio.CancelledError:
-        result = CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up"))
+        given_up = LlmError(FailureClass.CANCELLED, "the worker gave the call up")
+        result = CallResult(call, None, given_up, gate.take_failure(given_up, call.story_id, begun_at))
     except Exception as defect:
         log.exception("story_call_failed", story=call.story_id, attempt=call.attempt_id)
-        result = CallResult(call, None, LlmError.of_defect(defect))
+        ours = LlmError.of_defect(defect)
+        result = CallResult(call, None, ours, gate.take_failure(ours, call.story_id, begun_at))
     else:
         slots.record_answer(time.monotonic() - begun)
     finally:
-        gate.give_up(begun_at)
         slots.release()
     return _count(run, result)
 

@@ -93,18 +93,17 @@ class ProviderHealth:
         now = time.monotonic()
         if self._is_probing or now < self._probe_due:
             return False
+        is_ours, self._is_probing, self._renewed_at = False, True, now
+        self._probe_due = now + FIRST_PAUSE_SECONDS
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                is_ours = await self._redis.set(
-                    self.probe_key, self._worker_id, nx=True, px=int(PROBE_LEASE_SECONDS * 1000)
-                )
+                lease = int(PROBE_LEASE_SECONDS * 1000)
+                is_ours = bool(await self._redis.set(self.probe_key, self._worker_id, nx=True, px=lease))
         except (*STORE_AWAY, TimeoutError):
             is_ours = True  # alone as far as we can see
-        self._is_probing = bool(is_ours)
-        self._renewed_at = now
-        if not is_ours:
-            self._probe_due = now + FIRST_PAUSE_SECONDS
-        return self._is_probing
+        finally:
+            self._is_probing = is_ours
+        return is_ours
 
     def try_again(self, after_seconds: float) -> bool:
         """Say whether this process should ask a provider once more that needs people (no credit, a refused key)."""
@@ -138,7 +137,7 @@ class ProviderHealth:
             await self._redis.set(self.key, orjson.dumps(asdict(self.standing)), ex=KEPT_SECONDS)
         if self._is_probing and time.monotonic() - self._renewed_at > PROBE_LEASE_SECONDS / 4:
             self._renewed_at = time.monotonic()
-            await self._redis.set(self.probe_key, self._worker_id, px=int(PROBE_LEASE_SECONDS * 1000))
+            await self._redis.set(self.probe_key, self._worker_id, xx=True, px=int(PROBE_LEASE_SECONDS * 1000))
 
     def _adopt(self, found: Standing) -> None:
         before = self.standing
@@ -193,6 +192,7 @@ class ProviderHealths:
         self._tell = tell
         self._healths: dict[tuple[str, str], ProviderHealth] = {}
         self._syncing: asyncio.Task[None] | None = None
+        self._telling: dict[ProviderHealth, asyncio.Task[None]] = {}
 
     async def find(self, provider: Provider) -> ProviderHealth:
         """Return the health of a provider; what the others know of it is heard first."""
@@ -214,6 +214,7 @@ class ProviderHealths:
             self._syncing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._syncing
+        await asyncio.gather(*self._telling.values(), return_exceptions=True)
         for health in self._healths.values():
             health.give_up_probe()
 
@@ -233,8 +234,17 @@ class ProviderHealths:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await health.sync()
         finally:
-            if health.untold is not None:
-                await self._tell(health)
+            if health.untold is not None and health not in self._telling:
+                self._telling[health] = asyncio.create_task(self._tell_one(health))
+
+    async def _tell_one(self, health: ProviderHealth) -> None:
+        """Beside the exchange: Postgres may be slow just now, and the others must hear."""
+        try:
+            await self._tell(health)
+        except Exception:  # a defect of ours: the next round tries again
+            log.exception("verdict_not_told", provider=health.provider.name)
+        finally:
+            self._telling.pop(health, None)
 
 
 def read_standing(raw: bytes | str) -> Standing | None:
