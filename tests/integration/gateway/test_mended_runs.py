@@ -1,4 +1,4 @@
-"""Runs that stopped, or lost stories, and are mended: other parameters for a refused recipe, failed stories once more."""
+"""Runs that stopped, or lost stories, and are mended: other parameters for a refused recipe, failed stories retried."""
 
 import httpx2
 
