@@ -24,6 +24,7 @@ from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
+from services.gateway.providers.routes import router as providers
 from services.gateway.recipes.routes import router as recipes
 from services.gateway.roi.routes import router as roi
 from services.gateway.settings import GatewaySettings
@@ -63,6 +64,7 @@ ROUTERS = (
     usage,
     webhooks,
     prices,
+    providers,
     roi,
     health,
 )

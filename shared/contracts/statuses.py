@@ -48,7 +48,9 @@ GENERATION: Final = Statuses(
     cancellable=(*QUEUED_OR_RUNNING, "paused"),
     pausable=QUEUED_OR_RUNNING,
     resumable=("paused",),
+    repeatable=("succeeded", "failed"),
 )
+"""Repeated are its failed rows, also of a run that is not over: one that succeeded may have some."""
 DATASET: Final = Statuses(workable=QUEUED_OR_RUNNING, final=("succeeded", "failed"))
 FINE_TUNING_JOB: Final = Statuses(
     workable=("validating_files", "queued", "running"),

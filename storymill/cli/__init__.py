@@ -13,6 +13,7 @@ from storymill.cli import (
     logs,
     models,
     prices,
+    providers,
     recipes,
     roi,
     stories,
@@ -41,4 +42,5 @@ streams.add_commands(app)
 models.add_commands(app)
 usage.add_commands(app)
 prices.add_commands(app)
+providers.add_commands(app)
 roi.add_commands(app)

@@ -1,5 +1,6 @@
 """`storymill generate` and `storymill generations`: volume runs, watched and steered."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from storymill.client.rest import Api
 
 EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
-generations_app = typer.Typer(help="Volume runs: list, watch, pause, resume, cancel, export.", no_args_is_help=True)
+generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -105,6 +106,19 @@ def cancel(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) ->
     steer(state_dir, generation_id, "cancel")
 
 
+@generations_app.command("retry")
+def retry(
+    generation_id: str,
+    failure_class: Annotated[str | None, typer.Option(help="Only those that failed in this way.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Write failed stories again, in the same run."""
+    with connect(state_dir) as api:
+        chosen = {"failure_class": failure_class} if failure_class else {}
+        generation = api.post(f"/generations/{generation_id}/retry", chosen)
+        console.print(f"{generation_id}: {generation['status']}, {generation['counts']['queued']} stories to write")
+
+
 @generations_app.command("export")
 def export_command(
     generation_id: str,
@@ -135,6 +149,12 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
     console.print(f", {describe_cost(generation)}")
     if generation.get("status_reason"):
         console.print(f"reason: {generation['status_reason']}")
+    if generation.get("resumes_at"):
+        console.print(
+            f"goes on by itself at {datetime.fromtimestamp(generation['resumes_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if counts["failed"]:
+        console.print(f"Try the failed ones again: storymill generations retry {generation_id}")
     if export is not None:
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":

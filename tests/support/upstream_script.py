@@ -62,6 +62,10 @@ class Script:
         return tokens, self.finish_reason
 
 
+FIRST_ANSWERS = (Script(),) * 5
+"""Quick ones to begin with: a run's first call goes alone, and each success doubles what it may have under way."""
+
+
 def rate_limited(retry_after_seconds: float = 0.05) -> Script:
     """A 429 with the header that OpenAI sends."""
     return Script(

@@ -10,14 +10,23 @@ from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
 from services.gateway.generations.plan import plan_run
-from services.gateway.generations.schemas import Estimate, Generation, GenerationRequest, Status
+from services.gateway.generations.schemas import (
+    Estimate,
+    Generation,
+    GenerationChange,
+    GenerationRequest,
+    RetryRequest,
+    Status,
+)
 from services.gateway.generations.service import (
     cancel_run,
+    change_parameters,
     create_run,
     get_run,
     list_runs,
     pause_run,
     resume_run,
+    retry_run,
     shape_generation,
 )
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
@@ -78,6 +87,23 @@ async def pause_generation(generation_id: str, gateway: GatewayDep, caller: Call
 async def resume_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Go on with a paused run."""
     return JsonAnswer(shape_generation(*await resume_run(gateway, caller, generation_id)))
+
+
+@router.post("/generations/{generation_id}/retry", summary="Retry a run's failed stories", response_model=Generation)
+async def retry_generation(
+    generation_id: str, gateway: GatewayDep, caller: Caller, body: RetryRequest | None = None
+) -> JsonAnswer:
+    """Queue failed stories again in the same run, all or those of one failure class."""
+    failure_class = body.failure_class if body else None
+    return JsonAnswer(shape_generation(*await retry_run(gateway, caller, generation_id, failure_class)))
+
+
+@router.patch("/generations/{generation_id}", summary="Change a paused run's parameters", response_model=Generation)
+async def change_generation(
+    generation_id: str, body: GenerationChange, gateway: GatewayDep, caller: Caller
+) -> JsonAnswer:
+    """Change parameters for the stories that are still to be written; then resume the run."""
+    return JsonAnswer(shape_generation(*await change_parameters(gateway, caller, generation_id, body.parameters)))
 
 
 @router.get(

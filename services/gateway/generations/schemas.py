@@ -30,6 +30,22 @@ class GenerationRequest(BaseModel):
         return None if self.budget_usd is None else Decimal(str(self.budget_usd))
 
 
+class RetryRequest(BaseModel):
+    """The body of `POST /v1/generations/{id}/retry`; without one all failed stories are meant."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    failure_class: str | None = Field(None, min_length=1, max_length=32, examples=["server_error"])
+
+
+class GenerationChange(BaseModel):
+    """The body of `PATCH /v1/generations/{id}`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    parameters: dict[str, Any] = Field(min_length=1, description="Laid over the run's; null takes one away.")
+
+
 class Counts(BaseModel):
     """Stories by state."""
 
@@ -49,6 +65,7 @@ class Generation(BaseModel):
     object: Literal["generation"] = "generation"
     status: Status
     status_reason: str | None
+    resumes_at: int | None
     recipe: dict[str, Any]
     model: str
     repeats: int

@@ -77,7 +77,7 @@ async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) ->
 
     Raises: ConflictError when it is over already, NotFoundError.
     """
-    values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None}
+    values = {"status": "cancelled", "finished_at": utc_now(), "limited_by": None, "resumes_at": None}
     return await change_run(gateway, caller, generation_id, GENERATION.cancellable, values, "cancelled")
 
 
@@ -89,12 +89,34 @@ async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> 
 
 async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
     """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
-    values = {"status": "queued", "status_reason": None}
+    values = {"status": "queued", "status_reason": None, "resumes_at": None}
     run = await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
     if run[0].expanded < run[0].total:
         await gateway.sender.send(ExpandGeneration(generation_id))
     await gateway.sender.send(WorkGeneration(generation_id))
     return run
+
+
+async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> Run:
+    """Queue a run's failed rows again; a run that was over goes on. Raises: ConflictError when it was cancelled, or no
+    such row failed; NotFoundError."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    async with gateway.database.transaction() as session:
+        count = await generations.retry_failed_stories(session, run.id, failure_class)
+    if count == 0:
+        what = f"no story that failed with {failure_class!r}" if failure_class else "no failed story"
+        raise ConflictError(f"The generation is {run.status} and has {what} to retry.", param="failure_class")
+    await gateway.sender.send(WorkGeneration(generation_id))
+    return await get_run(gateway, caller, generation_id)
+
+
+async def change_parameters(gateway: Gateway, caller: Principal, generation_id: str, changes: Json) -> Run:
+    """Change parameters of a paused run for the calls that are still to be made; null takes one away. What is written
+    stays. Raises: ConflictError when the run is not paused, NotFoundError."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    merged = {**run.parameters, **changes}
+    values = {"parameters": {name: value for name, value in merged.items() if value is not None}}
+    return await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
 
 
 async def change_run(
@@ -125,6 +147,7 @@ def shape_generation(run: Generation, recipe: Recipe, version: RecipeVersion) ->
         "object": "generation",
         "status": run.status,
         "status_reason": run.status_reason,
+        "resumes_at": unix_seconds(run.resumes_at) if run.resumes_at else None,
         "recipe": {"id": recipe.id, "name": recipe.name, "version": version.number, "version_id": version.id},
         "model": run.model,
         "repeats": run.repeats,

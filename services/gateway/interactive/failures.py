@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from shared.contracts.kept_errors import RETRY_AFTER_SECONDS, STATUS, show_error
 from shared.errors import StorymillError
 from shared.http.answers import JsonAnswer, retry_headers
 from shared.stores.db.models import Completion
@@ -10,6 +11,8 @@ SAFE_STATUS: Final = {409: 400, 503: 429}
 """Legacy clients retry 409 for ever and die of 503."""
 DEFAULT_STATUS: Final = 502
 OVERLOAD_RETRY_SECONDS: Final = 2.0
+NO_CREDIT: Final = "insufficient_quota"
+"""OpenAI answers 429 for it, too; waiting cures nothing."""
 NO_RETRY: Final = {"x-should-retry": "false"}
 """The worker has retried already; the SDK's own retries would pay again."""
 
@@ -17,7 +20,8 @@ NO_RETRY: Final = {"x-should-retry": "false"}
 def failed_row_answer(row: Completion) -> JsonAnswer:
     """Return the answer for a text that failed or was cancelled."""
     status, error = describe_failure(row)
-    headers = retry_headers(OVERLOAD_RETRY_SECONDS) if status == 429 else NO_RETRY
+    wait_seconds = (row.error or {}).get(RETRY_AFTER_SECONDS) or OVERLOAD_RETRY_SECONDS
+    headers = retry_headers(wait_seconds) if status == 429 and error["code"] != NO_CREDIT else NO_RETRY
     return JsonAnswer({"error": error}, status, headers)
 
 
@@ -25,8 +29,8 @@ def describe_failure(row: Completion) -> tuple[int, dict[str, Any]]:
     """Return status and inner error object of a row that did not succeed."""
     if row.status == "cancelled":
         return 400, cancelled_error()
-    error = dict(row.error or {})
-    status = error.pop("status", None)
+    error = show_error(row.error) or {}
+    status = (row.error or {}).get(STATUS)
     if not isinstance(status, int) or status < 400:
         status = DEFAULT_STATUS
     return SAFE_STATUS.get(status, status), {**plain_error("The text could not be written."), **error}

@@ -9,6 +9,7 @@ from services.gateway.interactive.texts import OpenTexts, cancel_texts, open_tex
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
+from shared.contracts.kept_errors import show_error
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.http.answers import Json
 from shared.outside.providers.border.answers import Kind
@@ -49,7 +50,7 @@ async def cancel_stream(gateway: Gateway, caller: Principal, stream_id: str) -> 
 def shape_stream(row: Completion, streaming_url: str) -> Json:
     """Return the stream object."""
     base = streaming_url.rstrip("/")
-    error = {name: value for name, value in row.error.items() if name != "status"} if row.error else None
+    error = show_error(row.error)
     return {
         "id": row.id,
         "object": "stream",

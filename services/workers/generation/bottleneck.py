@@ -15,6 +15,7 @@ class Cause(StrEnum):
     CONCURRENCY = "concurrency"
     BUDGET = "budget"
     UPSTREAM_LATENCY = "upstream_latency"
+    PROVIDER_DOWN = "provider_down"
     UPSTREAM_REFUSALS = "upstream_refusals"
     RETRY_DELAY = "retry_delay"
     DATABASE = "database"

@@ -19,7 +19,8 @@ BEST_DRIFT: Final = 1.005
 CUT_FACTOR: Final = 0.6
 CUT_PAUSE_SECONDS: Final = 1.0
 """A burst of refusals counts once."""
-LONGEST_PAUSE_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 1.0
+"""A longer silence is the whole cluster's: the verdict on the provider."""
 
 
 class CallSlots:

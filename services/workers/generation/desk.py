@@ -3,9 +3,11 @@
 from typing import Self
 
 from services.workers.generation.call_slots import CallSlots
+from services.workers.generation.run_trust import RunTrust
 from services.workers.process.context import WorkerContext
 from services.workers.providers.rate_limits import RateLimits
 from shared.outside.providers.configuration import Provider
+from shared.stores.db.repositories.generation_progress import RunState
 
 
 class GenerationDesk:
@@ -15,6 +17,7 @@ class GenerationDesk:
         self.limits = limits
         self._slots: dict[str, CallSlots] = {}
         self._runs: set[str] = set()
+        self._trusts: dict[str, RunTrust] = {}
 
     @classmethod
     async def start(cls, context: WorkerContext) -> Self:
@@ -27,6 +30,19 @@ class GenerationDesk:
     def find_slots(self, provider: Provider) -> CallSlots:
         """Return the process's slots for a provider."""
         return self._slots.setdefault(provider.name, CallSlots(provider.concurrency))
+
+    def find_trust(self, generation_id: str, state: RunState) -> RunTrust:
+        """Return how far this process trusts a run's provider to take its calls. One that is new, or was just resumed
+        (no row was claimed since: `queued`), begins with a single call."""
+        is_fresh = state.status == "queued"
+        trust = self._trusts.get(generation_id)
+        if trust is None or (is_fresh and trust.has_tried):
+            trust = self._trusts[generation_id] = RunTrust(is_proven=state.succeeded > 0 and not is_fresh)
+        return trust
+
+    def forget_trust(self, generation_id: str) -> None:
+        """Begin anew when the run comes again: it was paused, or is over."""
+        self._trusts.pop(generation_id, None)
 
     def enter(self, generation_id: str) -> bool:
         """Begin a slice; False when this process works on the run already: one slice fills all its slots."""

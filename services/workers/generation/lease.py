@@ -51,6 +51,7 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
         await reaping.requeue_lapsed_stories(session, DEATH_LIMIT)
         found = await reaping.take_unheld_generations(session, lease_seconds)
+        found += await reaping.resume_due_generations(session)
         expand: list[Message] = [ExpandGeneration(generation_id=run.id) for run in found if run.needs_expansion]
         return [*expand, *(WorkGeneration(generation_id=run.id) for run in found)]
 

@@ -1,11 +1,12 @@
 """How often, and after what pause, a failed call is made again: by failure class. The worker is the one retry owner."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 import backoff
 
-from shared.outside.providers.failures import FailureClass
+from shared.outside.providers.failures import FailureClass, LlmError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,26 @@ RULES: Final = {
     FailureClass.TIMEOUT: RetryRule(2, 1.0, 15.0),
     FailureClass.EMPTY: RetryRule(2, 0.0, 0.0),
     FailureClass.MALFORMED: RetryRule(2, 0.5, 5.0),
+    FailureClass.AUTHENTICATION: RetryRule(4, 0.5, 10.0),
 }
-"""Classes that are not here fail at once: the same request would fail again."""
+"""Classes that are not here fail at once: the same request would fail again. A refused key is not the row's fault, but
+a firewall may refuse its words for ever."""
+EXCUSED_WAIT_SECONDS: Final = 1.0
+"""A row whose call failed under a verdict lets the others go before it: if it is what breaks the server after all, one
+of them will show it."""
+
+RECIPE_CLASSES: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NOT_FOUND})
+"""Refusals of what was asked, which a recipe's parameters may have caused for all rows alike."""
+ROW_CODES: Final = frozenset({"context_length_exceeded", "string_above_max_length", "413"})
+ROW_WORDS: Final = re.compile(
+    r"context (?:length|window|size)|too long|too large for model|too many tokens", re.IGNORECASE
+)
+TOO_LARGE: Final = 413
+
+
+def speaks_of_one_row(error: LlmError) -> bool:
+    """Say whether a refusal is about the length of one prompt: the next row may be shorter."""
+    return error.upstream_status == TOO_LARGE or error.code in ROW_CODES or ROW_WORDS.search(error.message) is not None
 
 
 def find_wait(failure_class: FailureClass, failures: int, retry_after_seconds: float | None) -> float | None:

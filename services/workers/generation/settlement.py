@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.generation.retry_policy import find_wait
+from services.workers.generation.retry_policy import EXCUSED_WAIT_SECONDS, find_wait
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from shared import ids
@@ -22,7 +22,7 @@ from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress
 from shared.stores.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 
 NOT_THE_ROWS_FAULT: Final = frozenset({FailureClass.CANCELLED, FailureClass.QUOTA_EXHAUSTED})
-"""The worker stops, or the run is paused for want of credit: the row waits for better times."""
+"""The worker stops, or the provider wants money: the row waits for better times."""
 
 FailureCounts = Mapping[tuple[str, str], int]
 """Earlier failed calls, by story and failure class."""
@@ -78,7 +78,7 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     answer, error = result.answer, result.error
     may_cost = answer is not None or error is None or error.failure_class.may_be_charged
     settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
-    settled.failure_class = error.failure_class.value if error else None
+    settled.failure_class = result.excuse or (error.failure_class.value if error else None)
     settled.upstream_request_id = find_request_id(answer, error)
     if answer is not None:
         settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
@@ -124,6 +124,9 @@ def _decide_failure(
     settlement.decided.add(attempt.story_id)
     settlement.progress.running -= 1
     settled.story_status = "queued"
+    if result.excuse is not None:
+        settled.wait_seconds = EXCUSED_WAIT_SECONDS
+        return
     if error.failure_class in NOT_THE_ROWS_FAULT:
         return
     earlier = failures.get((attempt.story_id, error.failure_class.value), 0)

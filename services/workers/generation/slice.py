@@ -12,8 +12,10 @@ from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
+from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
+from services.workers.generation.run_gate import RunGate
 from services.workers.generation.run_limits import RunLimits
 from services.workers.generation.story_call import CallResult, StoryCall, make_call
 from services.workers.leases.row_kind import Lease, begin_lease
@@ -21,11 +23,9 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.providers.rate_limits import Grant
 from shared.contracts.queue.messages import GENERATION, WorkGeneration
-from shared.contracts.storable import cut_text
 from shared.observability.logs import get_logger
-from shared.outside.providers.failures import FailureClass
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.generation_progress import RunState, pause_generation
+from shared.stores.db.repositories.generation_progress import RunState
 from shared.stores.db.repositories.story_claims import find_next_due_seconds
 
 SLICE_SECONDS: Final = 30.0
@@ -41,7 +41,6 @@ INVITE_SECONDS: Final = 2.0
 """An invitation that comes back to a worker that is at it already is dropped there, so it is repeated."""
 BUSY: Final = frozenset({Cause.CONCURRENCY, Cause.DATABASE, Cause.UPSTREAM_LATENCY})
 """What more workers may cure; a limit per minute they would only share."""
-LONGEST_REASON_CHARACTERS: Final = 500
 PAUSE_REASONS: Final = {
     Emptiness.BUDGET_SPENT: "budget",
     Emptiness.COST_UNBOUNDED: "budget: a call's cost has no upper bound; set max_tokens, and a price for the model",
@@ -53,8 +52,9 @@ log = get_logger(__name__)
 class GenerationSlice:
     """The claims and calls of one slice. The keeper of leases holds its rows."""
 
-    def __init__(self, context: WorkerContext, desk: GenerationDesk, run: Run, state: RunState) -> None:
+    def __init__(self, context: WorkerContext, desk: GenerationDesk, run: Run, state: RunState, gate: RunGate) -> None:
         self.run = run
+        self.gate = gate
         self.state = state
         self.slots: CallSlots = desk.find_slots(run.target.provider)
         self.limits = RunLimits(desk.limits, run)
@@ -64,7 +64,6 @@ class GenerationSlice:
         self.calls: set[asyncio.Task[None]] = set()
         self.held: dict[str, StoryCall] = {}
         """Calls whose rows are ours until their results are settled, by attempt."""
-        self.pause_reason: str | None = None
         self._context = context
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._invite_at = time.monotonic() + INVITE_SECONDS
@@ -131,7 +130,7 @@ class GenerationSlice:
             log.exception("errand_failed", generation=self.run.order.id)
 
     async def _invite(self, state: RunState) -> None:
-        has_more = state.is_active and state.open - state.running > self.slots.limit
+        has_more = state.is_active and self.gate.trust.is_proven and state.open - state.running > self.slots.limit
         if has_more and self.bottleneck.last in BUSY and time.monotonic() >= self._invite_at:
             self._invite_at = time.monotonic() + INVITE_SECONDS
             await self._context.sender.send(WorkGeneration(generation_id=self.run.order.id))
@@ -151,11 +150,8 @@ class GenerationSlice:
 
     async def _take_step(self) -> None:
         """Start as many calls as slots, limits, money and rows allow; else wait a little for what is missing."""
-        if self.pause_reason is not None:
-            await self._pause(self.pause_reason)
-            return
         async with self._gathering:  # one at a time: two would share the free slots out into small claims
-            rows = await self._wait_for_slots()
+            rows = await self._find_room()
             self._occupy(rows)
         if rows == 0:
             return
@@ -166,6 +162,8 @@ class GenerationSlice:
                 claim, lease = await self._claim(grant.rows)
         finally:
             self._give_up(rows - len(claim.calls))
+            if not claim.calls:
+                self.gate.give_up()
         for call in claim.calls:
             self._start_call(call, lease)
         await self._wait_after(claim, grant)
@@ -180,6 +178,18 @@ class GenerationSlice:
             await self.limits.give_back(grant.rows - len(claim.calls))
         if claim.empty_because is not None:
             await self._wait_for_rows(claim.empty_because)
+
+    async def _find_room(self) -> int:
+        """Return how many rows to claim: as many as there are slots, and as the run's provider may be asked."""
+        rows = await self._wait_for_slots()
+        if rows == 0:
+            return 0
+        admission = await self.gate.admit(rows, self._occupied)
+        if admission.pause is not None:
+            await self._pause(admission.pause)
+        elif admission.rows == 0:
+            await self._nap(admission.cause, admission.wait_seconds)
+        return admission.rows
 
     async def _wait_for_slots(self) -> int:
         """Return how many rows to claim: at once if that is a good part of all slots, else after a short wait."""
@@ -223,13 +233,10 @@ class GenerationSlice:
         task.add_done_callback(self.calls.discard)
 
     async def _call(self, call: StoryCall, lease: Lease) -> None:
-        result = await make_call(self._context.llm, self.slots, self.run, call, lease)
+        result = await make_call(self._context.llm, self.slots, self.gate, self.run, call, lease)
         self._occupied -= 1
         self.limits.learn(result)
         self.writer.add(result)
-        if result.error is not None and result.error.failure_class is FailureClass.QUOTA_EXHAUSTED:
-            # Without credit every further call fails: pause and say so, rather than fail all rows.
-            self.pause_reason = f"provider quota: {result.error.message}"
 
     def _let_go(self, result: CallResult) -> None:
         if self.held.pop(result.call.attempt_id, None) is not None:
@@ -240,7 +247,7 @@ class GenerationSlice:
         if why is Emptiness.RUN_NOT_ACTIVE:
             self._nothing_left = True
         elif why in PAUSE_REASONS:
-            await self._pause(PAUSE_REASONS[why])
+            await self._pause(Pause(PAUSE_REASONS[why]))
         elif why is Emptiness.BUDGET_RESERVED:
             await self._nap(Cause.BUDGET, LONGEST_NAP_SECONDS)
         elif self.held or self._occupied:
@@ -264,14 +271,9 @@ class GenerationSlice:
         async with self._context.database.transaction() as session:
             return await find_next_due_seconds(session, self.run.order.id)
 
-    async def _pause(self, reason: str) -> None:
+    async def _pause(self, pause: Pause) -> None:
         self._nothing_left = True
-        await keep_trying(lambda: self._pause_once(reason), what="pause a generation")
-
-    async def _pause_once(self, reason: str) -> None:
-        async with self._context.database.transaction() as session:
-            if await pause_generation(session, self.run.order.id, cut_text(reason, LONGEST_REASON_CHARACTERS)):
-                log.info("generation_paused", generation=self.run.order.id, reason=reason)
+        await pause_run(self._context, self.run.order.id, pause)
 
     async def _nap(self, cause: Cause, seconds: float) -> None:
         with self.bottleneck.waiting_for(cause):

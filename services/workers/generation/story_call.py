@@ -4,9 +4,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
+from services.workers.generation.run_gate import RunGate
 from services.workers.leases.row_kind import Lease
 from services.workers.process.metrics import UPSTREAM_CALLS
 from shared.observability.logs import get_logger
@@ -14,6 +16,8 @@ from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.border.fields import spell_field
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
+
+DID_NOT_LEAVE: Final = "the call did not leave: the row's lease was over"
 
 log = get_logger(__name__)
 
@@ -36,26 +40,34 @@ class CallResult:
     call: StoryCall
     answer: LlmAnswer | None
     error: LlmError | None
+    excuse: str | None = None
+    """How the books call a failure that is not the row's: of a provider under a verdict, or of a refused recipe."""
 
 
-async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCall, lease: Lease) -> CallResult:
+async def make_call(
+    client: LlmClient, slots: CallSlots, gate: RunGate, run: Run, call: StoryCall, lease: Lease
+) -> CallResult:
     """Ask the provider, unless the row may be another's since it was claimed under `lease` (this process was frozen).
     Never raises: a cancelled call is a result too, because it may have been paid for, and so is one that met a defect
     of ours, because a row without a result would be held for ever."""
-    begun = time.monotonic()
+    begun, begun_at = time.monotonic(), time.time()
     try:
         if lease.is_over:
-            raise LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row's lease was over")
+            gate.give_up()
+            return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
         result = CallResult(call, answer, find_fault(answer))
+        gate.take_answer(result.error, begun_at)
     except LlmError as error:
         _teach_slots(slots, error)
-        result = CallResult(call, None, error)
+        result = CallResult(call, None, error, gate.take_failure(error, call.story_id, begun_at))
     except asyncio.CancelledError:
-        result = CallResult(call, None, LlmError(FailureClass.CANCELLED, "the worker gave the call up"))
+        given_up = LlmError(FailureClass.CANCELLED, "the worker gave the call up")
+        result = CallResult(call, None, given_up, gate.take_failure(given_up, call.story_id, begun_at))
     except Exception as defect:
         log.exception("story_call_failed", story=call.story_id, attempt=call.attempt_id)
-        result = CallResult(call, None, LlmError.of_defect(defect))
+        ours = LlmError.of_defect(defect)
+        result = CallResult(call, None, ours, gate.take_failure(ours, call.story_id, begun_at))
     else:
         slots.record_answer(time.monotonic() - begun)
     finally:

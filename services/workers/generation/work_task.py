@@ -3,6 +3,7 @@
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.lease import GENERATION_ROWS
 from services.workers.generation.run import Run, prepare_run
+from services.workers.generation.run_gate import RunGate
 from services.workers.generation.slice import GenerationSlice
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
@@ -45,9 +46,14 @@ async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id
     run = await load_run(context, generation_id)
     if run is None:
         return None
-    work = GenerationSlice(context, desk, run, state)
+    health = await context.healths.find(run.target.provider)
+    gate = RunGate(health, desk.find_trust(generation_id, state), context.worker_settings)
+    work = GenerationSlice(context, desk, run, state, gate)
     await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
-    return await finish_or_look(context, generation_id)
+    after = await finish_or_look(context, generation_id)
+    if after is None or not after.is_active:
+        desk.forget_trust(generation_id)
+    return after
 
 
 def has_claimable_rows(state: RunState) -> bool:

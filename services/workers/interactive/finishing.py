@@ -10,6 +10,7 @@ from services.workers.interactive.call import Call
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.streams.handle import StreamHandle
+from shared.contracts.kept_errors import show_error
 from shared.contracts.stream.errors import StreamFencedError, StreamUnavailableError
 from shared.contracts.stream.frames import End
 from shared.observability.logs import get_logger
@@ -111,7 +112,6 @@ def build_end(handle: StreamHandle, finished: FinishedText) -> End:
             "completion_tokens": finished.completion_tokens,
             "total_tokens": finished.prompt_tokens + finished.completion_tokens,
         }
-    error = {key: value for key, value in finished.error.items() if key != "status"} if finished.error else None
     return End(
         handle.stream_id,
         handle.end_cursor,
@@ -120,7 +120,7 @@ def build_end(handle: StreamHandle, finished: FinishedText) -> End:
         finished.sha256,
         usage,
         finished.finish_reason,
-        error,
+        show_error(finished.error),
     )
 
 

@@ -89,13 +89,14 @@ class RunningCompletion:
         if self.reader is not None:
             self.reader.cancel()
 
-    async def wait_unless_stopped(self, seconds: float) -> None:
-        """Sleep, but not on after a stop."""
+    async def wait_unless_stopped(self, seconds: float) -> bool:
+        """Sleep, but not on after a stop; return whether the call is still wanted."""
         try:
             async with asyncio.timeout(seconds):
                 await self.stopped.wait()
         except TimeoutError:
             pass
+        return self.stop_reason is None
 
     def checkpoint(self, *, with_text: bool) -> Checkpoint:
         """Return how far the text has come; without its text if that is stored already."""

@@ -8,7 +8,7 @@ from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.finishing import finish, settle_lost
 from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.running import RunningCompletion, StopReason
-from services.workers.interactive.token_reader import read_upstream
+from services.workers.interactive.token_reader import read_judged
 from services.workers.interactive.unforeseen import end_unforeseen
 from services.workers.interactive.unstarted import finish_without_call
 from services.workers.leases.hold import Hold
@@ -17,6 +17,7 @@ from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
 from services.workers.providers.retry_plan import RetryPlan
+from services.workers.providers.turns import wait_for_turn
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY
@@ -77,14 +78,21 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
     """Make calls and finish the row by how the last one ended."""
     plan = RetryPlan(context.worker_settings.patience_seconds)
     keeper = await context.part(LeaseKeeper)
+    health = await context.healths.find(running.call.target.provider)
     running.handle.state("running")
     while True:
-        await read_upstream(context, keeper, running)
+        refusal = await wait_for_turn(
+            health, context.worker_settings.down_grace_seconds, plan.give_up_at, running.wait_unless_stopped
+        )
+        if refusal is not None:
+            running.call.failure = refusal
+            return await fail(context, running, refusal)
+        excused = await read_judged(context, keeper, running, health)
         failure = running.call.failure
         if failure is None and running.stop_reason is None:
             return await finish(context, running.handle, "succeeded", call=running.call)
         if failure is not None and running.stop_reason is None:
-            wait = plan.next_wait(failure)
+            wait = 0.0 if excused else plan.next_wait(failure)
             if wait is None:
                 return await fail(context, running, failure)
             log.info("call_failed", stream=running.id, failure=str(failure.failure_class), wait_seconds=wait)

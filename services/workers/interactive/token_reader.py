@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Final
 
 from services.workers.interactive.desk import note_progress
 from services.workers.interactive.running import RunningCompletion, StopReason
@@ -9,22 +11,46 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
+from services.workers.providers.health import ProviderHealth
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
 from shared.outside.providers.failures import FailureClass, LlmError
 
+DID_NOT_LEAVE: Final = "the call did not leave: the row was not surely ours"
+
 log = get_logger(__name__)
 
 
-async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
+async def read_judged(
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ProviderHealth
+) -> bool:
+    """Read as `read_upstream`, and let the provider be judged by what came. Return whether the provider is to blame for
+    a failure that time cures: it costs no try."""
+    begun_at = time.time()
+    try:
+        await read_upstream(context, keeper, running, lambda: health.hear(None, running.id, begun_at))
+        failure = running.call.failure
+        if failure is None or running.stop_reason is not None or failure.message == DID_NOT_LEAVE:
+            return False
+        excuse = health.hear(failure, running.id, begun_at)
+        return excuse is not None and failure.failure_class.retryable
+    finally:
+        if begun_at >= health.standing.since:
+            health.give_up_probe()
+
+
+async def read_upstream(
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, on_answer: Callable[[], object]
+) -> None:
     """Make the call and write its tokens until it ends, fails (`running.call.failure`, whatever it met) or is stopped.
 
-    Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called."""
+    Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called.
+    `on_answer` is called at the first token."""
     call = running.call
-    call.failure = LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row was not surely ours")
+    call.failure = LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)
     if running.stop_reason is not None:
         return
-    running.reader = asyncio.create_task(_read(context, keeper, running), name=f"read-{running.id}")
+    running.reader = asyncio.create_task(_read(context, keeper, running, on_answer), name=f"read-{running.id}")
     try:
         await running.reader
     except LlmError as error:
@@ -44,7 +70,9 @@ async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: Ru
         UPSTREAM_CALLS.labels(call.target.provider.name, running.claimed.kind, str(outcome)).inc()
 
 
-async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:
+async def _read(
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, on_answer: Callable[[], object]
+) -> None:
     """Wait until the row is surely ours, then call. Until then its failure says that it did not leave: it is free,
     however the waiting ends."""
     await running.confirm()
@@ -56,6 +84,7 @@ async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCom
         try:
             async for delta in stream:
                 if call.deltas == 0:
+                    on_answer()
                     FIRST_TOKEN_SECONDS.labels(call.target.provider.name).observe(time.monotonic() - begun)
                 write_delta(running, delta)
                 note_progress(keeper, running)

@@ -2,6 +2,7 @@
 Calls of a claim that was lost are charged as unknown by the next one."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,6 +15,7 @@ from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from services.workers.providers.retry_plan import RetryPlan
+from services.workers.providers.turns import wait_for_turn
 from shared import ids
 from shared.observability.logs import get_logger
 from shared.outside.prices.inference import PriceQuote, find_price
@@ -51,14 +53,28 @@ class PaidCalls:
     async def ask(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Return the provider's answer; failures that pass are tried again. Raises: LlmError when they do not pass in
         time, and at once for those that do not; LostRowError when the row is another's."""
-        plan = RetryPlan(self.context.worker_settings.patience_seconds)
+        settings = self.context.worker_settings
+        plan = RetryPlan(settings.patience_seconds)
+        health = await self.context.healths.find(target.provider)
         while True:
+            refusal = await wait_for_turn(health, settings.down_grace_seconds, plan.give_up_at, wait)
+            if refusal is not None:
+                raise refusal
+            begun_at = time.time()
             try:
-                return await self._ask_once(target, kind, body)
+                answer = await self._ask_once(target, kind, body)
             except LlmError as error:
-                wait_seconds = plan.next_wait(error)
+                excuse = health.hear(error, self.claimed.id, begun_at)
+                is_excused = excuse is not None and error.failure_class.retryable
+                wait_seconds = 0.0 if is_excused else plan.next_wait(error)
                 if wait_seconds is None:
                     raise
+            else:
+                health.hear(None, self.claimed.id, begun_at)
+                return answer
+            finally:
+                if begun_at >= health.standing.since:
+                    health.give_up_probe()
             await asyncio.sleep(wait_seconds)
 
     async def _ask_once(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
@@ -94,6 +110,12 @@ class PaidCalls:
                 await book_attempts(session, [LedgerLine(settled.id, self.claimed.api_key_id, note)])
 
         await write_patiently(self.context.database, write, what="settle a call")
+
+
+async def wait(seconds: float) -> bool:
+    """Sleep; nobody takes these calls back but by cancelling them."""
+    await asyncio.sleep(seconds)
+    return True
 
 
 def read_prompt(body: Mapping[str, Any]) -> str:

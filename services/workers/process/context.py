@@ -5,11 +5,14 @@ import asyncio
 import os
 import socket
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, Self, TypeVar
 
 from redis.asyncio import Redis
 
 from services.workers.process.settings import WorkerSettings
+from services.workers.process.told_verdicts import tell_verdict
+from services.workers.providers.health import ProviderHealths
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.observability.logs import get_logger
@@ -57,6 +60,8 @@ class WorkerContext:
     llm: LlmClient
     providers: Providers
     catalog: ModelCatalog
+    healths: ProviderHealths
+    """How the providers stand, for the whole cluster."""
     stream_writer: StreamWriter
     sender: TaskSender
     objects: ObjectStore
@@ -80,6 +85,7 @@ class WorkerContext:
         """Stop the parts and close every connection."""
         for part in reversed(self._parts.values()):
             await part.stop()
+        await self.healths.stop()
         await self.stream_writer.stop()
         await self.llm.close()
         await self.redis.aclose()
@@ -99,15 +105,17 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         redis, tick_seconds=worker_settings.stream_tick_seconds, lease_seconds=worker_settings.lease_seconds
     )
     await writer.start()
+    worker_id, database = ids.new_id(ids.WORKER), Database(settings)
     context = WorkerContext(
         settings=settings,
         worker_settings=worker_settings,
-        worker_id=ids.new_id(ids.WORKER),
-        database=Database(settings),
+        worker_id=worker_id,
+        database=database,
         redis=redis,
         llm=llm,
         providers=providers,
         catalog=ModelCatalog(providers, llm),
+        healths=ProviderHealths(redis, worker_id, partial(tell_verdict, database)),
         stream_writer=writer,
         sender=TaskSender(make_celery(settings.redis_url)),
         objects=ObjectStore(settings.object_store_dir),

@@ -25,6 +25,13 @@ class WorkerSettings(BaseSettings):
     """A row whose worker was not heard of for so long is another's. Give all workers the same."""
     patience_seconds: float = Field(120.0, ge=0)
     """How long an interactive completion is tried again while its provider fails: a restarted engine is back then."""
+    run_patience_seconds: float = Field(6 * 3600.0, gt=0)
+    """How long a volume run waits for a provider that is down before it is paused."""
+    down_grace_seconds: float = Field(60.0, ge=0)
+    """A provider that went down less long ago may only be restarting: interactive texts wait for it. Later they fail at
+    once, with 429."""
+    longest_silence_seconds: float = Field(600.0, ge=0)
+    """A run whose provider asks to be left alone for longer is paused until then, and goes on by itself."""
     fine_tuning_validation_seconds: float = Field(3600.0, gt=0)
     """How long a provider may validate a job's files before the job is given up."""
     redis_connections: int = Field(32, ge=4)

@@ -20,7 +20,7 @@ class RetryPlan:
     """The retries of one completion in one worker."""
 
     def __init__(self, patience_seconds: float) -> None:
-        self._give_up_at = time.monotonic() + patience_seconds
+        self.give_up_at = time.monotonic() + patience_seconds
         self._calls = 0
         self._waits: Generator[float, Any, None] = backoff.expo(
             factor=FIRST_WAIT_SECONDS, max_value=LONGEST_WAIT_SECONDS
@@ -34,4 +34,4 @@ class RetryPlan:
         if not failure.failure_class.retryable or self._calls >= MAX_CALLS:
             return None
         wait = float(backoff.full_jitter(next(self._waits))) + (failure.retry_after_seconds or 0.0)
-        return wait if time.monotonic() + wait < self._give_up_at else None
+        return wait if time.monotonic() + wait < self.give_up_at else None

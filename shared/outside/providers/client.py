@@ -24,7 +24,8 @@ from shared.outside.providers.transport_failures import translated_failures
 PATHS: Final[dict[Kind, str]] = {"completion": "/completions", "chat": "/chat/completions"}
 CONNECTION_LIMIT: Final = 4096
 """Sockets per process. The default of 100 would be a hidden limit on calls in flight."""
-CONNECT_TIMEOUT_SECONDS: Final = 10.0
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+"""A server that answers nothing at all is away; a busy one takes the connection and lets us wait."""
 KEEPALIVE_SECONDS: Final = 4.0
 """Shorter than the 5 s after which uvicorn closes an idle connection: a closed one costs a failed call."""
 DRAIN_SECONDS: Final = 0.05

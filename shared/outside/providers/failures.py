@@ -6,6 +6,7 @@ For the workers, who alone decide on retries. Knows nothing of HTTP libraries.
 from enum import StrEnum
 from typing import Final, Self
 
+from shared.contracts.kept_errors import RETRY_AFTER_SECONDS, STATUS
 from shared.contracts.storable import cut_optional_text, cut_text
 from shared.errors import UpstreamError
 
@@ -86,6 +87,12 @@ CLIENT_STATUS: Final = {
 and 409 and 503 send old clients into loops."""
 
 
+ACCOUNT_CODES: Final = {
+    FailureClass.AUTHENTICATION: "provider_key_refused",
+    FailureClass.QUOTA_EXHAUSTED: "insufficient_quota",
+}
+
+
 class LlmError(UpstreamError):
     """The provider gave no usable answer: {message}. What it holds can be stored, whoever said it."""
 
@@ -118,13 +125,20 @@ class LlmError(UpstreamError):
         return cls(FailureClass.INTERNAL_ERROR, f"A defect of this service: {type(error).__name__}.")
 
     def client_error(self) -> dict[str, object]:
-        """Return OpenAI's inner error object plus `status`, as `completion.error` keeps it."""
+        """Return OpenAI's inner error object and what the answer's head needs, as `completion.error` keeps it."""
         status = CLIENT_STATUS.get(self.failure_class, 502)
         own_type = "invalid_request_error" if status in {400, 404} else "server_error"
         return {
             "message": self.message,
             "type": "rate_limit_error" if status == 429 else own_type,
             "param": self.param,
-            "code": self.code if self.code not in {None, self.default_code} else str(self.failure_class),
-            "status": status,
+            "code": self._find_client_code(),
+            STATUS: status,
+            **({RETRY_AFTER_SECONDS: self.retry_after_seconds} if status == 429 and self.retry_after_seconds else {}),
         }
+
+    def _find_client_code(self) -> str:
+        """Return the code that our client sees: the provider's, but where it speaks of our account and not theirs."""
+        if self.failure_class in ACCOUNT_CODES:
+            return ACCOUNT_CODES[self.failure_class]
+        return self.code if self.code and self.code != self.default_code else str(self.failure_class)

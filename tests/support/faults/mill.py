@@ -28,6 +28,9 @@ LEASE_SECONDS = 5.0
 """Short, and long enough for processes that share two cores with other tests."""
 TOKENS_BEFORE_GATE = 3
 EXPANDED_ROWS = 5_000
+STORY_MARKER = "第"
+FIRST_STORIES = 3
+"""Answered at once: a run's first call goes alone, and each success doubles what it may have under way."""
 QUEUES = "interactive,generation,datasets,fine_tuning,maintenance"
 PROVIDERS = """
 [providers.tuner]
@@ -144,6 +147,8 @@ def choose_script(mill: FaultMill, call: Call) -> Script:
         return Script(text=prompt, extra={"logprobs": told}, gate=mill.gate)
     if "comparison" in prompt:
         return Script(text="A", gate=mill.gate)
+    if STORY_MARKER in prompt and len(mill.find_calls(STORY_MARKER)) <= FIRST_STORIES:
+        return Script()
     return Script(gate=mill.gate, tokens_before_gate=TOKENS_BEFORE_GATE if call.body.get("stream") else 0)
 
 

@@ -4,7 +4,7 @@ import psycopg
 
 from shared.contracts.queue.messages import ExpandGeneration
 from tests.support.faults.case import Fault, assert_count, is_leased, send
-from tests.support.faults.mill import EXPANDED_ROWS, FaultMill
+from tests.support.faults.mill import EXPANDED_ROWS, FIRST_STORIES, STORY_MARKER, FaultMill
 from tests.support.upstream_script import story_for
 
 STORIES = 6
@@ -38,14 +38,14 @@ class Completion:
 class Generation:
     name = "generation"
     is_patient = True
-    marker = "第"
+    marker = STORY_MARKER
 
     async def submit(self, mill: FaultMill) -> None:
-        mill.ids[self.name] = await mill.volume.submit(STORIES)
+        mill.ids[self.name] = await mill.volume.submit(FIRST_STORIES + STORIES)
 
     async def is_held(self, mill: FaultMill) -> bool:
         return (
-            len(mill.find_calls(self.marker))
+            len(mill.find_calls(self.marker)) - FIRST_STORIES
             == STORIES
             == await mill.volume.count_stories(mill.ids[self.name], "running")
         )
@@ -57,9 +57,9 @@ class Generation:
 
     async def verify(self, mill: FaultMill, fault: Fault) -> None:
         stories = await mill.volume.stories(mill.ids[self.name])
-        assert len({story.text for story in stories}) == STORIES
+        assert len({story.text for story in stories}) == FIRST_STORIES + STORIES
         assert {story.status for story in stories} == {"succeeded"}
-        assert_count(len(mill.find_calls(self.marker)), STORIES, fault, in_flight=STORIES)
+        assert_count(len(mill.find_calls(self.marker)) - FIRST_STORIES, STORIES, fault, in_flight=STORIES)
         await mill.volume.assert_counters_exact(mill.ids[self.name])
         await mill.assert_books_agree([story.id for story in stories], self.marker)
 

@@ -14,6 +14,7 @@ from shared.stores.db.models.fine_tuning import (
 from shared.stores.db.models.generation import Attempt, Generation, LedgerEntry, Story
 from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
+from shared.stores.db.models.provider import ProviderState
 from shared.stores.db.models.recipe import Recipe, RecipeVersion
 from shared.stores.db.models.tenancy import ApiKey, Project
 from shared.stores.db.models.tuned_model import (
@@ -50,6 +51,7 @@ __all__ = [
     "ModelEvaluation",
     "Outbox",
     "Project",
+    "ProviderState",
     "Recipe",
     "RecipeVersion",
     "Story",

@@ -18,6 +18,7 @@ class Generation(Base):
         # By id: an index of what a worker's hold writes would make each of those writes dearer.
         Index("ix_generation_open", "id", postgresql_where=sql("status in ('queued', 'running')")),
         Index("ix_generation_cancelled", "id", postgresql_where=sql("status = 'cancelled'")),
+        Index("ix_generation_resumes_at", "resumes_at", postgresql_where=sql("resumes_at is not null")),
     )
 
     id: Mapped[IdKey]
@@ -27,6 +28,8 @@ class Generation(Base):
     status: Mapped[str] = mapped_column(String(16))
     """queued · running · paused · succeeded · failed · cancelled."""
     status_reason: Mapped[str | None] = mapped_column(Text)
+    resumes_at: Mapped[Moment | None]
+    """When a paused run goes on by itself; null where a client has to say so."""
     model: Mapped[str] = mapped_column(Text)
     parameters: Mapped[Json]
     repeats: Mapped[int] = mapped_column(Integer)
@@ -83,6 +86,8 @@ class Story(Base):
     lease_until: Mapped[Moment | None]
     not_before: Mapped[Moment | None]
     """A row handed back after a retryable failure waits until then."""
+    retried_at: Mapped[Moment | None]
+    """When a client last had the failed row queued again: earlier failures count no more."""
     text: Mapped[str | None] = mapped_column(Text)
     original_text: Mapped[str | None] = mapped_column(Text)
     """What the model wrote, kept when a reviewer edits `text`."""

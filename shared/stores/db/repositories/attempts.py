@@ -83,11 +83,14 @@ async def settle_attempts(session: AsyncSession, settled: Sequence[SettledAttemp
 
 
 async def count_failures(session: AsyncSession, subject_ids: Sequence[str]) -> dict[tuple[str, str], int]:
-    """Return how many calls failed so far, by subject and failure class."""
+    """Return how many calls failed so far, or since a client had the row retried, by subject and failure class."""
     statement = text("""
-        select subject_id, failure_class, count(*) from attempt
-        where subject_id = any(:subject_ids) and outcome = 'failed' and failure_class is not null
-        group by subject_id, failure_class
+        select attempt.subject_id, attempt.failure_class, count(*)
+        from attempt left join story on story.id = attempt.subject_id
+        where attempt.subject_id = any(:subject_ids) and attempt.outcome = 'failed'
+          and attempt.failure_class is not null
+          and (story.retried_at is null or attempt.started_at >= story.retried_at)
+        group by attempt.subject_id, attempt.failure_class
     """)
     found = await session.execute(statement, {"subject_ids": list(subject_ids)})
     return {(subject_id, failure_class): count for subject_id, failure_class, count in found}

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.kept_errors import show_error
 from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.stored_text import StoredText
 from shared.stores.db.models import Completion
@@ -120,7 +121,7 @@ def to_stored_text(row: Completion) -> StoredText:
         sha256=row.sha256,
         usage=usage_of(row),
         finish_reason=row.finish_reason,
-        error={key: value for key, value in row.error.items() if key != "status"} if row.error else None,
+        error=show_error(row.error),
         extra=tuple((row.extra or {}).get("deltas", ())),
     )
 

@@ -4,6 +4,7 @@ The row is shared by all workers of a run. Touch it last in a transaction: its l
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ class RunState:
     open: int
     """Rows without a final state."""
     running: int
+    succeeded: int
     budget_usd: Decimal | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
@@ -92,6 +94,7 @@ LOAD_WORK_ORDER: Final = text("""
 STATE_COLUMNS: Final = """
     generation.status, generation.expanded, generation.total,
     generation.total - generation.succeeded - generation.failed - generation.rejected as open, generation.running,
+    generation.succeeded,
     generation.budget_usd, generation.requests_per_minute, generation.tokens_per_minute
 """
 
@@ -136,7 +139,7 @@ FINISH: Final = text("""
 """)
 
 PAUSE: Final = text("""
-    update generation set status = 'paused', status_reason = :reason, limited_by = null
+    update generation set status = 'paused', status_reason = :reason, resumes_at = :resumes_at, limited_by = null
     where id = :generation_id and status in ('queued', 'running')
     returning 1
 """)
@@ -179,6 +182,9 @@ async def finish_generation(session: AsyncSession, generation_id: str) -> str | 
     return status
 
 
-async def pause_generation(session: AsyncSession, generation_id: str, reason: str) -> bool:
-    """Pause an active run and say why; False when it was not active."""
-    return (await session.execute(PAUSE, {"generation_id": generation_id, "reason": reason})).scalar() is not None
+async def pause_generation(
+    session: AsyncSession, generation_id: str, reason: str, resumes_at: datetime | None = None
+) -> bool:
+    """Pause an active run, say why, and until when if it goes on by itself; False when it was not active."""
+    values = {"generation_id": generation_id, "reason": reason, "resumes_at": resumes_at}
+    return (await session.execute(PAUSE, values)).scalar() is not None

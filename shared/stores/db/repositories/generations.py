@@ -3,13 +3,33 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Generation
 from shared.stores.db.repositories.pages import Page, fetch_page
+
+RETRY_FAILED: Final = text("""
+    with run as (
+        select id from generation where id = :generation_id and status <> 'cancelled' for update),
+    retried as (
+        update story
+        set status = 'queued', retried_at = now(), not_before = null, finished_at = null, finish_reason = null,
+            failure_class = null, failure_message = null
+        from run
+        where story.generation_id = run.id and story.status = 'failed'
+          and (cast(:failure_class as text) is null or story.failure_class = :failure_class)
+        returning story.id),
+    counted as (select count(*) as stories from retried)
+    update generation
+    set failed = failed - counted.stories,
+        status = case when status in ('succeeded', 'failed') then 'queued' else status end,
+        finished_at = case when status in ('succeeded', 'failed') then null else finished_at end
+    from counted where generation.id = :generation_id and counted.stories > 0
+    returning counted.stories
+""")
 
 BY_REQUEST = "requested"
 """`status_reason` of a run that a client paused."""
@@ -66,6 +86,13 @@ async def change_status(
         .returning(Generation.id)
     )
     return (await session.scalar(statement)) is not None
+
+
+async def retry_failed_stories(session: AsyncSession, generation_id: str, failure_class: str | None) -> int:
+    """Queue a run's failed rows again, all or those of one failure class, and open the run if it was over; return how
+    many. A run that was cancelled is left as it is."""
+    values = {"generation_id": generation_id, "failure_class": failure_class}
+    return int(await session.scalar(RETRY_FAILED, values) or 0)
 
 
 async def list_by_ids(session: AsyncSession, generation_ids: Collection[str]) -> Sequence[Generation]:

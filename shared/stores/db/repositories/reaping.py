@@ -106,6 +106,15 @@ TAKE_UNHELD: Final = text("""
     returning generation.id, generation.expanded < generation.total
 """)
 
+RESUME_DUE: Final = text("""
+    with due as (
+        select id from generation where status = 'paused' and resumes_at <= now()
+        order by id limit :row_limit for update skip locked)
+    update generation set status = 'queued', status_reason = null, resumes_at = null, delivered_at = now()
+    from due where generation.id = due.id
+    returning generation.id, generation.expanded < generation.total
+""")
+
 CANCEL_STORIES: Final = text("""
     with cancelled as (
         select story.id, generation.finished_at from story join generation on generation.id = story.generation_id
@@ -156,6 +165,12 @@ async def requeue_undelivered_completions(session: AsyncSession) -> Sequence[str
 async def take_unheld_generations(session: AsyncSession, hold_seconds: float) -> list[UnheldGeneration]:
     """Return active runs whose holder has been silent for so long; they count as delivered from now on."""
     found = await session.execute(TAKE_UNHELD, {"row_limit": BATCH_ROWS, "hold_seconds": hold_seconds})
+    return [UnheldGeneration(*row) for row in found]
+
+
+async def resume_due_generations(session: AsyncSession) -> list[UnheldGeneration]:
+    """Queue the runs again whose pause is over; return them."""
+    found = await session.execute(RESUME_DUE, {"row_limit": BATCH_ROWS})
     return [UnheldGeneration(*row) for row in found]
 
 

@@ -80,10 +80,11 @@ async def test_a_refusal_with_nul_ends_its_row_with_its_words(
     bench: VolumeBench, context: WorkerContext, upstream: ScriptedUpstream
 ) -> None:
     error = {"error": {"message": "no\x00 " + "w" * 10_000, "code": "c\x00", "param": "p\x00"}}
+    upstream.queue(Script())  # without a success the recipe would be blamed, and the run paused
     upstream.default = Script(status=400, raw_body=orjson.dumps(error))
-    run_id = await bench.add(1)
+    run_id = await bench.add(2)
     await work_generation(context, run_id)
-    [story] = await bench.stories(run_id)
+    story = (await bench.stories(run_id))[1]
     assert (story.status, story.failure_class) == ("failed", "invalid_request")
     assert "no\ufffd www" in (story.failure_message or "")
     assert (story.failure_message or "").endswith("…")

@@ -79,19 +79,21 @@ async def test_retryable_failures_are_tried_again_and_every_call_is_on_the_books
     await bench.assert_counters_exact(run_id)
 
 
-async def test_a_refused_request_fails_its_row_at_once_with_the_providers_words(
+async def test_a_refused_request_fails_its_row_at_once_with_the_providers_words_in_a_run_that_goes_well(
     bench: VolumeBench, context: WorkerContext, upstream: ScriptedUpstream
 ) -> None:
-    upstream.default = bad_request("max_tokens is too large: 100")
-    run_id = await bench.add(4)
+    refused = bad_request("no story about the 2nd")
+    upstream.choose = lambda call: refused if "第2位" in prompt_of(call.body) else None
+    run_id = await bench.add(6)
     await work_generation(context, run_id)
 
     run = await bench.run(run_id)
-    assert (run.status, run.failed) == ("failed", 4)
-    assert len(upstream.calls) == 4
+    assert (run.status, run.succeeded, run.failed) == ("succeeded", 3, 3)
+    assert len(upstream.calls) == 6
     for story in await bench.stories(run_id):
-        assert story.failure_class == "invalid_request"
-        assert "max_tokens is too large: 100" in (story.failure_message or "")
+        if story.status == "failed":
+            assert story.failure_class == "invalid_request"
+            assert "no story about the 2nd" in (story.failure_message or "")
 
 
 async def test_a_filtered_answer_fails_its_row_and_is_paid_for(
@@ -145,7 +147,7 @@ async def test_exhausted_credit_pauses_the_run_and_fails_no_row(
     assert (run.status, run.failed, run.running) == ("paused", 0, 0)
     assert "You exceeded your quota" in (run.status_reason or "")
     upstream.default = Script()
-    await bench.set_status(run_id, "running")
+    await bench.set_status(run_id, "queued")
     await work_generation(context, run_id)
     assert (await bench.run(run_id)).succeeded == 40
 

@@ -1,0 +1,1 @@
+"""How the providers stand: the workers' verdicts over HTTP."""

@@ -1,0 +1,57 @@
+"""How many calls a run may have under way before its provider has shown that it takes them: the first goes alone, each
+success doubles. What is refused from the start is the recipe's doing, not a row's. Knows no provider's state."""
+
+import time
+from typing import Final
+
+from services.workers.generation.retry_policy import RECIPE_CLASSES, speaks_of_one_row
+from services.workers.providers.verdict import EXCUSES, Verdict
+from shared.outside.providers.failures import FailureClass, LlmError
+
+SAME_REFUSALS: Final = 3
+"""The same refusal so often, without a success, is the recipe's."""
+MOST_REFUSALS: Final = 12
+"""Or so many different ones."""
+FULL_WINDOW: Final = 1024
+"""More than any process has slots."""
+EXCUSE: Final = "recipe_refused"
+"""As the books call a call that was refused before the run had a success: no failure of its row."""
+
+Signature = tuple[int | None, str | None, str | None]
+
+
+class RunTrust:
+    """One run in one process. A run that is resumed begins anew: what was wrong may still be."""
+
+    def __init__(self, *, is_proven: bool) -> None:
+        self.is_proven = is_proven
+        """Whether its provider has answered it well, as it is asked now."""
+        self.window = FULL_WINDOW if is_proven else 1
+        self.begun_at = time.time()
+        """From when on its patience counts, at the earliest."""
+        self.has_tried = is_proven
+        """Whether a call of it has been answered in any way: until then it may try what others were refused."""
+        self._refusals: dict[Signature, int] = {}
+
+    def take_success(self) -> None:
+        """Let more calls be made."""
+        self.is_proven = self.has_tried = True
+        self.window = min(self.window * 2, FULL_WINDOW)
+        self._refusals.clear()
+
+    def take_failure(self, error: LlmError) -> str | None:
+        """Note a failed call; return how the books call it if it is the recipe's and not its row's."""
+        self.has_tried = True
+        if error.failure_class is FailureClass.AUTHENTICATION and not self.is_proven:
+            return EXCUSES[Verdict.KEY_REFUSED]
+        if self.is_proven or error.failure_class not in RECIPE_CLASSES or speaks_of_one_row(error):
+            return None
+        signature = (error.upstream_status, error.code, error.param)
+        self._refusals[signature] = self._refusals.get(signature, 0) + 1
+        return EXCUSE
+
+    @property
+    def recipe_is_refused(self) -> bool:
+        """Whether to ask on would only cost more refusals."""
+        counts = self._refusals.values()
+        return max(counts, default=0) >= SAME_REFUSALS or sum(counts) >= MOST_REFUSALS
