@@ -31,6 +31,7 @@ class StoryCall:
     attempt_id: str
     prompt: str
     reserved_usd: Decimal | None
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ async def make_call(
         if lease.is_over:
             gate.give_up()
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
-        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
+        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
         result = CallResult(call, answer, find_fault(answer))
         gate.take_answer(result.error, begun_at)
     except LlmError as error:

@@ -1,4 +1,4 @@
-"""The OpenAI protocol over one aiohttp session: whole answers and token streams, for the workers.
+"""The OpenAI protocol over one HTTP session: whole answers and token streams, for the workers.
 
 Speaks the wire directly (an eighth of the CPU of the SDK per call). It never retries: the worker decides.
 """
@@ -13,10 +13,12 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from shared.outside.network.clients import OutgoingHttp
 from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answer, request_id
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import ListedModel, read_model_list
 from shared.outside.providers.configuration import Provider, Target
+from shared.outside.providers.dialects import Dialects
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.token_stream import TokenStream
 from shared.outside.providers.transport_failures import translated_failures
@@ -24,8 +26,6 @@ from shared.outside.providers.transport_failures import translated_failures
 PATHS: Final[dict[Kind, str]] = {"completion": "/completions", "chat": "/chat/completions"}
 CONNECTION_LIMIT: Final = 4096
 """Sockets per process. The default of 100 would be a hidden limit on calls in flight."""
-CONNECT_TIMEOUT_SECONDS: Final = 3.0
-"""A server that answers nothing at all is away; a busy one takes the connection and lets us wait."""
 KEEPALIVE_SECONDS: Final = 4.0
 """Shorter than the 5 s after which uvicorn closes an idle connection: a closed one costs a failed call."""
 DRAIN_SECONDS: Final = 0.05
@@ -35,15 +35,18 @@ DRAIN_SECONDS: Final = 0.05
 class LlmClient:
     """One per process; all calls share its connections."""
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, dialects: Dialects | None = None) -> None:
+        self._http: OutgoingHttp | None = None
+        self._dialects = dialects or Dialects()
 
     async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Ask for a whole answer. `target.model` replaces the body's model.
 
         Raises: LlmError with its failure class. Cancelling the task closes the socket at once.
         """
-        async with self._post(target, kind, {**body, "model": target.model, "stream": False}) as response:
+        async with self._post(
+            target, kind, {**body, **target.provider.body, "model": target.model, "stream": False}
+        ) as response:
             with translated_failures():
                 raw = await response.read()
             return parse_answer(kind, raw, response.headers)
@@ -54,7 +57,7 @@ class LlmClient:
 
         Raises: LlmError, also while the stream is read.
         """
-        asked = {**body, "model": target.model, "stream": True}
+        asked = {**body, **target.provider.body, "model": target.model, "stream": True}
         if target.provider.stream_usage:
             asked["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         async with self._post(target, kind, asked) as response:
@@ -75,71 +78,67 @@ class LlmClient:
 
     async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
         """Return what lies at `path` below the provider's base URL. Raises: LlmError, also for any status but 200."""
+        return await self._ask(provider, "GET", f"{provider.base_url}{path}", timeout_seconds)
+
+    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
+        """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
+        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
+        await self._ask(target.provider, "DELETE", URL(url, encoded=True), timeout_seconds)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._http is not None:
+            await self._http.close()
+
+    async def _ask(self, provider: Provider, method: str, url: URL | str, timeout_seconds: float) -> bytes:
+        """Return the body of an answer to a small question. Raises: LlmError, also for any status but 200."""
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
-                self._open_session().get(
-                    f"{provider.base_url}{path}", headers=build_headers(provider), allow_redirects=False
-                ) as response,
+                await self._open_http().request(method, url, **describe_way(provider)) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
             raise error_from_response(response.status, raw, response.headers)
         return raw
 
-    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
-        """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
-        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
-        with translated_failures():
-            async with (
-                asyncio.timeout(timeout_seconds),
-                self._open_session().delete(
-                    URL(url, encoded=True), headers=build_headers(target.provider), allow_redirects=False
-                ) as response,
-            ):
-                raw = await response.read()
-        if response.status != 200:
-            raise error_from_response(response.status, raw, response.headers)
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-
     @asynccontextmanager
     async def _post(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield the answer once it has begun with status 200."""
-        provider, data = target.provider, encode_request(body)
-        with translated_failures():
-            async with asyncio.timeout(provider.first_byte_timeout_seconds if body["stream"] else None):
-                response = await self._open_session().post(
-                    provider.base_url + PATHS[kind],
-                    data=data,
-                    headers=build_headers(provider),
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS),
-                )
-        try:
-            if response.status != 200:
+        """Yield the answer once it has begun with status 200. A refusal of a word that has another one is no answer
+        yet: it cost nothing, and the request is sent once more."""
+        said = await self._dialects.begin(target)
+        while True:
+            asked = said.translate(body)
+            response = await self._send(target.provider, kind, asked)
+            try:
+                if response.status == 200:
+                    await said.confirm()
+                    yield response
+                    return
                 with translated_failures():
                     raw = await response.read()
-                raise error_from_response(response.status, raw, response.headers)
-            yield response
-        finally:
-            # Not `release`: that may leave the socket open, and the provider writing on at our cost.
-            response.close()
+                error = said.take_refusal(error_from_response(response.status, raw, response.headers), asked)
+                if error is not None:
+                    raise error
+            finally:
+                # Not `release`: that may leave the socket open, and the provider writing on at our cost.
+                response.close()
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    async def _send(self, provider: Provider, kind: Kind, asked: Mapping[str, Any]) -> aiohttp.ClientResponse:
+        """Return the answer once its head is there. Raises: LlmError when there is none."""
+        data = encode_request(asked)
+        with translated_failures():
+            async with asyncio.timeout(provider.first_byte_timeout_seconds if asked["stream"] else None):
+                return await self._open_http().request(
+                    "POST", provider.base_url + PATHS[kind], data=data, **describe_way(provider)
+                )
+
+    def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS),
-            )
-        return self._session
+        if self._http is None:
+            timeout = aiohttp.ClientTimeout(total=None)
+            self._http = OutgoingHttp.open(timeout, limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
+        return self._http
 
 
 async def read_to_end(response: aiohttp.ClientResponse) -> None:
@@ -150,12 +149,23 @@ async def read_to_end(response: aiohttp.ClientResponse) -> None:
                 pass
 
 
+def describe_way(provider: Provider) -> dict[str, Any]:
+    """Return what every request to a provider goes with."""
+    return {
+        "headers": build_headers(provider),
+        "timeout": aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=provider.connect_timeout_seconds),
+        "direct": provider.is_neighbour,
+        "ca_file": provider.ca_file,
+    }
+
+
 def build_headers(provider: Provider) -> dict[str, str]:
     """Return the headers of every call. No compression: it would hold tokens back."""
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "storymill"}
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key}"
-    return headers
+    replaced = {name.lower() for name, _ in provider.headers}
+    return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(provider.headers)
 
 
 def encode_request(body: Mapping[str, Any]) -> bytes:
