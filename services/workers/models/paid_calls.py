@@ -84,7 +84,8 @@ class PaidCalls:
             failure = LlmError.of_defect(defect)
             await self._settle(describe_failure(call, failure), quote.note)
             raise failure from defect
-        await self._settle(describe_answer(call, answer, quote), quote.note)
+        note = quote.note + quote.note_estimate(has_usage=answer.has_usage)
+        await self._settle(describe_answer(call, answer, quote), note)
         if answer.broken is not None:
             raise answer.broken
         return answer

@@ -40,6 +40,11 @@ class LlmAnswer:
     broken: LlmError | None = None
     """The provider's own word that it broke off: the text is a part of one, and may be charged."""
 
+    @property
+    def has_usage(self) -> bool:
+        """Whether the provider counted the tokens."""
+        return self.prompt_tokens is not None and self.completion_tokens is not None
+
     def failure_class(self) -> FailureClass | None:
         """Say why the text is no good as a story, if so. Interactive callers pass it on all the same."""
         if self.broken is not None:
