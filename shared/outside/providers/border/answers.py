@@ -92,6 +92,8 @@ class Said:
     has_choice: bool = False
     is_whole: bool = False
     """It is a chat's whole message, not a chunk of one."""
+    is_chunk: bool = False
+    """It has a delta."""
     error: LlmError | None = None
     """The choice broke off, and this is what is said of it."""
     words: str | None = None
@@ -108,7 +110,8 @@ def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> S
         return Said(usage=usage, model=model, words=_find_words(body))
     text, extra, is_whole = _read_choice(kind, choice)
     reason = read_reason(choice)
-    return Said(text, extra, reason, usage, model, True, is_whole, _find_choice_error(choice, reason, headers))
+    error = _find_choice_error(choice, reason, headers)
+    return Said(text, extra, reason, usage, model, True, is_whole, choice.get("delta") is not None, error)
 
 
 def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
