@@ -1,4 +1,4 @@
-"""Good answers in every dress: whatever stands beside a text, and however it is framed and cut, it is read and paid once;
+"""Good answers in every dress: whatever stands beside a text, however it is framed and cut, it is read and paid once;
 a part of one is never taken for the whole."""
 
 import json
