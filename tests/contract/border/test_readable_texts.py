@@ -15,7 +15,7 @@ from shared.outside.providers.border.deltas import DeltaReader
 from shared.outside.providers.border.whole_answers import parse_answer
 from shared.outside.providers.failures import LlmError
 
-FEW_TRIES, MANY_TRIES = 120, 10_000
+FEW_TRIES, MANY_TRIES = 300, 10_000
 TEXTS = ("从前有一位英雄。", "🦸和🐉打了一架", "a", 'Zeile\n\\ "data: {x}"\r[DONE]', " mitten im Satz ", "x" * 3_000)
 REASONS = ("stop", "STOP", "end_turn", "eos", "length", "MAX_TOKENS", {"type": "stop"}, "odd " * 20)
 FRAMINGS = (
@@ -178,12 +178,17 @@ def test_a_readable_text_is_read_whatever_its_dress(chance: random.Random, tries
         assert read_chunks(tailor.borders(dress.raw)) == (dress.text, None), dress.raw
 
 
-@pytest.mark.parametrize("tries", [6, pytest.param(300, marks=pytest.mark.slow)])
-def test_a_text_cut_at_any_byte_is_whole_or_a_failure_of_a_class(chance: random.Random, tries: int) -> None:
+@pytest.mark.parametrize(
+    ("tries", "places"), [(8, 60), pytest.param(300, 10_000, marks=pytest.mark.slow)], ids=["few", "every byte"]
+)
+def test_a_text_cut_at_any_byte_is_whole_or_a_failure_of_a_class(
+    chance: random.Random, tries: int, places: int
+) -> None:
     tailor = Tailor(chance)
     for number in range(tries):
         dress = tailor.stream() if number % 2 else tailor.whole()
-        for end in range(0, len(dress.raw), 1 if len(dress.raw) < 2_000 else 97):
+        ends = range(len(dress.raw))
+        for end in ends if len(ends) <= places else chance.sample(ends, places):
             part = dress.raw[:end]
             text, failure = read_chunks([part])
             assert failure is not None or text == dress.text, part
