@@ -150,15 +150,19 @@ class DeltaReader:
 
     def _take_said(self, said: Said, *, is_odd: bool = False) -> LlmDelta:
         self._objects += 1
-        text, extra = self._write(said, is_odd=is_odd)
-        self._has_choice = self._has_choice or said.has_choice
-        self._is_stream = self._is_stream or said.is_chunk
-        self._has_text = self._has_text or bool(text and not text.isspace())
-        self._error = said.error or self._error
-        self._words = said.words or self._words
-        self._usage = said.usage or self._usage
-        self.finish_reason = said.reason or self.finish_reason
+        text, extra = said.text, said.extra
+        if extra or is_odd or said.is_whole or self._joiner.holds_half:
+            text, extra = self._write(said, is_odd=is_odd)
         self.model = said.model or self.model or ""
+        if said.has_choice:
+            self._has_choice = True
+            self._is_stream = self._is_stream or said.is_chunk
+            self._has_text = self._has_text or bool(text and not text.isspace())
+            self._error = said.error or self._error
+            self.finish_reason = said.reason or self.finish_reason
+        else:
+            self._words = said.words or self._words
+        self._usage = said.usage or self._usage
         return LlmDelta(text, extra or None, said.reason, said.usage, said.model)
 
     def _write(self, said: Said, *, is_odd: bool) -> tuple[str, dict[str, Any]]:
