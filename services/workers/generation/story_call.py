@@ -10,7 +10,7 @@ from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
 from services.workers.generation.run_gate import RunGate
 from services.workers.leases.row_kind import Lease
-from services.workers.process.metrics import UPSTREAM_CALLS
+from services.workers.process.metrics import UPSTREAM_CALLS, note_finish_reason
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.border.fields import spell_field
@@ -57,6 +57,7 @@ async def make_call(
             gate.give_up()
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
+        note_finish_reason(run.target.provider.name, answer.finish_reason)
         result = CallResult(call, answer, find_fault(answer))
         gate.take_answer(result.error, begun_at)
     except LlmError as error:
@@ -79,6 +80,8 @@ async def make_call(
 def find_fault(answer: LlmAnswer) -> LlmError | None:
     """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
     `finish_reason` says so on the row."""
+    if answer.broken is not None:
+        return answer.broken
     failure_class = answer.failure_class()
     if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
         return None

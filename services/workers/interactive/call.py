@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared import ids
 from shared.outside.prices.inference import PriceQuote, find_price
-from shared.outside.providers.border.answers import Usage
+from shared.outside.providers.border.usage import Usage
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, Outcome, SettledAttempt
@@ -28,6 +28,8 @@ class Call:
     deltas: int = 0
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Raw choice deltas beside the text: tool calls, refusal, log probabilities."""
+    extra_at: list[int] = field(default_factory=list)
+    """Code points of the text before each."""
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None

@@ -10,7 +10,7 @@ from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
-from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
+from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
 from services.workers.providers.health import ProviderHealth
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
@@ -68,6 +68,7 @@ async def read_upstream(
         running.reader = None
         outcome = call.failure.failure_class if call.failure else "succeeded" if call.finish_reason else "stopped"
         UPSTREAM_CALLS.labels(call.target.provider.name, running.claimed.kind, str(outcome)).inc()
+        note_finish_reason(call.target.provider.name, call.finish_reason)
 
 
 async def _read(
@@ -93,11 +94,12 @@ async def _read(
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
-    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree."""
-    if delta.text:
-        running.call.deltas += 1
-        running.handle.write(delta.text)
+    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree. What stands beside its
+    text comes first: reasoning is before the answer that it led to, log probabilities are those of the text behind."""
+    running.call.deltas += bool(delta.text or delta.extra)
     if delta.extra:
-        running.call.deltas += 1
         running.call.extra.append(delta.extra)
+        running.call.extra_at.append(running.handle.chars)
         running.handle.write_extra(delta.extra)
+    if delta.text:
+        running.handle.write(delta.text)

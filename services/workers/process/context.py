@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from services.workers.process.settings import WorkerSettings
 from services.workers.process.told_verdicts import tell_verdict
-from services.workers.providers.health import ProviderHealths
 from services.workers.providers.dialect_store import RedisDialects
+from services.workers.providers.health import ProviderHealths
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.observability.logs import get_logger
