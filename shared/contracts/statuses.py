@@ -51,7 +51,9 @@ GENERATION: Final = Statuses(
     repeatable=("succeeded", "failed"),
 )
 """Repeated are its failed rows, also of a run that is not over: one that succeeded may have some."""
-DATASET: Final = Statuses(workable=QUEUED_OR_RUNNING, final=("succeeded", "failed"))
+DATASET: Final = Statuses(
+    workable=QUEUED_OR_RUNNING, final=("succeeded", "failed", "cancelled"), cancellable=QUEUED_OR_RUNNING
+)
 FINE_TUNING_JOB: Final = Statuses(
     workable=("validating_files", "queued", "running"),
     waiting=("paused",),

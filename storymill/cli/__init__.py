@@ -10,6 +10,7 @@ from storymill.cli import (
     generations,
     keys,
     lifecycle,
+    limits,
     logs,
     models,
     prices,
@@ -43,4 +44,5 @@ models.add_commands(app)
 usage.add_commands(app)
 prices.add_commands(app)
 providers.add_commands(app)
+limits.add_commands(app)
 roi.add_commands(app)

@@ -12,6 +12,7 @@ from services.gateway.models.naming import model_not_found as model_not_found
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
+from shared.bounds import setting_of
 from shared.clock import utc_now
 from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
@@ -72,11 +73,8 @@ async def open_texts(
     if claim.subject_id is not None:
         return await find_texts(gateway, claim.subject_id)
     named = await name_model(gateway, principal, model)
-    if len(bodies) > gateway.settings.max_choices:
-        raise InvalidRequestError(
-            f"The request asks for {len(bodies)} texts (prompts × n); the most is {gateway.settings.max_choices}.",
-            param="n",
-        )
+    bounds = gateway.bounds.now
+    check_choices(len(bodies), bounds.max_choices)
     request_id = ids.new_id(ids.REQUEST)
     kept = [keep_contract(named.contract, kind, body) for body in bodies]
     rows = [
@@ -93,17 +91,25 @@ async def open_texts(
         for index, text in enumerate(kept)
     ]
     async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
-        limit = gateway.settings.max_open_completions
+        limit = bounds.max_open_completions
         has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
         if not (has_room and await completions.add_completions(session, rows, most_open=limit)):
             raise RateLimitedError(
-                f"This project has {limit} texts under way, the most allowed. Come back when some are done.",
+                f"This project has {limit} texts under way, the most allowed ({setting_of('max_open_completions')}). "
+                "Come back when some are done.",
                 retry_after_seconds=OVERLOAD_RETRY_SECONDS,
             )
         await claim.bind(session, request_id)
     await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
+
+
+def check_choices(count: int, most: int) -> None:
+    """Pass for as many texts as a request may ask for. Raises: InvalidRequestError for more."""
+    if count > most:
+        message = f"The request asks for {count} texts (prompts × n); the most is {most} ({setting_of('max_choices')})."
+        raise InvalidRequestError(message, param="n")
 
 
 async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:

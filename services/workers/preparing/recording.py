@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.preparation.orders.preparation_order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
+from services.workers.preparing.child import CrashedPreparationError
 from services.workers.preparing.fetching import FetchedSource
 from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
 from services.workers.process.context import WorkerContext
@@ -25,7 +26,6 @@ from shared.stores.objects.object_store import StoredObject
 ROWS_AT_ONCE: Final = 5_000
 TRAINING: Final = "fine-tune"
 REPORT: Final = "user_data"
-CRASHED: Final = "preparation_crashed"
 
 log = get_logger(__name__)
 
@@ -153,7 +153,7 @@ async def record_failure(
 
 def describe_crash(message: str) -> dict[str, Any]:
     """Return the error of a preparation that ended without an outcome."""
-    return {"code": CRASHED, "message": message, "line": None, "column": None}
+    return {"code": CrashedPreparationError.code, "message": message, "line": None, "column": None}
 
 
 async def add_file(

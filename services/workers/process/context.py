@@ -16,6 +16,7 @@ from services.workers.providers.dialect_store import RedisDialects
 from services.workers.providers.health import ProviderHealths
 from services.workers.streams.writer import StreamWriter
 from shared import ids
+from shared.bounds import Bounds, LiveBounds
 from shared.observability.logs import get_logger
 from shared.observability.loop_lag import start_sampling
 from shared.outside.prices.book import load_price_book
@@ -65,6 +66,7 @@ class WorkerContext:
     healths: ProviderHealths
     """How the providers stand, for the whole cluster."""
     stream_writer: StreamWriter
+    bounds: LiveBounds
     sender: TaskSender
     objects: ObjectStore
     lag_sampler: "asyncio.Task[None]"
@@ -119,6 +121,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         catalog=ModelCatalog(providers, llm),
         healths=ProviderHealths(redis, worker_id, partial(tell_verdict, database)),
         stream_writer=writer,
+        bounds=LiveBounds(Bounds(), settings.bounds_file),
         sender=TaskSender(make_celery(settings.redis_url)),
         objects=ObjectStore(settings.object_store_dir),
         lag_sampler=start_sampling(),
