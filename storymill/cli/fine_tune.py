@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
+from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.tuning_view import format_seconds
-from storymill.cli.tuning_watch import watch_job
+from storymill.cli.terminal import console, say, say_command
+from storymill.cli.tuning_watch import tell_next, watch_job
+from storymill.cli.words import count_of, format_seconds, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
@@ -24,6 +26,13 @@ def add_commands(app: typer.Typer) -> None:
     app.command("fine-tune")(fine_tune)
 
 
+@fields_are(
+    budget_usd="--budget",
+    n_epochs="--epochs",
+    validation_file="--validation",
+    training_file="DATASET|FILE",
+    dataset="DATASET|FILE",
+)
 def fine_tune(
     source: Annotated[str, typer.Argument(metavar="DATASET|FILE", help="ds_…, file-… or a prepared .jsonl file.")],
     model: Annotated[str, typer.Option(help="What to start from: a base, a tuned model, an alias.")],
@@ -61,21 +70,21 @@ def fine_tune(
                 force=force or None,
             ),
         }
-        start_job(api, body, must_ask=not yes, must_watch=watch)
+        tell_next(start_job(api, body, must_ask=not yes, must_watch=watch))
 
 
 def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json:
     """Print the estimate, make the job, and follow it; returns its last state. Raises: ClientError when the mill
     refuses it, or the job ends without a model."""
     estimate = api.post("/fine_tuning/estimate", body)
-    console.print(describe_estimate(estimate), highlight=False, soft_wrap=True)
+    say(describe_estimate(estimate))
     if must_ask and estimate.get("usd") and console.is_terminal:
         typer.confirm("Train for that?", default=True, abort=True)
     job = api.post("/fine_tuning/jobs", body)
     console.print(f"job {job['id']}", style="bold", highlight=False)
     if must_watch:
         return watch_job(api, job["id"])
-    console.print(f"Watch it: storymill fine-tunes watch {job['id']}", soft_wrap=True)
+    say_command("Watch it", f"storymill fine-tunes watch {job['id']}")
     return job
 
 
@@ -119,10 +128,12 @@ def send_file(api: Api, name: str) -> str:
 
 def describe_estimate(estimate: Json) -> str:
     """Return tokens, cost and time as one line; what is not known says why."""
-    parts = [f"estimate: {estimate['tokens']:,} tokens × {estimate['epochs']} epochs = {estimate['billed_tokens']:,}"]
+    epochs = count_of(estimate["epochs"], "epoch")
+    parts = [f"estimate: {count_of(estimate['tokens'], 'token')} × {epochs} = {estimate['billed_tokens']:,}"]
+    parts[0] += f" ({estimate['tokens_note']})" if estimate.get("tokens_note") else ""
     usd, seconds = estimate.get("usd"), estimate.get("seconds")
     parts.append(
-        f"cost unknown ({estimate.get('usd_note')})" if usd is None else f"${usd:.4f}{describe_price(estimate)}"
+        f"cost unknown ({estimate.get('usd_note')})" if usd is None else f"{format_usd(usd)}{describe_price(estimate)}"
     )
     parts.append("time unknown (nothing trained here yet)" if seconds is None else f"about {format_seconds(seconds)}")
     if estimate.get("learning_rate_multiplier_hint") is not None:

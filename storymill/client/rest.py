@@ -21,13 +21,14 @@ PAGE_SIZE = 100
 class Api:
     """The gateway, as this key sees it. Use as a context manager."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.api_key = api_key
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"Authorization": f"Bearer {api_key}"},
             timeout=TIMEOUT_SECONDS,
+            transport=transport,
             trust_env=False,  # a proxy for the outside world does not lead to this machine's gateway
         )
 
@@ -121,10 +122,10 @@ def read_error(response: httpx2.Response) -> ApiError:
     """Return the error of an answer whose status is no success, whatever its body."""
     try:
         inner = response.json()["error"]
-        message, code = str(inner["message"]), inner.get("code")
+        message, code, param = str(inner["message"]), inner.get("code"), inner.get("param")
     except (ValueError, KeyError, TypeError, AttributeError):
-        message, code = f"HTTP {response.status_code}: {response.text[:300]}", None
-    return ApiError(response.status_code, message, code, read_wait(response.headers.get("retry-after")))
+        message, code, param = f"HTTP {response.status_code}: {response.text[:300]}", None, None
+    return ApiError(response.status_code, message, code, read_wait(response.headers.get("retry-after")), param)
 
 
 def read_wait(value: str | None) -> float | None:

@@ -8,15 +8,15 @@ from typing import Any, Final
 import orjson
 
 from services.preparation.errors import DatasetError
-from services.preparation.orders.preparation_order import ERROR_FILE, RESULT_FILE, Order, OwnTokenizerOrder
+from services.preparation.orders.preparation_order import ERROR_FILE, RESULT_FILE, Order
 from services.workers.preparing.child import check_free_disk, run_child
 from services.workers.preparing.desk import PreparingDesk
 from services.workers.preparing.fetching import FetchedSource, fetch_sources
-from services.workers.preparing.fetching_tokenizer import fetch_tokenizer
 from services.workers.preparing.recording import record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
 from services.workers.process.context import WorkerContext
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset
+from shared.texts.encodings import OwnTokenizerFile
 
 LONGEST_MESSAGE: Final = 2_000
 """Characters of an error: a file's own texts may stand in it, and every list of datasets shows it."""
@@ -37,7 +37,7 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
         try:
             check_free_disk(folder, bounds)
             sources = await fetch_sources(context, claimed, folder)
-            tokenizer = await fetch_tokenizer(context, claimed.request["model"], folder)
+            tokenizer = await context.tokenizers.fetch(claimed.request["model"], folder)
             make_order(claimed, sources, tokenizer).write(folder)
             await run_child(folder, bounds)
         except DatasetError as error:
@@ -55,7 +55,7 @@ def describe(error: DatasetError) -> dict[str, Any]:
 
 
 def make_order(
-    claimed: ClaimedDataset, sources: list[FetchedSource], tokenizer: OwnTokenizerOrder | None = None
+    claimed: ClaimedDataset, sources: list[FetchedSource], tokenizer: OwnTokenizerFile | None = None
 ) -> Order:
     """Return the order of a dataset's request. Whole prompts that were asked for keep the words that all share."""
     request: dict[str, Any] = claimed.request
