@@ -3,8 +3,9 @@
 import typer
 from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
 
 
 def add_commands(app: typer.Typer) -> None:

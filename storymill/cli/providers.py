@@ -6,8 +6,9 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
 
 VERDICT_STYLES = {"well": "green", "silent": "yellow"}
 
