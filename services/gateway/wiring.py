@@ -13,6 +13,7 @@ from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.configuration import load_providers
+from shared.outside.providers.own_tokenizer import TokenizerShelf
 from shared.stores.db.repositories.completions import find_stored_text
 from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
@@ -42,6 +43,11 @@ class Gateway:
     job_watch: JobWatch
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
+
+    @property
+    def tokenizers(self) -> TokenizerShelf:
+        """Models' own tokenizers."""
+        return TokenizerShelf(self.llm_client, self.catalog, self.objects)
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:

@@ -1,6 +1,7 @@
 """Train and validation without leaks: rows that share a prompt or are near-duplicates stay on one side.
 
-A group's side follows from a hash of its first row's prompt and the seed, so it does not change when rows are added.
+A group's side follows from a hash of its first row's prompt and the seed, so it does not change when rows are added;
+but for sets so small, or groups so large, that chance would hold out far more rows than asked for.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from services.preparation.near_duplicates.disjoint_sets import DisjointSets
 from services.preparation.rows.row_store import RowStore
 
 HASH_RANGE = 2.0**64
+MOST_OVER = 1.5
+"""Times the wanted rows, and one row at least: more than that is no chance that one bears with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def split_rows(
     """Choose the validation rows.
 
     Args:
-        share: the wanted share of groups held out, 0 to below 1.
+        share: the wanted share of groups held out, 0 to below 1; of the rows it may come to half as much again.
         near: near-duplicate groups as `group_near_duplicates` gives them.
         strata: a label per row; every label with enough groups is held out in the same share.
         fixed: sides that an earlier version gave to prompt keys (`prompt_key`); they stay.
@@ -65,6 +68,7 @@ def split_rows(
     held_out = {first for first in firsts if draws[first] < share}
     if share > 0:
         held_out |= _fill_strata(firsts, draws, held_out, share, strata)
+        held_out = _bound_rows(draws, np.bincount(groups, minlength=len(keys)), held_out, share)
     for first in firsts:
         side = (fixed or {}).get(keys[first])
         if side is not None:
@@ -98,3 +102,21 @@ def _fill_strata(
             rest = sorted((first for first in members if first not in held_out), key=lambda first: draws[first])
             added.update(rest[: wanted - got])
     return added
+
+
+def _bound_rows(draws: dict[int, float], sizes: NDArray[np.int64], held_out: set[int], share: float) -> set[int]:
+    """Give back groups, the large and then the unluckiest, until no more rows are held out than one bears with; where
+    that leaves none, the luckiest group that is small enough is held out."""
+    wanted = float(sizes.sum()) * share
+    most = max(wanted * MOST_OVER, wanted + 1)
+    kept = {first for first in held_out if sizes[first] <= most}
+    rows = sum(int(sizes[first]) for first in kept)
+    for first in sorted(kept, key=lambda first: -draws[first]):
+        if rows <= most:
+            break
+        kept.discard(first)
+        rows -= int(sizes[first])
+    if not kept and round(wanted) >= 1:
+        fitting = [first for first in draws if sizes[first] <= most and len(draws) > 1]
+        kept.update(sorted(fitting, key=lambda first: draws[first])[:1])
+    return kept

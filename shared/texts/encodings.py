@@ -58,6 +58,20 @@ class ModelTokens:
     is_exact: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OwnTokenizerFile:
+    """What describes a model's own tokenizer. `path` is a `tokenizer.json`."""
+
+    path: str
+    name: str
+    """The model that it belongs to: the base of a tuned one."""
+    chat_template: str
+    bos_token: str | None
+    eos_token: str | None
+    limit: int | None
+    """Most tokens of a training example."""
+
+
 def tokens_of_model(model: str) -> ModelTokens:
     """Look up a model by its base: `ft:gpt-4o-mini:org::id` and `curie:ft-org:name` count as their bases do."""
     base = model.removeprefix("ft:").split(":", 1)[0]

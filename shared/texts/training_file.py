@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import orjson
 
@@ -23,31 +23,59 @@ class FileTokens:
     """False where another model's encoding stood in, or only a part of the file was counted."""
 
 
-def count_training_tokens(lines: Iterable[bytes], model: str) -> FileTokens:
+class RowCounter(Protocol):
+    """A model's own tokenizer, or the published one that comes nearest."""
+
+    tokens: ModelTokens
+
+    def count_pair(self, prompt: str, completion: str) -> int:
+        """Tokens of a prompt-completion row."""
+        ...
+
+    def count_chat(self, record: str) -> int:
+        """Tokens of a chat line."""
+        ...
+
+
+class PublishedCounter:
+    """Rows as OpenAI's fine-tuning counts them."""
+
+    def __init__(self, model: str) -> None:
+        self.tokens = tokens_of_model(model)
+        self.encoding = load_encoding(self.tokens.encoding)
+
+    def count_pair(self, prompt: str, completion: str) -> int:
+        """Tokens of a prompt-completion row."""
+        return count_pair(self.encoding, prompt, completion)
+
+    def count_chat(self, record: str) -> int:
+        """Tokens of a chat line."""
+        return count_chat(self.encoding, record)
+
+
+def count_training_tokens(lines: Iterable[bytes], counter: RowCounter) -> FileTokens:
     """Count every line, one at a time."""
-    known = tokens_of_model(model)
-    encoding = load_encoding(known.encoding)
+    known = counter.tokens
     rows = tokens = 0
     for line in lines:
-        counted = count_line(encoding, line)
+        counted = count_line(counter, line)
         if counted is not None:
             rows += 1
             tokens += min(counted, known.limit) if known.limit else counted
     return FileTokens(rows, tokens, known.encoding, known.is_exact)
 
 
-def estimate_training_tokens(file: IO[bytes], size: int, model: str, most_bytes: int) -> FileTokens:
+def estimate_training_tokens(file: IO[bytes], size: int, counter: RowCounter, most_bytes: int) -> FileTokens:
     """Count a file of `size` bytes whole if it is no longer than `most_bytes`, else so much of it, and scale."""
     if size <= most_bytes:
-        return count_training_tokens(file, model)
+        return count_training_tokens(file, counter)
     read = rows = tokens = 0
-    known: ModelTokens = tokens_of_model(model)
     for piece in range(SAMPLE_PIECES):
         lines = read_stretch(file, size * piece // SAMPLE_PIECES, most_bytes // SAMPLE_PIECES)
-        counted = count_training_tokens(lines, model)
+        counted = count_training_tokens(lines, counter)
         read, rows, tokens = read + sum(map(len, lines)), rows + counted.rows, tokens + counted.tokens
     scale = size / read if read else 0
-    return FileTokens(round(rows * scale), round(tokens * scale), known.encoding, is_exact=False)
+    return FileTokens(round(rows * scale), round(tokens * scale), counter.tokens.encoding, is_exact=False)
 
 
 def read_stretch(file: IO[bytes], start: int, length: int) -> list[bytes]:
@@ -61,7 +89,7 @@ def read_stretch(file: IO[bytes], start: int, length: int) -> list[bytes]:
     return lines
 
 
-def count_line(encoding: Any, line: bytes) -> int | None:
+def count_line(counter: RowCounter, line: bytes) -> int | None:
     """Return a row's tokens; None for a line that is no row."""
     try:
         value = orjson.loads(line)
@@ -70,28 +98,19 @@ def count_line(encoding: Any, line: bytes) -> int | None:
     if not isinstance(value, dict):
         return None
     if "messages" in value:
-        return count_chat(encoding, line.decode())
-    if "input" in value:  # a preference row: both answers are trained on
-        return sum(count_text(encoding, part) for part in flatten(value))
+        return counter.count_chat(line.decode())
+    if "input" in value:
+        return count_preference(counter, value)
     prompt, completion = value.get("prompt"), value.get("completion")
     if not isinstance(prompt, str) or not isinstance(completion, str):
         return None
-    return count_pair(encoding, prompt, completion)
+    return counter.count_pair(prompt, completion)
 
 
-def count_text(encoding: Any, text: str) -> int:
-    """Return a text's tokens."""
-    count: int = encoding.count(text)
-    return count
-
-
-def flatten(value: Any) -> Iterable[str]:
-    """Yield every text inside a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from flatten(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from flatten(inner)
+def count_preference(counter: RowCounter, value: dict[str, Any]) -> int:
+    """Return a preference row's tokens: both answers are trained on, each after the question."""
+    asked = value["input"].get("messages") if isinstance(value["input"], dict) else None
+    question = asked if isinstance(asked, list) else []
+    answers = [value.get("preferred_output"), value.get("non_preferred_output")]
+    chats = [[*question, *answer] for answer in answers if isinstance(answer, list)]
+    return sum(counter.count_chat(orjson.dumps({"messages": chat}).decode()) for chat in chats)

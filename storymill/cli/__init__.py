@@ -3,6 +3,7 @@
 import typer
 
 from storymill.cli import (
+    connection,
     datasets,
     demo,
     fine_tune,
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="A self-hosted mill for text: generate at volume, prepare, fine-tune, stream.",
 )
+connection.add_options(app)
 lifecycle.add_commands(app)
 demo.add_commands(app)
 logs.add_commands(app)

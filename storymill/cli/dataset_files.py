@@ -16,7 +16,10 @@ PREPARE_COMMAND = [sys.executable, "-m", "services.preparation.local.command"]
 
 def prepare_here(path: Path, options: dict[str, Any], *, quiet: bool) -> int:
     """Prepare a file with no mill, in this terminal; return the exit status."""
-    arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    arguments: list[str] = []
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            arguments += [f"--{name.replace('_', '-')}", str(one)]
     result = subprocess.run(
         [*PREPARE_COMMAND, str(path), *arguments, *(["--quiet"] if quiet else [])],
         env={**os.environ, **build_python_environment()},

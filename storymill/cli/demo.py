@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli import demo_tuning
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.demo_mill import DemoClock, running_mill
 from storymill.cli.generations import export_generation, watch_to_end
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.recipes import read_recipe_file
 from storymill.cli.stories import print_story
 from storymill.cli.streams import print_stream
-from storymill.cli.tuning_view import format_seconds
+from storymill.cli.terminal import console
+from storymill.cli.words import format_seconds
 from storymill.client.rest import Api
 
 RECIPES = Path(__file__).resolve().parents[2] / "data" / "recipes"

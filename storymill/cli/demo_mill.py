@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.rule import Rule
 
-from storymill.cli.connection import console
 from storymill.cli.mill_display import MillDisplay
-from storymill.cli.tuning_view import format_seconds
+from storymill.cli.terminal import console
+from storymill.cli.words import format_seconds
 from storymill.launcher.detached import start_detached, stop_running
 from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT, UpOptions
 from storymill.launcher.ports import is_port_free

@@ -6,14 +6,15 @@ from typing import Any
 from rich.panel import Panel
 from rich.text import Text
 
-from storymill.cli.connection import console
 from storymill.cli.datasets import prepare_there
 from storymill.cli.fine_tune import build_request, describe_method, start_job
 from storymill.cli.fine_tunes import JOBS, draw_results
 from storymill.cli.model_family import draw_tree
 from storymill.cli.models import path_of
 from storymill.cli.roi import print_return
-from storymill.cli.tuning_view import describe_cost
+from storymill.cli.terminal import console
+from storymill.cli.tuning_view import describe_job_cost
+from storymill.cli.words import describe_state
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.statuses import FINE_TUNING_OPEN
@@ -81,8 +82,13 @@ def show_jobs(api: Api) -> None:
     """Print the newest jobs, as `fine-tunes list` does."""
     for job in api.list_all(JOBS, at_most=5):
         console.print(
-            Text(f"{job['id']}  {job['status']}  {job['model']} → {job['fine_tuned_model']}  {describe_cost(job)}")
+            Text(f"{job['id']}  {describe_state(job['status'])}  {describe_models(job)}  {describe_job_cost(job)}")
         )
+
+
+def describe_models(job: Json) -> str:
+    """Return what was tuned, and what came of it."""
+    return f"{job['model']} → {job['fine_tuned_model']}" if job["fine_tuned_model"] else f"{job['model']} (no model)"
 
 
 def show_results(api: Api, job_id: str, picture: Path) -> None:
@@ -102,7 +108,7 @@ def tell_story(api: Api, model: str, prompt: str) -> None:
 def show_cost(api: Api, job: Json, stories: int) -> None:
     """Print what the training cost here, and when the article's tuned curie would have paid at its prices."""
     tokens = job["trained_tokens"]
-    console.print(f"Here: {describe_cost(job)} for {tokens:,} trained tokens, on this machine.", highlight=False)
+    console.print(f"Here: {describe_job_cost(job)} for {tokens:,} trained tokens, on this machine.", highlight=False)
     console.print(f"As the article did it, at OpenAI's prices of {ARTICLE_DAY}, with {stories} stories:")
     for against in ("gpt-3.5-turbo", "text-davinci-003"):
         found = api.get("/prices/compare", model="curie-ft", against=against, provider="openai", on=ARTICLE_DAY)

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
+from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.tuning_view import format_seconds
+from storymill.cli.terminal import console
 from storymill.cli.tuning_watch import watch_job
+from storymill.cli.words import count_of, format_seconds, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
@@ -24,6 +26,13 @@ def add_commands(app: typer.Typer) -> None:
     app.command("fine-tune")(fine_tune)
 
 
+@fields_are(
+    budget_usd="--budget",
+    n_epochs="--epochs",
+    validation_file="--validation",
+    training_file="DATASET|FILE",
+    dataset="DATASET|FILE",
+)
 def fine_tune(
     source: Annotated[str, typer.Argument(metavar="DATASET|FILE", help="ds_…, file-… or a prepared .jsonl file.")],
     model: Annotated[str, typer.Option(help="What to start from: a base, a tuned model, an alias.")],
@@ -119,10 +128,12 @@ def send_file(api: Api, name: str) -> str:
 
 def describe_estimate(estimate: Json) -> str:
     """Return tokens, cost and time as one line; what is not known says why."""
-    parts = [f"estimate: {estimate['tokens']:,} tokens × {estimate['epochs']} epochs = {estimate['billed_tokens']:,}"]
+    epochs = count_of(estimate["epochs"], "epoch")
+    parts = [f"estimate: {count_of(estimate['tokens'], 'token')} × {epochs} = {estimate['billed_tokens']:,}"]
+    parts[0] += f" ({estimate['tokens_note']})" if estimate.get("tokens_note") else ""
     usd, seconds = estimate.get("usd"), estimate.get("seconds")
     parts.append(
-        f"cost unknown ({estimate.get('usd_note')})" if usd is None else f"${usd:.4f}{describe_price(estimate)}"
+        f"cost unknown ({estimate.get('usd_note')})" if usd is None else f"{format_usd(usd)}{describe_price(estimate)}"
     )
     parts.append("time unknown (nothing trained here yet)" if seconds is None else f"about {format_seconds(seconds)}")
     if estimate.get("learning_rate_multiplier_hint") is not None:

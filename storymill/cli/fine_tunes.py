@@ -2,7 +2,6 @@
 
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -11,14 +10,17 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from storymill.cli.connection import connect, console
-from storymill.cli.fine_tune import build_request, describe_method
+from storymill.cli.connection import connect
+from storymill.cli.fine_tune import build_request
+from storymill.cli.job_fields import describe_job
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
 from storymill.cli.tuning_series import collect_series
-from storymill.cli.tuning_view import CURVE_HEIGHT, WIDEST_CURVE, describe_cost, render_event
+from storymill.cli.tuning_view import CURVE_HEIGHT, WIDEST_CURVE, describe_job_cost, render_event
 from storymill.cli.tuning_watch import POLL_SECONDS, watch_job
+from storymill.cli.words import describe_state, describe_wish, format_moment
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.tuning import JobFollower
@@ -27,12 +29,6 @@ Json = dict[str, Any]
 
 JOBS = "/fine_tuning/jobs"
 MOST_LISTED = 50
-SHOWN_FIELDS = (
-    *("status", "status_reason", "step", "model", "base_model", "parent_model", "fine_tuned_model", "provider"),
-    *("training_file", "validation_file", "dataset_version", "hyperparameters", "seed", "replay", "metadata"),
-    *("trained_tokens", "estimate", "budget_usd", "cost_usd", "result_files", "error"),
-)
-
 fine_tunes_app = typer.Typer(help="Fine-tuning jobs: list, show, watch, results, steer.", no_args_is_help=True)
 
 
@@ -44,14 +40,14 @@ def add_commands(app: typer.Typer) -> None:
 @fine_tunes_app.command("list")
 def list_jobs(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the newest jobs, each with its model."""
-    table = Table(Column("id", no_wrap=True), "status", "from", "model", "tokens", "cost", box=None, pad_edge=False)
+    titles = ("id", "status", ("from", 2), ("model", 3), ("tokens", 1), "cost")
+    columns = make_columns(*titles, right=("tokens",))
     with connect(state_dir) as api:
         for job in api.list_all(JOBS, at_most=MOST_LISTED):
             tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
-            table.add_row(
-                *(job["id"], job["status"], job["model"], job["fine_tuned_model"] or ""), tokens, describe_cost(job)
-            )
-    console.print(table)
+            names = (job["id"], describe_state(job["status"]), job["model"], job["fine_tuned_model"] or "")
+            add_row(columns, *names, tokens, describe_job_cost(job))
+    print_list(columns)
 
 
 @fine_tunes_app.command("show")
@@ -142,21 +138,22 @@ def clone(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Start a job like another one, with what is given here changed."""
-    hyperparameters = {
-        "n_epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate_multiplier": learning_rate_multiplier,
-    }
-    changed = build_request(model=model, suffix=suffix, seed=seed, method=describe_method(hyperparameters))
+    hyperparameters = build_request(
+        n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
+    )
+    # Not `method`: that would replace the whole method, and with it what nobody asked to change.
+    changed = build_request(model=model, suffix=suffix, seed=seed, hyperparameters=hyperparameters or None)
     with connect(state_dir) as api:
         tell_new(api.post(f"{JOBS}/{job_id}/clone", changed))
 
 
 def steer(state_dir: Path, job_id: str, verb: str) -> None:
-    """Send one control verb and show the state after it."""
+    """Send one control verb and say what the job is or will be."""
     with connect(state_dir) as api:
         job = api.post(f"{JOBS}/{job_id}/{verb}")
-        console.print(f"{job_id}: {job['status']}", highlight=False)
+        console.print(f"{job_id}: {describe_wish(verb, job['status'])}", highlight=False, soft_wrap=True)
+        if verb == "resume":
+            console.print(f"Watch it: storymill fine-tunes watch {job_id}", soft_wrap=True)
 
 
 def tell_new(job: Json) -> None:
@@ -167,26 +164,9 @@ def tell_new(job: Json) -> None:
 def print_job(job: Json) -> None:
     """Print the fields that say something."""
     table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
-    table.add_row("id", job["id"])
-    for name in SHOWN_FIELDS:
-        if job.get(name) not in (None, [], {}):
-            table.add_row(name.replace("_", " "), Text(describe_field(job[name])))
-    for name in ("created_at", "estimated_finish", "finished_at"):
-        if job.get(name) is not None:
-            table.add_row(name.removesuffix("_at").replace("_", " "), describe_moment(job[name]))
+    for name, text in describe_job(job):
+        table.add_row(name, Text(text))
     console.print(table)
-
-
-def describe_field(value: object) -> str:
-    """Return a value as a person reads it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {describe_field(inner)}" for name, inner in value.items() if inner is not None)
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def describe_moment(seconds: float) -> str:
-    """Return a moment in local time."""
-    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def print_checkpoints(checkpoints: list[Json]) -> None:
@@ -206,7 +186,7 @@ def print_changes(changes: list[Json]) -> None:
     """Print each change of the status with who and why."""
     table = Table("when", "status", "by", "why", box=None)
     for change in changes:
-        table.add_row(describe_moment(change["created_at"]), change["to"], change["by"], change["reason"])
+        table.add_row(format_moment(change["created_at"]), describe_state(change["to"]), change["by"], change["reason"])
     console.print(table)
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipes import read_recipe_file
+from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.words import count_of, describe_cost, describe_reason, describe_state, describe_wish, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
@@ -49,7 +50,8 @@ def generate(
     with connect(state_dir) as api:
         export_format(export)
         generation = api.post("/generations", {name: value for name, value in wanted.items() if value is not None})
-        console.print(f"generation {generation['id']}: {generation['counts']['total']} stories")
+        size = count_of(generation["counts"]["total"], "story")
+        console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
             watch_to_end(api, generation["id"], export)
 
@@ -57,22 +59,16 @@ def generate(
 @generations_app.command("list")
 def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the newest runs."""
-    table = Table(
-        Column("id", no_wrap=True), "status", "done", "failed", "total", "tokens", "cost", box=None, pad_edge=False
-    )
+    numbers = ("done", "failed", "total", "tokens", "cost")
+    columns = make_columns("id", "status", "done", ("failed", 2), "total", ("tokens", 1), "cost", right=numbers)
     with connect(state_dir) as api:
         for generation in api.list_all("/generations", at_most=50):
             counts, usage = generation["counts"], generation["usage"]
-            table.add_row(
-                generation["id"],
-                generation["status"],
-                str(done_rows(generation)),
-                str(counts["failed"]),
-                str(counts["total"]),
-                f"{usage['prompt_tokens'] + usage['completion_tokens']:,}",
-                describe_cost(generation),
-            )
-    console.print(table)
+            tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+            sizes = (done_rows(generation), counts["failed"], counts["total"], tokens)
+            names = (generation["id"], describe_state(generation["status"]))
+            add_row(columns, *names, *(f"{size:,}" for size in sizes), format_usd(generation.get("cost_usd")))
+    print_list(columns)
 
 
 @generations_app.command("watch")
@@ -117,10 +113,12 @@ def export_command(
 
 
 def steer(state_dir: Path, generation_id: str, verb: str) -> None:
-    """Send one control verb and show the state after it."""
+    """Send one control verb and say what the run is or will be."""
     with connect(state_dir) as api:
         generation = api.post(f"/generations/{generation_id}/{verb}")
-        console.print(f"{generation_id}: {generation['status']}")
+        console.print(f"{generation_id}: {describe_wish(verb, generation['status'])}", highlight=False, soft_wrap=True)
+        if verb == "resume":
+            console.print(f"Watch it: storymill generations watch {generation_id}", soft_wrap=True)
 
 
 def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str, Any]:
@@ -131,10 +129,13 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
         console.print(f"The run goes on. Watch it again: storymill generations watch {generation_id}")
         raise typer.Exit(130) from None
     counts = generation["counts"]
-    console.print(f"{generation['status']}: {counts['succeeded']} written, {counts['failed']} failed", end="")
-    console.print(f", {describe_cost(generation)}")
+    console.print(
+        f"{generation['status']}: {counts['succeeded']:,} written, {counts['failed']:,} failed, "
+        f"{describe_cost(generation.get('cost_usd'))}",
+        highlight=False,
+    )
     if generation.get("status_reason"):
-        console.print(f"reason: {generation['status_reason']}")
+        console.print(f"reason: {describe_reason(generation['status_reason'])}", highlight=False, markup=False)
     if export is not None:
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":
@@ -160,9 +161,3 @@ def export_format(target: Path | None) -> str | None:
     except KeyError as error:
         known = ", ".join(EXPORT_FORMATS)
         raise ClientError(f"{target}: cannot tell the format; the name must end in {known}.") from error
-
-
-def describe_cost(generation: dict[str, Any]) -> str:
-    """Return the cost of a run, or that nobody knows it."""
-    cost = generation.get("cost_usd")
-    return "cost unknown" if cost is None else f"${float(cost):.4f}"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from storymill.cli.connection import console
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
 from storymill.launcher.engine_model import EngineModel, keep_engine_model
 from storymill.launcher.services import build_python_environment
 from storymill.launcher.state_dir import find_state_dir

@@ -8,8 +8,9 @@ import typer
 from rich.columns import Columns
 from rich.panel import Panel
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
 from storymill.client.rest import Api
 from storymill.client.statuses import COMPARISON_WORKABLE
 

@@ -6,6 +6,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
+from storymill.cli.words import count_of, format_usd
+
 WORSE: Final = 0.05
 MUCH_WORSE: Final = 0.25
 """Nats per token above the ancestor's own loss."""
@@ -31,10 +33,10 @@ def describe_node(node: dict[str, Any]) -> Text:
     if node["aliases"]:
         line.append(f"  ← {', '.join(node['aliases'])}", style="cyan")
     facts = [
-        f"{node['rows']} rows" if node["rows"] is not None else f"rows of {node['training_file']}",
+        count_of(node["rows"], "row") if node["rows"] is not None else f"rows of {node['training_file']}",
         f"loss {node['train_loss']:.3f}" if node["train_loss"] is not None else "",
         f"validation {node['valid_loss']:.3f}" if node["valid_loss"] is not None else "",
-        f"${node['cost_usd']:.2f}" if node["cost_usd"] is not None else "",
+        format_usd(node["cost_usd"]) if node["cost_usd"] is not None else "",
         f"replay {node['replay']['share']:.0%}" if node["replay"] else "",
         node["job"],
     ]

@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.model_add import add
 from storymill.cli.model_comparison import compare
+from storymill.cli.model_facts import describe_price, describe_template
 from storymill.cli.model_family import draw_matrix, draw_tree
 from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.client.errors import ApiError
 
 models_app = typer.Typer(help="Models of every provider, and your tuned ones.", no_args_is_help=True)
@@ -47,15 +49,15 @@ def list_models(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show every model that a request may name."""
-    table = Table(Column("id", no_wrap=True, overflow="fold"), "owner", "from", "created", box=None, pad_edge=False)
+    columns = make_columns("id", ("owner", 2), ("from", 3), ("created", 1))
     with connect(state_dir) as api:
         for model in api.get("/models")["data"]:
             origin = model.get("resolves_to") or model.get("parent") or model.get("base_model") or ""
             if tuned and not origin:
                 continue
             created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
-            table.add_row(model["id"], model["owned_by"], origin, created)
-    console.print(table)
+            add_row(columns, model["id"], model["owned_by"], origin, created)
+    print_list(columns)
 
 
 @models_app.command("show")
@@ -69,11 +71,10 @@ def show(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
                 console.print(f"{name.replace('_', ' ')}: {found[name]}", markup=False, soft_wrap=True)
         template = found.get("template")
         if template:
-            console.print(
-                f"template: prompts end in {template['separator']!r}, texts stop at {template['stop']!r}", markup=False
-            )
+            console.print(f"template: {describe_template(template)}", markup=False, highlight=False, soft_wrap=True)
         if found.get("price"):
-            console.print(f"price: {found['price']}", markup=False)
+            for line in describe_price(found["price"]):
+                console.print(f"price of {line}", markup=False, highlight=False, soft_wrap=True)
         try:
             print_history(api.get(f"/model_aliases/{quote(model, safe=':@')}")["history"])
         except ApiError as error:
@@ -175,4 +176,6 @@ def delete(
 def print_alias(alias: dict[str, Any]) -> None:
     """Print where an alias leads."""
     canary = f", {alias['canary_share']:.0%} to {alias['canary_model']}" if alias["canary_model"] else ""
-    console.print(f"{alias['alias']} → {alias['model']}{canary} (version {alias['version']})", markup=False)
+    leads = f"→ {alias['model']}" if alias["model"] else "leads nowhere"
+    text = f"{alias['alias']} {leads}{canary} (version {alias['version']})"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
-from storymill.cli.money import UNIT_NAMES, describe_units, format_usd
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
+from storymill.cli.words import UNIT_NAMES, describe_units, format_usd
 
 prices_app = typer.Typer(help="Prices of models: show, compare, list.", no_args_is_help=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from storymill.cli.words import describe_limit, format_seconds, format_usd
 from storymill.client.rest import Api
 from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
@@ -40,15 +41,20 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     counts, usage = generation["counts"], generation["usage"]
     left = counts["total"] - done_rows(generation)
     tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-    parts = [f"{rate:.1f} stories/s", f"{tokens:,} tokens", f"{counts['running']} in flight"]
+    if not done_rows(generation) and not tokens and counts["running"] == 0:
+        return "starting"
+    parts = [f"{rate:.1f} stories/s"] if rate > 0 else ["the first stories are being written"]
+    parts += [f"{tokens:,} tokens"] if tokens else []
+    parts.append(f"{counts['running']} in flight")
     if rate > 0 and left:
-        parts.append(f"ETA {left / rate:.0f} s")
+        parts.append(f"{format_seconds(left / rate)} left")
     if counts["failed"]:
         parts.append(f"[red]{counts['failed']} failed[/red]")
     if generation.get("cost_usd"):
-        parts.append(f"${float(generation['cost_usd']):.4f}")
-    if generation.get("limited_by"):
-        parts.append(f"limited by {generation['limited_by']}")
+        parts.append(format_usd(float(generation["cost_usd"])))
+    limit = describe_limit(generation.get("limited_by"))
+    if limit is not None and rate > 0:
+        parts.append(limit)
     return " · ".join(parts)
 
 

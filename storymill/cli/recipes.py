@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.client.errors import ClientError
 
 recipes_app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
@@ -33,18 +33,13 @@ def add(
 @recipes_app.command("list")
 def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every recipe and the size of its grid."""
-    table = Table("name", "version", "grid", "repeats", "model", box=None, pad_edge=False)
+    columns = make_columns("name", ("version", 2), "grid", ("repeats", 3), ("model", 1), right=("version", "repeats"))
     with connect(state_dir) as api:
         for recipe in api.list_all("/recipes"):
             sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
-            table.add_row(
-                recipe["name"],
-                str(recipe.get("version", 1)),
-                sizes,
-                str(recipe["repeats"]),
-                recipe["model"],
-            )
-    console.print(table)
+            numbers = (str(recipe.get("version", 1)), sizes, str(recipe["repeats"]))
+            add_row(columns, recipe["name"], *numbers, recipe["model"])
+    print_list(columns)
 
 
 @recipes_app.command("show")

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
-from storymill.cli.money import format_usd
+from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
+from storymill.cli.words import format_usd
 
 PLOT_HEIGHT = 16
 
@@ -20,6 +22,17 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(roi)
 
 
+@fields_are(
+    tuned__prompt_tokens="--tuned-prompt",
+    tuned__completion_tokens="--completion",
+    tuned__usd_per_call="--tuned-usd",
+    base__prompt_tokens="--base-prompt",
+    base__cached_tokens="--base-cached",
+    base__completion_tokens="--completion",
+    base__usd_per_call="--base-usd",
+    prompt_tokens="--base-prompt",
+    cached_tokens="--base-cached",
+)
 def roi(
     model: Annotated[str | None, typer.Argument(help="The tuned model: name, alias or id.")] = None,
     against: Annotated[str | None, typer.Option(help="The base model that it takes the place of.")] = None,
@@ -72,12 +85,11 @@ def roi(
 
 
 def describe_side(usd: float | None, prompt: int | None, cached: int, completion: int | None) -> dict[str, Any] | None:
-    """Return what is known of one side's calls; None when the mill must look it up."""
+    """Return what is known of one side's calls, None for nothing; the mill looks the rest up."""
     if usd is not None:
         return {"usd_per_call": usd}
-    if prompt is None:
-        return None
-    return {"prompt_tokens": prompt, "cached_tokens": cached, "completion_tokens": completion}
+    known = {"prompt_tokens": prompt, "cached_tokens": cached or None, "completion_tokens": completion}
+    return {name: tokens for name, tokens in known.items() if tokens is not None} or None
 
 
 def print_return(found: dict[str, Any]) -> None:

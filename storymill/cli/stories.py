@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.panel import Panel
-from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list
+from storymill.cli.words import count_of, describe_state
 
 TEASER_CHARACTERS = 30
-STORY_ID_WIDTH = 38
-"""A whole id, to be copied: it may not be shortened."""
 
 stories_app = typer.Typer(help="Stories: list, read, review.", no_args_is_help=True)
 
@@ -29,21 +28,14 @@ def list_stories(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show stories, one a line: those of a run in its order, else the newest first."""
-    id_column = Column("id", min_width=STORY_ID_WIDTH, no_wrap=True)
-    table = Table(
-        id_column,
-        Column("status", min_width=9, no_wrap=True),
-        Column("story", max_width=TEASER_CHARACTERS),
-        box=None,
-        pad_edge=False,
-    )
+    columns = [*make_columns("id", "status"), ListColumn("story", shrinks=True)]
     order = "asc" if generation else "desc"
     with connect(state_dir) as api:
         for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
             text = (story["text"] or story.get("failure_message") or "").replace("\n", " ")
             teaser = f"{describe_attributes(story)}  {text[:TEASER_CHARACTERS]}"
-            table.add_row(story["id"], story["status"], teaser)
-    console.print(table)
+            add_row(columns, story["id"], describe_state(story["status"]), teaser)
+    print_list(columns)
 
 
 @stories_app.command("show")
@@ -67,8 +59,9 @@ def review(
 
 def print_story(story: dict[str, Any]) -> None:
     """Print a story in a frame, its cell above and its numbers below."""
-    usage = story.get("usage") or {}
-    footer = f"{story['status']} · {story['finish_reason']} · {usage.get('completion_tokens', 0)} tokens"
+    tokens = (story.get("usage") or {}).get("completion_tokens")
+    facts = (describe_state(story["status"]), story["finish_reason"], tokens and count_of(tokens, "token"))
+    footer = " · ".join(fact for fact in facts if fact)
     text = (story["text"] or story.get("failure_message") or "").strip()
     console.print(Panel(text, title=describe_attributes(story), subtitle=footer), highlight=False)
 

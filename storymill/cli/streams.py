@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from storymill.cli.connection import connect, console
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import console
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange

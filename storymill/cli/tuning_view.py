@@ -3,7 +3,6 @@ elsewhere."""
 
 import time
 from collections import deque
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_series import collect_series
+from storymill.cli.words import describe_state, format_moment, format_seconds, format_usd
 from storymill.client.tuning import JobFollower
 
 Json = dict[str, Any]
@@ -78,12 +78,13 @@ def render_job(follower: JobFollower, events: list[Json], width: int) -> Rendera
 def render_title(job: Json) -> Text:
     """Return which job this is and what it is doing."""
     status = job["status"]
-    title = Text(f"{job['id']}  {job.get('model', '')}", style="bold", no_wrap=True, overflow="ellipsis")
-    title.append(f"  {status}", style=STATUS_STYLES.get(status, "cyan"))
+    title = Text(job["id"], style="bold", no_wrap=True, overflow="ellipsis")
+    title.append(f"  {describe_state(status)}", style=STATUS_STYLES.get(status, "cyan"))
     if status == "running" and job.get("step") not in {None, "follow", "done"}:
         title.append(f" ({job['step']})", style="dim")
     if status == "paused" and job.get("status_reason"):
         title.append(f" ({job['status_reason']})", style="dim")
+    title.append(f"  {job.get('model', '')}")  # last: where the line is cut, the model is what is lost
     return title
 
 
@@ -104,7 +105,7 @@ def describe_progress(follower: JobFollower) -> str:
     left_seconds = estimate_seconds_left(job)
     if left_seconds is not None:
         parts.append(f"ETA {format_seconds(left_seconds)}")
-    parts.append(describe_cost(job))
+    parts.append(describe_job_cost(job))
     return " · ".join(parts)
 
 
@@ -114,14 +115,12 @@ def describe_last_step(follower: JobFollower) -> str:
     return ", ".join(f"{one.name} {one.smooth().values[-1]:.3f}" for one in series)
 
 
-def describe_cost(job: Json) -> str:
+def describe_job_cost(job: Json) -> str:
     """Return what the job cost so far, what it may cost, or that nobody knows."""
     cost, estimate = job.get("cost_usd"), (job.get("estimate") or {}).get("usd")
-    if cost is not None:
-        return f"${float(cost):.4f}"
-    if estimate is not None:
-        return f"about ${float(estimate):.4f} in all"
-    return "cost unknown"
+    if cost is None and estimate is not None:
+        return f"about {format_usd(float(estimate))} in all"
+    return format_usd(cost) if cost is not None else "cost unknown"
 
 
 def read_elapsed_seconds(job: Json) -> float:
@@ -140,15 +139,7 @@ def estimate_seconds_left(job: Json) -> float | None:
     return max(0.0, float(finish) - time.time())
 
 
-def format_seconds(seconds: float) -> str:
-    """Return `1:05`, or `1:01:05` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def render_event(event: Json) -> Text:
     """Return an event as `[2023-04-04 10:51:51] Created fine-tune`, in local time as the legacy client did."""
-    moment = datetime.fromtimestamp(event["created_at"], UTC).astimezone()
-    line = Text(f"[{moment:%Y-%m-%d %H:%M:%S}] ", style="dim")
+    line = Text(f"[{format_moment(event['created_at'])}] ", style="dim")
     return line.append(event["message"], style=LEVEL_STYLES.get(event["level"], "default"))

@@ -4,13 +4,11 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Column, Table
 
-from storymill.cli.connection import connect, console
-from storymill.cli.money import format_usd
+from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import GAP, ListColumn, add_row, console, make_columns, measure, print_list, say
+from storymill.cli.words import count_of, format_usd
 from storymill.client.errors import ClientError
 
 GROUPS = {
@@ -24,8 +22,6 @@ GROUPS = {
 }
 SECONDS_PER_DAY = 86_400
 BAR_CELLS, FEWEST_BAR_CELLS = 24, 8
-COLUMN_GAP = 2
-LONGEST_LINE = 2000
 COUNTS = ("requests", "prompt_tokens", "completion_tokens")
 NUMBER_NAMES = ("calls", "tokens in", "tokens out", "cost")
 
@@ -55,11 +51,11 @@ def usage(
     with connect(state_dir) as api:
         rows = api.get("/usage", **query)["data"]
     if not rows:
-        console.print(f"Nothing was used in the last {days} days.")
+        say(f"Nothing was used in the last {count_of(days, 'day')}.")
         return
     print_table(groups, rows)
     if unpriced := sum(row["unpriced_requests"] for row in rows):
-        console.print(f"{unpriced:,} of these have no known price and are not in the cost: storymill prices show MODEL")
+        say(f"Without a known price, and not in the cost: {count_of(unpriced, 'call')} (storymill prices show MODEL)")
 
 
 def read_groups(text: str) -> list[str]:
@@ -71,31 +67,31 @@ def read_groups(text: str) -> list[str]:
     return names
 
 
-def build_table(groups: list[str], rows: list[dict[str, Any]], bar_cells: int) -> Table:
-    """Return the sums with their totals in the footer, and with bars where there is room for them."""
-    totals = {name: sum(row[name] for row in rows) for name in (*COUNTS, "cost_usd")}
+def build_list(groups: list[str], rows: list[dict[str, Any]]) -> list[ListColumn]:
+    """Return the sums, and in the last line their totals."""
+    columns = make_columns(*groups, ("calls", 3), ("tokens in", 2), ("tokens out", 1), "cost", right=NUMBER_NAMES)
+    for row in rows:
+        names = (str(row[GROUPS[name]] or "-") for name in groups)
+        add_row(columns, *names, *(f"{row[field]:,}" for field in COUNTS), describe_sum(row))
+    totals = {name: sum(row[name] for row in rows) for name in (*COUNTS, "unpriced_requests", "cost_usd")}
     feet = ["total", *[""] * (len(groups) - 1)]
-    numbers = [f"{totals[field]:,}" for field in COUNTS] + [format_usd(totals["cost_usd"])]
-    columns = [Column(name, foot, no_wrap=True) for name, foot in zip(groups, feet, strict=True)]
-    columns += [
-        Column(name, foot, justify="right", no_wrap=True) for name, foot in zip(NUMBER_NAMES, numbers, strict=True)
-    ]
-    columns += [Column("", no_wrap=True)] if bar_cells else []
-    table = Table(*columns, box=None, pad_edge=False, show_footer=True)
-    for row, share in zip(rows, find_shares(rows), strict=True):
-        cells = [str(row[GROUPS[name]] or "-") for name in groups]
-        cells += [f"{row[field]:,}" for field in COUNTS] + [format_usd(row["cost_usd"])]
-        table.add_row(*cells, *([draw_bar(share, bar_cells)] if bar_cells else []))
-    return table
+    add_row(columns, *feet, *(f"{totals[field]:,}" for field in COUNTS), describe_sum(totals))
+    return columns
+
+
+def describe_sum(row: dict[str, Any]) -> str:
+    """Return what calls cost; unknown where none of them has a price."""
+    return format_usd(None if row["requests"] and row["unpriced_requests"] == row["requests"] else row["cost_usd"])
 
 
 def print_table(groups: list[str], rows: list[dict[str, Any]]) -> None:
     """Print the sums; ids stay whole, so that they can be copied, even if a line is then longer than the window."""
-    boundless = console.options.update(max_width=LONGEST_LINE)
-    width = Measurement.get(console, boundless, build_table(groups, rows, 0)).maximum
-    room = console.width - width - COLUMN_GAP
-    table = build_table(groups, rows, min(BAR_CELLS, room) if room >= FEWEST_BAR_CELLS else 0)
-    Console(width=max(console.width, width)).print(table)
+    columns = build_list(groups, rows)
+    room = console.width - measure(columns) - GAP
+    if room >= FEWEST_BAR_CELLS:
+        bars = [draw_bar(share, min(BAR_CELLS, room)) for share in find_shares(rows)]
+        columns.append(ListColumn("", cells=[*bars, ""]))
+    print_list(columns)
 
 
 def find_shares(rows: list[dict[str, Any]]) -> list[float]:

@@ -12,8 +12,13 @@ class UnreachableError(ClientError):
 class ApiError(ClientError):
     """The gateway refused the request."""
 
-    def __init__(self, status: int, message: str, code: str | None, retry_after_seconds: float | None) -> None:
+    def __init__(
+        self, status: int, message: str, code: str | None, retry_after_seconds: float | None, param: str | None = None
+    ) -> None:
         super().__init__(f"The gateway refused ({status}): {message}")
         self.status = status
+        self.message = message
         self.code = code
+        self.param = param
+        """The field of the request that is meant."""
         self.retry_after_seconds = retry_after_seconds

@@ -121,10 +121,10 @@ def read_error(response: httpx2.Response) -> ApiError:
     """Return the error of an answer whose status is no success, whatever its body."""
     try:
         inner = response.json()["error"]
-        message, code = str(inner["message"]), inner.get("code")
+        message, code, param = str(inner["message"]), inner.get("code"), inner.get("param")
     except (ValueError, KeyError, TypeError, AttributeError):
-        message, code = f"HTTP {response.status_code}: {response.text[:300]}", None
-    return ApiError(response.status_code, message, code, read_wait(response.headers.get("retry-after")))
+        message, code, param = f"HTTP {response.status_code}: {response.text[:300]}", None, None
+    return ApiError(response.status_code, message, code, read_wait(response.headers.get("retry-after")), param)
 
 
 def read_wait(value: str | None) -> float | None:

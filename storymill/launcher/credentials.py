@@ -36,7 +36,11 @@ def read_credentials(state_dir: Path) -> Credentials:
     """Return the credentials of a state directory. Raises: LauncherError when there are none."""
     found = find_credentials(state_dir)
     if found is None:
-        raise LauncherError(f"No credentials in {state_dir}: run `storymill up` first, or name its --state-dir.")
+        raise LauncherError(
+            f"No mill is named: there are no credentials in {state_dir}. Start one with `storymill up`, name its "
+            "folder with --state-dir, or name a mill elsewhere with --base-url (or STORYMILL_BASE_URL) and its key "
+            "with STORYMILL_API_KEY."
+        )
     return found
 
 

@@ -42,10 +42,13 @@ class ModelPrices:
         return {unit: value for unit, value in units.items() if value is not None}
 
 
-async def find_prices(gateway: Gateway, project_id: str, model: str, provider: str | None, on: date) -> ModelPrices:
+async def find_prices(
+    gateway: Gateway, project_id: str, model: str, provider: str | None, on: date, provider_field: str = "provider"
+) -> ModelPrices:
     """Return a model's prices on a day; an alias or a legacy name is resolved. Without a provider, of the one that
-    serves the model. Raises: NotFoundError when nobody serves the model, or the provider is unknown."""
-    name, found = await find_provider(gateway, project_id, model, provider)
+    serves the model. Raises: NotFoundError when nobody serves the model, or the provider is unknown: the request names
+    it in `provider_field`."""
+    name, found = await find_provider(gateway, project_id, model, provider, provider_field)
     return look_up(name, found, on)
 
 
@@ -61,11 +64,13 @@ def look_up(model: str, provider: Provider, on: date) -> ModelPrices:
     )
 
 
-async def find_provider(gateway: Gateway, project_id: str, model: str, provider: str | None) -> tuple[str, Provider]:
+async def find_provider(
+    gateway: Gateway, project_id: str, model: str, provider: str | None, provider_field: str = "provider"
+) -> tuple[str, Provider]:
     """Return the provider's name of a model, and the provider. Raises: NotFoundError when nobody serves the model, or
     the provider is unknown."""
     if provider is not None:
-        return model, get_provider(gateway, provider)
+        return model, get_provider(gateway, provider, provider_field)
     async with gateway.database.transaction() as session:
         resolved = await registry.resolve_name(session, project_id, model, MAIN_MODEL)
     if resolved.row is not None:
@@ -73,14 +78,14 @@ async def find_provider(gateway: Gateway, project_id: str, model: str, provider:
     target = await gateway.catalog.find_target(resolved.model_name)
     if target is None:
         raise NotFoundError(
-            f"No provider of this mill serves '{model}'. Give 'provider' to ask for its price all the same.",
+            f"No provider of this mill serves '{model}'. Give '{provider_field}' to ask for its price all the same.",
             param="model",
             code="model_not_found",
         )
     return resolved.model_name, target.provider
 
 
-def get_provider(gateway: Gateway, name: str) -> Provider:
+def get_provider(gateway: Gateway, name: str, field: str = "provider") -> Provider:
     """Return a provider of this mill, or one that only the price book knows. Raises: NotFoundError if neither does."""
     found = gateway.catalog.providers.find(name)
     if found is not None:
@@ -90,7 +95,7 @@ def get_provider(gateway: Gateway, name: str) -> Provider:
         return Provider(OPENAI, OPENAI_BASE_URL, prices_dir=own)
     if any(price.provider == name for price in load_price_book(own).prices):
         return Provider(name, "", prices_dir=own)
-    raise NotFoundError(f"Neither this mill nor its price book knows a provider '{name}'.", param="provider")
+    raise NotFoundError(f"Neither this mill nor its price book knows a provider '{name}'.", param=field)
 
 
 def compare_prices(prices: ModelPrices, against: ModelPrices) -> Json:

@@ -12,7 +12,8 @@ Tokens = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 
 
 class CallSize(BaseModel):
-    """One side's calls: a whole call's price, or its tokens."""
+    """One side's calls: a whole call's price, or its tokens. A number of tokens that is left out is the mean of the
+    calls on the books."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,8 +26,6 @@ class CallSize(BaseModel):
     def _check(self) -> Self:
         if self.cached_tokens > (self.prompt_tokens or self.cached_tokens):
             raise ValueError("cached_tokens is a part of prompt_tokens")
-        if (self.prompt_tokens is None) != (self.completion_tokens is None):
-            raise ValueError("prompt_tokens and completion_tokens belong together")
         return self
 
 

@@ -73,13 +73,12 @@ async def price_side(gateway: Gateway, caller: Principal, request: RoiRequest, s
     size: CallSize = getattr(request, side)
     if size.usd_per_call is not None:
         return CallCost(size.usd_per_call, "as given", size)
-    model, provider = (
-        (request.model, request.provider) if side == "tuned" else (request.against, request.against_provider)
-    )
+    model, provider_field = (request.model, "provider") if side == "tuned" else (request.against, "against_provider")
     assert model is not None
-    prices = await find_prices(gateway, caller.project_id, model, provider, day)
-    if size.prompt_tokens is None:
-        size = await measure_calls(gateway, caller, prices, side)
+    provider = getattr(request, provider_field)
+    prices = await find_prices(gateway, caller.project_id, model, provider, day, provider_field)
+    if size.prompt_tokens is None or size.completion_tokens is None:
+        size = await complete_size(gateway, caller, prices, side, size)
     usd = prices.usage.cost(size.prompt_tokens, size.completion_tokens, size.cached_tokens)
     if usd is None:
         message = f"The price of '{model}' is unknown: {prices.usage.note}. Give {side}.usd_per_call."
@@ -87,18 +86,26 @@ async def price_side(gateway: Gateway, caller: Principal, request: RoiRequest, s
     return CallCost(usd, prices.usage.note, size)
 
 
-async def measure_calls(gateway: Gateway, caller: Principal, prices: ModelPrices, side: str) -> CallSize:
-    """Return the mean size of this project's calls of a model. Raises: InvalidRequestError when there was none."""
+async def complete_size(
+    gateway: Gateway, caller: Principal, prices: ModelPrices, side: str, size: CallSize
+) -> CallSize:
+    """Return the size with what is not given from the mean of this project's calls. Raises: InvalidRequestError that
+    names what must be given when there was none."""
     start = utc_now() - timedelta(days=AVERAGED_DAYS)
     async with gateway.database.transaction() as session:
         mean = await find_average_call(session, caller.project_id, prices.model, start)
+    missing = [name for name in ("prompt_tokens", "completion_tokens") if getattr(size, name) is None]
     if mean is None:
         message = (
             f"No call of '{prices.model}' is on the books of the last {AVERAGED_DAYS} days. Give "
-            f"{side}.prompt_tokens and {side}.completion_tokens."
+            f"{' and '.join(f'{side}.{name}' for name in missing)}."
         )
-        raise InvalidRequestError(message, param=f"{side}.prompt_tokens", code="unknown_size")
-    return CallSize(prompt_tokens=mean.prompt_tokens, completion_tokens=mean.completion_tokens)
+        raise InvalidRequestError(message, param=f"{side}.{missing[0]}", code="unknown_size")
+    completed = size.model_copy(update={name: getattr(mean, name) for name in missing})
+    if completed.cached_tokens > (completed.prompt_tokens or 0):
+        message = f"cached_tokens is a part of prompt_tokens, and calls have {completed.prompt_tokens} on the mean."
+        raise InvalidRequestError(message, param=f"{side}.cached_tokens")
+    return completed
 
 
 async def read_books(gateway: Gateway, caller: Principal, model: str | None) -> dict[str, BookedCost]:

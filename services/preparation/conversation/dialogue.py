@@ -49,11 +49,13 @@ def converse(path: str, source: ParityInput, examination: Examination, store: Ro
     if affixes and examination.profile:
         profile = profile_with_affixes(examination.profile, affixes)
         rows = PreparedRows(store, profile, any_applied, affixes)
-        write_out(path, rows, streams.output, streams.ask, free_names)
+        write_out(path, rows, streams.output, streams.ask, free_names, is_parity=True)
         return 0
     with apply_to_new_store(store, plan) as final:
         profile = profile_pairs(final.batches())
-        write_out(path, PreparedRows(final, profile, any_applied), streams.output, streams.ask, free_names)
+        write_out(
+            path, PreparedRows(final, profile, any_applied), streams.output, streams.ask, free_names, is_parity=True
+        )
     return 0
 
 

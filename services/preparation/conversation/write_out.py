@@ -32,29 +32,39 @@ def write_out(
     output: TextIO,
     ask: Callable[[str], bool],
     name_files: Callable[[str, tuple[str, ...]], list[str]],
+    *,
+    is_parity: bool = False,
 ) -> list[str]:
-    """Ask, write, and tell how to go on; returns the names of the written files."""
+    """Ask, write, and tell how to go on: by this mill's command, or as the public tool did (`is_parity`). Returns the
+    names of the written files."""
     is_split = rows.profile.task_type == "classification" and ask(
         "- [Recommended] Would you like to split into training and validation set? [Y/n]: "
     )
-    estimate = describe_training_time(rows.profile.task_type, rows.profile.row_ids)
-    reminder, ending = _reminders(rows.profile)
     if not rows.any_applied and not is_split:
-        output.write(
-            f'\nYou can use your file for fine-tuning:\n> openai api fine_tunes.create -t "{path}"\n\n'
-            f"{reminder or _separator_reminder('')}{ending}\n{estimate}"
-        )
+        output.write(f"\nYou can use your file for fine-tuning:\n> {_next_step(path, '', rows, is_parity=is_parity)}")
         return []
     if not ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):
         output.write("Aborting... did not write the file\n")
         return []
     names, flags = _write_files(path, rows, is_split, name_files)
     plural = "s" if is_split else ""
+    if not is_parity:
+        flags = f' --validation "{names[1]}"' if is_split else ""
     output.write(
         f"\nWrote modified file{plural} to `{'` and `'.join(names)}`\nFeel free to take a look!\n\nNow use that file "
-        f'when fine-tuning:\n> openai api fine_tunes.create -t "{names[0]}"{flags}\n\n{reminder}{ending}\n{estimate}'
+        f"when fine-tuning:\n> {_next_step(names[0], flags, rows, is_parity=is_parity, is_written=True)}"
     )
     return names
+
+
+def _next_step(path: str, flags: str, rows: PreparedRows, *, is_parity: bool, is_written: bool = False) -> str:
+    reminder, ending = _reminders(rows.profile)
+    if is_parity:
+        estimate = describe_training_time(rows.profile.task_type, rows.profile.row_ids)
+        told = reminder if is_written else reminder or _separator_reminder("")
+        return f'openai api fine_tunes.create -t "{path}"{flags}\n\n{told}{ending}\n{estimate}'
+    told = f"\n\n{reminder}{ending}" if reminder or ending else ""
+    return f'storymill fine-tune "{path}"{flags} --model text-davinci-003{told}\n'
 
 
 def _reminders(profile: PairProfile) -> tuple[str, str]:

@@ -19,13 +19,12 @@ from services.preparation.findings.row_findings import mark_rows
 from services.preparation.findings.survey import Survey, survey_rows
 from services.preparation.findings.text_findings import mark_texts
 from services.preparation.near_duplicates.index import group_near_duplicates
-from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.reading.read_file import ReadFile
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import RowTokenizer
 from services.preparation.tokenizers.public_tokenizer import PublicTokenizer
-from shared.texts.encodings import ModelTokens
+from shared.texts.encodings import ModelTokens, OwnTokenizerFile
 
 # Completions shorter than this on average say too little by themselves: the prompt is compared as well.
 SHORT_COMPLETION_CHARACTERS = 40
@@ -64,7 +63,7 @@ def inspect_file(read: ReadFile, model: str) -> Inspection:
 
 
 def inspect_rows(
-    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerOrder | None = None
+    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerFile | None = None
 ) -> Inspection:
     """Run every check over the rows. Nothing is changed. `own`: the model's tokenizer, where it is at hand."""
     board = board or MarkBoard()
@@ -115,7 +114,7 @@ def _count(tokenizer: RowTokenizer, batch: RowBatch) -> list[int]:
     return [tokenizer.count_chat(r) if r else tokenizer.count_pair(p, c) for p, c, r in rows]
 
 
-def open_tokenizer(model: str, own: OwnTokenizerOrder | None) -> RowTokenizer:
+def open_tokenizer(model: str, own: OwnTokenizerFile | None) -> RowTokenizer:
     """Return the model's own tokenizer, else the published one that comes nearest."""
     if own is None:
         return PublicTokenizer(model)

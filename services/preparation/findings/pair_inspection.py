@@ -18,11 +18,11 @@ from services.preparation.findings.survey import survey_rows
 from services.preparation.findings.text_findings import mark_texts
 from services.preparation.near_duplicates.disjoint_sets import DisjointSets
 from services.preparation.near_duplicates.index import group_near_duplicates
-from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.rows.preference import INPUT_COLUMN, ask, chat_of_answer, read_pair
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
 from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import ModelView, RowTokenizer
+from shared.texts.encodings import OwnTokenizerFile
 
 NEVER_LEARNT: Final = frozenset({"empty_completion", "blank_completion", "exact_duplicate", "equal_answers"})
 """Pairs that training refuses or learns nothing from: dropped unless the order says to skip that."""
@@ -33,7 +33,7 @@ SHOWN_CHARACTERS: Final = 37
 
 
 def inspect_pairs(
-    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerOrder | None = None
+    store: RowStore, model: str, board: MarkBoard | None = None, own: OwnTokenizerFile | None = None
 ) -> Inspection:
     """Run the checks over the pairs. A row's tokens are those of both its chats."""
     board = board or MarkBoard()

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from services.preparation.rows.formats import TrainingFormat
+from shared.texts.encodings import OwnTokenizerFile
 
 ORDER_FILE: Final = "order.json"
 RESULT_FILE: Final = "result.json"
@@ -26,20 +27,6 @@ class SourceOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTokenizerOrder:
-    """What describes a model's own tokenizer. `path` is a `tokenizer.json`."""
-
-    path: str
-    name: str
-    """The model that it belongs to: the base of a tuned one."""
-    chat_template: str
-    bos_token: str | None
-    eos_token: str | None
-    limit: int | None
-    """Most tokens of a training example."""
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
     """One preparation. `format` None: chat if every source is chat, else completion."""
 
@@ -55,7 +42,7 @@ class Order:
     """Codes of findings whose fixes are applied beside the recommended ones; `all` for every one."""
     skip: tuple[str, ...] = field(default=())
     """Codes whose fixes are left out."""
-    tokenizer: OwnTokenizerOrder | None = None
+    tokenizer: OwnTokenizerFile | None = None
     """The model's own; without it a published encoding counts."""
 
     def write(self, folder: Path) -> None:
@@ -68,5 +55,5 @@ def read_order(folder: Path) -> Order:
     value: dict[str, Any] = orjson.loads((folder / ORDER_FILE).read_bytes())
     sources = tuple(SourceOrder(**source) for source in value.pop("sources"))
     own = value.pop("tokenizer")
-    value |= {"sources": sources, "tokenizer": OwnTokenizerOrder(**own) if own else None}
+    value |= {"sources": sources, "tokenizer": OwnTokenizerFile(**own) if own else None}
     return Order(**{**value, "apply": tuple(value["apply"]), "skip": tuple(value["skip"])})

@@ -1,110 +1,24 @@
-"""Counts and shows rows with a model's own tokenizer, as the engine's training makes tokens of them.
-
-Knows no network: the file and the template were fetched before.
-"""
+"""Counts and shows rows with a model's own tokenizer, as the engine's training makes tokens of them."""
 
 from collections.abc import Iterator
-from typing import Any, Final
 
-import orjson
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import Tokenizer
-
-from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.tokenizers.model_view import ModelView, TokenPiece, make_view, split_pieces
-from shared.texts.chat_message import message_text
-from shared.texts.encodings import ModelTokens
-
-UNNAMED_ROLE: Final = "user"
+from shared.texts.own_encoding import OwnEncoding
 
 
-class OwnTokenizer:
-    """Rows as the engine trains on them: beginning of text, prompt, completion, end of text."""
-
-    def __init__(self, order: OwnTokenizerOrder, model: str) -> None:
-        self.tokens = ModelTokens(model, f"tokenizer of {order.name}", order.limit, is_exact=True)
-        self._tokenizer = Tokenizer.from_file(order.path)
-        self._bos = order.bos_token or ""
-        end = self._tokenizer.token_to_id(order.eos_token) if order.eos_token else None
-        self._end: list[int] = [] if end is None else [end]
-        self._specials = {"bos_token": self._bos, "eos_token": order.eos_token or ""}
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.globals["raise_exception"] = refuse
-        self._template = environment.from_string(order.chat_template)
-
-    def count_pair(self, prompt: str, completion: str) -> int:
-        """Tokens of a prompt-completion row."""
-        return sum(len(ids) for ids, _ in self._pair(prompt, completion))
-
-    def count_chat(self, record: str) -> int:
-        """Tokens of a chat line in the model's own chat form."""
-        return sum(len(ids) for ids, _ in self._chat(record))
+class OwnTokenizer(OwnEncoding):
+    """Rows as the engine trains on them, token by token."""
 
     def view_pair(self, prompt: str, completion: str) -> ModelView:
         """A prompt-completion row, token by token."""
-        return self._view(self._pair(prompt, completion))
+        return self._view(self.encode_pair(prompt, completion))
 
     def view_chat(self, record: str) -> ModelView:
         """A chat line, token by token."""
-        return self._view(self._chat(record))
-
-    def _pair(self, prompt: str, completion: str) -> list[tuple[list[int], bool]]:
-        return [(self._encode(prompt, is_start=True), False), (self._encode(completion) + self._end, True)]
-
-    def _chat(self, record: str) -> list[tuple[list[int], bool]]:
-        parts: list[tuple[list[int], bool]] = []
-        for text, is_trained in self._cut_at_turns(read_turns(record)):
-            parts.append((self._encode(text, is_start=not parts), is_trained))
-        if parts and parts[-1][0][-1:] != self._end:
-            parts.append((self._end, True))
-        return parts
-
-    def _cut_at_turns(self, turns: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-        """The text before each answer that is learnt, and the answer; tokens never reach over the cut."""
-        messages = [{"role": turn.get("role", UNNAMED_ROLE), "content": message_text(turn)} for turn in turns]
-        pieces: list[tuple[str, bool]] = []
-        done = ""
-        for position, turn in enumerate(turns):
-            if turn.get("role") != "assistant" or turn.get("weight", 1) == 0:
-                continue
-            before = self._render(messages[:position], answer_follows=True)
-            after = self._render(messages[: position + 1], answer_follows=False)
-            pieces += [(before[len(done) :], False), (after[len(before) :].rstrip("\n"), True)]
-            done = before + pieces[-1][0]
-        return [piece for piece in pieces if piece[0]] or [(self._render(messages, answer_follows=False), False)]
-
-    def _render(self, messages: list[dict[str, str]], *, answer_follows: bool) -> str:
-        """The model's text of these turns; what its template refuses is counted as it stands."""
-        try:
-            text = self._template.render(messages=messages, add_generation_prompt=answer_follows, **self._specials)
-        except TemplateError:
-            return "\n".join(message["content"] for message in messages)
-        return text.removeprefix(self._bos)
-
-    def _encode(self, text: str, *, is_start: bool = False) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=is_start).ids
-        return ids
+        return self._view(self.encode_chat(record))
 
     def _view(self, parts: list[tuple[list[int], bool]]) -> ModelView:
         pieces: Iterator[TokenPiece] = (
-            piece for ids, is_trained in parts for piece in split_pieces(self._decode, ids, is_trained)
+            piece for ids, is_trained in parts for piece in split_pieces(self.decode, ids, is_trained)
         )
         return make_view(list(pieces), self.tokens.limit)
-
-    def _decode(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=False)
-        return text
-
-
-def read_turns(record: str) -> list[dict[str, Any]]:
-    """Return the messages of a chat line that are objects."""
-    messages = orjson.loads(record).get("messages")
-    return [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
-
-
-def refuse(message: str) -> None:
-    """What chat templates call for turns that they do not take."""
-    raise TemplateError(message)

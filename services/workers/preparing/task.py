@@ -9,11 +9,10 @@ from typing import Any, Final
 import orjson
 
 from services.preparation.errors import DatasetError
-from services.preparation.orders.preparation_order import ERROR_FILE, RESULT_FILE, Order, OwnTokenizerOrder
+from services.preparation.orders.preparation_order import ERROR_FILE, RESULT_FILE, Order
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.preparing.fetching import FetchedSource, fetch_sources
-from services.workers.preparing.fetching_tokenizer import fetch_tokenizer
 from services.workers.preparing.lease import DATASET_ROWS
 from services.workers.preparing.recording import record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
@@ -21,6 +20,7 @@ from services.workers.process.context import WorkerContext
 from shared.contracts.storable import decode_text
 from shared.observability.logs import get_logger
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_dataset
+from shared.texts.encodings import OwnTokenizerFile
 
 MOST_ATTEMPTS: Final = 5
 """A dataset that took so many workers with it is not tried again."""
@@ -59,7 +59,7 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
                     f"Given up after {MOST_ATTEMPTS} attempts that all ended with the worker."
                 )
             sources = await fetch_sources(context, claimed, folder)
-            tokenizer = await fetch_tokenizer(context, claimed.request["model"], folder)
+            tokenizer = await context.tokenizers.fetch(claimed.request["model"], folder)
             make_order(claimed, sources, tokenizer).write(folder)
             await run_process(folder)
         except DatasetError as error:
@@ -77,7 +77,7 @@ def describe(error: DatasetError) -> dict[str, Any]:
 
 
 def make_order(
-    claimed: ClaimedDataset, sources: list[FetchedSource], tokenizer: OwnTokenizerOrder | None = None
+    claimed: ClaimedDataset, sources: list[FetchedSource], tokenizer: OwnTokenizerFile | None = None
 ) -> Order:
     """Return the order of a dataset's request. Whole prompts that were asked for keep the words that all share."""
     request: dict[str, Any] = claimed.request

@@ -18,6 +18,7 @@ from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.configuration import Providers, load_providers
+from shared.outside.providers.own_tokenizer import TokenizerShelf
 from shared.settings import Settings
 from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
@@ -66,6 +67,11 @@ class WorkerContext:
     """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
     _parts: dict[type[Part], Part] = field(default_factory=dict)
     _part_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def tokenizers(self) -> TokenizerShelf:
+        """Models' own tokenizers."""
+        return TokenizerShelf(self.llm, self.catalog, self.objects)
 
     async def part(self, kind: type[P]) -> P:
         """Return the process's one instance of `kind`, started now if it is the first use."""

@@ -10,8 +10,8 @@ from services.engine.model.chat import PLAIN_TEMPLATE
 from services.engine.tokenizer_file import write_tokenizer_file
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
 from services.engine.training.examples import parse_line
-from services.preparation.orders.preparation_order import OwnTokenizerOrder
 from services.preparation.tokenizers.own_tokenizer import OwnTokenizer
+from shared.texts.encodings import OwnTokenizerFile
 from tests.support.tiny_model import build_tiny_tokenizer
 
 GEMMA_LIKE = (
@@ -34,7 +34,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ExampleEncoder
     tokenizer.chat_template = request.param
     file = write_tokenizer_file(tokenizer, tmp_path)
     template = tokenizer.chat_template or PLAIN_TEMPLATE
-    order = OwnTokenizerOrder(str(file.path), "tiny", template, tokenizer.bos_token, tokenizer.eos_token, 2048)
+    order = OwnTokenizerFile(str(file.path), "tiny", template, tokenizer.bos_token, tokenizer.eos_token, 2048)
     encoder = ExampleEncoder(tokenizer, maximum_tokens=2048)
     return encoder, OwnTokenizer(order, "ft:tiny:org:one:1")
 

@@ -29,8 +29,8 @@ class Terminal:
         self._environment = {
             **os.environ,
             "COLUMNS": "200",
-            "OPENAI_BASE_URL": f"{mill.base_url}/v1",
-            "OPENAI_API_KEY": key,
+            "STORYMILL_BASE_URL": f"{mill.base_url}/v1",
+            "STORYMILL_API_KEY": key,
             "STORYMILL_STATE_DIR": str(folder / "none"),
         }
 
@@ -76,11 +76,16 @@ async def test_a_file_is_tuned_on_watched_and_its_results_are_shown(terminal: Te
     watched = await terminal.run("fine-tune", *files, "--model", BASE, "--suffix", "ultraman", "--epochs", "2")
     assert "2 epochs" in watched
     assert "succeeded after" in watched
+    estimated, trained = re.search(r"epochs = ([\d,]+)", watched), re.search(r"([\d,]+) tokens trained of", watched)
+    assert estimated is not None
+    assert trained is not None
+    assert estimated[1] == trained[1], watched
     assert re.search(r"step \d+/24 .* training loss \d", watched), watched
     job = find_job(watched)
     assert job in await terminal.run("fine-tunes", "list")
     shown = await terminal.run("fine-tunes", "show", job)
     assert "succeeded" in shown
+    assert not {"None", "beta", "{"} & set(re.findall(r"[\w{]+", shown)), shown
     assert "ckpt-step" in shown
     assert "Fine-tuning job" in await terminal.run("fine-tunes", "events", job, "--follow")
     table = await terminal.run("fine-tunes", "results", job)
@@ -97,7 +102,8 @@ async def test_a_file_is_tuned_on_watched_and_its_results_are_shown(terminal: Te
 
 async def test_leaving_a_job_does_not_end_it_and_it_can_be_steered(terminal: Terminal) -> None:
     started = await terminal.run(
-        *("fine-tune", terminal.folder / "train.jsonl", "--model", BASE, "--epochs", "50", "--no-watch")
+        *("fine-tune", terminal.folder / "train.jsonl", "--model", BASE, "--epochs", "50", "--no-watch"),
+        *("--batch-size", "2", "--learning-rate-multiplier", "0.3"),
     )
     job = find_job(started)
     watching = terminal.start("fine-tunes", "watch", job)
@@ -113,6 +119,8 @@ async def test_leaving_a_job_does_not_end_it_and_it_can_be_steered(terminal: Ter
     await terminal.run("fine-tunes", "cancel", again)
     other = find_job(await terminal.run("fine-tunes", "clone", job, "--epochs", "1", "--suffix", "short"))
     assert "succeeded after" in await terminal.run("fine-tunes", "watch", other)
+    shown = await terminal.run("fine-tunes", "show", other)
+    assert "supervised: 1 epoch, batch size 2, learning rate multiplier 0.3" in shown
     assert len({job, again, other}) == 3
 
 

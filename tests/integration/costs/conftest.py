@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from shared import ids
 from shared.clock import utc_now
-from shared.stores.db.models import ApiKey, DatasetVersion, FineTuningJob, LedgerEntry, Model
+from shared.stores.db.models import ApiKey, Attempt, DatasetVersion, FineTuningJob, LedgerEntry, Model
 from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job
 from shared.stores.db.repositories.registry import NewModel, register_model
 from shared.stores.db.repositories.training_books import book_training, open_training_attempt
@@ -133,15 +133,26 @@ async def tune(gateway: Mill, client: httpx2.AsyncClient, api_key: ApiKey) -> Tu
 async def book_calls(gateway: Mill, api_key: ApiKey) -> Callable[..., Awaitable[None]]:
     """Enter calls into the project's ledger."""
 
-    async def book(model: str, *calls: tuple[int, int]) -> None:
+    async def book(model: str, *calls: tuple[int, int], made_for: str = ids.STREAM) -> None:
         async with gateway.database.transaction() as session:
             for prompt_tokens, completion_tokens in calls:
                 values: dict[str, Any] = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+                attempt = Attempt(
+                    id=ids.new_id(ids.ATTEMPT),
+                    project_id=api_key.project_id,
+                    subject_id=ids.new_id(made_for),
+                    number=1,
+                    worker_id="wrk_test",
+                    provider="upstream",
+                    model=model,
+                    outcome="succeeded",
+                )
+                session.add(attempt)
                 entry = LedgerEntry(
                     id=ids.new_id(ids.LEDGER_ENTRY),
                     project_id=api_key.project_id,
                     api_key_id=api_key.id,
-                    attempt_id=ids.new_id(ids.ATTEMPT),
+                    attempt_id=attempt.id,
                     provider="upstream",
                     model=model,
                     cost_usd=Decimal("0.001"),

@@ -26,8 +26,8 @@ async def run_storymill(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with the client's key, while the gateway in this process goes on."""
     where = {
-        "OPENAI_BASE_URL": f"{gateway.base_url}/v1",
-        "OPENAI_API_KEY": client.headers["authorization"].removeprefix("Bearer "),
+        "STORYMILL_BASE_URL": f"{gateway.base_url}/v1",
+        "STORYMILL_API_KEY": client.headers["authorization"].removeprefix("Bearer "),
         "STORYMILL_STATE_DIR": str(folder),
     }
     return await asyncio.to_thread(
@@ -90,4 +90,6 @@ async def test_usage_and_break_even_are_drawn_from_the_books(
     assert picture.read_bytes().startswith(PNG_SIGNATURE)
     missing = await run_storymill(gateway, client, tmp_path, "roi", model.name, "--against", "priced-base")
     assert missing.returncode == 1
-    assert "tuned.prompt_tokens" in missing.stderr
+    assert "Give --tuned-prompt and --completion." in missing.stderr
+    provider = await run_storymill(gateway, client, tmp_path, "roi", model.name, *sizes, "--against", "gpt-4.1-mini")
+    assert "Give --against-provider" in provider.stderr

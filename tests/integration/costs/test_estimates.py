@@ -65,3 +65,16 @@ async def test_past_jobs_tell_how_long_it_takes_and_a_tuned_model_gets_a_rate_hi
     estimate = (await client.post("/v1/fine_tuning/estimate", json=body)).json()
     assert estimate["seconds"] == pytest.approx(estimate["billed_tokens"] * 100 / 1_000_000, abs=0.06)
     assert estimate["learning_rate_multiplier_hint"] == 0.2
+
+
+async def test_rows_that_replay_mixes_in_are_in_the_estimate(
+    gateway: Mill, client: httpx2.AsyncClient, tune: Tune
+) -> None:
+    model = await tune()
+    gateway.upstream.models.append(model.name)
+    body = {"model": model.name, "training_file": await upload(client), **EPOCHS}
+    plain = (await client.post("/v1/fine_tuning/estimate", json=body)).json()
+    replayed = (await client.post("/v1/fine_tuning/estimate", json={**body, "replay": {"share": 0.5}})).json()
+    assert (plain["replayed_rows"], replayed["replayed_rows"]) == (0, 20)  # half of the parent's 40
+    assert replayed["tokens"] == round(plain["tokens"] * 1.5)
+    assert "about 20 replayed rows" in replayed["tokens_note"]

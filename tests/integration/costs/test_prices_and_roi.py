@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from shared import ids
 from tests.integration.costs.conftest import Tune
 from tests.support.gateway import Mill, assert_openai_error
 
@@ -99,6 +100,38 @@ async def test_a_tuned_models_costs_come_from_the_books_with_those_of_its_ancest
     assert answer["base"]["usd_per_call"] == pytest.approx((1500 * 2 + 400 * 8) / 1e6)
     assert answer["tuned"]["usd_per_call"] == pytest.approx((30 * 3 + 400 * 12) / 1e6)
     assert answer["break_even"]["calls"] == round(15 / (0.0062 - 0.00489)) + 1
+
+
+async def test_calls_that_measure_a_model_are_no_calls_of_its_users(
+    gateway: Mill, client: httpx2.AsyncClient, tune: Tune, book_calls: BookCalls
+) -> None:
+    model = await tune()
+    sizes = {"prompt_tokens": 1000, "completion_tokens": 400}
+    body = {"model": model.name, "against": "priced-base", "base": sizes}
+    for made_for in (ids.MODEL_EVALUATION, ids.MODEL_COMPARISON):
+        await book_calls(model.name, (280, 0), (281, 0), made_for=made_for)
+    refused = await client.post("/v1/roi", json=body)
+    assert_openai_error(refused, 400, param="tuned.prompt_tokens", code="unknown_size")
+    await book_calls(model.name, (20, 300))
+    await book_calls(model.name, (40, 500), made_for=ids.STORY)
+    answer = await find_roi(client, **body)
+    assert (answer["tuned"]["prompt_tokens"], answer["tuned"]["completion_tokens"]) == (30, 400)
+
+
+async def test_a_size_that_is_given_in_part_is_completed_from_the_books(
+    gateway: Mill, client: httpx2.AsyncClient, tune: Tune, book_calls: BookCalls
+) -> None:
+    model = await tune()
+    body = {"model": model.name, "against": "priced-base", "tuned": {"completion_tokens": 640}}
+    base = {"prompt_tokens": 150, "completion_tokens": 640}
+    refused = assert_openai_error(await client.post("/v1/roi", json={**body, "base": base}), 400)
+    assert (refused["param"], "completion" in refused["message"]) == ("tuned.prompt_tokens", False)
+    await book_calls(model.name, (20, 300))
+    await book_calls("priced-base", (100, 300))
+    answer = await find_roi(client, **body, base=base)
+    assert (answer["tuned"]["prompt_tokens"], answer["tuned"]["completion_tokens"]) == (20, 640)
+    cached = {**body, "base": {"completion_tokens": 1, "cached_tokens": 101}}
+    assert_openai_error(await client.post("/v1/roi", json=cached), 400, param="base.cached_tokens")
 
 
 async def test_what_nobody_knows_must_be_given(gateway: Mill, client: httpx2.AsyncClient, tune: Tune) -> None:

@@ -22,7 +22,7 @@ async def run_datasets(*arguments: object, **environment: str) -> subprocess.Com
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "storymill", "datasets", *map(str, arguments)],
-        env={**os.environ, "COLUMNS": "200", "OPENAI_BASE_URL": "", "OPENAI_API_KEY": "", **environment},
+        env={**os.environ, "COLUMNS": "200", "STORYMILL_BASE_URL": "", "STORYMILL_API_KEY": "", **environment},
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
@@ -54,10 +54,15 @@ async def test_a_run_is_prepared_listed_shown_reported_and_exported(
 ) -> None:
     run_id = await write_article(mill, client, limit=30)
     key = client.headers["authorization"].removeprefix("Bearer ")
-    where = {"OPENAI_BASE_URL": f"{mill.base_url}/v1", "OPENAI_API_KEY": key, "STORYMILL_STATE_DIR": str(tmp_path)}
+    where = {
+        "STORYMILL_BASE_URL": f"{mill.base_url}/v1",
+        "STORYMILL_API_KEY": key,
+        "STORYMILL_STATE_DIR": str(tmp_path),
+    }
     made = await run_datasets("prepare", run_id, **where)
     assert made.returncode == 0, made.stdout + made.stderr
-    assert "separator ' ->', stop '。'" in made.stdout
+    assert "completion, prompts end in ' ->', texts stop at '。'" in made.stdout
+    assert not {"None", "{"} & set(made.stdout.split())
     dataset_id = (await client.get("/v1/datasets")).json()["data"][0]["id"]
     for command in ("list", "show"):
         shown = await run_datasets(command, *([] if command == "list" else [dataset_id]), **where)
@@ -78,7 +83,11 @@ async def test_a_file_goes_to_a_running_mill_and_its_rows_come_back_beside_it(
     mill: Mill, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     key = client.headers["authorization"].removeprefix("Bearer ")
-    where = {"OPENAI_BASE_URL": f"{mill.base_url}/v1", "OPENAI_API_KEY": key, "STORYMILL_STATE_DIR": str(tmp_path)}
+    where = {
+        "STORYMILL_BASE_URL": f"{mill.base_url}/v1",
+        "STORYMILL_API_KEY": key,
+        "STORYMILL_STATE_DIR": str(tmp_path),
+    }
     (tmp_path / "stories.csv").write_bytes(make_csv(40))
     made = await run_datasets("prepare", tmp_path / "stories.csv", "--validation-share", "0.2", **where)
     assert made.returncode == 0, made.stdout + made.stderr

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from services.workers.preparing.fetching_tokenizer import fetch_tokenizer
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
@@ -76,11 +75,11 @@ async def test_bytes_that_the_card_does_not_name_are_refused(
     context: WorkerContext, server: TokenizerServer, tmp_path: Path
 ) -> None:
     server.content = WHOLE[:-5]
-    assert await fetch_tokenizer(context, MODEL, tmp_path) is None
+    assert await context.tokenizers.fetch(MODEL, tmp_path) is None
     assert not context.objects.exists(SHA256)
     assert not context.objects.exists(hashlib.sha256(server.content).hexdigest())
     server.content = WHOLE
-    order = await fetch_tokenizer(context, MODEL, tmp_path)
+    order = await context.tokenizers.fetch(MODEL, tmp_path)
     assert order is not None
     assert (tmp_path / "tokenizer.json").read_bytes() == WHOLE
 
@@ -88,9 +87,9 @@ async def test_bytes_that_the_card_does_not_name_are_refused(
 async def test_a_damaged_copy_of_ours_is_fetched_anew(
     context: WorkerContext, server: TokenizerServer, tmp_path: Path
 ) -> None:
-    assert await fetch_tokenizer(context, MODEL, tmp_path) is not None
+    assert await context.tokenizers.fetch(MODEL, tmp_path) is not None
     (kept,) = (tmp_path / "objects").rglob(SHA256)
     kept.write_bytes(b"")
-    order = await fetch_tokenizer(context, MODEL, tmp_path)
+    order = await context.tokenizers.fetch(MODEL, tmp_path)
     assert order is not None
     assert (tmp_path / "tokenizer.json").read_bytes() == WHOLE

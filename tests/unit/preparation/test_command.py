@@ -32,8 +32,11 @@ def test_a_quiet_run_writes_the_public_tools_rows_and_reports_findings(tmp_path:
     source = _source(tmp_path, ROWS)
     status, output = _run(source, "--quiet", "--report", tmp_path / "r.html", "--json", tmp_path / "r.json")
     assert status == 0, output
+    assert 'storymill fine-tune "' in output
+    assert not {"openai", "curie", "queue"} & set(output.split())
     default_rows = (tmp_path / "stories_prepared.jsonl").read_bytes()
-    assert _run(source, "--quiet", "--parity")[0] == 0
+    status, parity = _run(source, "--quiet", "--parity")
+    assert (status, "openai api fine_tunes.create" in parity) == (0, True)
     assert (tmp_path / "stories_prepared (1).jsonl").read_bytes() == default_rows
     summary = json.loads((tmp_path / "r.json").read_text())
     assert [f["code"] for f in summary["findings"]] == ["refusal", "unusually_short"]

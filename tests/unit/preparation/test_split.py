@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.rows.row_batches import RowBatch
@@ -81,3 +82,22 @@ def test_sides_of_an_earlier_version_are_kept() -> None:
         sides = {prompt_key(*row): bool(held) for row, held in zip(rows, split.is_validation, strict=True)}
         again = split_rows(store, 0.2, seed=99, fixed=sides)
     assert np.array_equal(split.is_validation, again.is_validation)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_large_group_in_a_small_set_does_not_turn_the_share_around(seed: int) -> None:
+    near = np.array([0, 0, 0, 0, 0, 0, 0, 7], np.int64)
+    with _store([(f"唐{n}", f"从前有一位英雄{n}。") for n in range(8)]) as store:
+        split = split_rows(store, 0.2, seed=seed, near=near)
+    assert split.is_validation.tolist() == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_share_of_a_small_set_is_held(seed: int) -> None:
+    with _store([(f"唐{n}", f"从前有一位英雄{n}。") for n in range(10)]) as store:
+        assert 1 <= split_rows(store, 0.2, seed=seed).validation_count <= 3
+
+
+def test_rows_that_all_belong_together_stay_on_the_side_of_training() -> None:
+    with _store([("唐", f"从前有一位英雄{n}。") for n in range(8)]) as store:
+        assert split_rows(store, 0.2).validation_count == 0

@@ -21,7 +21,9 @@ from shared.stores.db.repositories.fine_tuning_changes import change_status
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_steps import enter_step, write_columns
 from shared.stores.db.repositories.training_books import find_training_speed
-from shared.texts.training_file import count_training_tokens
+from shared.texts.encodings import OwnTokenizerFile
+from shared.texts.own_encoding import OwnEncoding
+from shared.texts.training_file import PublishedCounter, count_training_tokens
 
 
 async def upload_files(held: HeldJob) -> None:
@@ -76,7 +78,8 @@ async def record_estimate(held: HeldJob, job: FineTuningJob, local: LocalFiles) 
     """Work out what training will take, and keep it with the price that is valid now."""
     provider = held.context.providers.find(job.provider)
     assert provider is not None
-    tokens = await asyncio.to_thread(count_tokens, local.training.path, job.base_model)
+    own = await held.context.tokenizers.fetch(job.base_model, local.training.path.parent)
+    tokens = await asyncio.to_thread(count_tokens, local.training.path, job.base_model, own)
     quote = training_price(provider, job.base_model, utc_now().date())
     epochs = find_epochs(job) or choose_epochs(provider.name, local.training.rows)
     async with held.writing() as (session, row):
@@ -87,10 +90,11 @@ async def record_estimate(held: HeldJob, job: FineTuningJob, local: LocalFiles) 
         await append_events(session, job.id, [describe_estimate(estimate)])
 
 
-def count_tokens(path: Path, model: str) -> int:
-    """Count the tokens of one epoch."""
+def count_tokens(path: Path, model: str, own: OwnTokenizerFile | None) -> int:
+    """Count the tokens of one epoch, with the model's own tokenizer where its server gives one."""
+    counter = OwnEncoding(own, model) if own is not None else PublishedCounter(model)
     with path.open("rb") as lines:
-        return count_training_tokens(lines, model).tokens
+        return count_training_tokens(lines, counter).tokens
 
 
 def find_epochs(job: FineTuningJob) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import ids
 from shared.stores.db.models import (
     Attempt,
     DatasetVersion,
@@ -19,6 +20,8 @@ from shared.stores.db.models import (
 )
 
 NOTHING: Final = Decimal(0)
+MEASURING: Final = (ids.MODEL_EVALUATION, ids.MODEL_COMPARISON)
+"""Whose calls the mill makes to measure a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,10 @@ async def sum_evaluation(session: AsyncSession, project_id: str, line: Sequence[
 
 
 async def find_average_call(session: AsyncSession, project_id: str, model: str, start: datetime) -> AverageCall | None:
-    """Return the mean size of a project's calls of a model since then, None when there was none."""
+    """Return the mean size of a project's calls of a model since then, None when there was none. Calls that the mill
+    made to measure the model are left out: evaluations score long rows and write nothing."""
+    measuring = or_(*(Attempt.subject_id.startswith(prefix, autoescape=True) for prefix in MEASURING))
+    measured = select(Attempt.id).where(Attempt.id == LedgerEntry.attempt_id, measuring)
     query = select(func.count(), func.avg(LedgerEntry.prompt_tokens), func.avg(LedgerEntry.completion_tokens)).where(
         LedgerEntry.project_id == project_id,
         LedgerEntry.model == model,
@@ -90,6 +96,7 @@ async def find_average_call(session: AsyncSession, project_id: str, model: str, 
         LedgerEntry.created_at >= start,
         LedgerEntry.prompt_tokens.is_not(None),
         LedgerEntry.completion_tokens.is_not(None),
+        ~measured.exists(),
     )
     calls, prompt, completion = (await session.execute(query)).one()
     return AverageCall(calls, round(prompt), round(completion)) if calls else None

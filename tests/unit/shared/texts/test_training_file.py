@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from shared.texts.encodings import load_encoding
-from shared.texts.training_file import count_training_tokens, estimate_training_tokens
+from shared.texts.training_file import PublishedCounter, count_training_tokens, estimate_training_tokens
 
-MODEL = "gpt-4o-mini-2024-07-18"
+MODEL = PublishedCounter("gpt-4o-mini-2024-07-18")
 
 
 def pair(number: int, words: int = 20) -> bytes:
@@ -28,7 +28,7 @@ def test_broken_lines_count_nothing() -> None:
 
 
 def test_a_row_beyond_the_models_limit_is_cut() -> None:
-    assert count_training_tokens([pair(1, words=5000)], "curie").tokens == 2048
+    assert count_training_tokens([pair(1, words=5000)], PublishedCounter("curie")).tokens == 2048
 
 
 def test_chat_and_preference_rows_are_counted() -> None:

@@ -1,0 +1,150 @@
+"""What commands print to: any width, with or without colour, a pipe, an encoding without Chinese.
+
+Sentences break between words on a terminal and stay one line elsewhere. What is to be copied is never cut."""
+
+import codecs
+import sys
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+GAP: Final = 2
+"""Between two columns."""
+FEWEST_SHOWN: Final = 12
+"""A column that shrinks keeps so much."""
+ASCII_ERRORS: Final = "storymill-ascii"
+STAND_INS: Final = {
+    "·": "-",
+    "→": "->",
+    "←": "<-",
+    "×": "x",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "≤": "<=",
+    "━": "=",
+    "╸": "-",
+    "─": "-",
+    "│": "|",
+    "•": "*",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+}
+
+console = Console()
+
+
+def replace_signs(error: UnicodeError) -> tuple[str, int]:
+    """Write signs that an encoding lacks by those that it has, and a question mark for a character of a text."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(STAND_INS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+def accept_every_encoding() -> None:
+    """Have standard output and error write any text in whatever encoding they have."""
+    codecs.register_error(ASCII_ERRORS, replace_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and not (stream.encoding or "").lower().startswith("utf"):
+            stream.reconfigure(errors=ASCII_ERRORS)
+
+
+def say(text: str | Text, *, style: str | None = None, to: Console | None = None) -> None:
+    """Print a message as it is: square brackets in it are no markup."""
+    target = to or console
+    soft = not target.is_terminal
+    target.print(text, style=style, markup=False, highlight=False, soft_wrap=soft)
+
+
+def say_command(text: str, command: str) -> None:
+    """Print what to do next, with a command that can be copied whole."""
+    console.print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass(slots=True)
+class ListColumn:
+    """A column of a list. `drop`: which goes first where the line is too narrow, 1 before 2; 0 stays always."""
+
+    title: str
+    drop: int = 0
+    justify: Literal["left", "right"] = "left"
+    shrinks: bool = False
+    """Its cells are a taste of more: they may be cut to what room there is."""
+    cells: list[str] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """Of its widest cell."""
+        return max(cell_len(text) for text in (self.title, *self.cells))
+
+    @property
+    def least_width(self) -> int:
+        """The narrowest that it can be."""
+        return min(self.width, FEWEST_SHOWN) if self.shrinks else self.width
+
+
+def print_list(columns: list[ListColumn], *, to: Console | None = None) -> None:
+    """Print a list, a line each. On a terminal that is too narrow columns are left out, in their stated order; nothing
+    is ever cut, and elsewhere nothing is left out."""
+    target = to or console
+    shown = fit_columns(columns, target.width) if target.is_terminal else columns
+    table = Table(*(Column(one.title, justify=one.justify, no_wrap=True) for one in shown), box=None, pad_edge=False)
+    room = max(target.width - measure(shown), 0) if target.is_terminal else None
+    for row in zip(*(shorten(one, room) for one in shown), strict=True):
+        table.add_row(*map(Text, row))
+    print_whole(table, sum(one.width for one in shown) + GAP * len(shown), to=target)
+    left_out = [one.title for one in columns if one not in shown]
+    if left_out:
+        say(f"(left out for want of room: {', '.join(left_out)})", style="dim", to=target)
+
+
+def print_whole(table: Table, width: int, *, to: Console) -> None:
+    """Print a table without cutting a cell, even if its lines are then longer than the window."""
+    before = to.width
+    to.width = max(before, width)
+    try:
+        to.print(table, crop=False, highlight=False)
+    finally:
+        to.width = before
+
+
+def fit_columns(columns: list[ListColumn], room: int) -> list[ListColumn]:
+    """Return the columns that fit, in their order."""
+    shown = list(columns)
+    for going in sorted((one for one in columns if one.drop), key=lambda one: one.drop):
+        if measure(shown) <= room:
+            break
+        shown.remove(going)
+    return shown
+
+
+def shorten(column: ListColumn, room: int | None) -> list[str]:
+    """Return a column's cells, cut to its least width and the `room` beside it if it may be; None for no bound."""
+    if not column.shrinks or room is None:
+        return column.cells
+    shortened = [Text(text) for text in column.cells]
+    for text in shortened:
+        text.truncate(column.least_width + room, overflow="ellipsis")
+    return [text.plain for text in shortened]
+
+
+def measure(columns: list[ListColumn]) -> int:
+    """Return the least width of a list of these columns."""
+    return sum(one.least_width for one in columns) + GAP * (len(columns) - 1)
+
+
+def make_columns(*titles: str | tuple[str, int], right: tuple[str, ...] = ()) -> list[ListColumn]:
+    """Return columns by their titles; a number beside one says how soon it is left out."""
+    pairs = [title if isinstance(title, tuple) else (title, 0) for title in titles]
+    return [ListColumn(title, drop, "right" if title in right else "left") for title, drop in pairs]
+
+
+def add_row(columns: list[ListColumn], *cells: str) -> None:
+    """Add a line to a list."""
+    for column, cell in zip(columns, cells, strict=True):
+        column.cells.append(cell)
