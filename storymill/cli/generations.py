@@ -9,7 +9,7 @@ from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipes import read_recipe_file
-from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of, describe_cost, describe_reason, describe_state, describe_wish, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -140,13 +140,14 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":
         raise typer.Exit(1)
+    say_command("Next", f"storymill datasets prepare {generation_id}")
     return generation
 
 
 def export_generation(api: Api, generation_id: str, target: Path) -> None:
     """Write the stories of a run to `target`. Raises: ClientError when the mill has no such run."""
     size = api.download(f"/generations/{generation_id}/export", target, format=export_format(target))
-    console.print(f"wrote {target} ({size:,} bytes)")
+    say(f"wrote {target} ({size:,} bytes)")
 
 
 def export_format(target: Path | None) -> str | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.columns import Columns
 from rich.panel import Panel
+from rich.text import Text
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
@@ -83,8 +83,8 @@ def vote_on_all(api: Api, comparison_id: str) -> dict[str, Any]:
     for number, pair in enumerate(waiting, start=1):
         console.rule(f"{number} of {len(waiting)}")
         console.print(pair["prompt"], markup=False, style="italic")
-        panels = [Panel((pair[side] or "").strip(), title=side.upper()) for side in ("a", "b")]
-        console.print(Columns(panels, equal=True, expand=True), highlight=False)
+        for side in ("a", "b"):
+            console.print(Panel(Text((pair[side] or "").strip()), title=side.upper()), highlight=False)
         answer = ""
         while answer not in KEYS:
             answer = typer.prompt("Which is better: a, b, or t for a tie").strip().lower()

@@ -14,7 +14,7 @@ from storymill.cli.model_facts import describe_price, describe_template
 from storymill.cli.model_family import draw_matrix, draw_tree
 from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say_command
 from storymill.client.errors import ApiError
 
 models_app = typer.Typer(help="Models of every provider, and your tuned ones.", no_args_is_help=True)
@@ -138,6 +138,7 @@ def promote(
     }
     with connect(state_dir) as api:
         print_alias(api.post("/model_aliases", body))
+    say_command("Next", f"storymill stream PROMPT --model {alias}")
 
 
 @models_app.command("rollback")

@@ -2,17 +2,23 @@
 
 import time
 from collections import deque
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from storymill.cli.terminal import say
 from storymill.cli.words import describe_limit, format_seconds, format_usd
 from storymill.client.rest import Api
 from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
 POLL_SECONDS = 0.5
 RATE_WINDOW_SECONDS = 20.0
+LINES_PER_RUN = 10
+"""Without a terminal, so many lines tell the progress of a whole run."""
 
 
 class RateMeter:
@@ -58,23 +64,47 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     return " · ".join(parts)
 
 
+class RunView:
+    """How a run goes: a bar with its count, and below it what there is to say; lines where there is no terminal. Use as
+    a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._task = self._bar.add_task("stories", total=None)
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._told = 0
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, done: int, total: int, note: str) -> None:
+        """Show where the run stands."""
+        if self._live is not None:
+            self._bar.update(self._task, total=total, completed=done)
+            self._live.update(Group(self._bar, Text.from_markup(note, style="dim")), refresh=True)
+        elif done - self._told >= max(1, total // LINES_PER_RUN):
+            self._told = done
+            say(Text.from_markup(f"{done}/{total} stories · {note}"), to=self._console)
+
+
 def follow_generation(api: Api, generation_id: str, console: Console) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
     meter = RateMeter()
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("stories", total=None, note="")
+    with RunView(console) as view:
         while True:
             generation = api.get(f"/generations/{generation_id}")
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
-            progress.update(bar, total=generation["counts"]["total"], completed=done, note=note)
+            view.show(done, generation["counts"]["total"], note)
             if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation
             time.sleep(POLL_SECONDS)

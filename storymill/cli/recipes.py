@@ -8,7 +8,7 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.client.errors import ClientError
 
 recipes_app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
@@ -27,7 +27,8 @@ def add(
     """Record a recipe; the same name with other content becomes its next version."""
     with connect(state_dir) as api:
         recipe = api.post("/recipes", read_recipe_file(file))
-        console.print(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
+    say(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
+    say_command("Next", f"storymill generate {recipe['name']} --limit 24")
 
 
 @recipes_app.command("list")

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from storymill.cli.job_fields import describe_error
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say_command
 from storymill.cli.tuning_view import TuningView, describe_job_cost, read_elapsed_seconds
 from storymill.cli.words import count_of, format_seconds
 from storymill.client.errors import ClientError
@@ -40,6 +40,7 @@ def watch_job(api: Api, job_id: str) -> dict[str, Any]:
         raise typer.Exit(130) from None
     tell_end(follower.job)
     tell_accuracy(api, follower.job)
+    tell_next(follower.job)
     return follower.job
 
 
@@ -50,7 +51,7 @@ def tell_end(job: dict[str, Any]) -> None:
         raise TuningFailedError(f"{job['id']} failed after {took}: {describe_error(job['error'] or {})}")
     if status == "paused":
         reason = f" ({job['status_reason']})" if job.get("status_reason") else ""
-        console.print(f"paused{reason}. Go on: storymill fine-tunes resume {job['id']}", soft_wrap=True)
+        say_command(f"paused{reason}. Go on", f"storymill fine-tunes resume {job['id']}")
         return
     console.print(f"{status} after {took}, {describe_job_cost(job)}", highlight=False)
     if job["fine_tuned_model"]:
@@ -69,6 +70,14 @@ def tell_accuracy(api: Api, job: Json) -> None:
         gap = describe_gap(took, estimate["seconds"])
         parts.append(f"{format_seconds(took)} for {format_seconds(estimate['seconds'])} ({gap})")
     console.print(" · ".join(parts), highlight=False, soft_wrap=True)
+
+
+def tell_next(job: Json) -> None:
+    """Say what a new model is for: a name that stays leads to it. A job that began at such a name goes on with it."""
+    if not job["fine_tuned_model"]:
+        return
+    alias = job["model"] if "@" in job["model"] else f"{job.get('suffix') or 'NAME'}@prod"
+    say_command("Next", f"storymill models promote {alias} {job['fine_tuned_model']}")
 
 
 def describe_gap(found: float, expected: float) -> str:

@@ -21,13 +21,14 @@ PAGE_SIZE = 100
 class Api:
     """The gateway, as this key sees it. Use as a context manager."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.api_key = api_key
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"Authorization": f"Bearer {api_key}"},
             timeout=TIMEOUT_SECONDS,
+            transport=transport,
             trust_env=False,  # a proxy for the outside world does not lead to this machine's gateway
         )
 

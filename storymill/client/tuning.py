@@ -7,17 +7,25 @@ from storymill.client.rest import Api
 from storymill.client.statuses import FINE_TUNING_FINAL
 
 PAGE_SIZE = 100
+TOLD_ONCE = (
+    "Created fine-tuning job",
+    "Fine-tuning job started",
+    "New fine-tuned model created",
+    "The job has successfully completed",
+)
+"""How messages begin that the mill tells of its job and the provider of the one that it made for it."""
 
 Json = dict[str, Any]
 
 
 class JobFollower:
-    """What is known of one job. `refresh` brings it up to date and returns the events that are new."""
+    """What is known of one job. `refresh` brings it up to date and returns the events that are new, each once."""
 
     def __init__(self, api: Api, job_id: str) -> None:
         self._api = api
         self._path = f"/fine_tuning/jobs/{job_id}"
         self._last_event_id: str | None = None
+        self._told: set[str] = set()
         self.job: Json = {"id": job_id, "status": "unknown"}
         self.metrics: list[Json] = []
         self.total_steps: int | None = None
@@ -40,7 +48,16 @@ class JobFollower:
         events = list(self._read_events())
         for event in events:
             self._note_total(event)
-        return events
+        return [event for event in events if self._is_news(event)]
+
+    def _is_news(self, event: Json) -> bool:
+        """Say whether an event tells what no earlier one did: the provider tells the same of its own job."""
+        said = next((words for words in TOLD_ONCE if event["message"].startswith(words)), None)
+        if said is None:
+            return True
+        is_first = said not in self._told
+        self._told.add(said)
+        return is_first
 
     def _read_metrics(self) -> None:
         while True:

@@ -15,6 +15,9 @@ NAT64: Final = ip_network("64:ff9b::/96")
 LONGEST_URL: Final = 2048
 UNSAFE_CHARS: Final = frozenset(" \\<>\"'`")
 RESOLVE_SECONDS: Final = 5.0
+HOW_TO_ALLOW: Final = (
+    "An operator allows plain http and private addresses with STORYMILL_WEBHOOK_ALLOW_PRIVATE=true at the next start."
+)
 
 Address = IPv4Address | IPv6Address
 
@@ -48,7 +51,8 @@ def require_public(host: str, addresses: list[str]) -> None:
     """Pass when every address of a host is public. Raises: PrivateTargetError at the first that is not."""
     for address in addresses:
         if not is_public(ip_address(address.partition("%")[0])):
-            raise PrivateTargetError(f"The host '{host}' is at the private address {address}.", param="url")
+            message = f"The host '{host}' is at the private address {address}. {HOW_TO_ALLOW}"
+            raise PrivateTargetError(message, param="url")
 
 
 def parse_target(url: str, *, allow_private: bool) -> tuple[str, int]:
@@ -63,7 +67,9 @@ def parse_target(url: str, *, allow_private: bool) -> tuple[str, int]:
         raise BadTargetError(f"Not a URL: {error}.", param="url") from None
     schemes = ("https", "http") if allow_private else ("https",)
     if target.scheme not in schemes or not host or not port:
-        raise BadTargetError(f"A webhook's URL starts with {' or '.join(f'{s}://' for s in schemes)}.", param="url")
+        hint = "" if allow_private else f" {HOW_TO_ALLOW}"
+        message = f"A webhook's URL starts with {' or '.join(f'{s}://' for s in schemes)}.{hint}"
+        raise BadTargetError(message, param="url")
     if target.user is not None or target.password is not None or target.fragment:
         raise BadTargetError("A webhook's URL holds no user name, password or fragment.", param="url")
     return host, port

@@ -14,6 +14,7 @@ from shared.outside.webhooks.targets import (
     check_target,
     is_public,
     parse_target,
+    require_public,
 )
 
 PRIVATE = [
@@ -125,3 +126,11 @@ async def test_an_address_in_the_url_is_looked_at_before_it_is_connected_to(host
     with pytest.raises(PrivateTargetError):
         await sender.send(f"https://{host}/", "evt_1", {}, [])
     await sender.close()
+
+
+def test_a_refused_target_names_the_setting_that_allows_it() -> None:
+    setting = "STORYMILL_WEBHOOK_ALLOW_PRIVATE=true"
+    with pytest.raises(PrivateTargetError, match=setting):
+        require_public("mill.example", ["127.0.0.1"])
+    with pytest.raises(BadTargetError, match=setting):
+        parse_target("http://mill.example/", allow_private=False)
