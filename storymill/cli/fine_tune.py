@@ -8,8 +8,8 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
-from storymill.cli.tuning_watch import watch_job
+from storymill.cli.terminal import console, say, say_command
+from storymill.cli.tuning_watch import tell_next, watch_job
 from storymill.cli.words import count_of, format_seconds, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -70,21 +70,21 @@ def fine_tune(
                 force=force or None,
             ),
         }
-        start_job(api, body, must_ask=not yes, must_watch=watch)
+        tell_next(start_job(api, body, must_ask=not yes, must_watch=watch))
 
 
 def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json:
     """Print the estimate, make the job, and follow it; returns its last state. Raises: ClientError when the mill
     refuses it, or the job ends without a model."""
     estimate = api.post("/fine_tuning/estimate", body)
-    console.print(describe_estimate(estimate), highlight=False, soft_wrap=True)
+    say(describe_estimate(estimate))
     if must_ask and estimate.get("usd") and console.is_terminal:
         typer.confirm("Train for that?", default=True, abort=True)
     job = api.post("/fine_tuning/jobs", body)
     console.print(f"job {job['id']}", style="bold", highlight=False)
     if must_watch:
         return watch_job(api, job["id"])
-    console.print(f"Watch it: storymill fine-tunes watch {job['id']}", soft_wrap=True)
+    say_command("Watch it", f"storymill fine-tunes watch {job['id']}")
     return job
 
 

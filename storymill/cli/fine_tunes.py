@@ -14,12 +14,12 @@ from storymill.cli.connection import connect
 from storymill.cli.fine_tune import build_request
 from storymill.cli.job_fields import describe_job
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
 from storymill.cli.tuning_series import collect_series
 from storymill.cli.tuning_view import CURVE_HEIGHT, WIDEST_CURVE, describe_job_cost, render_event
-from storymill.cli.tuning_watch import POLL_SECONDS, watch_job
+from storymill.cli.tuning_watch import POLL_SECONDS, tell_next, watch_job
 from storymill.cli.words import describe_state, describe_wish, format_moment
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -70,7 +70,7 @@ def events(
         follower = JobFollower(api, job_id)
         while True:
             for event in follower.refresh():
-                console.print(render_event(event), soft_wrap=True)
+                say(render_event(event))
             if follower.is_over or not follow:
                 return
             time.sleep(POLL_SECONDS)
@@ -98,7 +98,7 @@ def results(
 def watch(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show a job live, to its end. Ctrl-C leaves it running."""
     with connect(state_dir) as api:
-        watch_job(api, job_id)
+        tell_next(watch_job(api, job_id))
 
 
 @fine_tunes_app.command("cancel")

@@ -53,7 +53,7 @@ def generate(
         size = count_of(generation["counts"]["total"], "story")
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
-            watch_to_end(api, generation["id"], export)
+            tell_next(watch_to_end(api, generation["id"], export))
 
 
 @generations_app.command("list")
@@ -80,7 +80,7 @@ def watch(
     """Follow a run to its end."""
     with connect(state_dir) as api:
         export_format(export)
-        watch_to_end(api, generation_id, export)
+        tell_next(watch_to_end(api, generation_id, export))
 
 
 @generations_app.command("pause")
@@ -140,8 +140,12 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":
         raise typer.Exit(1)
-    say_command("Next", f"storymill datasets prepare {generation_id}")
     return generation
+
+
+def tell_next(generation: dict[str, Any]) -> None:
+    """Say what the stories are for."""
+    say_command("Next", f"storymill datasets prepare {generation['id']}")
 
 
 def export_generation(api: Api, generation_id: str, target: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from storymill.cli.job_fields import describe_error
-from storymill.cli.terminal import console, say_command
+from storymill.cli.terminal import console, say, say_command
 from storymill.cli.tuning_view import TuningView, describe_job_cost, read_elapsed_seconds
 from storymill.cli.words import count_of, format_seconds
 from storymill.client.errors import ClientError
@@ -40,7 +40,6 @@ def watch_job(api: Api, job_id: str) -> dict[str, Any]:
         raise typer.Exit(130) from None
     tell_end(follower.job)
     tell_accuracy(api, follower.job)
-    tell_next(follower.job)
     return follower.job
 
 
@@ -69,7 +68,7 @@ def tell_accuracy(api: Api, job: Json) -> None:
     if took is not None and estimate.get("seconds"):
         gap = describe_gap(took, estimate["seconds"])
         parts.append(f"{format_seconds(took)} for {format_seconds(estimate['seconds'])} ({gap})")
-    console.print(" · ".join(parts), highlight=False, soft_wrap=True)
+    say(" · ".join(parts))
 
 
 def tell_next(job: Json) -> None:
