@@ -34,7 +34,7 @@ def list_jobs(width: int, *, is_terminal: bool = True) -> str:
     ("width", "titles"),
     [
         (200, "id status from model tokens cost"),
-        (130, "id status from model cost"),
+        (125, "id status from model cost"),
         (110, "id status model cost"),
         (80, "id status cost"),
         (40, "id status cost"),
@@ -57,7 +57,7 @@ def test_a_pipe_gets_every_column_on_one_line() -> None:
 def test_a_taste_of_a_text_takes_the_room_that_is_left() -> None:
     columns = [*make_columns("id", "status"), ListColumn("story", shrinks=True)]
     add_row(columns, f"story_{'0' * 32}", "succeeded", "唐 · 隐形 · 轻松  从前有一位英雄，他拥有隐形的能力")
-    for width in (80, 100, 200):
+    for width in (80, 120, 200):
         console, output = open_console(width)
         print_list(columns, to=console)
         line = output.getvalue().splitlines()[1]
