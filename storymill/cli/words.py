@@ -14,6 +14,12 @@ UNIT_NAMES: Final = {
     "training_hour": "training, per hour",
     "hosting_hour": "hosting, per hour",
 }
+SHORT_UNITS: Final = {
+    "cached_input": "cached input",
+    "training_token": "training",
+    "training_hour": "training by the hour",
+    "hosting_hour": "hosting by the hour",
+}
 PLURALS: Final = {"story": "stories", "try": "tries", "repeat": "repeats"}
 LIMITS: Final = {
     "requests_per_minute": "held by the limit of requests per minute",
@@ -54,8 +60,8 @@ def describe_cost(amount: float | None) -> str:
 
 
 def describe_units(units: dict[str, Any]) -> str:
-    """Return prices on one line, each with its unit's name."""
-    return " · ".join(f"{UNIT_NAMES.get(unit, unit)} {format_usd(amount)}" for unit, amount in units.items())
+    """Return prices on one line: `input $2 · output $8`."""
+    return " · ".join(f"{SHORT_UNITS.get(unit, unit)} {format_usd(amount)}" for unit, amount in units.items())
 
 
 def count_of(count: int, thing: str) -> str:

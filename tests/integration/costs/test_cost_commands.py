@@ -61,7 +61,7 @@ async def test_prices_are_shown_and_listed(gateway: Mill, client: httpx2.AsyncCl
     shown = await run_storymill(gateway, client, tmp_path, "prices", "show", "priced-base")
     assert "training, per million tokens: $25.00" in shown.stdout, shown.stderr
     listed = await run_storymill(gateway, client, tmp_path, "prices", "list", "gpt-4.1-mini")
-    assert "training_token $5.00" in listed.stdout
+    assert "training $5.00" in listed.stdout
     unknown = await run_storymill(gateway, client, tmp_path, "prices", "show", "nothing-at-all")
     assert unknown.returncode == 1
     assert "Traceback" not in unknown.stderr
