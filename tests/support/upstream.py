@@ -149,14 +149,14 @@ class ScriptedUpstream:
             await script.gate.wait()
         call.status = script.status
         headers = {"x-request-id": f"upstream-{call.number}", **script.headers}
-        if script.raw_body is not None and (script.status != 200 or not call.body.get("stream")):
+        if script.sends_raw_body(is_stream=bool(call.body.get("stream"))):
             call.first_byte_at = time.monotonic()
             named = {**headers, "content-type": script.content_type}
             return web.Response(body=script.raw_body, status=script.status, headers=named)
         if script.status != 200:
             call.first_byte_at = time.monotonic()
             return web.json_response({"error": script.error}, status=script.status, headers=headers)
-        if call.body.get("stream"):
+        if call.body.get("stream") or script.raw_chunks is not None:
             return await self._stream(request, call, script, headers)
         call.first_byte_at = time.monotonic()
         if script.cut_after_tokens is not None:

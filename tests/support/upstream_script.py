@@ -44,13 +44,18 @@ class Script:
     extra: dict[str, Any] | None = None
     """Further fields of the message or of the first delta (tool calls, refusal), or of a completion's choice."""
     raw_chunks: tuple[bytes, ...] | None = None
-    """Sent as they are in place of a stream's events."""
+    """Sent as they are in place of a stream's events, also to a plain request if there is no `raw_body` for it."""
     raw_body: bytes | None = None
-    """Sent as it is in place of a whole answer or an error's body."""
+    """Sent as it is in place of a whole answer or an error's body, also to a streamed request if there are no
+    `raw_chunks` for it."""
     content_type: str = "application/json"
     """Of `raw_body`."""
     sends_usage: bool = True
     sends_done: bool = True
+
+    def sends_raw_body(self, *, is_stream: bool) -> bool:
+        """Say whether `raw_body` is the answer."""
+        return self.raw_body is not None and (self.status != 200 or not is_stream or self.raw_chunks is None)
 
     def tokens_for(self, body: dict[str, Any]) -> tuple[list[str], str | None]:
         """Return tokens and finish reason, cut to the request's `max_tokens`."""

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from services.gateway.chat.schemas import ChatRequest
 from services.gateway.completions.schemas import provider_fields
-from services.gateway.completions.service import choose_seed, sum_usage, usage_body
+from services.gateway.completions.service import choose_seed
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
+from services.gateway.interactive.usage import sum_usage
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
 from shared.http.answers import Json
@@ -73,9 +74,9 @@ class ChatChunks:
         """Return the last chunk of a choice."""
         return self._chunk(index, {}, None, end.finish_reason)
 
-    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
+    def usage(self, usage: Json | None) -> Json:
         """Return the chunk of the whole request's usage."""
-        return {**self._head, "choices": [], "usage": usage_body(prompt_tokens, completion_tokens)}
+        return {**self._head, "choices": [], "usage": usage}
 
     def _chunk(self, index: int, delta: Json, logprobs: Any, finish_reason: str | None) -> Json:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}

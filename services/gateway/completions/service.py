@@ -7,6 +7,7 @@ from services.gateway.completions.schemas import CompletionRequest, provider_fie
 from services.gateway.interactive.extras import merge_extras
 from services.gateway.interactive.follow import Piece
 from services.gateway.interactive.texts import OpenTexts
+from services.gateway.interactive.usage import sum_usage
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
 from shared.errors import InvalidRequestError
@@ -33,22 +34,6 @@ def split_request(body: CompletionRequest) -> list[dict[str, Any]]:
 def choose_seed(seed: int | None, k: int) -> dict[str, int]:
     """Return the seed of the k-th of `n` texts: with one seed for all they would all be the same."""
     return {} if seed is None else {"seed": seed + k if seed + k < 2**63 else seed - k}
-
-
-def sum_usage(rows: Sequence[Completion]) -> Json:
-    """Return the usage of all texts of a request: each was a call of its own."""
-    prompt = sum(row.prompt_tokens or 0 for row in rows)
-    completion = sum(row.completion_tokens or 0 for row in rows)
-    return usage_body(prompt, completion)
-
-
-def usage_body(prompt_tokens: int, completion_tokens: int) -> Json:
-    """Return OpenAI's usage object."""
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
 
 
 def head(texts: OpenTexts) -> Json:
@@ -94,9 +79,9 @@ class CompletionChunks:
         """Return the last chunk of a choice: legacy clients want `text` in it too."""
         return self._chunk(index, "", None, end.finish_reason)
 
-    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
+    def usage(self, usage: Json | None) -> Json:
         """Return the chunk of the whole request's usage."""
-        return {**self._head, "choices": [], "usage": usage_body(prompt_tokens, completion_tokens)}
+        return {**self._head, "choices": [], "usage": usage}
 
     def _chunk(self, index: int, text: str, logprobs: Any, finish_reason: str | None) -> Json:
         choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": finish_reason}

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
@@ -14,6 +13,7 @@ from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
+from services.gateway.interactive.usage import UsageSum
 from services.gateway.interactive.waiting import leave_texts
 from services.gateway.wiring import Gateway
 from shared.contracts.event_stream import DONE, format_event
@@ -34,21 +34,8 @@ class ChunkShape(Protocol):
     def finish(self, index: int, end: End) -> Json:
         """Return the last chunk of a choice."""
 
-    def usage(self, prompt_tokens: int, completion_tokens: int) -> Json:
-        """Return the chunk of the whole request's usage."""
-
-
-@dataclass(slots=True)
-class UsageSum:
-    """Tokens of all choices of a request."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, usage: Json | None) -> None:
-        """Count one choice's usage."""
-        self.prompt_tokens += (usage or {}).get("prompt_tokens") or 0
-        self.completion_tokens += (usage or {}).get("completion_tokens") or 0
+    def usage(self, usage: Json | None) -> Json:
+        """Return the chunk of the whole request's usage; null where a provider did not count."""
 
 
 async def answer_as_it_comes(
@@ -114,7 +101,7 @@ async def write_chunks(
         first.cancel()
         await events.aclose()
     if include_usage:
-        yield write_event(shape.usage(usage.prompt_tokens, usage.completion_tokens))
+        yield write_event(shape.usage(usage.body()))
     yield DONE
 
 

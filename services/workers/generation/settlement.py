@@ -82,6 +82,7 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     settled.upstream_request_id = find_request_id(answer, error)
     if answer is not None:
         settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
+        settled.note = run.quote.note_estimate(has_usage=answer.has_usage)
     if may_cost or attempt.outcome == "unknown":
         settled.ledger_id = ids.new_id(ids.LEDGER_ENTRY)
     return settled

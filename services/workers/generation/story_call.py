@@ -8,7 +8,7 @@ from decimal import Decimal
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
 from services.workers.leases.row_kind import Lease
-from services.workers.process.metrics import UPSTREAM_CALLS
+from services.workers.process.metrics import UPSTREAM_CALLS, note_finish_reason
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.border.fields import spell_field
@@ -47,6 +47,7 @@ async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCa
         if lease.is_over:
             raise LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row's lease was over")
         answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
+        note_finish_reason(run.target.provider.name, answer.finish_reason)
         result = CallResult(call, answer, find_fault(answer))
     except LlmError as error:
         _teach_slots(slots, error)
@@ -66,6 +67,8 @@ async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCa
 def find_fault(answer: LlmAnswer) -> LlmError | None:
     """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
     `finish_reason` says so on the row."""
+    if answer.broken is not None:
+        return answer.broken
     failure_class = answer.failure_class()
     if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
         return None

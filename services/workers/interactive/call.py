@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared import ids
 from shared.outside.prices.inference import PriceQuote, find_price
-from shared.outside.providers.border.answers import Usage
+from shared.outside.providers.border.usage import Usage
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, Outcome, SettledAttempt

@@ -8,7 +8,7 @@ from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
-from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS
+from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
 from shared.outside.providers.failures import FailureClass, LlmError
@@ -42,6 +42,7 @@ async def read_upstream(context: WorkerContext, keeper: LeaseKeeper, running: Ru
         running.reader = None
         outcome = call.failure.failure_class if call.failure else "succeeded" if call.finish_reason else "stopped"
         UPSTREAM_CALLS.labels(call.target.provider.name, running.claimed.kind, str(outcome)).inc()
+        note_finish_reason(call.target.provider.name, call.finish_reason)
 
 
 async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion) -> None:

@@ -84,7 +84,10 @@ class PaidCalls:
             failure = LlmError.of_defect(defect)
             await self._settle(describe_failure(call, failure), quote.note)
             raise failure from defect
-        await self._settle(describe_answer(call, answer, quote), quote.note)
+        note = quote.note + quote.note_estimate(has_usage=answer.has_usage)
+        await self._settle(describe_answer(call, answer, quote), note)
+        if answer.broken is not None:
+            raise answer.broken
         return answer
 
     async def _settle(self, settled: SettledAttempt, note: str) -> None:
@@ -104,12 +107,14 @@ def read_prompt(body: Mapping[str, Any]) -> str:
 
 
 def describe_answer(call: NewAttempt, answer: LlmAnswer, quote: PriceQuote) -> SettledAttempt:
-    """Return the outcome of a call that was answered; without a count of tokens the worst case is charged."""
+    """Return the outcome of a call that was answered, if by a part of a text only; without a count of tokens the worst
+    case is charged."""
     cost = quote.cost(answer.prompt_tokens, answer.completion_tokens)
     return SettledAttempt(
         call.id,
-        "succeeded",
+        "failed" if answer.broken else "succeeded",
         call.reserved_usd if cost is None else cost,
+        str(answer.broken.failure_class) if answer.broken else None,
         upstream_request_id=answer.request_id,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,

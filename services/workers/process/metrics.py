@@ -2,6 +2,11 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.observability.logs import get_logger
+from shared.texts.finish_reasons import Ending, find_ending
+
+log = get_logger(__name__)
+
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 JOBS_RUNNING = Gauge("storymill_worker_jobs_running", "Jobs under way in this process.", ["job"])
@@ -10,6 +15,11 @@ UPSTREAM_CALLS = Counter(
     "storymill_upstream_calls_total",
     "Calls to model providers; outcome is `succeeded` or the failure class.",
     ["provider", "kind", "outcome"],
+)
+UNKNOWN_FINISH_REASONS = Counter(
+    "storymill_upstream_unknown_finish_reasons_total",
+    "Answers that ended for a reason that we do not know: their texts are kept; the log has the words.",
+    ["provider"],
 )
 FIRST_TOKEN_SECONDS = Histogram(
     "storymill_upstream_first_token_seconds",
@@ -34,3 +44,10 @@ BEATS_FAILED = Counter(
     "Renewals that did not get through: the store was away, or a defect of ours.",
     ["kind", "cause"],
 )
+
+
+def note_finish_reason(provider: str, reason: str | None) -> None:
+    """Count a reason that we do not know."""
+    if reason is not None and find_ending(reason) is Ending.UNKNOWN:
+        UNKNOWN_FINISH_REASONS.labels(provider).inc()
+        log.info("finish_reason_unknown", provider=provider, reason=reason)

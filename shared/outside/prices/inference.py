@@ -12,6 +12,8 @@ from shared.outside.prices.money import NOTHING, price_tokens, round_up
 from shared.outside.prices.public import find_public_price
 from shared.outside.providers.configuration import ENGINE, Provider, TokenPrice
 
+NO_USAGE: Final = "; the provider told no usage: the reserved worst case is charged"
+"""Behind the note of a price."""
 FREE: Final = TokenPrice(NOTHING, NOTHING)
 
 
@@ -23,6 +25,10 @@ class PriceQuote:
     note: str
     source: str | None = None
     valid_from: date | None = None
+
+    def note_estimate(self, *, has_usage: bool) -> str:
+        """Return what stands behind `note` in the books: that a cost is the bound, where nobody counted the tokens."""
+        return "" if has_usage or self.price is None or self.price == FREE else NO_USAGE
 
     def cost(
         self, prompt_tokens: int | None, completion_tokens: int | None, cached_tokens: int | None = None

@@ -13,9 +13,10 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answer, request_id
+from shared.outside.providers.border.answers import Kind, LlmAnswer, request_id
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import ListedModel, read_model_list
+from shared.outside.providers.border.whole_answers import find_whole_answer, parse_answer
 from shared.outside.providers.configuration import Provider, Target
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.token_stream import TokenStream
@@ -43,9 +44,17 @@ class LlmClient:
         Raises: LlmError with its failure class. Cancelling the task closes the socket at once.
         """
         async with self._post(target, kind, {**body, "model": target.model, "stream": False}) as response:
-            with translated_failures():
-                raw = await response.read()
-            return parse_answer(kind, raw, response.headers)
+            pieces: list[bytes] = []
+            try:
+                with translated_failures():
+                    while piece := await response.content.readany():
+                        pieces.append(piece)
+            except LlmError:
+                answer = find_whole_answer(kind, b"".join(pieces), response.headers)
+                if answer is None:
+                    raise
+                return answer
+            return parse_answer(kind, b"".join(pieces), response.headers)
 
     @asynccontextmanager
     async def stream(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[TokenStream]:

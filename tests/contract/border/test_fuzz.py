@@ -16,10 +16,11 @@ from services.workers.fine_tuning.upstream.wire import parse_job, read_body, rea
 from services.workers.generation.story_call import find_fault
 from services.workers.models.scoring import CannotScoreError, score_answer
 from shared.contracts.storable import ESCAPED_NUL, encode_storable_json, make_storable_json
-from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answer
+from shared.outside.providers.border.answers import Kind, LlmAnswer
 from shared.outside.providers.border.fields import find_objects
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import read_model_list
+from shared.outside.providers.border.whole_answers import parse_answer
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.token_stream import TokenStream
@@ -29,7 +30,7 @@ from shared.stores.db.session import Database
 
 TRIES = 1_500
 SEED = int(os.environ.get("STORYMILL_TEST_SEED", "") or random.SystemRandom().randrange(2**32))
-CASES = orjson.loads((Path(__file__).parent / "odd_answers.json").read_bytes())
+CASES = orjson.loads((Path(__file__).parent / "cases.json").read_bytes())
 STORED_AT_ONCE = 100
 ODD_VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 2**31, 2**63, 10**40, 1.5, float("nan"), float("inf"), -float("inf"), "", "x" * 5_000, "\x00",

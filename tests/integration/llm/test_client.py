@@ -129,6 +129,10 @@ WHOLE = chunk("唐朝") + chunk("🦸", "stop")
         (b": hello\n\n" + WHOLE + b": bye\n\n",),
         (WHOLE.rstrip(b"\n"),),
         (WHOLE, b"data: [DONE]\n\n", chunk("too late")),
+        (chunk("唐朝🦸"), b"data: [DONE] \n\n"),
+        (WHOLE, b"data: {never whole"),
+        (WHOLE, b"data: {not json}\n\n"),
+        (WHOLE.replace(b"data: ", b"").replace(b"\n\n", b"\n"),),
     ],
 )
 async def test_odd_but_whole_streams_are_read(
@@ -143,7 +147,10 @@ async def test_odd_but_whole_streams_are_read(
     ("chunks", "expected"),
     [
         ((chunk("唐朝"),), FailureClass.CUT_CONNECTION),
-        ((chunk("唐朝"), b"data: [DONE]\n\n"), FailureClass.CUT_CONNECTION),
+        ((chunk(""), b"data: [DONE]\n\n"), FailureClass.EMPTY),
+        ((chunk("唐朝", "error"),), FailureClass.CUT_CONNECTION),
+        ((b"<html>busy</html>",), FailureClass.MALFORMED),
+        ((chunk("唐朝"), b'data: {"choices": [{"te'), FailureClass.CUT_CONNECTION),
         ((b"",), FailureClass.CUT_CONNECTION),
         ((b"data: {not json\n\n",), FailureClass.MALFORMED),
         ((b"data: []\n\n",), FailureClass.MALFORMED),
@@ -203,7 +210,10 @@ async def test_tool_calls_and_refusals_are_kept_beside_the_text(
     tool_calls = [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     upstream.default = Script(text="", extra={"tool_calls": tool_calls}, finish_reason="tool_calls")
     answer = await client.complete(target, "chat", CHAT)
-    assert answer.extra == {"tool_calls": tool_calls}
+    assert answer.extra == {
+        "tool_calls": [{name: call[name] for name in ("id", "type", "function")} for call in tool_calls]
+    }
+    assert answer.failure_class() is FailureClass.TOOL_CALLS
     upstream.default = Script(text="嗯", extra={"refusal": "不行"})
     deltas = await read_stream(client, target, CHAT)
     assert deltas[0].extra == {"refusal": "不行"}

@@ -1,38 +1,23 @@
-"""What a provider answered, in our words; and the reading of OpenAI's JSON shapes into it."""
+"""What a provider answered, in our words: whole answers, and the chunks of a stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from shared.contracts.storable import cut_optional_text, make_storable_json
-from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_object, find_whole, spell_field
-from shared.outside.providers.border.http_errors import error_from_body
-from shared.outside.providers.border.json_values import (
-    NotStrictJsonError,
-    read_object,
-    read_odd_json,
-    read_strict_object,
-    require_object,
-)
+from shared.contracts.storable import cut_optional_text
+from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, spell_field, spell_value
+from shared.outside.providers.border.http_errors import error_from_body, find_message
+from shared.outside.providers.border.messages import is_nothing, join_parts, split_message
+from shared.outside.providers.border.usage import Usage, find_usage
 from shared.outside.providers.failures import FailureClass, LlmError
+from shared.texts.finish_reasons import Ending, find_ending, name_reason, says_nothing
 
 Kind = Literal["completion", "chat"]
 
-MESSAGE_TEXT_FIELDS = frozenset({"role", "content"})
 LONGEST_FINISH_REASON_CHARACTERS: Final = 32
 """What rows keep of it."""
-LARGEST_TOKEN_COUNT: Final = 2**31 - 1
-"""What the columns hold; a provider that counts more, or less than nothing, is taken to have counted nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the provider counted them."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    """Of the prompt, those that the provider had in its cache and may charge less for."""
+NATIVE_MATTERS: Final = frozenset({Ending.FAILED, Ending.FILTERED, Ending.LENGTH})
+"""What a router's word for a whole text may hide: `native_finish_reason` says what the provider behind it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +26,7 @@ class LlmAnswer:
 
     text: str
     finish_reason: str | None
+    """OpenAI's word where the provider's is known, else the provider's, cut."""
     prompt_tokens: int | None
     completion_tokens: int | None
     model: str | None
@@ -51,16 +37,33 @@ class LlmAnswer:
     extra: dict[str, Any] | None = None
     """Tool calls, refusal, log probabilities: the message's fields beside role and content, plus `logprobs`."""
     cached_tokens: int = 0
+    broken: LlmError | None = None
+    """The provider's own word that it broke off: the text is a part of one, and may be charged."""
+
+    @property
+    def has_usage(self) -> bool:
+        """Whether the provider counted the tokens."""
+        return self.prompt_tokens is not None and self.completion_tokens is not None
 
     def failure_class(self) -> FailureClass | None:
         """Say why the text is no good as a story, if so. Interactive callers pass it on all the same."""
-        if self.finish_reason == "content_filter":
+        if self.broken is not None:
+            return self.broken.failure_class
+        if self.finish_reason == Ending.FILTERED:
             return FailureClass.CONTENT_FILTER
         if self.extra and self.extra.get("refusal"):
             return FailureClass.REFUSAL
-        if self.finish_reason == "length":
+        if self.finish_reason == Ending.LENGTH:
             return FailureClass.TRUNCATED
-        return FailureClass.EMPTY if not self.text.strip() and not self.extra else None
+        has_text = bool(self.text.strip())
+        if self._calls_tools(has_text=has_text):
+            return FailureClass.TOOL_CALLS
+        return None if has_text else FailureClass.EMPTY
+
+    def _calls_tools(self, *, has_text: bool) -> bool:
+        """Say whether the answer waits for a tool: what it says beside that is no story."""
+        has_calls = bool(self.extra and (self.extra.get("tool_calls") or self.extra.get("function_call")))
+        return has_calls and (not has_text or self.finish_reason in {Ending.TOOL_CALLS, "function_call"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,121 +72,119 @@ class LlmDelta:
 
     text: str = ""
     extra: dict[str, Any] | None = None
-    """The raw choice delta's fields beside role and content, plus the choice's `logprobs`."""
+    """The choice delta's fields beside role and content that say anything, plus the choice's `logprobs`."""
     finish_reason: str | None = None
+    """As in `LlmAnswer`."""
     usage: Usage | None = None
     model: str | None = None
-    has_halves: bool = False
-    """The text is as it came: it may begin or end with half a character, and is not storable before it is joined."""
 
 
-def parse_answer(kind: Kind, raw: bytes, headers: Mapping[str, str]) -> LlmAnswer:
-    """Read a non-streamed answer, whatever it is. Raises: LlmError (malformed, or what its error object says)."""
-    body = read_object(raw)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one JSON object of a provider says, as it came: not joined with the one before, and not storable where the
+    object was not."""
+
+    text: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    has_choice: bool = False
+    is_whole: bool = False
+    """It is a chat's whole message, not a chunk of one."""
+    error: LlmError | None = None
+    """The choice broke off, and this is what is said of it."""
+    words: str | None = None
+    """An object without choices that says why."""
+
+
+def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> Said:
+    """Read an answer or a chunk. Raises: LlmError (malformed, or what its error object says)."""
     if body.get("error"):
         raise error_from_body(200, body, headers)
     choice = _first_choice(body)
+    usage, model = find_usage(body, choice), spell_field(body, "model", LONGEST_NAME_CHARACTERS)
     if choice is None:
-        raise LlmError(FailureClass.MALFORMED, "the provider's answer has no choices", request_id=request_id(headers))
-    text, extra = _text_and_extra(kind, choice, "message")
-    usage = parse_usage(body.get("usage"))
-    return LlmAnswer(
-        text,
-        spell_field(choice, "finish_reason", LONGEST_FINISH_REASON_CHARACTERS),
-        usage.prompt_tokens if usage else None,
-        usage.completion_tokens if usage else None,
-        spell_field(body, "model", LONGEST_NAME_CHARACTERS),
-        request_id(headers),
-        headers,
-        extra,
-        usage.cached_tokens if usage else 0,
-    )
-
-
-def parse_chunk(kind: Kind, raw: bytes, headers: Mapping[str, str], *, is_error: bool = False) -> LlmDelta:
-    """Read one chunk of a stream, which may hold usage only. Its text may begin or end with half a surrogate pair:
-    join it with the next (`TextJoiner`); all else is storable. `is_error`: the event's name says that it is one.
-    Raises: LlmError (malformed, or what its error object says)."""
-    try:
-        body = read_strict_object(raw)
-    except NotStrictJsonError:
-        return _parse_odd_chunk(kind, raw, headers, is_error=is_error)
-    if is_error or body.get("error"):
-        raise error_from_body(200, body, headers)
-    return parse_delta(kind, body)
-
-
-def _parse_odd_chunk(kind: Kind, raw: bytes, headers: Mapping[str, str], *, is_error: bool) -> LlmDelta:
-    as_it_came = read_odd_json(raw, what="chunk")
-    body = require_object(make_storable_json(as_it_came), what="chunk")
-    if is_error or body.get("error"):
-        raise error_from_body(200, body, headers)
-    delta, choice = parse_delta(kind, body), _first_choice(as_it_came)
-    return delta if choice is None else replace(delta, text=_text_and_extra(kind, choice, "delta")[0], has_halves=True)
+        return Said(usage=usage, model=model, words=_find_words(body))
+    text, extra, is_whole = _read_choice(kind, choice)
+    reason = read_reason(choice)
+    return Said(text, extra, reason, usage, model, True, is_whole, _find_choice_error(choice, reason, headers))
 
 
 def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
-    """Read the storable body of a chunk. Raises: LlmError (malformed)."""
-    usage = parse_usage(body.get("usage"))
-    model = spell_field(body, "model", LONGEST_NAME_CHARACTERS)
-    choice = _first_choice(body)
-    if choice is None:
-        return LlmDelta(usage=usage, model=model)
-    text, extra = _text_and_extra(kind, choice, "delta")
-    reason = spell_field(choice, "finish_reason", LONGEST_FINISH_REASON_CHARACTERS)
-    return LlmDelta(text, extra, reason, usage, model)
+    """Read the storable body of a chunk by itself. Raises: LlmError (malformed, or what its error object says)."""
+    said = read_said(kind, body, {})
+    return LlmDelta(said.text, said.extra or None, said.reason, said.usage, said.model)
+
+
+def read_reason(choice: Mapping[str, Any]) -> str | None:
+    """Return why a choice ended, None while it has not: in OpenAI's word where it is known, cut to what rows hold."""
+    reason = _spell_reason(choice.get("finish_reason"))
+    native = _spell_reason(choice.get("native_finish_reason"))
+    if native is not None and find_ending(native) in NATIVE_MATTERS and find_ending(reason or "stop") is Ending.STOP:
+        return find_ending(native).value
+    return reason
+
+
+def _spell_reason(value: Any) -> str | None:
+    if type(value) is not str:
+        if isinstance(value, dict):  # SGLang's own: {"type": "stop", "matched": 2}
+            value = value.get("type") or value.get("reason") or value
+        value = spell_value(value, LONGEST_NAME_CHARACTERS)
+    if value is None or says_nothing(value):
+        return None
+    return cut_optional_text(name_reason(value), LONGEST_FINISH_REASON_CHARACTERS)
 
 
 def _first_choice(body: dict[str, Any]) -> dict[str, Any] | None:
     choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    return None
+    if not isinstance(choices, list):
+        return None
+    return next((choice for choice in choices if isinstance(choice, dict)), None)
 
 
-def _text_and_extra(kind: Kind, choice: dict[str, Any], holder: str) -> tuple[str, dict[str, Any] | None]:
-    extra: dict[str, Any] = {}
-    if kind == "chat":
-        message = choice.get(holder)
-        if message is not None and not isinstance(message, dict):
-            raise LlmError(FailureClass.MALFORMED, f"the {holder} of the provider's answer is not an object")
-        message = message or {}
-        text = _join_text(message.get("content"))
-        extra = {key: value for key, value in message.items() if key not in MESSAGE_TEXT_FIELDS and value is not None}
+def _read_choice(kind: Kind, choice: dict[str, Any]) -> tuple[str, dict[str, Any], bool]:
+    """Return a choice's text, what stands beside it, and whether it is a whole answer's."""
+    text, extra, is_whole = "", dict[str, Any](), False
+    if kind == "completion" and choice.get("text") is not None:
+        text, thinking = join_parts(choice["text"])
+        extra = {"reasoning_content": thinking} if thinking else {}
     else:
-        text = _join_text(choice.get("text"))
-    if choice.get("logprobs") is not None:
+        delta, message = _find_holder(choice, "delta"), _find_holder(choice, "message")
+        if delta is not None:
+            text, extra = split_message(delta)
+        if message is not None and not text and not extra:  # Perplexity sends both, one of them without words
+            (text, extra), is_whole = split_message(message), True
+        if delta is None and message is None:
+            text, _ = join_parts(choice.get("text"))
+    if not is_nothing(choice.get("logprobs")):
         extra["logprobs"] = choice["logprobs"]
-    return text, extra or None
+    return text, extra, is_whole
 
 
-def _join_text(content: object) -> str:
-    """Return the text of an answer, told as one string or as a list of parts. Raises: LlmError (malformed)."""
-    if isinstance(content, str):
-        return content
-    if content is None:
-        return ""
-    if not isinstance(content, list):
-        raise LlmError(FailureClass.MALFORMED, "the provider's text is not a string")
-    texts = (part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, str | dict))
-    return "".join(text for text in texts if isinstance(text, str))
+def _find_holder(choice: dict[str, Any], name: str) -> dict[str, Any] | None:
+    value = choice.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise LlmError(FailureClass.MALFORMED, f"the {name} of the provider's answer is not an object")
+    return value
 
 
-def parse_usage(value: object) -> Usage | None:
-    """Return token counts if both are there and sane; they may be told as texts or floats."""
-    if not isinstance(value, dict):
+def _find_choice_error(choice: dict[str, Any], reason: str | None, headers: Mapping[str, str]) -> LlmError | None:
+    if choice.get("error"):
+        return error_from_body(200, {"error": choice["error"]}, headers)
+    if reason is None or find_ending(reason) is not Ending.FAILED:
         return None
-    prompt = find_whole(value, "prompt_tokens", LARGEST_TOKEN_COUNT)
-    has_completion = "completion_tokens" in value
-    completion = find_whole(value, "completion_tokens", LARGEST_TOKEN_COUNT) if has_completion else 0
-    if prompt is None or completion is None:
-        return None
-    return Usage(prompt, completion, min(read_cached_tokens(value), prompt))
+    told = [spell_field(choice, name, LONGEST_NAME_CHARACTERS) for name in ("native_finish_reason", "finish_reason")]
+    words = next(word for word in (*told, reason) if word)
+    return error_from_body(200, {"error": {"message": f"it broke off: {words}"}}, headers)
 
 
-def read_cached_tokens(usage: dict[str, Any]) -> int:
-    """Return the prompt's cached tokens, 0 where the provider does not say."""
-    return find_whole(find_object(usage, "prompt_tokens_details"), "cached_tokens", LARGEST_TOKEN_COUNT) or 0
+def _find_words(body: dict[str, Any]) -> str | None:
+    """Return what an object that is no answer says in its place."""
+    inner = body.get("base_resp") if isinstance(body.get("base_resp"), dict) else body  # MiniMax
+    names = ("status_msg", "message", "msg", "detail", "reason", "error_msg", "errorMessage")
+    told = next((inner[name] for name in names if inner.get(name)), None) if isinstance(inner, dict) else None
+    return None if told is None else find_message({"message": told}, {})
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -15,6 +15,9 @@ from shared.contracts.storable import (
 from shared.outside.providers.failures import FailureClass, LlmError
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+PATIENT: Final = json.JSONDecoder(strict=False)
+END_MARKS: Final = ("data:", "[DONE]", ":", "event:", "id:", "retry:")
+"""What may stand behind a JSON value: it came in the middle of an event stream."""
 
 
 class NotStrictJsonError(ValueError):
@@ -28,20 +31,22 @@ def read_object(raw: bytes, *, what: str = "answer", names_numbers: bool = False
 
 
 def require_object(value: object, *, what: str) -> dict[str, Any]:
-    """Return `value` if it is an object. Raises: LlmError (malformed)."""
+    """Return `value` if it is an object, or a list of nothing but one. Raises: LlmError (malformed)."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         raise LlmError(FailureClass.MALFORMED, f"the provider's {what} is not a JSON object")
     return value
 
 
-def read_strict_object(raw: bytes) -> dict[str, Any]:
+def read_strict_object(raw: bytes, *, what: str) -> dict[str, Any]:
     """Return the JSON object in `raw`, storable, without patience. Raises: NotStrictJsonError when
     patience may help, LlmError (malformed) when it is no object."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise NotStrictJsonError from error
-    return require_object(make_storable_json(value) if needs_mending(raw, value) else value, what="chunk")
+    return require_object(make_storable_json(value) if needs_mending(raw, value) else value, what=what)
 
 
 def read_json(raw: bytes, *, what: str = "answer", names_numbers: bool = False) -> Any:
@@ -63,10 +68,24 @@ def needs_mending(raw: bytes, value: Any) -> bool:
 
 def read_odd_json(raw: bytes, *, what: str = "answer") -> Any:
     """Return a value that only a patient parser reads: a byte-order mark, NaN and Infinity, halves of surrogate pairs,
-    control characters in texts. What cannot be stored is still in it. Raises: LlmError (malformed)."""
+    control characters in texts, an end mark of a stream behind it. What cannot be stored is still in it.
+    Raises: LlmError (malformed)."""
     # Lone surrogates are kept here: the other half may be in the next chunk.
+    text = decode_text(raw.removeprefix(BYTE_ORDER_MARK)).strip()
     try:
-        return json.loads(decode_text(raw.removeprefix(BYTE_ORDER_MARK)), strict=False)
+        value, end = PATIENT.raw_decode(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise LlmError(FailureClass.MALFORMED, f"the provider's {what} is not JSON: {reason}") from error
+    if not all(line.lstrip().startswith(END_MARKS) for line in text[end:].split("\n") if line.strip()):
+        raise LlmError(FailureClass.MALFORMED, f"the provider's {what} is not JSON: more stands behind it")
+    return value
+
+
+def is_whole_json(text: str) -> bool:
+    """Say whether a text is a JSON value from end to end."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True

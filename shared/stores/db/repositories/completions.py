@@ -127,7 +127,7 @@ def to_stored_text(row: Completion) -> StoredText:
 
 def usage_of(row: Completion) -> dict[str, int] | None:
     """Return OpenAI's usage object, None while the provider has not counted."""
-    if row.prompt_tokens is None and row.completion_tokens is None:
+    prompt, completion = row.prompt_tokens, row.completion_tokens
+    if prompt is None or completion is None:
         return None
-    prompt, completion = row.prompt_tokens or 0, row.completion_tokens or 0
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}

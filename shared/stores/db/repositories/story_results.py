@@ -54,6 +54,8 @@ class SettledCall:
     finish_reason: str | None = None
     model: str | None = None
     failure_message: str | None = None
+    note: str = ""
+    """Behind the price's note in the books: how the cost was found, where nobody counted."""
     wait_seconds: float | None = None
     """A row queued again is not claimed before so much time has passed."""
 
@@ -92,7 +94,8 @@ SETTLE: Final = text("""
         select * from json_to_recordset(cast(:rows as json)) as rows (
             attempt_id text, story_id text, outcome text, spent_usd numeric, failure_class text,
             upstream_request_id text, prompt_tokens int, completion_tokens int, ledger_id text, story_status text,
-            text text, sha256 text, finish_reason text, model text, failure_message text, wait_seconds float8)),
+            text text, sha256 text, finish_reason text, model text, failure_message text, note text,
+            wait_seconds float8)),
     written as (
         update story
         set status = rows.story_status, text = rows.text, sha256 = rows.sha256, finish_reason = rows.finish_reason,
@@ -114,7 +117,7 @@ SETTLE: Final = text("""
         insert into ledger_entry (id, project_id, api_key_id, attempt_id, generation_id, provider, model,
                                   prompt_tokens, completion_tokens, cost_usd, price_note)
         select ledger_id, :project_id, :api_key_id, attempt_id, :generation_id, :provider, :called_model,
-               prompt_tokens, completion_tokens, spent_usd, :price_note
+               prompt_tokens, completion_tokens, spent_usd, :price_note || note
         from rows where ledger_id is not null
         on conflict (attempt_id) do update
         set prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,

@@ -1,12 +1,15 @@
 """What a run makes of answers that are no answers: rows with a failure class and books, never a row held for ever."""
 
 import asyncio
+from pathlib import Path
 
 import orjson
 import pytest
 
 from services.workers.generation.work_task import work_generation
-from services.workers.process.context import WorkerContext
+from services.workers.process.context import WorkerContext, open_context
+from services.workers.process.settings import WorkerSettings
+from shared.settings import Settings
 from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_script import Script
 from tests.support.volume import VolumeBench
@@ -101,3 +104,24 @@ async def test_a_defect_of_ours_in_a_call_is_a_result_too(
     assert [attempt.failure_class for attempt in await bench.attempts(run_id)] == ["internal_error"] * 2
     assert len(await bench.ledger(run_id)) == 2
     await bench.assert_counters_exact(run_id)
+
+
+async def test_tokens_that_nobody_counted_are_charged_by_the_bound_and_the_books_say_so(
+    bench: VolumeBench, database_url: str, redis_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    prices = tmp_path / "providers.toml"
+    prices.write_text('[providers.upstream.prices."*"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n')
+    values = {"database_url": database_url, "redis_url": redis_url, "upstream_url": upstream.url}
+    settings = Settings.model_validate({**values, "providers_file": prices})
+    context = await open_context(settings, WorkerSettings())
+    upstream.default = answer(GOOD, usage={"prompt_tokens": -1, "completion_tokens": 0})
+    run_id = await bench.add(1, format="chat")
+    try:
+        await work_generation(context, run_id)
+    finally:
+        await context.close()
+    [story], [attempt], [entry] = await bench.stories(run_id), await bench.attempts(run_id), await bench.ledger(run_id)
+    assert (story.status, story.completion_tokens) == ("succeeded", None)
+    assert attempt.reserved_usd is not None
+    assert entry.cost_usd == attempt.reserved_usd
+    assert "told no usage" in (entry.price_note or "")

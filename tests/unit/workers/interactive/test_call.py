@@ -7,7 +7,7 @@ import pytest
 
 from services.workers.interactive.call import DEFAULT_OUTPUT_TOKENS, Call, count_prompt_bytes, plan_call
 from shared.outside.prices.inference import PriceQuote
-from shared.outside.providers.border.answers import Usage
+from shared.outside.providers.border.usage import Usage
 from shared.outside.providers.configuration import Provider, Target, TokenPrice
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion

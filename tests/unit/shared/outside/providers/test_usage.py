@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.outside.providers.border.answers import Usage, parse_answer, parse_delta, parse_usage
+from shared.outside.providers.border.answers import parse_delta
+from shared.outside.providers.border.usage import Usage, parse_usage
+from shared.outside.providers.border.whole_answers import parse_answer
 
 COUNTED = {"prompt_tokens": 100, "completion_tokens": 7}
 
