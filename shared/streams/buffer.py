@@ -5,13 +5,11 @@ A viewer is a cursor, not a queue: what it is missing is cut from here when it c
 
 from bisect import bisect_left
 from enum import Enum
-from typing import Any
 
 from shared.contracts.stream.cursor import START, Cursor
 from shared.contracts.stream.frames import CursorFrame, Delta, End, Frame, Rewind, Snapshot
 from shared.contracts.stream.packet import Packet
-
-Extra = dict[str, Any]
+from shared.contracts.stream.placed import Json, Placed
 
 
 class FrameResult(Enum):
@@ -33,7 +31,7 @@ class StreamBuffer:
         self._parts: list[str] = []
         self._seqs: list[int] = []
         self._offsets: list[int] = []
-        self._extra: dict[int, tuple[Extra, ...]] = {}
+        self._extra: dict[int, tuple[Placed, ...]] = {}
         self._starts_at_one = True
         self._packets: dict[Cursor, Packet] = {}
 
@@ -102,7 +100,7 @@ class StreamBuffer:
             return False
         # After a checkpoint from Postgres the next frame may begin before our cursor: take what is new of it.
         is_overlap = delta.offset < self.chars
-        self._append(delta.cursor.seq, delta.text[self.chars - delta.offset :], () if is_overlap else delta.extra)
+        self._append(delta.cursor.seq, delta.text[self.chars - delta.offset :], () if is_overlap else delta.beside)
         return True
 
     def _reaches(self, delta: Delta) -> bool:
@@ -119,11 +117,11 @@ class StreamBuffer:
         known_extra = sum(len(extra) for extra in self._extra.values())
         is_same_attempt = snapshot.cursor.attempt == self.cursor.attempt and self.cursor != START
         if is_same_attempt and snapshot.text.startswith(mine):
-            self._append(snapshot.cursor.seq, snapshot.text[len(mine) :], snapshot.extra[known_extra:])
+            self._append(snapshot.cursor.seq, snapshot.text[len(mine) :], snapshot.beside[known_extra:])
             return
         self._clear()
         self._starts_at_one = False
-        self._append(snapshot.cursor.seq, snapshot.text, snapshot.extra)
+        self._append(snapshot.cursor.seq, snapshot.text, snapshot.beside)
 
     def _take_rewind(self, rewind: Rewind) -> bool:
         if rewind.offset > self.chars or (rewind.cursor.attempt == self.cursor.attempt and self.cursor != START):
@@ -140,7 +138,7 @@ class StreamBuffer:
         self.end = end
         return True
 
-    def _append(self, seq: int, text: str, extra: tuple[Extra, ...]) -> None:
+    def _append(self, seq: int, text: str, extra: tuple[Placed, ...]) -> None:
         if extra:
             self._extra[len(self._parts)] = extra
         self._parts.append(text)
@@ -172,13 +170,15 @@ class StreamBuffer:
         index = self._find_part(cursor)
         top = self._text_cursor
         if index is None:
-            return Snapshot(self.stream_id, top, self.text, self._extra_from(0))
+            return Snapshot(self.stream_id, top, self.text, *self._extra_from(0))
         offset = self._offsets[index - 1] if index else 0
         first = Cursor(top.attempt, cursor.seq + 1)
-        return Delta(self.stream_id, first, top, offset, "".join(self._parts[index:]), self._extra_from(index))
+        return Delta(self.stream_id, first, top, offset, "".join(self._parts[index:]), *self._extra_from(index))
 
-    def _extra_from(self, index: int) -> tuple[Extra, ...]:
-        return tuple(extra for part, extras in self._extra.items() if part >= index for extra in extras)
+    def _extra_from(self, index: int) -> tuple[tuple[Json, ...], tuple[int, ...]]:
+        """Return what stands beside the text from a part on, and where."""
+        placed = [item for part, extras in self._extra.items() if part >= index for item in extras]
+        return tuple(extra for _, extra in placed), tuple(at for at, _ in placed)
 
 
 def _continues(before: Cursor, frame: CursorFrame) -> bool:

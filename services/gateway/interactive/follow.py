@@ -15,7 +15,7 @@ WAITING_EVENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """New text, or raw fields of a choice delta, of one choice."""
+    """New text, raw fields of a choice delta, or log probabilities with their text, of one choice."""
 
     index: int
     text: str
@@ -92,11 +92,8 @@ async def _pump_frames(hub: StreamHub, stream_id: str, index: int, events: async
             if isinstance(frame, End):
                 await events.put(Finished(index, frame))
                 return
-            text, extras = relay.take(frame)
-            if text:
-                await events.put(Piece(index, text))
-            for extra in extras:
-                await events.put(Piece(index, "", extra))
+            for text, extra in relay.take(frame):
+                await events.put(Piece(index, text, extra))
     finally:
         viewer.close()
     raise ConnectionError(f"the stream {stream_id} closed without an end")

@@ -3,10 +3,14 @@
 Our own viewers can be rewound when a worker dies and another starts the text again; an OpenAI client cannot. Its
 stream goes on if the new attempt repeats what was sent, and breaks with an error if it does not."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from shared.contracts.stream.frames import Delta, Frame, Rewind, Snapshot
+from shared.contracts.stream.placed import Json, Placed
 from shared.errors import StorymillError
+
+News = tuple[str, Json | None]
+"""New text, and raw fields of a choice delta: either, or log probabilities with their text."""
 
 
 class RestartedError(StorymillError):
@@ -30,19 +34,18 @@ class Relay:
         self._again: str | None = None
         """The new attempt's text while it repeats what was sent; None in the ordinary case."""
 
-    def take(self, frame: Frame) -> tuple[str, list[dict[str, Any]]]:
-        """Return the new text and the new extra deltas that a frame brings. Raises: RestartedError when a new attempt
-        says something else than what was sent."""
+    def take(self, frame: Frame) -> list[News]:
+        """Return what a frame brings of text and of extra deltas, in the provider's order. Raises: RestartedError when
+        a new attempt says something else than what was sent."""
         match frame:
             case Delta():
-                return self._take_text(frame.offset, frame.text), self._take_extras(list(frame.extra))
+                return self._take(frame.offset, frame.text, frame.beside)
             case Snapshot():
                 self._again = "" if self._sent_length else None
-                fresh = list(frame.extra)[self._extras_sent :]
-                return self._take_text(0, frame.text), self._take_extras(fresh)
+                return self._take(0, frame.text, frame.beside[self._extras_sent :])
             case Rewind():
                 self._rewind(frame.offset)
-        return "", []
+        return []
 
     def _rewind(self, offset: int) -> None:
         if self._extras_sent:
@@ -50,9 +53,10 @@ class Relay:
         if self._sent_length:
             self._again = "".join(self._sent)[:offset]
 
-    def _take_extras(self, extras: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        self._extras_sent += len(extras)
-        return extras
+    def _take(self, offset: int, text: str, beside: Sequence[Placed]) -> list[News]:
+        fresh = self._take_text(offset, text)
+        self._extras_sent += len(beside)
+        return weave(fresh, offset + len(text) - len(fresh), beside) if beside else [(fresh, None)] if fresh else []
 
     def _take_text(self, offset: int, text: str) -> str:
         if self._again is None:
@@ -71,3 +75,27 @@ class Relay:
             raise RestartedError
         self._again = None if len(again) >= len(sent) else again
         return again[len(sent) :]
+
+
+def weave(text: str, offset: int, beside: Sequence[Placed]) -> list[News]:
+    """Return a text that begins at `offset`, cut where something stands beside it. Log probabilities go with the text
+    behind them, up to the next thing: it is theirs."""
+    news: list[News] = []
+    done = 0
+    for at, extra in beside:
+        place = min(max(at - offset, done), len(text))
+        add_text(news, text[done:place])
+        done = place
+        news.append(("", extra))
+    add_text(news, text[done:])
+    return news
+
+
+def add_text(news: list[News], text: str) -> None:
+    """Put a text behind what was there, or with its log probabilities."""
+    if not text:
+        return
+    if news and not news[-1][0] and news[-1][1] is not None and "logprobs" in news[-1][1]:
+        news[-1] = (text, news[-1][1])
+    else:
+        news.append((text, None))

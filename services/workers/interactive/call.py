@@ -28,6 +28,8 @@ class Call:
     deltas: int = 0
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Raw choice deltas beside the text: tool calls, refusal, log probabilities."""
+    extra_at: list[int] = field(default_factory=list)
+    """Code points of the text before each."""
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None

@@ -55,7 +55,7 @@ async def settle_lost(context: WorkerContext, handle: StreamHandle, call: Call) 
 def build_finished(handle: StreamHandle, status: str, call: Call | None, error: dict[str, Any] | None) -> FinishedText:
     """Return the row's final state from what the stream holds: text and stream cannot differ."""
     usage = call.usage if call else None
-    extra = call.extra if call else None
+    extra = {"deltas": call.extra, "at": call.extra_at} if call and call.extra else None
     return FinishedText(
         status=status,
         text=handle.text,
@@ -65,7 +65,7 @@ def build_finished(handle: StreamHandle, status: str, call: Call | None, error: 
         upstream_model=call.model if call and call.model else None,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
-        extra={"deltas": extra} if extra else None,
+        extra=extra,
         error=error,
     )
 

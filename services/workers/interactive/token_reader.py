@@ -65,11 +65,12 @@ async def _read(context: WorkerContext, keeper: LeaseKeeper, running: RunningCom
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
-    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree."""
-    if delta.text:
-        running.call.deltas += 1
-        running.handle.write(delta.text)
+    """Hand a chunk to the stream; the border has made it storable, so that stream and row agree. What stands beside its
+    text comes first: reasoning is before the answer that it led to, log probabilities are those of the text behind."""
+    running.call.deltas += bool(delta.text or delta.extra)
     if delta.extra:
-        running.call.deltas += 1
         running.call.extra.append(delta.extra)
+        running.call.extra_at.append(running.handle.chars)
         running.handle.write_extra(delta.extra)
+    if delta.text:
+        running.handle.write(delta.text)

@@ -17,7 +17,7 @@ async def end_unforeseen(context: WorkerContext, running: RunningCompletion, def
     Raises: store errors, when a store is away; the lease lapses then, and the row is claimed again."""
     log.error("completion_failed_unforeseen", stream=running.id, exc_info=defect)
     call, failure = running.call, LlmError.of_defect(defect)
-    call.extra, call.model, call.finish_reason = [], None, None
+    call.extra, call.extra_at, call.model, call.finish_reason = [], [], None, None
     call.failure = call.failure or failure
     error = failure.client_error()
     try:

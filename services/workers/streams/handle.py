@@ -49,8 +49,10 @@ class StreamHandle:
         self._chars = 0
         self._parts: list[str] = []
         self._extra: list[dict[str, Any]] = []
+        self._extra_at: list[int] = []
         self._pending: list[str] = []
         self._pending_extra: list[dict[str, Any]] = []
+        self._pending_extra_at: list[int] = []
         self._pending_bytes = 0
         self._pending_first = 1
         self._pending_offset = 0
@@ -109,10 +111,13 @@ class StreamHandle:
         self._touch()
 
     def write_extra(self, delta: dict[str, Any]) -> None:
-        """Append a raw choice delta that has no text (a piece of a tool call, log probabilities)."""
+        """Append a raw choice delta that has no text (a piece of a tool call, log probabilities), before the text that
+        is written next."""
         self._seq += 1
         self._extra.append(delta)
+        self._extra_at.append(self._chars)
         self._pending_extra.append(delta)
+        self._pending_extra_at.append(self._chars)
         self._touch()
 
     def state(self, state: str) -> None:
@@ -226,7 +231,8 @@ class StreamHandle:
         self._build_rewind()
         first = Cursor(self.attempt, self._pending_first)
         text = "".join(self._pending)
-        delta = Delta(self.stream_id, first, self.cursor, self._pending_offset, text, tuple(self._pending_extra))
+        extra, places = tuple(self._pending_extra), tuple(self._pending_extra_at)
+        delta = Delta(self.stream_id, first, self.cursor, self._pending_offset, text, extra, places)
         self._outbox.append(self._build_entry(delta, self._refresh_ttl(now)))
         self._forget_pending()
 
@@ -249,7 +255,7 @@ class StreamHandle:
             self._end = None
 
     def _build_snapshot(self) -> Snapshot:
-        return Snapshot(self.stream_id, self.cursor, self.text, tuple(self._extra))
+        return Snapshot(self.stream_id, self.cursor, self.text, tuple(self._extra), tuple(self._extra_at))
 
     def _reseed(self) -> None:
         """The log is gone: begin it again with the whole text, so that every cursor given out stays valid."""
@@ -265,6 +271,7 @@ class StreamHandle:
     def _forget_pending(self) -> None:
         self._pending.clear()
         self._pending_extra.clear()
+        self._pending_extra_at.clear()
         self._pending_bytes = 0
         self._pending_first = self._seq + 1
         self._pending_offset = self._chars

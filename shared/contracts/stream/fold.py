@@ -27,6 +27,9 @@ class Fold:
         """The text does not match the end's hash: fetch it by REST (`GET /v1/streams/{id}` on the gateway)."""
         self.is_partial = False
         """Joined live: the text lacks its beginning."""
+        self.beside: list[dict[str, Any]] = []
+        """What came beside the text, in order: each a raw choice `delta` (reasoning, a piece of a tool call, log
+        probabilities), and `at`, the code points of the text before it."""
         self._position = START
         self._parts: list[str] = []
         self._chars = 0
@@ -69,7 +72,7 @@ class Fold:
         if frame["mode"] == "live":
             self._position = _parse(frame["top"])
             self.is_partial = True
-            self._replace("")
+            self._replace("", [])
 
     def _apply_snapshot(self, frame: dict[str, Any]) -> None:
         position = _parse(frame["c"])
@@ -79,7 +82,7 @@ class Fold:
         self.needs_resubscribe = False
         self.is_partial = False
         self._position = position
-        self._replace(frame["text"])
+        self._replace(frame["text"], _read_beside(frame, len(frame["text"])))
 
     def _apply_delta(self, frame: dict[str, Any]) -> None:
         position, first = _parse(frame["c"]), _parse(frame["c0"])
@@ -92,6 +95,7 @@ class Fold:
         self._position = position
         self._parts.append(frame["x"])
         self._chars += len(frame["x"])
+        self.beside += _read_beside(frame, frame["o"] + len(frame["x"]))
 
     def _apply_rewind(self, frame: dict[str, Any]) -> None:
         position = _parse(frame["c"])
@@ -102,7 +106,7 @@ class Fold:
             return
         self._position = position
         self.is_partial = self.is_partial and frame["o"] > 0
-        self._replace(self.text[: frame["o"]])
+        self._replace(self.text[: frame["o"]], [piece for piece in self.beside if piece["at"] < frame["o"]])
 
     def _apply_state(self, frame: dict[str, Any]) -> None:
         self.state = frame["state"]
@@ -131,14 +135,21 @@ class Fold:
             return first in {(0, 1), (1, 1)}
         return first == (self._position[0], self._position[1] + 1)
 
-    def _replace(self, text: str) -> None:
+    def _replace(self, text: str, beside: list[dict[str, Any]]) -> None:
         self._parts = [text] if text else []
         self._chars = len(text)
+        self.beside = beside
 
 
 def _parse(cursor: str) -> Position:
     attempt, _, seq = cursor.partition("-")
     return int(attempt), int(seq)
+
+
+def _read_beside(frame: dict[str, Any], end: int) -> list[dict[str, Any]]:
+    deltas = frame.get("e", [])
+    places = frame.get("eo", [end] * len(deltas))
+    return [{"at": at, "delta": delta} for at, delta in zip(places, deltas, strict=False)]
 
 
 _FOLDS = {

@@ -13,14 +13,14 @@ import orjson
 from shared.contracts.storable import encode_storable_json
 from shared.contracts.stream.cursor import Cursor
 from shared.contracts.stream.errors import InvalidCursorError, InvalidFrameError
-
-Json = dict[str, Any]
+from shared.contracts.stream.placed import Json, Placed, place_all, read_placed, write_placed
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
     """Text that continues the stream. Covers the sequence numbers `first..cursor`; `offset` counts the code
-    points before it. `extra` holds raw choice deltas without text (tool calls, log probabilities)."""
+    points before it. `extra` holds raw choice deltas without text (tool calls, log probabilities), `extra_at` their
+    places in the stream's text, so that their order is the provider's for viewers that lag, too."""
 
     stream: str
     first: Cursor
@@ -28,6 +28,12 @@ class Delta:
     offset: int
     text: str
     extra: tuple[Json, ...] = ()
+    extra_at: tuple[int, ...] = ()
+
+    @property
+    def beside(self) -> tuple[Placed, ...]:
+        """What stands beside the text, each with its place."""
+        return place_all(self.extra, self.extra_at, self.offset + len(self.text))
 
     def to_wire(self) -> Json:
         """Return the JSON object."""
@@ -39,7 +45,7 @@ class Delta:
             "o": self.offset,
             "x": self.text,
         }
-        return {**wire, "e": list(self.extra)} if self.extra else wire
+        return write_placed(wire, self.extra, self.extra_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,17 @@ class Snapshot:
     cursor: Cursor
     text: str
     extra: tuple[Json, ...] = ()
+    extra_at: tuple[int, ...] = ()
+
+    @property
+    def beside(self) -> tuple[Placed, ...]:
+        """What stands beside the text, each with its place."""
+        return place_all(self.extra, self.extra_at, len(self.text))
 
     def to_wire(self) -> Json:
         """Return the JSON object."""
         wire: Json = {"t": "n", "stream": self.stream, "c": str(self.cursor), "text": self.text}
-        return {**wire, "e": list(self.extra)} if self.extra else wire
+        return write_placed(wire, self.extra, self.extra_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +273,11 @@ def decode(json_bytes: bytes) -> Frame:
 
 def _read_delta(wire: Json) -> Frame:
     first, cursor = Cursor.parse(wire["c0"]), Cursor.parse(wire["c"])
-    return Delta(wire["stream"], first, cursor, wire["o"], wire["x"], tuple(wire.get("e", ())))
+    return Delta(wire["stream"], first, cursor, wire["o"], wire["x"], *read_placed(wire))
 
 
 def _read_snapshot(wire: Json) -> Frame:
-    return Snapshot(wire["stream"], Cursor.parse(wire["c"]), wire["text"], tuple(wire.get("e", ())))
+    return Snapshot(wire["stream"], Cursor.parse(wire["c"]), wire["text"], *read_placed(wire))
 
 
 def _read_rewind(wire: Json) -> Frame:
@@ -277,16 +289,8 @@ def _read_state(wire: Json) -> Frame:
 
 
 def _read_end(wire: Json) -> Frame:
-    return End(
-        wire["stream"],
-        Cursor.parse(wire["c"]),
-        wire["state"],
-        wire["chars"],
-        wire["sha256"],
-        wire.get("usage"),
-        wire.get("finish_reason"),
-        wire.get("error"),
-    )
+    told = (wire.get(name) for name in ("usage", "finish_reason", "error"))
+    return End(wire["stream"], Cursor.parse(wire["c"]), wire["state"], wire["chars"], wire["sha256"], *told)
 
 
 _READERS = {"d": _read_delta, "n": _read_snapshot, "r": _read_rewind, "st": _read_state, "end": _read_end}

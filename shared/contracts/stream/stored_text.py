@@ -25,6 +25,7 @@ class StoredText:
     finish_reason: str | None = None
     error: dict[str, Any] | None = None
     extra: tuple[dict[str, Any], ...] = ()
+    extra_at: tuple[int, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -38,7 +39,7 @@ class StoredText:
 
     def to_snapshot(self) -> Snapshot:
         """Return the text as a frame."""
-        return Snapshot(self.stream, self.cursor, self.text, self.extra)
+        return Snapshot(self.stream, self.cursor, self.text, self.extra, self.extra_at)
 
     def to_end(self) -> End:
         """Return the end frame of a final row: the same, to the cursor, that its worker would send."""

@@ -165,6 +165,24 @@ def tool_call_chunks(call: dict[str, Any]) -> tuple[bytes, ...]:
     return (*(f"data: {json.dumps(body)}\n\n".encode() for body in bodies), b"data: [DONE]\n\n")
 
 
+async def test_reasoning_comes_before_its_answer_and_a_usage_that_nobody_counted_is_null(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    deltas = [{"reasoning_content": "想"}, {"reasoning_content": "了"}, {"content": "从"}, {"content": "前"}]
+    bodies = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks = (b"".join(f"data: {json.dumps(body)}\n\n".encode() for body in bodies), b"data: [DONE]\n\n")
+    mill.upstream.queue(Script(raw_chunks=chunks), Script(raw_chunks=chunks))
+    seen = await stream(client, "/v1/chat/completions", ask_chat(stream_options={"include_usage": True}))
+    said = [name for chunk in seen[1:-2] for name in chunk["choices"][0]["delta"]]
+    assert said == sorted(said, reverse=True)
+    assert set(said) == {"reasoning_content", "content"}
+    assert (seen[-1]["choices"], seen[-1]["usage"]) == ([], None)
+    answer = (await client.post("/v1/chat/completions", json=ask_chat())).json()
+    assert answer["choices"][0]["message"]["reasoning_content"] == "想了"
+    assert (answer["choices"][0]["message"]["content"], answer["choices"][0]["finish_reason"]) == ("从前", "stop")
+    assert answer["usage"] is None
+
+
 async def test_the_legacy_route_takes_the_model_from_the_path(mill: Mill, client: httpx2.AsyncClient) -> None:
     body = {"prompt": new_name("x"), "max_tokens": 2048, "top_p": 1}
     answer = (await client.post(f"/v1/engines/{MODEL}/completions", json=body)).json()

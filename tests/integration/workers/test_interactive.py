@@ -13,6 +13,7 @@ from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.task import MAX_ATTEMPTS, run_completion
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
+from shared.contracts.stream.fold import Fold
 from shared.settings import Settings
 from shared.stores.db.repositories.completions import request_cancel
 from shared.streams.control import publish_cancel
@@ -85,7 +86,7 @@ async def test_a_chat_keeps_its_tool_calls_beside_the_text(
     [row_id] = await bench.add("说", kind="chat")
     await run_completion(context, row_id)
     row = await bench.row(row_id)
-    assert (row.text, row.extra) == ("好", {"deltas": [{"tool_calls": tool_calls}]})
+    assert (row.text, row.extra) == ("好", {"deltas": [{"tool_calls": tool_calls}], "at": [0]})
     await bench.assert_stream_equals_row(row)
 
 
@@ -448,4 +449,27 @@ async def test_an_end_that_cannot_be_written_is_written_without_what_is_in_its_w
     [attempt] = await bench.attempts(row_id)
     assert (attempt.outcome, attempt.failure_class) == ("failed", "internal_error")
     assert len(await bench.ledger(row_id)) == 1
+    await bench.assert_stream_equals_row(row)
+
+
+async def test_what_stands_beside_a_text_keeps_its_place_in_row_and_stream(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    said = [{"reasoning_content": "想"}, {"reasoning_content": "了\ud83d"}, {"reasoning_content": "\ude00"}]
+    told = {"content": [{"token": "a", "logprob": -1.0}]}
+    spoken = json.loads(choice({"content": "前"}).removeprefix(b"data: "))
+    spoken["choices"][0]["logprobs"] = told
+    with_logprobs = b"data: " + json.dumps(spoken).encode() + b"\n\n"
+    upstream.default = Script(
+        raw_chunks=(*map(choice, said), choice({"content": "从"}), with_logprobs, choice({}, "stop"))
+    )
+    [row_id] = await bench.add("说", kind="chat")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    deltas = [{"reasoning_content": "想"}, {"reasoning_content": "了"}, {"reasoning_content": "😀"}, {"logprobs": told}]
+    assert (row.text, row.extra) == ("从前", {"deltas": deltas, "at": [0, 0, 0, 1]})
+    fold = Fold(row_id)
+    for frame in await bench.read_frames(row_id):
+        fold.apply(frame)
+    assert fold.beside == [{"at": at, "delta": delta} for at, delta in zip([0, 0, 0, 1], deltas, strict=True)]
     await bench.assert_stream_equals_row(row)

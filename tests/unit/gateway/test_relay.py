@@ -27,7 +27,7 @@ def snapshot(text: str, attempt: int = 1, extra: tuple[dict[str, int], ...] = ()
 def texts(*frames: Frame) -> list[str]:
     """Feed frames; return what was to be sent after each."""
     relay = Relay()
-    return [relay.take(frame)[0] for frame in frames]
+    return ["".join(text for text, _ in relay.take(frame)) for frame in frames]
 
 
 def test_text_passes_as_it_comes() -> None:
@@ -73,7 +73,24 @@ def test_a_rewind_to_the_middle_keeps_what_is_before_it() -> None:
 
 def test_extra_fields_pass_once_and_cannot_be_taken_back() -> None:
     relay = Relay()
-    assert relay.take(delta(0, "", extra=({"a": 1},))) == ("", [{"a": 1}])
-    assert relay.take(snapshot("", extra=({"a": 1}, {"b": 2}))) == ("", [{"b": 2}])
+    assert relay.take(delta(0, "", extra=({"a": 1},))) == [("", {"a": 1})]
+    assert relay.take(snapshot("", extra=({"a": 1}, {"b": 2}))) == [("", {"b": 2})]
     with pytest.raises(RestartedError):
         relay.take(rewind())
+
+
+def test_what_gathered_comes_in_the_order_in_which_the_provider_said_it() -> None:
+    think, logprobs, more = {"reasoning_content": "想"}, {"logprobs": {"content": [1]}}, {"logprobs": {"content": [2]}}
+    frame = Delta(STREAM, Cursor(1, 1), Cursor(1, 9), 0, "唐朝有", (think, think, logprobs, more), (0, 0, 0, 2))
+    assert Relay().take(frame) == [("", think), ("", think), ("唐朝", logprobs), ("有", more)]
+
+
+def test_text_that_was_sent_already_does_not_move_what_stands_beside_the_rest() -> None:
+    relay, call = Relay(), {"tool_calls": [{"index": 0}]}
+    assert relay.take(delta(0, "唐朝")) == [("唐朝", None)]
+    late = Snapshot(STREAM, Cursor(1, 9), "唐朝有人", (call, call), (3, 4))
+    assert relay.take(late) == [("有", None), ("", call), ("人", None), ("", call)]
+
+
+def test_workers_of_earlier_versions_tell_no_places_and_theirs_come_last() -> None:
+    assert Relay().take(delta(0, "唐朝", extra=({"a": 1},))) == [("唐朝", None), ("", {"a": 1})]

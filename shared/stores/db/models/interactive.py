@@ -49,7 +49,8 @@ class Completion(Base):
     prompt_tokens: Mapped[int | None] = mapped_column(Integer)
     completion_tokens: Mapped[int | None] = mapped_column(Integer)
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """What the answer holds beside text: tool calls, log probabilities, refusal."""
+    """What the answer holds beside text (tool calls, log probabilities, refusal): its `deltas` in order, and in `at`
+    the code points of the text before each of them."""
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """OpenAI's inner error object plus `status`, when it failed."""
     end_published: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))

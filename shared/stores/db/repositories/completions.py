@@ -122,6 +122,7 @@ def to_stored_text(row: Completion) -> StoredText:
         finish_reason=row.finish_reason,
         error={key: value for key, value in row.error.items() if key != "status"} if row.error else None,
         extra=tuple((row.extra or {}).get("deltas", ())),
+        extra_at=tuple((row.extra or {}).get("at", ())),
     )
 
 

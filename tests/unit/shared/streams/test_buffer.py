@@ -77,6 +77,9 @@ def test_viewers_at_the_same_cursor_share_one_encoding() -> None:
 def test_extra_choice_deltas_travel_with_their_place() -> None:
     buffer = filled()
     tool = ({"tool_calls": [1]},)
-    buffer.apply(Delta("s", Cursor(1, 7), Cursor(1, 7), 6, "", tool))
-    assert frames_after(buffer, Cursor(1, 3)) == (Delta("s", Cursor(1, 4), Cursor(1, 7), 3, "def", tool),)
-    assert frames_after(buffer, Cursor(1, 6)) == (Delta("s", Cursor(1, 7), Cursor(1, 7), 6, "", tool),)
+    buffer.apply(Delta("s", Cursor(1, 7), Cursor(1, 7), 6, "", tool, (6,)))
+    buffer.apply(Delta("s", Cursor(1, 8), Cursor(1, 9), 6, "gh", tool, (7,)))
+    assert frames_after(buffer, Cursor(1, 3)) == (
+        Delta("s", Cursor(1, 4), Cursor(1, 9), 3, "defgh", (*tool, *tool), (6, 7)),
+    )
+    assert frames_after(buffer, Cursor(1, 7)) == (Delta("s", Cursor(1, 8), Cursor(1, 9), 6, "gh", tool, (7,)),)
