@@ -95,7 +95,8 @@ def tell_story(api: Api, model: str, prompt: str) -> None:
     body = {"model": model, "prompt": prompt, "max_tokens": STORY_TOKENS, "temperature": TEMPERATURE}
     answer = api.post("/completions", body)
     choice, usage = answer["choices"][0], answer["usage"]
-    footer = f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens · {choice['finish_reason']}"
+    counted = f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens" if usage else "tokens not counted"
+    footer = f"{counted} · {choice['finish_reason']}"
     console.print(Panel(Text(choice["text"].strip()), title=Text(prompt.strip()), subtitle=footer), highlight=False)
 
 

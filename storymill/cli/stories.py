@@ -67,8 +67,9 @@ def review(
 
 def print_story(story: dict[str, Any]) -> None:
     """Print a story in a frame, its cell above and its numbers below."""
-    usage = story.get("usage") or {}
-    footer = f"{story['status']} · {story['finish_reason']} · {usage.get('completion_tokens', 0)} tokens"
+    usage = story.get("usage")
+    counted = f"{usage['completion_tokens']} tokens" if usage else "tokens not counted"
+    footer = f"{story['status']} · {story['finish_reason']} · {counted}"
     text = (story["text"] or story.get("failure_message") or "").strip()
     console.print(Panel(text, title=describe_attributes(story), subtitle=footer), highlight=False)
 

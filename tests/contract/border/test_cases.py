@@ -22,8 +22,8 @@ from shared.outside.providers.configuration import Provider, Target
 from shared.outside.providers.failures import LlmError
 from shared.settings import Settings
 from shared.stores.db.models import Story
-from tests.support.upstream import MODEL, ScriptedUpstream, prompt_of
-from tests.support.upstream_script import Script
+from tests.support.upstream import MODEL, ScriptedUpstream
+from tests.support.upstream_script import Script, prompt_of
 from tests.support.volume import VolumeBench, open_volume_bench
 
 CASES = orjson.loads((Path(__file__).parent / "cases.json").read_bytes())
@@ -148,7 +148,7 @@ async def test_at_volume_each_becomes_a_story_paid_once_or_fails_by_its_class(
     finally:
         hurrying.cancel()
         await context.close()
-    found = {story.prompt: story for story in await bench.stories(run_id)}
+    found = {story.attributes["case"]: story for story in await bench.stories(run_id)}
     for name in NAMES:
         story, expected = found[name], outcome_of(name)
         assert (story.failure_class, len(upstream.calls_for(name))) == (expected.failure, expected.calls), name

@@ -79,10 +79,10 @@ class LlmDelta:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Said:
     """What one JSON object of a provider says, as it came: not joined with the one before, and not storable where the
-    object was not."""
+    object was not. Not frozen: making one is a part of what each chunk of each stream costs."""
 
     text: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -92,6 +92,8 @@ class Said:
     has_choice: bool = False
     is_whole: bool = False
     """It is a chat's whole message, not a chunk of one."""
+    is_chunk: bool = False
+    """It has a delta."""
     error: LlmError | None = None
     """The choice broke off, and this is what is said of it."""
     words: str | None = None
@@ -108,7 +110,8 @@ def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> S
         return Said(usage=usage, model=model, words=_find_words(body))
     text, extra, is_whole = _read_choice(kind, choice)
     reason = read_reason(choice)
-    return Said(text, extra, reason, usage, model, True, is_whole, _find_choice_error(choice, reason, headers))
+    error = _find_choice_error(choice, reason, headers)
+    return Said(text, extra, reason, usage, model, True, is_whole, choice.get("delta") is not None, error)
 
 
 def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
@@ -119,8 +122,10 @@ def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
 
 def read_reason(choice: Mapping[str, Any]) -> str | None:
     """Return why a choice ended, None while it has not: in OpenAI's word where it is known, cut to what rows hold."""
-    reason = _spell_reason(choice.get("finish_reason"))
-    native = _spell_reason(choice.get("native_finish_reason"))
+    reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+    if reason is None and native is None:  # every chunk but the last
+        return None
+    reason, native = _spell_reason(reason), _spell_reason(native)
     if native is not None and find_ending(native) in NATIVE_MATTERS and find_ending(reason or "stop") is Ending.STOP:
         return find_ending(native).value
     return reason
@@ -138,8 +143,10 @@ def _spell_reason(value: Any) -> str | None:
 
 def _first_choice(body: dict[str, Any]) -> dict[str, Any] | None:
     choices = body.get("choices")
-    if not isinstance(choices, list):
+    if not isinstance(choices, list) or not choices:
         return None
+    if isinstance(choices[0], dict):
+        return choices[0]
     return next((choice for choice in choices if isinstance(choice, dict)), None)
 
 
@@ -151,7 +158,7 @@ def _read_choice(kind: Kind, choice: dict[str, Any]) -> tuple[str, dict[str, Any
         extra = {"reasoning_content": thinking} if thinking else {}
     else:
         delta, message = _find_holder(choice, "delta"), _find_holder(choice, "message")
-        if delta is not None:
+        if delta:
             text, extra = split_message(delta)
         if message is not None and not text and not extra:  # Perplexity sends both, one of them without words
             (text, extra), is_whole = split_message(message), True

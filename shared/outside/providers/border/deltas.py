@@ -38,7 +38,7 @@ class DeltaReader:
         self._error: LlmError | None = None
         self._words: str | None = None
         self._objects = 0
-        self._is_message = False
+        self._is_message = self._is_stream = False
         self._has_choice = self._has_text = self._has_calls = False
 
     @property
@@ -54,6 +54,8 @@ class DeltaReader:
     def feed(self, chunk: bytes) -> Iterator[LlmDelta]:
         """Yield the deltas that `chunk` completes. Raises: LlmError (malformed, or what an error object says), but not
         once the text has its finish reason: nothing of worth can follow."""
+        if self.done:
+            return
         try:
             events = self._events.feed(chunk)
         except EventTooLargeError as error:
@@ -103,7 +105,7 @@ class DeltaReader:
     @property
     def _is_answer(self) -> bool:
         """Whether it was no stream of chunks but one answer, which is whole without a word for its end."""
-        return self._is_message or (self._events.is_bare and self._objects == 1)
+        return self._is_message or (self._events.is_bare and self._objects == 1 and not self._is_stream)
 
     def _describe_nothing(self) -> LlmError:
         if not self._has_choice and (self._words is not None or (self._events.is_bare and self.has_begun)):
@@ -148,14 +150,19 @@ class DeltaReader:
 
     def _take_said(self, said: Said, *, is_odd: bool = False) -> LlmDelta:
         self._objects += 1
-        text, extra = self._write(said, is_odd=is_odd)
-        self._has_choice = self._has_choice or said.has_choice
-        self._has_text = self._has_text or bool(text and not text.isspace())
-        self._error = said.error or self._error
-        self._words = said.words or self._words
-        self._usage = said.usage or self._usage
-        self.finish_reason = said.reason or self.finish_reason
+        text, extra = said.text, said.extra
+        if extra or is_odd or said.is_whole or self._joiner.holds_half:
+            text, extra = self._write(said, is_odd=is_odd)
         self.model = said.model or self.model or ""
+        if said.has_choice:
+            self._has_choice = True
+            self._is_stream = self._is_stream or said.is_chunk
+            self._has_text = self._has_text or bool(text and not text.isspace())
+            self._error = said.error or self._error
+            self.finish_reason = said.reason or self.finish_reason
+        else:
+            self._words = said.words or self._words
+        self._usage = said.usage or self._usage
         return LlmDelta(text, extra or None, said.reason, said.usage, said.model)
 
     def _write(self, said: Said, *, is_odd: bool) -> tuple[str, dict[str, Any]]:

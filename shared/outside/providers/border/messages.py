@@ -17,7 +17,12 @@ DEEPEST_PART: Final = 4
 def split_message(message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a message's text and the fields beside it that say anything. Raises: LlmError (malformed)."""
     content = message.get("content")
-    text, thinking = (content, "") if type(content) is str else join_parts(content)
+    if type(content) is str:
+        if message.keys() <= TEXT_FIELDS:  # nearly every chunk of nearly every stream
+            return content, {}
+        text, thinking = content, ""
+    else:
+        text, thinking = join_parts(content)
     beside = {name: value for name, value in message.items() if name not in TEXT_FIELDS and not is_nothing(value)}
     if thinking:
         told = beside.get(REASONING)

@@ -41,18 +41,17 @@ class DeltaJoiner:
         self._text = TextJoiner()
         self._beside: dict[str, TextJoiner] = {}
         self._arguments: dict[int, TextJoiner] = {}
-
-    @property
-    def holds_half(self) -> bool:
+        self.holds_half = False
         """Whether the next delta must be joined with what is held back."""
-        joiners = (self._text, *self._beside.values(), *self._arguments.values())
-        return any(joiner.holds_half for joiner in joiners)
 
     def join(self, text: str, extra: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return a delta's text and the fields beside it, storable, as far as they are whole."""
         joined = {name: self._join_field(name, value) for name, value in extra.items()}
         kept = {name: value for name, value in joined.items() if value != ""}
-        return self._text.join(text), make_storable_json(kept)
+        text = self._text.join(text)
+        joiners = (self._text, *self._beside.values(), *self._arguments.values())
+        self.holds_half = any(joiner.holds_half for joiner in joiners)
+        return text, make_storable_json(kept)
 
     def finish(self) -> tuple[str, dict[str, Any]]:
         """Return what stands for halves that stayed alone."""

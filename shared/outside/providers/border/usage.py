@@ -24,8 +24,10 @@ class Usage:
 
 def find_usage(body: dict[str, Any], choice: dict[str, Any] | None) -> Usage | None:
     """Return the counts of an answer or chunk: its own, Groq's in a stream, or those of its choice (Moonshot)."""
-    told = body.get("usage") or find_object(body, "x_groq").get("usage") or (choice or {}).get("usage")
-    return parse_usage(told)
+    told = body.get("usage") or (choice.get("usage") if choice is not None else None)
+    if told is None and "x_groq" in body:
+        told = find_object(body, "x_groq").get("usage")
+    return None if told is None else parse_usage(told)
 
 
 def parse_usage(value: object) -> Usage | None:
