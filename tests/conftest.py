@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support.chance import open_chance
@@ -21,6 +22,16 @@ _test_numbers = count()
 
 settings.register_profile("told", print_blob=True)
 settings.load_profile("told")
+
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+"""structlog's own way spells every local of every frame: seconds for an error of a deep library."""
 
 
 @pytest.fixture(scope="session")

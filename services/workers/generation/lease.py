@@ -7,11 +7,17 @@ from typing import Any, ClassVar, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.generation.slice import GenerationSlice
+from services.workers.leases.deaths import MOST_DEATHS, SUSPECT_DEATHS, say_worker_died
 from services.workers.leases.row_kind import Lease, RowKind
 from shared.contracts.queue.messages import ExpandGeneration, Message, WorkGeneration
+from shared.outside.providers.failures import FailureClass
 from shared.stores.db.repositories import reaping
 from shared.stores.db.repositories.generation_progress import RunState, hold_generations
 from shared.stores.db.repositories.story_claims import TakenStory, renew_story_leases
+
+DEATH_LIMIT: Final = reaping.DeathLimit(
+    SUSPECT_DEATHS, MOST_DEATHS, FailureClass.INTERNAL_ERROR.value, say_worker_died(MOST_DEATHS)
+)
 
 
 class GenerationRows(RowKind[GenerationSlice, RunState]):
@@ -41,7 +47,7 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
         """Nothing more: a slice that ends has settled its calls, and their rows are in the queue again."""
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
-        await reaping.requeue_lapsed_stories(session)
+        await reaping.requeue_lapsed_stories(session, DEATH_LIMIT)
         found = await reaping.take_unheld_generations(session, lease_seconds)
         expand: list[Message] = [ExpandGeneration(generation_id=run.id) for run in found if run.needs_expansion]
         return [*expand, *(WorkGeneration(generation_id=run.id) for run in found)]

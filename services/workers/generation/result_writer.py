@@ -7,11 +7,12 @@ from typing import Final
 
 from services.workers.generation.run import Run
 from services.workers.generation.settlement import settle_results
-from services.workers.generation.story_call import CallResult
-from services.workers.process.store_patience import keep_trying
+from services.workers.generation.story_call import CallResult, StoryCall
+from services.workers.process.store_patience import keep_trying, write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY
+from shared.stores.db.repositories.story_results import fail_unsettled_story
 from shared.stores.db.session import Database
 
 GATHER_SECONDS: Final = 0.02
@@ -98,4 +99,19 @@ class ResultWriter:
             error = LlmError(FailureClass.MALFORMED, "the provider's answer cannot be stored")
             await self._settle([CallResult(batch[0].call, None, error)])
         else:
-            self._on_settled(batch[0])  # the reaper will book the call as unknown
+            await self._end_unsettled(batch[0].call)
+            self._on_settled(batch[0])
+
+    async def _end_unsettled(self, call: StoryCall) -> None:
+        """Not even its failure can be written: end the row in words of our own, or it would be paid for again. The
+        reaper books the call as unknown."""
+        failure = LlmError(FailureClass.INTERNAL_ERROR, "A defect of this service: the outcome cannot be written.")
+        values = {"failure_class": failure.failure_class.value, "failure_message": failure.message}
+        try:
+            await write_patiently(
+                self._database,
+                lambda session: fail_unsettled_story(session, call.story_id, call.number, **values),
+                what="end a story",
+            )
+        except Exception:  # its lease lapses, and the reaper counts it as a lost worker
+            log.exception("story_not_ended", story=call.story_id, attempt=call.attempt_id)

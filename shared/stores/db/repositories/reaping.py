@@ -3,7 +3,7 @@
 Every function takes a bounded number of rows and skips locked ones, so two reapers never wait for each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -35,6 +35,18 @@ class UnheldGeneration:
 
 
 @dataclass(frozen=True, slots=True)
+class DeathLimit:
+    """When a row that takes its workers with it is given up."""
+
+    suspect_deaths: int
+    """After so many in a row it waits for a chance moment, so that its neighbours are not in the same worker."""
+    most_deaths: int
+    """After so many in a row it fails."""
+    failure_class: str
+    failure_message: str
+
+
+@dataclass(frozen=True, slots=True)
 class LostAttempt:
     """A call of which no outcome will come: its worker lost the row."""
 
@@ -45,15 +57,30 @@ class LostAttempt:
     api_key_id: str
 
 
+# Each claim of a story is one call: claims after the last call of which an outcome is known are workers that were lost
+# in a row. Hardly a row has so many, so that the others cost no look at their calls.
 REQUEUE_STORIES: Final = text("""
     with lapsed as (
-        select id from story where status = 'running' and lease_until < now()
+        select id, attempt from story where status = 'running' and lease_until < now()
         order by id limit :row_limit for update skip locked),
+    counted as (
+        select id, case when attempt < :suspect_deaths then 0 else attempt - coalesce((
+            select max(number) from attempt
+            where subject_id = lapsed.id and outcome not in ('sent', 'unknown')), 0) end as deaths
+        from lapsed),
+    judged as (
+        select id, deaths, deaths >= :most_deaths as is_over from counted),
     requeued as (
-        update story set status = 'queued', worker_id = null, lease_until = null, not_before = null
-        from lapsed where story.id = lapsed.id
-        returning story.generation_id)
-    select generation_id, count(*) from requeued group by generation_id order by generation_id
+        update story
+        set status = case when is_over then 'failed' else 'queued' end, worker_id = null, lease_until = null,
+            not_before = case when deaths >= :suspect_deaths then now() + random() * deaths * interval '1 s' end,
+            failure_class = case when is_over then :failure_class end,
+            failure_message = case when is_over then :failure_message end,
+            finished_at = case when is_over then now() end
+        from judged where story.id = judged.id
+        returning story.generation_id, is_over)
+    select generation_id, count(*), count(*) filter (where is_over)
+    from requeued group by generation_id order by generation_id
 """)
 
 REQUEUE_COMPLETIONS: Final = text("""
@@ -109,15 +136,16 @@ async def takes_writes(session: AsyncSession) -> bool:
     return bool(await session.scalar(text("select current_setting('transaction_read_only') = 'off'")))
 
 
-async def requeue_lapsed_stories(session: AsyncSession) -> int:
-    """Queue again the stories whose lease has lapsed, and correct their runs' counters; return how many."""
-    found = (await session.execute(REQUEUE_STORIES, {"row_limit": BATCH_ROWS})).all()
-    for generation_id, count in found:
+async def requeue_lapsed_stories(session: AsyncSession, limit: DeathLimit) -> int:
+    """Queue again the stories whose lease has lapsed, or fail those that took too many workers with them, and correct
+    their runs' counters; return how many. Their calls stay as they are, to be settled as unknown."""
+    found = (await session.execute(REQUEUE_STORIES, {"row_limit": BATCH_ROWS, **asdict(limit)})).all()
+    for generation_id, count, failed in found:
         await session.execute(
-            text("update generation set running = running - :count where id = :generation_id"),
-            {"generation_id": generation_id, "count": count},
+            text("update generation set running = running - :count, failed = failed + :failed where id = :id"),
+            {"id": generation_id, "count": count, "failed": failed},
         )
-    return sum(count for _, count in found)
+    return sum(count for _, count, _ in found)
 
 
 async def requeue_undelivered_completions(session: AsyncSession) -> Sequence[str]:

@@ -143,6 +143,17 @@ FAIL_UNSENT: Final = text("""
     where id = :generation_id
 """)
 
+FAIL_UNSETTLED: Final = text("""
+    with failed as (
+        update story
+        set status = 'failed', failure_class = :failure_class, failure_message = :failure_message,
+            worker_id = null, lease_until = null, finished_at = now()
+        where id = :id and attempt = :attempt and status = 'running'
+        returning generation_id)
+    update generation set running = running - 1, failed = failed + 1
+    from failed where generation.id = failed.generation_id
+""")
+
 
 async def lock_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, LockedAttempt]:
     """Lock calls and their rows (always in the same order: no deadlocks) and return how they stand."""
@@ -161,3 +172,16 @@ async def fail_unsent_stories(session: AsyncSession, generation_id: str, failure
     if failures:
         values = {"generation_id": generation_id, "rows": encode_rows(failures)}
         await session.execute(FAIL_UNSENT, values)
+
+
+async def fail_unsettled_story(
+    session: AsyncSession, story_id: str, attempt: int, *, failure_class: str, failure_message: str
+) -> None:
+    """Fail a row that is ours, and nothing else: its call stays without an outcome, to be settled as unknown."""
+    values = {
+        "id": story_id,
+        "attempt": attempt,
+        "failure_class": failure_class,
+        "failure_message": failure_message,
+    }
+    await session.execute(FAIL_UNSETTLED, values)

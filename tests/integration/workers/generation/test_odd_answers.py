@@ -4,8 +4,10 @@ import asyncio
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from services.workers.generation.work_task import work_generation
+from services.workers.maintenance.lost_attempts import settle_lost_attempts
 from services.workers.process.context import WorkerContext
 from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_script import Script
@@ -100,4 +102,23 @@ async def test_a_defect_of_ours_in_a_call_is_a_result_too(
     assert {(story.status, story.failure_class) for story in stories} == {("failed", "internal_error")}
     assert [attempt.failure_class for attempt in await bench.attempts(run_id)] == ["internal_error"] * 2
     assert len(await bench.ledger(run_id)) == 2
+    await bench.assert_counters_exact(run_id)
+
+
+async def test_an_outcome_that_cannot_be_written_ends_its_row_at_once_and_is_booked_as_unknown(
+    bench: VolumeBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    upstream.default = answer(GOOD)
+    run_id = await bench.add(1, format="chat")
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table attempt add check (outcome in ('sent', 'unknown'))"))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await work_generation(context, run_id)
+    [story] = await bench.stories(run_id)
+    assert (story.status, story.failure_class, story.worker_id) == ("failed", "internal_error", None)
+    assert (len(upstream.calls), (await bench.run(run_id)).status) == (1, "failed")
+    async with bench.database.transaction() as session:
+        await session.execute(text("update attempt set started_at = now() - interval '1 h'"))
+    await settle_lost_attempts(context)
+    assert [attempt.outcome for attempt in await bench.attempts(run_id)] == ["unknown"]
     await bench.assert_counters_exact(run_id)
