@@ -155,6 +155,8 @@ class TrackerSession:
             )
         if not is_ours:
             raise LostRowError(self.claimed.sink)
+        if self.told.step > self.claimed.told_step:
+            await self.hold.note_progress()
 
     async def _load_job(self) -> FineTuningJob:
         async with self.context.database.transaction() as session:

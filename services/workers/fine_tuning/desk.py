@@ -1,9 +1,11 @@
 """The fine-tuning jobs of this process: a coroutine each. A job holds no Celery thread while its provider works."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Self
 
+from services.workers.fine_tuning.give_up.failing import fail_without_provider
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.lease import FINE_TUNING_ROWS
 from services.workers.fine_tuning.running import run_job
@@ -15,7 +17,8 @@ from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob
+from shared.stores.away import STORE_AWAY
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, LostJobError
 
 log = get_logger(__name__)
 
@@ -48,6 +51,17 @@ class FineTuningDesk:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    async def end(self, claimed: ClaimedJob, lease: Lease) -> None:
+        """End a job whose provider is not configured any more, or let it wait."""
+        held = HeldJob(self._context, claimed, None, lease)
+        work = partial(end_without_provider, held)
+        try:
+            await work_while_held(self._context, FINE_TUNING_ROWS, held, lease, work)
+        except STORE_AWAY as error:
+            log.warning("fine_tuning_job_left_to_the_reaper", job=held.id, error=str(error))
+        except Exception:  # a defect of ours: the lease lapses, and the job is taken again, until it is given up
+            log.exception("fine_tuning_job_dropped", job=held.id)
+
     def find_provider(self, provider: Provider) -> FineTuningProvider:
         """Return the process's client of a provider."""
         if provider.name not in self._providers:
@@ -69,6 +83,13 @@ class FineTuningDesk:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def end_without_provider(held: HeldJob, hold: Hold) -> None:
+    """Fail a job whose lease is kept from now on, for want of its provider. Raises nothing when it is lost."""
+    held.hold = hold
+    with suppress(LostJobError):
+        await fail_without_provider(held.context, held.claimed)
 
 
 async def run_kept(held: HeldJob, hold: Hold) -> None:

@@ -20,6 +20,10 @@ MOST_TRIES_OF: Final = {
 """By code. A job that is not there, a model that is not named: a provider may need seconds to know, not hours."""
 
 
+PROVIDER_UNKNOWN: Final = "provider_unknown"
+WORKER_LOST: Final = "worker_lost"
+
+
 class JobFailedError(Exception):
     """The job cannot go on; code, message and param are what its owner sees. `details` become an event each."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.fine_tuning.failures import PROVIDER_UNKNOWN, NotYetError
 from services.workers.fine_tuning.upstream.provider import FineTuningProvider
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease, LostRowError
@@ -21,7 +22,8 @@ class HeldJob:
 
     context: WorkerContext
     claimed: ClaimedJob
-    provider: FineTuningProvider
+    client: FineTuningProvider | None
+    """The provider's; None while it is not configured."""
     lease: Lease
     """The claim's; what counts until the keeper has the job."""
     hold: Hold | None = None
@@ -32,6 +34,13 @@ class HeldJob:
     def id(self) -> str:
         """The job's id."""
         return self.claimed.id
+
+    @property
+    def provider(self) -> FineTuningProvider:
+        """The provider's client. Raises: NotYetError while it is not configured."""
+        if self.client is None:
+            raise NotYetError(PROVIDER_UNKNOWN, "The provider is not configured any more.")
+        return self.client
 
     def hear(self, wish: Wish | None) -> None:
         """Take note of what is wanted now; what is new ends a wait."""
@@ -61,6 +70,11 @@ class HeldJob:
             await self.hold.confirm()
         elif self.lease.is_over:
             raise LostRowError(self.id)
+
+    async def note_progress(self) -> None:
+        """Something that lasts came of this claim."""
+        if self.hold is not None:
+            await self.hold.note_progress()
 
     async def load(self) -> FineTuningJob:
         """Return the row as it is now. Raises: LostJobError when another has the job or it is over."""

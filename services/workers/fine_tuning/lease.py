@@ -1,15 +1,21 @@
 """How fine-tuning jobs are held, and how what is wanted of them is heard."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.fine_tuning.failures import WORKER_LOST, JobFailedError
+from services.workers.fine_tuning.give_up.failing import fail_job
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.leases.row_kind import Lease, RowKind
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import keep_trying
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.stores.db.repositories import reaping
 from shared.stores.db.repositories.fine_tuning_claims import (
+    LostJobError,
     Wish,
     hand_back_jobs,
     read_wishes,
@@ -43,6 +49,17 @@ class FineTuningRows(RowKind[HeldJob, Wish | None]):
         return [
             RunFineTuningJob(job_id=job_id) for job_id in await requeue_undelivered_jobs(session, **reaping.DELIVERY)
         ]
+
+    def name_row(self, row: HeldJob) -> str:
+        return row.id
+
+    def is_claimed_again(self, row: HeldJob) -> bool:
+        return row.claimed.attempt > 1
+
+    async def give_up(self, context: WorkerContext, row: HeldJob, reason: str) -> None:
+        """Fail the job, or send it by way of `give_up`, from its next claim on: its training is looked for there."""
+        with suppress(LostJobError):
+            await keep_trying(lambda: fail_job(row, JobFailedError(WORKER_LOST, reason)), what="give a job up")
 
     def message(self, row: HeldJob) -> RunFineTuningJob:
         return RunFineTuningJob(job_id=row.id)

@@ -55,6 +55,7 @@ async def run_step(held: HeldJob) -> bool:
         await wait_until_due(held, job)
         log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)
         await STEPS[job.step](held)
+        await held.note_progress()
         return not await is_over(held)
     except (LostJobError, LostRowError):
         raise

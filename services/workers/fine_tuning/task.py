@@ -1,7 +1,6 @@
 """The body of `RunFineTuningJob`: claim the job and leave it to the process's desk."""
 
 from services.workers.fine_tuning.desk import FineTuningDesk
-from services.workers.fine_tuning.give_up.failing import fail_without_provider
 from services.workers.leases.row_kind import begin_lease
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
@@ -24,6 +23,6 @@ async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
     log.info("fine_tuning_job_claimed", job=claimed.id, attempt=claimed.attempt)
     provider = context.providers.find(job.provider)
     if provider is None:
-        await fail_without_provider(context, claimed)
+        await desk.end(claimed, lease)
     else:
         desk.take(claimed, provider, lease)

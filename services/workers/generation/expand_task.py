@@ -3,12 +3,14 @@
 import asyncio
 from typing import Final
 
+from services.workers.leases.death_count import DeathCount
+from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.process.context import WorkerContext
-from services.workers.process.store_patience import keep_trying
+from services.workers.process.store_patience import keep_trying, write_patiently
 from shared.contracts.queue.messages import WorkGeneration
 from shared.contracts.recipes.grid import read_grid
 from shared.contracts.recipes.stories import StorySource, build_stories
-from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
+from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order, pause_generation
 from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
 
 CHUNK_ROWS: Final = 1_000
@@ -16,7 +18,24 @@ CHUNK_ROWS: Final = 1_000
 
 
 async def expand_generation(context: WorkerContext, generation_id: str) -> None:
-    """Insert what is missing of a run's rows. Work on it begins with the first chunk."""
+    """Insert what is missing of a run's rows. Work on it begins with the first chunk. A run whose expansion takes its
+    workers with it, or meets a defect of ours, time after time, is paused and says why."""
+    deaths = DeathCount(context.redis, "expansion", generation_id)
+    await deaths.begin()
+    async with deaths.watching():
+        if deaths.count < MOST_DEATHS:
+            await expand(context, generation_id)
+            return
+        reason = say_worker_died(deaths.count, deaths.defect)
+        await write_patiently(
+            context.database,
+            lambda session: pause_generation(session, generation_id, reason),
+            what="pause a generation",
+        )
+
+
+async def expand(context: WorkerContext, generation_id: str) -> None:
+    """Insert chunk by chunk, until all rows are there, or the worker stops."""
     async with context.database.transaction() as session:
         order = await find_work_order(session, generation_id)
         expanded = await find_expanded(session, generation_id) if order else 0

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.generation.slice import GenerationSlice
 from services.workers.leases.deaths import MOST_DEATHS, SUSPECT_DEATHS, say_worker_died
 from services.workers.leases.row_kind import Lease, RowKind
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import write_patiently
 from shared.contracts.queue.messages import ExpandGeneration, Message, WorkGeneration
 from shared.outside.providers.failures import FailureClass
 from shared.stores.db.repositories import reaping
-from shared.stores.db.repositories.generation_progress import RunState, hold_generations
+from shared.stores.db.repositories.generation_progress import RunState, hold_generations, pause_generation
 from shared.stores.db.repositories.story_claims import TakenStory, renew_story_leases
 
 DEATH_LIMIT: Final = reaping.DeathLimit(
@@ -51,6 +53,19 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
         found = await reaping.take_unheld_generations(session, lease_seconds)
         expand: list[Message] = [ExpandGeneration(generation_id=run.id) for run in found if run.needs_expansion]
         return [*expand, *(WorkGeneration(generation_id=run.id) for run in found)]
+
+    def name_row(self, row: GenerationSlice) -> str:
+        return row.run.order.id
+
+    def is_claimed_again(self, row: GenerationSlice) -> bool:
+        return False
+
+    async def give_up(self, context: WorkerContext, row: GenerationSlice, reason: str) -> None:
+        """Pause the run, as for anything that keeps it from going on: its owner sees why, and may resume it."""
+        run_id = row.run.order.id
+        await write_patiently(
+            context.database, lambda session: pause_generation(session, run_id, reason), what="pause a generation"
+        )
 
     def message(self, row: GenerationSlice) -> WorkGeneration:
         return WorkGeneration(generation_id=row.run.order.id)

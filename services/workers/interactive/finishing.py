@@ -40,6 +40,15 @@ async def finish(
     await note_end_published(context, handle.stream_id)
 
 
+async def finish_bare(context: WorkerContext, handle: StreamHandle, error: dict[str, Any]) -> None:
+    """Commit that the row failed, and nothing else. The reaper books its call as unknown and publishes the end."""
+    finished = FinishedText("failed", "", 0, hashlib.sha256(b"").hexdigest(), error=error)
+    try:
+        await commit_finished(context, handle, finished, None)
+    finally:
+        await handle.abandon()
+
+
 async def settle_lost(context: WorkerContext, handle: StreamHandle, call: Call) -> None:
     """Keep the books of a call whose row is another's, or may be: the row stays as it is, and nothing is published."""
 

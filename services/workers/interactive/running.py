@@ -1,8 +1,10 @@
 """A completion while this process works on it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from services.workers.interactive.call import Call
 from services.workers.leases.hold import Hold
@@ -18,6 +20,29 @@ class StopReason(StrEnum):
     """Somebody asked for it."""
     LOST = "lost"
     """The row belongs to a later attempt: nothing may be written any more."""
+
+
+class HeldCompletion(Protocol):
+    """What is kept of every completion that a process holds, whether a call is made for it or not."""
+
+    claimed: ClaimedCompletion
+    handle: StreamHandle
+    checkpointed_chars: int
+    is_advancing: bool
+
+    @property
+    def id(self) -> str:
+        """The row's id, which is the stream's."""
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """Calls on the books that have no outcome yet."""
+
+    def stop(self, reason: StopReason) -> None:
+        """Work on it no more."""
+
+    def checkpoint(self, *, with_text: bool) -> Checkpoint:
+        """Return how far the text has come; without its text if that is stored already."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +67,11 @@ class RunningCompletion:
     def id(self) -> str:
         """The row's id, which is the stream's."""
         return self.claimed.id
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The call under way."""
+        return (self.call,)
 
     async def confirm(self) -> None:
         """Return when the row is surely ours: before a call leaves. Raises: LostRowError when it is lost, or when

@@ -1,7 +1,7 @@
 """The body of `storymill.interactive.run_completion`: claim → stream → commit → end, with retries in between."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from services.workers.interactive.claiming import advance, claim, find_call
 from services.workers.interactive.desk import InteractiveDesk
@@ -22,9 +22,6 @@ from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.completion_claims import ClaimedCompletion
 
-MAX_ATTEMPTS: Final = 30
-"""Claims and calls of one row. A text that has brought down its worker that often is given up."""
-
 log = get_logger(__name__)
 
 
@@ -37,14 +34,20 @@ async def run_completion(context: WorkerContext, completion_id: str) -> None:
         return
     claimed, call = taken
     if claimed.cancel_requested:
-        await finish_without_call(context, claimed, "cancelled")
-    elif claimed.attempt > MAX_ATTEMPTS:
-        await finish_without_call(context, claimed, "failed", give_up_error())
-    elif (call := call or await find_call(context, claimed)) is None:
-        await finish_without_call(context, claimed, "failed", unknown_model_error(claimed))
+        await finish_without_call(context, claimed, lease, "cancelled")
+        return
+    try:
+        call = call or await find_call(context, claimed)
+    except STORE_AWAY:
+        raise
+    except Exception as defect:  # of ours: it would meet the next claim as well
+        log.exception("call_not_planned", stream=claimed.id)
+        await finish_without_call(context, claimed, lease, "failed", LlmError.of_defect(defect).client_error())
+        return
+    if call is None:
+        await finish_without_call(context, claimed, lease, "failed", unknown_model_error(claimed))
     else:
         handle = context.stream_writer.open(claimed.id, claimed.attempt)
-        await handle.begin("worker_lost")
         running = RunningCompletion(claimed, handle, call, lease)
         work = partial(run_kept, context, desk, running)
         # One that is lost still settles its books: its reader is stopped, not its coroutine.
@@ -57,6 +60,7 @@ async def run_kept(context: WorkerContext, desk: InteractiveDesk, running: Runni
     running.hold = hold
     desk.enter(running)
     try:
+        await running.handle.begin("worker_lost")
         await stream_text(context, running)
     except STORE_AWAY:
         await running.handle.abandon()  # or its lease in Redis would be renewed for ever
@@ -131,8 +135,3 @@ def unknown_model_error(claimed: ClaimedCompletion) -> dict[str, Any]:
     """Return the error of a model that no provider serves."""
     message = f"The model '{claimed.model}' does not exist."
     return LlmError(FailureClass.NOT_FOUND, message, code="model_not_found", param="model").client_error()
-
-
-def give_up_error() -> dict[str, Any]:
-    """Return the error of a row that nobody could finish."""
-    return LlmError(FailureClass.SERVER_ERROR, f"Given up after {MAX_ATTEMPTS} attempts.").client_error()

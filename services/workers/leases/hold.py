@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from services.workers.leases.death_count import DeathCount
 from services.workers.leases.row_kind import Lease, LostRowError
 
 
@@ -17,6 +18,8 @@ class Hold:
         self.is_lost = False
         self.on_lost: Callable[[], object] = do_nothing
         """Called once, when the row is lost."""
+        self.deaths: DeathCount | None = None
+        """Claims of the row that came to nothing, once work has begun."""
         self._seconds = lease.seconds
         self._confirmed_at = lease.begun_at
         self._hurry = hurry
@@ -38,6 +41,11 @@ class Hold:
                 raise LostRowError(self.name)
             self._changed.clear()
             await self._changed.wait()
+
+    async def note_progress(self) -> None:
+        """Something that lasts came of this claim: workers that were lost before it count no more."""
+        if self.deaths is not None:
+            await self.deaths.forget()
 
     def note_renewed(self, at: float) -> None:
         """The renewal that began at `at` (`time.monotonic()`) has found the row ours."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.leases.deaths import MOST_DEATHS
 from services.workers.process.context import WorkerContext
 from shared.contracts.queue.messages import Message
 
@@ -46,6 +47,9 @@ class RowKind(Protocol[RowT_contra, Wanted]):
     listen_seconds: ClassVar[float | None] = None
     """How often it wants to hear what is wanted of its rows; None: when leases are renewed, that is often enough."""
 
+    most_deaths: ClassVar[int] = MOST_DEATHS
+    """After so many claims in a row that ended with their worker, or with a defect of ours, a row is given up."""
+
     def key(self, row: RowT_contra) -> Hashable:
         """Return what tells a row *and its attempt* from any other."""
         ...
@@ -69,6 +73,19 @@ class RowKind(Protocol[RowT_contra, Wanted]):
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
         """Free the rows that nobody took or whose lease has lapsed, so many at a time; return their messages, to be
         sent (again) after the commit. For the reaper."""
+        ...
+
+    def name_row(self, row: RowT_contra) -> str:
+        """Return what tells a row from any other, whatever its attempt."""
+        ...
+
+    def is_claimed_again(self, row: RowT_contra) -> bool:
+        """Say whether the row was claimed before, so that it may be one that takes its workers with it. Never, for
+        rows that several workers hold at once: of those only defects are counted."""
+        ...
+
+    async def give_up(self, context: WorkerContext, row: RowT_contra, reason: str) -> None:
+        """End a row that is ours for good, in the fewest words and writes: each claim of it came to nothing."""
         ...
 
     def message(self, row: RowT_contra) -> Message:

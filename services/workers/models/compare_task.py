@@ -14,7 +14,7 @@ from services.workers.models.compared_sides import Side, find_sides
 from services.workers.models.evaluate_task import find_target, record_failure, score_pairs, settle_work
 from services.workers.models.held_out_rows import read_pairs
 from services.workers.models.judging import ask_judge, read_vote
-from services.workers.models.lease import COMPARISON_ROWS
+from services.workers.models.lease import CANNOT_COMPARE, COMPARISON_ROWS
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import CannotScoreError
 from services.workers.process.context import WorkerContext
@@ -27,7 +27,6 @@ from shared.stores.db.repositories import comparisons
 from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
 
 PAIRS_AT_ONCE: Final = 2
-MOST_ATTEMPTS: Final = 5
 
 log = get_logger(__name__)
 
@@ -45,8 +44,6 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
     """Bring a claimed comparison to its end, or to the people who judge it."""
     try:
         calls = await open_calls(context, claimed, hold)
-        if claimed.attempt > MOST_ATTEMPTS:
-            raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
             row = await comparisons.get_comparison(session, claimed.id)
         sides = await find_sides(context, row)
@@ -55,7 +52,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
         if row.request["judge"] != "human":
             await judge_pairs(calls, row.request)
     except CannotScoreError as error:
-        await record_failure(context, claimed, "cannot_compare", error.message)
+        await record_failure(context, claimed, CANNOT_COMPARE, error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
     except (LostRowError, *STORE_AWAY):
@@ -119,6 +116,7 @@ async def work_through(
         async with slots:
             values = await work(pair)
             await settle_work(calls.context, lambda session: write_pair(session, calls.claimed, pair, values))
+            await calls.hold.note_progress()
 
     tasks = [asyncio.create_task(do_one(pair)) for pair in pairs]
     try:

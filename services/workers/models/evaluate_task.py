@@ -10,7 +10,7 @@ from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.models.held_out_rows import Pair, read_pairs
-from services.workers.models.lease import EVALUATION_ROWS
+from services.workers.models.lease import CANNOT_SCORE, EVALUATION_ROWS
 from services.workers.models.paid_calls import PaidCalls, open_calls
 from services.workers.models.scoring import SCORING_BODY, CannotScoreError, TextScore, score_answer
 from services.workers.process.context import WorkerContext
@@ -25,7 +25,6 @@ from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, 
 
 CALLS_AT_ONCE: Final = 4
 """Gentle: scoring shares the provider with people who wait for their stories."""
-MOST_ATTEMPTS: Final = 5
 
 log = get_logger(__name__)
 
@@ -43,14 +42,12 @@ async def evaluate(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> 
     """Bring a claimed evaluation to its end, good or bad."""
     try:
         calls = await open_calls(context, claimed, hold)
-        if claimed.attempt > MOST_ATTEMPTS:
-            raise CannotScoreError(f"given up after {MOST_ATTEMPTS} attempts that all ended with the worker")
         async with context.database.transaction() as session:
             row = await get_evaluation(session, claimed.id)
         pairs = await read_pairs(context, claimed.project_id, row.file_id)
         score = await score_pairs(calls, await find_target(context, row.model), pairs)
     except CannotScoreError as error:
-        await record_failure(context, claimed, "cannot_score", error.message)
+        await record_failure(context, claimed, CANNOT_SCORE, error.message)
     except LlmError as error:
         await record_failure(context, claimed, str(error.failure_class), error.message)
     except (LostRowError, *STORE_AWAY):

@@ -6,25 +6,47 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.leases.row_kind import Lease, RowKind
+from services.workers.leases.row_kind import Lease, LostRowError, RowKind
+from services.workers.models.paid_calls import settle_lost
+from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import write_patiently
 from shared.contracts.queue.messages import CompareModels, EvaluateModel, Message, RemoveModel
+from shared.observability.logs import get_logger
 from shared.stores.db.models import ModelComparison, ModelEvaluation
 from shared.stores.db.repositories import reaping
 from shared.stores.db.repositories.model_claims import (
     ClaimedWork,
     WorkTable,
+    fail_work,
     hand_back_work,
     renew_work,
     requeue_undelivered,
 )
-from shared.stores.db.repositories.model_removal import OwedRemoval, list_owed_removals, put_off_removals
+from shared.stores.db.repositories.model_removal import (
+    OwedRemoval,
+    list_owed_removals,
+    put_off_removals,
+    settle_removal,
+)
+
+CANNOT_SCORE: Final = "cannot_score"
+CANNOT_COMPARE: Final = "cannot_compare"
+"""Codes of evaluations and comparisons that failed for a reason of their own."""
+
+SETTLE_TRIES: Final = 3
+
+log = get_logger(__name__)
 
 
 class ModelWorkRows(RowKind[ClaimedWork, None]):
     """Rows of one of two tables that are worked on alike."""
 
-    def __init__(self, table: WorkTable, make_message: Callable[[str], Message]) -> None:
+    most_deaths: ClassVar[int] = 5
+    """Each pays for its calls again."""
+
+    def __init__(self, table: WorkTable, failure_code: str, make_message: Callable[[str], Message]) -> None:
         self.name = table.__tablename__
+        self._failure_code = failure_code
         self._table = table
         self._make_message = make_message
 
@@ -40,6 +62,19 @@ class ModelWorkRows(RowKind[ClaimedWork, None]):
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
         found = await requeue_undelivered(session, self._table, **reaping.DELIVERY)
         return [self._make_message(row_id) for row_id in found]
+
+    def name_row(self, row: ClaimedWork) -> str:
+        return row.id
+
+    def is_claimed_again(self, row: ClaimedWork) -> bool:
+        return row.attempt > 1
+
+    async def give_up(self, context: WorkerContext, row: ClaimedWork, reason: str) -> None:
+        async def write(session: AsyncSession) -> None:
+            await settle_lost(session, row)
+            await fail_work(session, row, self._failure_code, reason)
+
+        await write_patiently(context.database, write, what="give model work up")
 
     def message(self, row: ClaimedWork) -> Message:
         return self._make_message(row.id)
@@ -66,10 +101,34 @@ class RemovalRows(RowKind[OwedRemoval, datetime]):
         found = await list_owed_removals(session, delay_seconds=reaping.DELIVERY_SECONDS)
         return [RemoveModel(model_id=model_id) for model_id in found]
 
+    def name_row(self, row: OwedRemoval) -> str:
+        return row.id
+
+    def is_claimed_again(self, row: OwedRemoval) -> bool:
+        """The row does not say how often it was claimed."""
+        return True
+
+    async def give_up(self, context: WorkerContext, row: OwedRemoval, reason: str) -> None:
+        log.warning("model_left_at_provider", model=row.name, reason=reason)
+        await end_removal(context, row)
+
     def message(self, row: OwedRemoval) -> RemoveModel:
         return RemoveModel(model_id=row.id)
 
 
-EVALUATION_ROWS: Final = ModelWorkRows(ModelEvaluation, lambda row_id: EvaluateModel(evaluation_id=row_id))
-COMPARISON_ROWS: Final = ModelWorkRows(ModelComparison, lambda row_id: CompareModels(comparison_id=row_id))
+async def end_removal(context: WorkerContext, owed: OwedRemoval) -> None:
+    """Record that nothing is owed any more. A renewal may come in between, and change what our claim is known by.
+    Raises: LostRowError when the removal is another worker's."""
+    for _ in range(SETTLE_TRIES):
+        if await write_patiently(context.database, lambda session: settle_removal(session, owed), what="end a removal"):
+            return
+    raise LostRowError(owed.name)
+
+
+EVALUATION_ROWS: Final = ModelWorkRows(
+    ModelEvaluation, CANNOT_SCORE, lambda row_id: EvaluateModel(evaluation_id=row_id)
+)
+COMPARISON_ROWS: Final = ModelWorkRows(
+    ModelComparison, CANNOT_COMPARE, lambda row_id: CompareModels(comparison_id=row_id)
+)
 REMOVAL_ROWS: Final = RemovalRows()

@@ -5,7 +5,7 @@ from typing import Final
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
-from services.workers.models.lease import REMOVAL_ROWS
+from services.workers.models.lease import REMOVAL_ROWS, end_removal
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
@@ -15,7 +15,6 @@ from shared.stores.db.repositories.model_removal import (
     RETRY_SECONDS,
     OwedRemoval,
     put_off_removals,
-    settle_removal,
     take_removal,
 )
 
@@ -51,5 +50,5 @@ async def remove(context: WorkerContext, owed: OwedRemoval, hold: Hold) -> None:
                 )
                 return
             log.warning("model_left_at_provider", model=owed.name, reason=error.message)
-    await write_patiently(context.database, lambda session: settle_removal(session, owed.id), what="removal")
+    await end_removal(context, owed)
     log.info("model_removed", model=owed.name)

@@ -25,6 +25,7 @@ from shared.stores.objects.object_store import StoredObject
 ROWS_AT_ONCE: Final = 5_000
 TRAINING: Final = "fine-tune"
 REPORT: Final = "user_data"
+CRASHED: Final = "preparation_crashed"
 
 log = get_logger(__name__)
 
@@ -148,6 +149,11 @@ async def record_failure(
         log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
         return
     log.info("dataset_failed", dataset=claimed.id, code=error["code"])
+
+
+def describe_crash(message: str) -> dict[str, Any]:
+    """Return the error of a preparation that ended without an outcome."""
+    return {"code": CRASHED, "message": message, "line": None, "column": None}
 
 
 async def add_file(

@@ -15,15 +15,12 @@ from services.workers.leases.working import work_while_held
 from services.workers.preparing.fetching import FetchedSource, fetch_sources
 from services.workers.preparing.fetching_tokenizer import fetch_tokenizer
 from services.workers.preparing.lease import DATASET_ROWS
-from services.workers.preparing.recording import record_failure, record_outcome
+from services.workers.preparing.recording import CRASHED, record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
 from services.workers.process.context import WorkerContext
 from shared.contracts.storable import decode_text
 from shared.observability.logs import get_logger
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_dataset
-
-MOST_ATTEMPTS: Final = 5
-"""A dataset that took so many workers with it is not tried again."""
 
 LOGGED_BYTES: Final = 4_000
 """Of what a crashed preparation said last."""
@@ -36,7 +33,7 @@ log = get_logger(__name__)
 class CrashedPreparationError(DatasetError):
     """The preparing process ended without an outcome (killed for its memory, or a defect of ours)."""
 
-    code = "preparation_crashed"
+    code = CRASHED
 
 
 async def prepare_dataset(context: WorkerContext, dataset_id: str) -> None:
@@ -54,10 +51,6 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
     await asyncio.to_thread(sweep_folders)
     with open_work_folder() as folder:
         try:
-            if claimed.attempt > MOST_ATTEMPTS:
-                raise CrashedPreparationError(
-                    f"Given up after {MOST_ATTEMPTS} attempts that all ended with the worker."
-                )
             sources = await fetch_sources(context, claimed, folder)
             tokenizer = await fetch_tokenizer(context, claimed.request["model"], folder)
             make_order(claimed, sources, tokenizer).write(folder)

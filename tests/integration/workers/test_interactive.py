@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from services.workers.interactive.desk import InteractiveDesk
-from services.workers.interactive.task import MAX_ATTEMPTS, run_completion
+from services.workers.interactive.lease import COMPLETION_ROWS
+from services.workers.interactive.task import run_completion
+from services.workers.leases.death_count import DeathCount
+from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
@@ -257,11 +260,16 @@ async def test_a_text_that_brings_its_workers_down_is_given_up(
 ) -> None:
     [row_id] = await bench.add("毒")
     async with bench.database.transaction() as session:
-        await session.execute(text("update completion set attempt = :attempt"), {"attempt": MAX_ATTEMPTS})
+        await session.execute(text("update completion set attempt = :attempt"), {"attempt": MOST_DEATHS})
+    await context.catalog.list_models()
+    for _ in range(MOST_DEATHS):
+        await DeathCount(context.redis, COMPLETION_ROWS.name, row_id).begin()
     await run_completion(context, row_id)
     row = await bench.row(row_id)
     assert row.error is not None
     assert (row.status, row.error["status"]) == ("failed", 502)
+    assert row.error["message"] == say_worker_died(MOST_DEATHS)
+    assert all(attempt.spent_usd == 0 for attempt in await bench.attempts(row_id)), "its last call has not left"
     assert not upstream.calls
     await bench.assert_stream_equals_row(row)
 
@@ -449,3 +457,31 @@ async def test_an_end_that_cannot_be_written_is_written_without_what_is_in_its_w
     assert (attempt.outcome, attempt.failure_class) == ("failed", "internal_error")
     assert len(await bench.ledger(row_id)) == 1
     await bench.assert_stream_equals_row(row)
+
+
+async def test_an_end_that_cannot_be_written_with_its_books_is_written_bare_and_not_paid_again(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table attempt add check (outcome in ('sent', 'unknown'))"))
+    [row_id] = await bench.add("说")
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.text, row.error["code"], len(upstream.calls)) == ("failed", "", "internal_error", 1)
+    [attempt] = await bench.attempts(row_id)
+    assert attempt.outcome == "sent", "the reaper books it as unknown"
+
+
+async def test_a_row_of_a_model_that_nobody_serves_ends_though_its_stream_cannot_begin(
+    bench: InteractiveBench, context: WorkerContext
+) -> None:
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table completion add check (text = '' or status <> 'failed')"))
+    [row_id] = await bench.add("说", model="unknown-1")
+    async with bench.database.transaction() as session:
+        await session.execute(text("update completion set text = '从前'"))
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["code"]) == ("failed", "model_not_found")

@@ -71,6 +71,8 @@ class Follower:
         if is_final or events or checkpoints or upstream != self._last or self._wishes.settle(upstream):
             await self._store(Snapshot(upstream, events, checkpoints))
             self._feed.note_stored(events)
+            if events:
+                await self._held.note_progress()
             self._known_checkpoints |= {identify(item) for item in checkpoints}
             self._last = upstream
         if upstream.status == "validating_files":

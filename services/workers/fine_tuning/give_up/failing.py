@@ -5,7 +5,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.ending import Ending, end_job
-from services.workers.fine_tuning.failures import JobFailedError, NotYetError, judge
+from services.workers.fine_tuning.failures import (
+    PROVIDER_UNKNOWN,
+    WORKER_LOST,
+    JobFailedError,
+    NotYetError,
+    judge,
+)
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
@@ -17,7 +23,8 @@ from shared.stores.db.repositories.training_books import find_training_start
 
 GIVE_UP: Final = "give_up"
 """The step's name on the row."""
-PROVIDER_UNKNOWN: Final = "provider_unknown"
+BETWEEN_CALLS: Final = frozenset({PROVIDER_UNKNOWN, WORKER_LOST})
+"""Reasons to give up that say nothing about the call that makes the job: it may have left before."""
 
 log = get_logger(__name__)
 
@@ -65,7 +72,7 @@ async def may_be_training(session: AsyncSession, job: FineTuningJob, code: str) 
     or a call that makes the job may have reached it. A first call that was refused has made nothing."""
     if job.step == "create":
         is_asked = await find_training_start(session, job.id) is not None
-        return is_asked and (job.tries > 0 or code == PROVIDER_UNKNOWN)
+        return is_asked and (job.tries > 0 or code in BETWEEN_CALLS)
     return job.step == "follow"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.workers.fine_tuning.create.made_jobs import cancel_one, find_made
-from services.workers.fine_tuning.failures import NotYetError, is_gone
+from services.workers.fine_tuning.failures import WORKER_LOST, NotYetError, is_gone
 from services.workers.fine_tuning.follow.pace import Pace
 from services.workers.fine_tuning.give_up.failing import end_given_up, name_training
 from services.workers.fine_tuning.held_job import HeldJob
@@ -19,8 +19,8 @@ from shared.stores.db.repositories.fine_tuning_claims import forget_failures
 from shared.stores.db.repositories.fine_tuning_steps import write_columns
 
 NOT_STARTED: Final = frozenset(FINE_TUNING_JOB.workable) - {"running"}
-UNCERTAIN: Final = frozenset({"timeout", "cut_connection", "server_error", "malformed", "internal_error"})
-"""Failures of a call that makes a job, after which it may have been made, or may still be."""
+UNCERTAIN: Final = frozenset({"timeout", "cut_connection", "server_error", "malformed", "internal_error", WORKER_LOST})
+"""Failures after which a job may have been made, or may still be."""
 NO_LISTING: Final = frozenset({FailureClass.NOT_FOUND, FailureClass.INVALID_REQUEST})
 
 

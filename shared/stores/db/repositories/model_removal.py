@@ -59,9 +59,16 @@ async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], s
     return dict.fromkeys(await session.scalars(statement), due_at)
 
 
-async def settle_removal(session: AsyncSession, model_id: str) -> None:
-    """Record that nothing is owed any more."""
-    await session.execute(update(Model).where(Model.id == model_id).values(removal_due_at=None))
+async def settle_removal(session: AsyncSession, removal: OwedRemoval) -> bool:
+    """Record that nothing is owed any more; False when the removal is not ours any more."""
+    keys = [(removal.id, known) for known in removal.due_ats]
+    statement = (
+        update(Model)
+        .where(tuple_(Model.id, Model.removal_due_at).in_(keys))
+        .values(removal_due_at=None)
+        .returning(Model.id)
+    )
+    return await session.scalar(statement) is not None
 
 
 async def list_owed_removals(session: AsyncSession, *, delay_seconds: int) -> list[str]:

@@ -64,6 +64,15 @@ class NoteRows(RowKind[Note, str | None]):
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
         return []
 
+    def name_row(self, row: Note) -> str:
+        return row.id
+
+    def is_claimed_again(self, row: Note) -> bool:
+        return row.attempt > 1
+
+    async def give_up(self, context: WorkerContext, row: Note, reason: str) -> None:
+        """Nothing to write."""
+
     def message(self, row: Note) -> Message:
         return DeliverOutbox()
 
