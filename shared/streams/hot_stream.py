@@ -189,6 +189,9 @@ class HotStream:
             except STORE_AWAY as error:
                 log.warning("stream_log_unread", stream=self.stream_id, error=str(error))
                 self.start_row_look()
+            except Exception:  # a defect of ours: the row has the text, too
+                log.exception("stream_log_unread", stream=self.stream_id)
+                self.start_row_look()
 
     async def _read_log(self) -> None:
         await self._sources.feed.subscribe(live_channel(self.stream_id))

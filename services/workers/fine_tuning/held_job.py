@@ -12,6 +12,7 @@ from services.workers.fine_tuning.upstream.provider import FineTuningProvider
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease, LostRowError
 from services.workers.process.context import WorkerContext
+from services.workers.process.store_patience import TimeoutCount
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
 
@@ -28,6 +29,8 @@ class HeldJob:
     """The claim's; what counts until the keeper has the job."""
     hold: Hold | None = None
     wish: Wish | None = None
+    timeouts: TimeoutCount = field(default_factory=TimeoutCount)
+    """Of statements, in a row."""
     _called: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

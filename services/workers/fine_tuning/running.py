@@ -13,6 +13,7 @@ from services.workers.fine_tuning.register.step import register_result
 from services.workers.fine_tuning.results.step import fetch_results
 from services.workers.fine_tuning.upload.step import upload_files
 from services.workers.leases.row_kind import LostRowError
+from services.workers.process.store_patience import StuckStatementError
 from shared.clock import utc_now
 from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
@@ -56,6 +57,7 @@ async def run_step(held: HeldJob) -> bool:
         log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)
         await STEPS[job.step](held)
         await held.note_progress()
+        held.timeouts.note()
         return not await is_over(held)
     except (LostJobError, LostRowError):
         raise
@@ -126,7 +128,12 @@ async def settle_defect(held: HeldJob, defect: Exception) -> bool:
 
 
 async def wait_for_store(held: HeldJob, error: Exception) -> bool:
-    """Pause before the next try of a step whose store was away; there is more to do."""
+    """Pause before the next try of a step whose store was away; there is more to do. A statement that runs into its
+    time limit too often is a failure of the step."""
     log.warning("fine_tuning_store_away", job=held.id, error=str(error))
+    try:
+        held.timeouts.note(error)
+    except StuckStatementError as stuck:
+        return await settle_failure(held, stuck)
     await held.wait(STORE_PAUSE_SECONDS)
     return True

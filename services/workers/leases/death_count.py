@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from services.workers.leases.row_kind import LostRowError
 from shared.contracts.storable import decode_text
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import STORE_AWAY, StatementTimeoutError
 
 REMEMBER_SECONDS: Final = 24 * 3600
 """Claims further apart than this are not in a row."""
@@ -58,6 +58,9 @@ class DeathCount:
         """Do the work of the claim inside: what it ends with says whether the claim counts."""
         try:
             yield
+        except StatementTimeoutError as error:  # it may be this row's statement that takes too long
+            await self._note_defect(error)
+            raise
         except (LostRowError, *STORE_AWAY):
             await self._take_back()
             raise

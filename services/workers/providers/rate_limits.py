@@ -128,6 +128,9 @@ class RateLimits:
                     return await self._reserve_in_redis(limits, rows)
             except (*STORE_AWAY, TimeoutError) as error:
                 self._give_redis_a_rest(error)
+            except Exception as defect:  # of ours: the run goes on as without Redis
+                log.exception("limits_not_reserved")
+                self._give_redis_a_rest(defect)
         return self._own.reserve(limits, rows, self._workers_seen)
 
     async def adjust(self, limits: Sequence[RateLimit], units: Sequence[int]) -> None:

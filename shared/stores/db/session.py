@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from shared.contracts.storable import encode_storable_json
 from shared.settings import Settings
-from shared.stores.away import STORE_AWAY, StoreAwayError, is_away, is_read_only
+from shared.stores.away import STORE_AWAY, is_away, is_read_only, tell_postgres_away
 from shared.stores.db.parameters import send_storable_texts
 from shared.stores.db.server_settings import apply_server_settings, driver_options
 
@@ -87,7 +87,7 @@ def translating() -> Iterator[None]:
         yield
     except Exception as error:
         if is_away(error) and not isinstance(error, STORE_AWAY):
-            raise StoreAwayError(error) from error
+            raise tell_postgres_away(error) from error
         raise
 
 

@@ -70,6 +70,8 @@ class JobWatch:
                 await self._look()
             except STORE_AWAY as error:
                 log.warning("jobs_not_looked_at", error=str(error))
+            except Exception:  # a defect of ours must not end the looking
+                log.exception("jobs_not_looked_at")
             await asyncio.sleep(self._interval_seconds)
 
     async def _look(self) -> None:
