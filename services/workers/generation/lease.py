@@ -28,6 +28,7 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
 
     name: ClassVar[str] = "generation"
     listen_seconds: ClassVar[float | None] = 0.5
+    is_shared: ClassVar[bool] = True
 
     def key(self, row: GenerationSlice) -> Hashable:
         return row.run.order.id
@@ -58,7 +59,7 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
         return row.run.order.id
 
     def is_claimed_again(self, row: GenerationSlice) -> bool:
-        return False
+        return True
 
     async def give_up(self, context: WorkerContext, row: GenerationSlice, reason: str) -> None:
         """Pause the run, as for anything that keeps it from going on: its owner sees why, and may resume it."""

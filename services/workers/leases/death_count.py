@@ -1,8 +1,8 @@
 """How many claims of a row, one after the other, came to nothing: each ended with its worker, or a defect of ours.
 
 Kept in Redis, from a row's second claim on: raised when the work begins, taken back when the row is handed back or lost
-or a store is away, and forgotten with anything that lasts. If Redis loses it, it begins anew. Stories are counted from
-the books instead: each of their claims is a call."""
+or a store is away, and forgotten with anything that lasts. Of rows that several workers hold at once only defects are
+counted. If Redis loses it, it begins anew. Stories are counted from the books: each of their claims is a call."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -49,6 +49,8 @@ class RowKind(Protocol[RowT_contra, Wanted]):
 
     most_deaths: ClassVar[int] = MOST_DEATHS
     """After so many claims in a row that ended with their worker, or with a defect of ours, a row is given up."""
+    is_shared: ClassVar[bool] = False
+    """Whether several workers may hold one row at once: then only claims that ended with a defect are counted."""
 
     def key(self, row: RowT_contra) -> Hashable:
         """Return what tells a row *and its attempt* from any other."""
@@ -80,8 +82,8 @@ class RowKind(Protocol[RowT_contra, Wanted]):
         ...
 
     def is_claimed_again(self, row: RowT_contra) -> bool:
-        """Say whether the row was claimed before, so that it may be one that takes its workers with it. Never, for
-        rows that several workers hold at once: of those only defects are counted."""
+        """Say whether the row was claimed before, so that it may be one that takes its workers with it: first claims
+        are not counted, and cost nothing."""
         ...
 
     async def give_up(self, context: WorkerContext, row: RowT_contra, reason: str) -> None:

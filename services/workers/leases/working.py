@@ -61,10 +61,13 @@ async def work_counted(
     """Do `work`, or give the row up when too many claims of it came to nothing. Raises: what either raises."""
     deaths = DeathCount(context.redis, kind.name, kind.name_row(row))
     hold.deaths = deaths
-    await deaths.begin(counts=kind.is_claimed_again(row))
+    if kind.is_shared or kind.is_claimed_again(row):
+        await deaths.begin(counts=not kind.is_shared)
     async with deaths.watching():
         if deaths.count < kind.most_deaths:
             await work(hold)
+            if hold.is_lost:  # what it has settled is its books: the row's count is another's
+                raise LostRowError(hold.name)
             return
         reason = say_worker_died(deaths.count, deaths.defect)
         log.error("row_given_up", kind=kind.name, row=hold.name, reason=reason)
