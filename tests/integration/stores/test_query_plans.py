@@ -9,6 +9,7 @@ import pytest_asyncio
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.generation.lease import DEATH_LIMIT
 from shared.settings import Settings
 from shared.stores.db.models import FineTuningJob, Model, ModelComparison, ModelEvaluation
 from shared.stores.db.repositories import (
@@ -108,7 +109,7 @@ ASKED: dict[str, Ask] = {
     "claim of a dataset": lambda s: dataset_claims.claim_dataset(s, f"ds_{ROW}", "w", 10),
     "due deliveries": lambda s: outbox.claim_due(s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10),
     "any due delivery": outbox.is_any_due,
-    "reaper: stories": reaping.requeue_lapsed_stories,
+    "reaper: stories": lambda s: reaping.requeue_lapsed_stories(s, DEATH_LIMIT),
     "reaper: texts": reaping.requeue_undelivered_completions,
     "reaper: runs": lambda s: reaping.take_unheld_generations(s, 10),
     "reaper: cancelled runs": reaping.cancel_stories_of_cancelled_runs,
