@@ -56,7 +56,7 @@ class LoopWatch(threading.Thread):
             late = time.monotonic() - turned_at - SAMPLE_SECONDS
             if late > BLOCKED_SECONDS and turned_at != told_of:
                 told_of = turned_at
-                log.warning("loop_blocked", milliseconds=round(late * 1000), stack=self._describe_stack())
+                log.warning("loop_blocked", milliseconds=round(late * 1000), at=self._describe_stack())
 
     def _describe_stack(self) -> list[str]:
         frame = sys._current_frames().get(self._loop_thread)

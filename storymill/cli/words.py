@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from storymill.client.statuses import FINE_TUNING_FINAL
+
 UNIT_NAMES: Final = {
     "input": "input, per million tokens",
     "cached_input": "cached input, per million tokens",
@@ -107,5 +109,5 @@ def describe_wish(verb: str, status: str) -> str:
     reached, until_then = WISHES[verb]
     if status == reached:
         return status
-    over = status in {"succeeded", "failed", "cancelled"}
+    over = status in FINE_TUNING_FINAL
     return describe_state(status) if over else until_then

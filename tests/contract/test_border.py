@@ -23,8 +23,10 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
     "services/preparation/reading/json_array.py": "looks for bytes that are no text in a client's file",
     "services/preparation/reading/json_lines.py": "shows the bytes of a line that is no text",
     "services/preparation/reading/plain_text.py": "shows the bytes of a line that is no text",
+    "services/preparation/reading/plausibility.py": "tells letters from signs",
     "services/preparation/reading/source_file.py": "looks at a sample to tell the form of a file",
     "services/preparation/reading/text_encoding.py": "looks at a sample to tell its encoding",
+    "services/preparation/reading/workbook_cells.py": "joins halves of characters that a workbook's escapes wrote",
     "services/preparation/tokenizers/model_view.py": "what a tokenizer gives for a part of a character",
     "shared/auth/keys.py": "hashes whatever a client sends as its key",
     "shared/auth/tickets.py": "hashes whatever a client sends as its ticket",
@@ -33,6 +35,8 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
 MAY_PARSE = {
     "shared/outside/prices/schema.py": "price files, TOML of ours and of the operator",
     "shared/outside/providers/configuration.py": "the operator's settings, TOML",
+    "shared/outside/providers/connection_settings.py": "the operator's settings, as JSON has them",
+    "shared/outside/providers/toml_lines.py": "the operator's settings, TOML",
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",
     "services/workers/fine_tuning/upload/training_rows.py": "rows of files that clients upload",
@@ -42,6 +46,8 @@ MAY_PARSE = {
     "services/workers/preparing/recording.py": "a file that our own child process wrote",
     "services/workers/preparing/task.py": "a file that our own child process wrote",
     "services/workers/preparing/version_identity.py": "a file that we wrote",
+    "services/workers/providers/dialect_store.py": "what our workers wrote to Redis",
+    "services/workers/providers/health.py": "what our workers wrote to Redis",
 }
 PARSERS = frozenset({"loads", "model_validate_json", "raw_decode", "reader", "DictReader"})
 MAY_CUT = {

@@ -15,6 +15,7 @@ from services.workers.preparing.fetching import FetchedSource, fetch_sources
 from services.workers.preparing.recording import record_failure, record_outcome
 from services.workers.preparing.work_folders import open_work_folder, sweep_folders
 from services.workers.process.context import WorkerContext
+from shared.contracts.storable import cut_text
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset
 from shared.texts.encodings import OwnTokenizerFile
 
@@ -51,7 +52,12 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
 
 def describe(error: DatasetError) -> dict[str, Any]:
     """Return an error as the dataset shows it."""
-    return {"code": error.code, "message": cut(error.message), "line": error.line, "column": error.column}
+    return {
+        "code": error.code,
+        "message": cut_text(error.message, LONGEST_MESSAGE),
+        "line": error.line,
+        "column": error.column,
+    }
 
 
 def make_order(
@@ -78,13 +84,8 @@ def make_order(
 def read_error(folder: Path, sources: list[FetchedSource]) -> tuple[dict[str, Any], dict[str, Path]]:
     """Return what the process said about a source or rows that cannot be used, and the copies that it made."""
     error: dict[str, Any] = orjson.loads((folder / ERROR_FILE).read_bytes())
-    error["message"] = cut(error["message"])
+    error["message"] = cut_text(error["message"], LONGEST_MESSAGE)
     copies: dict[str, Path] = {name: Path(error.pop(name)) for name in COPIES if name in error}
     if "source" in error:
         error["file"] = sources[error.pop("source")].origins.file_id
     return error, copies
-
-
-def cut(message: str) -> str:
-    """Return a message that is short enough to be shown."""
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …"

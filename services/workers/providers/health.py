@@ -29,7 +29,7 @@ LONGEST_PAUSE_SECONDS: Final = 4.0
 PROBE_LEASE_SECONDS: Final = 10.0
 """A process that dies while it probes holds the others up for so long. Renewed while the probe is under way."""
 FIRST_TRY_AGAIN_SECONDS: Final = 5.0
-FINGERPRINT_CHARACTERS: Final = 16
+FINGERPRINT_DIGITS: Final = 16
 
 log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ Changed = Callable[["ProviderHealth"], Awaitable[None]]
 
 def fingerprint(provider: Provider) -> str:
     """Return what tells keys apart without telling them: a new key begins with a clean slate."""
-    return hashlib.sha256((provider.api_key or "").encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
+    return hashlib.sha256((provider.api_key or "").encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 class ProviderHealth:
