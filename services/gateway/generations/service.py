@@ -100,7 +100,7 @@ async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) ->
 async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> Run:
     """Queue a run's failed rows again; a run that was over goes on.
 
-    Raises: ConflictError when it was cancelled, or no such row failed; NotFoundError for a run of nobody or of others."""
+    Raises: ConflictError when it was cancelled or no such row failed; NotFoundError when the caller has no such run."""
     run, _, _ = await get_run(gateway, caller, generation_id)
     async with gateway.database.transaction() as session:
         count = await generations.retry_failed_stories(session, run.id, failure_class)
