@@ -68,9 +68,10 @@ def check_field_name(name: str) -> str:
 def check_json(value: Any) -> Any:
     """Return a value. Raises: ValueError for a date or time of TOML, which JSON does not know."""
     try:
-        return orjson.loads(orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME))
-    except (TypeError, ValueError) as error:
+        orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError as error:
         raise ValueError(f"not a value of JSON: {error}") from error
+    return value
 
 
 HeaderName = Annotated[str, AfterValidator(check_header_name)]
