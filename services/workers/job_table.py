@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from services.workers.deliveries.deliver_task import deliver_outbox
 from services.workers.deliveries.lease import TRACKER_ROWS, WEBHOOK_ROWS
-from services.workers.deliveries.tracker_desk import tell_tracker
-from services.workers.deliveries.webhook_desk import deliver_outbox
+from services.workers.deliveries.tell_task import tell_tracker
 from services.workers.fine_tuning.lease import FINE_TUNING_ROWS
 from services.workers.fine_tuning.task import run_fine_tuning_job
 from services.workers.generation.expand_task import expand_generation
@@ -17,9 +17,9 @@ from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.task import run_completion
 from services.workers.leases.row_kind import RowKind
-from services.workers.maintenance.orphan_objects import sweep_objects
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.store_watch import StoreWatch
+from services.workers.maintenance.sweep_task import sweep_objects
 from services.workers.models.compare_task import compare_models
 from services.workers.models.evaluate_task import evaluate_model
 from services.workers.models.lease import COMPARISON_ROWS, EVALUATION_ROWS, REMOVAL_ROWS

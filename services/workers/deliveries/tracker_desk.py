@@ -128,9 +128,3 @@ async def record_failure(context: WorkerContext, claimed: ClaimedRun, error: str
             wait = min(FIRST_WAIT_SECONDS * 2 ** min(tries - 1, 10), LONGEST_WAIT_SECONDS)
             await leave_run(session, claimed, error=error, tries=tries, wait_seconds=wait)
     log.warning("tracker_failed", job=claimed.job_id, sink=claimed.sink, tries=tries, error=error)
-
-
-async def tell_tracker(context: WorkerContext, job_id: str, sink: str) -> None:
-    """The body of `TellTracker`: give the run a place at the desk, and hold no thread while the job goes on."""
-    desk = await context.part(TrackerDesk)
-    desk.take(job_id, sink)

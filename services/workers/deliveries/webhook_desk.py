@@ -133,9 +133,3 @@ async def try_send(sender: WebhookSender, delivery: DueDelivery) -> tuple[str | 
     if status == GONE:
         return error, None
     return error, plan_retry(tries, delivery.age_seconds, read_retry_after(retry_after))
-
-
-async def deliver_outbox(context: WorkerContext) -> None:
-    """The body of `DeliverOutbox`: wake the desk, and hold no thread while targets think."""
-    desk = await context.part(WebhookDesk)
-    desk.wake()

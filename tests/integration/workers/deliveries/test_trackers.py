@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.workers.deliveries.tracker_desk import tell_tracker
+from services.workers.deliveries.tell_task import tell_tracker
 from shared.stores.db.repositories.tracker_runs import SINKS
 from storymill.launcher.ports import find_free_port
 from tests.integration.workers.deliveries.conftest import Trackers, open_trackers

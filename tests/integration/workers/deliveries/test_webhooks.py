@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select, update
 
+from services.workers.deliveries.deliver_task import deliver_outbox
 from services.workers.deliveries.lease import WEBHOOK_ROWS
-from services.workers.deliveries.webhook_desk import deliver_outbox
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.clock import utc_now

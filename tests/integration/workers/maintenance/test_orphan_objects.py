@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.maintenance.orphan_objects import ORPHAN_SECONDS, sweep_objects
+from services.workers.maintenance.sweep_task import ORPHAN_SECONDS, sweep_objects
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
