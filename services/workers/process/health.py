@@ -4,7 +4,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.workers.process.context import WorkerContext
-from shared.http.health import ALIVE, probe_stores
+from shared.http.health import ALIVE, describe_readiness, probe_stores
 
 
 class HealthServer:
@@ -35,10 +35,8 @@ class HealthServer:
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         context = self._context
         stores = await probe_stores({"postgres": context.database.ping, "redis": context.redis.ping})
-        checks = {**stores, "running": not context.stopping.is_set()}
-        ready = all(checks.values())
-        body = {"status": "ready" if ready else "unavailable", "checks": checks}
-        return web.json_response(body, status=200 if ready else 503)
+        body, status = describe_readiness(stores, ["stopping"] if context.stopping.is_set() else [])
+        return web.json_response(body, status=status)
 
     async def _answer_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
