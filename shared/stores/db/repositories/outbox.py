@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
 from shared.clock import unix_seconds, utc_now
+from shared.contracts.statuses import WEBHOOK_DELIVERY
 from shared.stores.db.models import Outbox, WebhookEndpoint
 from shared.stores.db.recordset import HELD
 from shared.stores.db.repositories.pages import Page, fetch_page
 
-DUE: Final = "due"
-DELIVERED: Final = "delivered"
-GIVEN_UP: Final = "given_up"
+(DUE,) = WEBHOOK_DELIVERY.workable
+DELIVERED, GIVEN_UP = WEBHOOK_DELIVERY.final
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.statuses import TRACKER_RUN
 from shared.contracts.storable import encode_storable_json
 from shared.stores.db.models import FineTuningJob, FineTuningMetric, TrackerRun
 
+(OPEN,) = TRACKER_RUN.workable
+COMPLETE, GIVEN_UP = TRACKER_RUN.final
 SINKS: Final = ("wandb", "mlflow", "trackio", "tensorboard")
 
 REDELIVERY_SECONDS: Final = 30
@@ -96,7 +99,7 @@ async def open_tracker_runs(
     for sink in defaults:
         wanted.setdefault(sink, {})
     if wanted:
-        rows = [{"job_id": job_id, "sink": sink, "config": config, "status": "open"} for sink, config in wanted.items()]
+        rows = [{"job_id": job_id, "sink": sink, "config": config, "status": OPEN} for sink, config in wanted.items()]
         await session.execute(insert(TrackerRun).on_conflict_do_nothing(), rows)
     return list(wanted)
 
@@ -148,7 +151,7 @@ async def note_told(
 
 async def complete_run(session: AsyncSession, claimed: ClaimedRun) -> bool:
     """The tracker knows everything; False when the run is not ours any more."""
-    return await is_written(session, LEAVE, claimed, status="complete", error=None, tries=0, wait_seconds=0)
+    return await is_written(session, LEAVE, claimed, status=COMPLETE, error=None, tries=0, wait_seconds=0)
 
 
 async def leave_run(
@@ -161,13 +164,13 @@ async def leave_run(
 ) -> bool:
     """Let go of a run that is to go on after `wait_seconds`; False when it is not ours any more. Without an error of
     this time the last one stays until a step is told."""
-    values = {"status": "open", "error": error, "tries": tries, "wait_seconds": wait_seconds}
+    values = {"status": OPEN, "error": error, "tries": tries, "wait_seconds": wait_seconds}
     return await is_written(session, LEAVE, claimed, **values)
 
 
 async def give_up_run(session: AsyncSession, claimed: ClaimedRun, error: str, tries: int) -> bool:
     """Tell this tracker no more; False when the run is not ours any more."""
-    return await is_written(session, LEAVE, claimed, status="given_up", error=error, tries=tries, wait_seconds=0)
+    return await is_written(session, LEAVE, claimed, status=GIVEN_UP, error=error, tries=tries, wait_seconds=0)
 
 
 async def count_failure(session: AsyncSession, claimed: ClaimedRun) -> int:
