@@ -1,1 +1,2 @@
-"""The processes of Storymill, one folder each. No service imports another."""
+"""The processes of Storymill, one folder each, and the preparation of datasets, which the workers use. No process
+imports another."""

@@ -1,1 +1,1 @@
-"""Contracts between two services, and the adapters to stores and the outside. Imports no service."""
+"""What two services use and nothing else: contracts, and adapters to stores and the outside. Imports no service."""

@@ -1,1 +1,1 @@
-"""Celery workers: generation, datasets, fine-tune orchestration, maintenance."""
+"""The workers: Celery processes that carry out the jobs of the table in `job_table.py`, a folder for each kind."""

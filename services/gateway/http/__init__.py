@@ -1,1 +1,1 @@
-"""What every resource of the gateway shares: keyed routes, request bodies, errors, idempotency, event streams."""
+"""What every resource of the gateway shares: keyed routes, request bodies, idempotency, answers of events."""

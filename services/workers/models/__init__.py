@@ -1,1 +1,1 @@
-"""Tuned models after their job: contract, replay of older rows, evaluation, comparison, removal."""
+"""Tuned models after their job: evaluated on held-out rows, compared with another, removed at their provider."""

@@ -1,1 +1,1 @@
-"""What calls and trainings cost: the price book, estimates, actuals, break-even. Knows no database."""
+"""What calls and trainings cost: the price book, estimates, actuals. Knows no database."""

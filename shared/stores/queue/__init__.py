@@ -1,1 +1,1 @@
-"""The Celery queues: their names, the messages on them, and how to send one."""
+"""The Celery application, and how a message is sent through it. What the messages are stands in the contracts."""
