@@ -16,7 +16,7 @@ from storymill.launcher.errors import AlreadyRunningError, NotRunningError
 from storymill.launcher.foreground import run_mill
 from storymill.launcher.leftovers import end_leftovers
 from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT, UpOptions
-from storymill.launcher.snapshot import Snapshot, find_running
+from storymill.launcher.snapshot import MillSnapshot, find_running
 from storymill.launcher.state_dir import find_state_dir, lock_state_dir
 from storymill.launcher.status_report import StatusReport, make_report
 
@@ -67,7 +67,7 @@ def up(
     is_announced = False
     with MillDisplay(console) as display:
 
-        def show(snapshot: Snapshot) -> None:
+        def show(snapshot: MillSnapshot) -> None:
             nonlocal is_announced
             display.show(snapshot)
             if snapshot.phase == "ready" and not is_announced:
@@ -105,7 +105,7 @@ def supervise(
         run_mill(options, display.show)
 
 
-def print_addresses(snapshot: Snapshot, state_dir: Path, seconds: float, *, detached: bool) -> None:
+def print_addresses(snapshot: MillSnapshot, state_dir: Path, seconds: float, *, detached: bool) -> None:
     """Say where the mill is and how to use it."""
     credentials_file = find_state_dir(state_dir).credentials_file
     read_key = f"import json; print(json.load(open('{credentials_file}'))['api_key'])"

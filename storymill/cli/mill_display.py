@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from storymill.launcher.snapshot import ProcessStatus, Snapshot
+from storymill.launcher.snapshot import MillSnapshot, ProcessStatus
 
 MARKS = {"ready": ("●", "green"), "done": ("●", "green"), "restarting": ("●", "red"), "stopped": ("○", "dim")}
 BAR_WIDTH = 24
@@ -33,7 +33,7 @@ class MillDisplay:
     ) -> None:
         self._end_live()
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: MillSnapshot) -> None:
         """Show the snapshot."""
         if self._live is not None and snapshot.phase == "starting":
             self._show_live(self._live, snapshot)
@@ -44,14 +44,14 @@ class MillDisplay:
             self._console.print("Stopping …")
         self._last_phase = snapshot.phase
 
-    def _show_live(self, live: Live, snapshot: Snapshot) -> None:
+    def _show_live(self, live: Live, snapshot: MillSnapshot) -> None:
         if not self._is_live:
             live.start()
             self._is_live = True
         live.update(render_processes(snapshot), refresh=True)
         self._last_states = read_states(snapshot)
 
-    def _end_live(self, snapshot: Snapshot | None = None) -> None:
+    def _end_live(self, snapshot: MillSnapshot | None = None) -> None:
         if self._live is None or not self._is_live:
             return
         if snapshot is not None:
@@ -59,7 +59,7 @@ class MillDisplay:
         self._live.stop()
         self._is_live = False
 
-    def _print_changes(self, snapshot: Snapshot) -> None:
+    def _print_changes(self, snapshot: MillSnapshot) -> None:
         states = read_states(snapshot)
         if not self._last_states and snapshot.phase == "ready":
             # Met a mill that runs already (`down`): what is ready is no news.
@@ -71,7 +71,7 @@ class MillDisplay:
         self._last_states = states
 
 
-def read_states(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
+def read_states(snapshot: MillSnapshot) -> dict[str, tuple[str, str]]:
     """Return what a line about each process would say. Messages that only count up are left out."""
     return {
         status.name: (status.state, status.message if status.state == "restarting" else "")
@@ -79,14 +79,14 @@ def read_states(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
     }
 
 
-def is_worth_a_line(snapshot: Snapshot, state: str) -> bool:
+def is_worth_a_line(snapshot: MillSnapshot, state: str) -> bool:
     """Leave out what is only on its way to something else."""
     if snapshot.phase in {"stopping", "stopped"}:
         return False
     return state not in {"waiting", "starting", "stopping", "stopped"}
 
 
-def render_processes(snapshot: Snapshot) -> RenderableType:
+def render_processes(snapshot: MillSnapshot) -> RenderableType:
     """Draw one line per process, with a bar where it tells its progress."""
     table = Table.grid(padding=(0, 2))
     for status in snapshot.processes:

@@ -9,7 +9,7 @@ from storymill.launcher.errors import AlreadyRunningError, LauncherError, NotRun
 from storymill.launcher.log_file import read_tail
 from storymill.launcher.options import UpOptions
 from storymill.launcher.ports import claim_port
-from storymill.launcher.snapshot import Snapshot, find_running, find_snapshot
+from storymill.launcher.snapshot import MillSnapshot, find_running, find_snapshot
 from storymill.launcher.state_dir import StateDir, is_locked, open_state_dir
 
 POLL_SECONDS = 0.1
@@ -17,7 +17,7 @@ POLL_SECONDS = 0.1
 STOP_TIMEOUT_SECONDS = 120.0
 
 
-def start_detached(options: UpOptions, on_change: Callable[[Snapshot], None]) -> Snapshot:
+def start_detached(options: UpOptions, on_change: Callable[[MillSnapshot], None]) -> MillSnapshot:
     """Start a supervisor in a session of its own and return once everything is ready.
 
     Raises: LauncherError with the supervisor's own words when the start fails.
@@ -40,8 +40,8 @@ def start_detached(options: UpOptions, on_change: Callable[[Snapshot], None]) ->
 
 
 def follow_start(
-    state: StateDir, supervisor: "subprocess.Popen[bytes]", on_change: Callable[[Snapshot], None]
-) -> Snapshot:
+    state: StateDir, supervisor: "subprocess.Popen[bytes]", on_change: Callable[[MillSnapshot], None]
+) -> MillSnapshot:
     """Pass the supervisor's snapshots on until it is ready or has failed."""
     while True:
         exit_code = supervisor.poll()
@@ -60,7 +60,7 @@ def follow_start(
 
 
 def stop_running(
-    state: StateDir, on_change: Callable[[Snapshot], None], timeout_seconds: float = STOP_TIMEOUT_SECONDS
+    state: StateDir, on_change: Callable[[MillSnapshot], None], timeout_seconds: float = STOP_TIMEOUT_SECONDS
 ) -> None:
     """Ask the supervisor to stop and wait until it is gone.
 

@@ -8,12 +8,12 @@ from storymill.launcher.atomic_file import explain_write_failure
 from storymill.launcher.leftovers import end_leftovers
 from storymill.launcher.mill import plan_mill
 from storymill.launcher.options import UpOptions
-from storymill.launcher.snapshot import Snapshot
+from storymill.launcher.snapshot import MillSnapshot
 from storymill.launcher.state_dir import lock_state_dir, open_state_dir
 from storymill.launcher.supervisor import Supervisor
 
 
-def run_mill(options: UpOptions, on_change: Callable[[Snapshot], None]) -> None:
+def run_mill(options: UpOptions, on_change: Callable[[MillSnapshot], None]) -> None:
     """Start the mill and return after it was asked to stop and has.
 
     Raises: LauncherError when it cannot be started; nothing is left running then.

@@ -47,7 +47,7 @@ class ProcessStatus(BaseModel):
     progress: float | None = None
 
 
-class Snapshot(BaseModel):
+class MillSnapshot(BaseModel):
     """The whole mill at one moment."""
 
     phase: Phase
@@ -58,21 +58,21 @@ class Snapshot(BaseModel):
     processes: list[ProcessStatus] = []
 
 
-def write_snapshot(state: StateDir, snapshot: Snapshot) -> None:
+def write_snapshot(state: StateDir, snapshot: MillSnapshot) -> None:
     """Publish the snapshot to the other commands."""
     text = snapshot.model_dump_json(indent=2) + "\n"
     write_file(state.snapshot_file, text, is_lasting=False)  # after a power cut nothing of it is true
 
 
-def find_snapshot(state: StateDir) -> Snapshot | None:
+def find_snapshot(state: StateDir) -> MillSnapshot | None:
     """Return the last snapshot that a launcher left here, running or not."""
     try:
-        return Snapshot.model_validate_json(state.snapshot_file.read_text())
+        return MillSnapshot.model_validate_json(state.snapshot_file.read_text())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def find_running(state: StateDir) -> Snapshot | None:
+def find_running(state: StateDir) -> MillSnapshot | None:
     """Return the snapshot of the launcher that runs here now, or None."""
     snapshot = find_snapshot(state)
     return snapshot if snapshot is not None and snapshot.supervisor.find() is not None else None

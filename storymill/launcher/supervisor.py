@@ -10,7 +10,7 @@ from storymill.launcher.log_file import rotate_if_large
 from storymill.launcher.managed_process import ManagedProcess
 from storymill.launcher.plan import Plan, Step
 from storymill.launcher.process_spec import ProcessSpec
-from storymill.launcher.snapshot import Phase, ProcessIdentity, ProcessStatus, Snapshot, write_snapshot
+from storymill.launcher.snapshot import MillSnapshot, Phase, ProcessIdentity, ProcessStatus, write_snapshot
 from storymill.launcher.state_dir import StateDir
 
 ROTATE_EVERY_SECONDS = 30.0
@@ -20,7 +20,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Supervisor:
     """One run of a mill. Create it inside the event loop of the main thread: signals arrive there."""
 
-    def __init__(self, plan: Plan, state: StateDir, on_change: Callable[[Snapshot], None]) -> None:
+    def __init__(self, plan: Plan, state: StateDir, on_change: Callable[[MillSnapshot], None]) -> None:
         self._plan = plan
         self._state = state
         self._on_change = on_change
@@ -119,11 +119,11 @@ class Supervisor:
         self._message = message
         self._publish()
 
-    def take_snapshot(self) -> Snapshot:
+    def take_snapshot(self) -> MillSnapshot:
         """Describe the mill as it is now."""
         stores = [process.status for group in self._stores for process in group]
         services = [process.status for group in self._services for process in group]
-        return Snapshot(
+        return MillSnapshot(
             phase=self._phase,
             supervisor=self._identity,
             gateway_url=self._plan.gateway_url,

@@ -6,7 +6,7 @@ from typing import IO, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.gateway.files.upload import Upload
+from services.gateway.files.upload import UploadedForm
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -23,7 +23,7 @@ PUT_TRIES: Final = 3
 Row = TypeVar("Row")
 
 
-async def keep_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, upload: Upload) -> File:
+async def keep_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, upload: UploadedForm) -> File:
     """Store the bytes, then record the file."""
     if claim.subject_id is not None:
         return await get_file(gateway, caller, claim.subject_id)

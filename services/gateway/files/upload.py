@@ -19,7 +19,7 @@ MAX_FIELDS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadedForm:
     """A form that was read; `content` stands at its beginning."""
 
     filename: str
@@ -28,7 +28,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def open_upload(request: Request) -> AsyncIterator[Upload]:
+async def open_upload(request: Request) -> AsyncIterator[UploadedForm]:
     """Yield the form; its spool is gone afterwards. Raises: InvalidRequestError that names what is missing."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise InvalidRequestError("Send the file as a form: 'Content-Type: multipart/form-data'.", param="file")
@@ -40,7 +40,7 @@ async def open_upload(request: Request) -> AsyncIterator[Upload]:
             raise InvalidRequestError("file: it is empty.", param="file")
         if not isinstance(purpose, str) or purpose not in PURPOSES:
             raise InvalidRequestError(f"purpose: give one of {', '.join(PURPOSES)}.", param="purpose")
-        yield Upload(check_name(file.filename), purpose, file.file)
+        yield UploadedForm(check_name(file.filename), purpose, file.file)
 
 
 def check_name(name: str | None) -> str:

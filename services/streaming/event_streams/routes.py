@@ -1,4 +1,4 @@
-"""The route of the event stream: credentials, cursor, then an `EventStream`."""
+"""The route of the event stream: credentials, cursor, then an `ViewerEvents`."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from services.streaming.access import get_stored_text, identify
-from services.streaming.event_streams.event_stream import EventStream
+from services.streaming.event_streams.viewer_events import ViewerEvents
 from services.streaming.origins import is_allowed_origin
 from services.streaming.wiring import Streaming
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
@@ -38,7 +38,7 @@ async def watch_stream(
     if stored.is_final and cursor == stored.to_end().cursor:
         return Response(status_code=204, headers=allow_origin(origin))
     viewer = await streaming.hub.attach(stream_id, cursor, stored=stored)
-    return EventStream(viewer, streaming.clients, streaming.settings.slow_seconds, allow_origin(origin))
+    return ViewerEvents(viewer, streaming.clients, streaming.settings.slow_seconds, allow_origin(origin))
 
 
 def read_cursor(text: str | None) -> Cursor:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import psutil
 
-from storymill.launcher.snapshot import ProcessStatus, Snapshot, find_snapshot
+from storymill.launcher.snapshot import MillSnapshot, ProcessStatus, find_snapshot
 from storymill.launcher.state_dir import find_state_dir
 from tests.support.stack import PROJECT_ROOT, wait_until
 
@@ -44,10 +44,10 @@ class MillProcess:
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=PROJECT_ROOT)
 
-    def wait_phase(self, phase: str) -> Snapshot:
+    def wait_phase(self, phase: str) -> MillSnapshot:
         """Wait until the supervisor says that it is in this phase."""
 
-        def find() -> Snapshot | None:
+        def find() -> MillSnapshot | None:
             snapshot = find_snapshot(self.state)
             is_ours = snapshot is not None and self.process is not None and snapshot.supervisor.pid == self.process.pid
             return snapshot if is_ours and snapshot is not None and snapshot.phase == phase else None

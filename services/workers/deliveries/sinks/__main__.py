@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Order, Sink
+from services.workers.deliveries.sinks.protocol import JobEnd, RunOrder, Sink
 
 LONGEST_SECONDS: Final = 600
 SINKS: Final = {
@@ -37,7 +37,7 @@ class SinkServer:
             module, kind = SINKS[self._name]
             # Only the tracker that is wanted needs to be installed.
             sink_class: type[Sink] = getattr(import_module(module), kind)
-            self._sink = sink_class.open(Order(**{**given, "folder": Path(given["folder"])}))
+            self._sink = sink_class.open(RunOrder(**{**given, "folder": Path(given["folder"])}))
             return {"opened": self._sink.run_ref}
         assert self._sink is not None
         if "rows" in order:

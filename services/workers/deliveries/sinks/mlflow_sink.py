@@ -4,7 +4,7 @@ takes the same point (key, time, step, value) twice as one."""
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
 
 # We own the retries; a server that is away should say so soon. Folders are all that a single machine needs.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -30,7 +30,7 @@ class MlflowSink:
         self.run_ref = run_ref
 
     @classmethod
-    def open(cls, order: Order) -> Self:
+    def open(cls, order: RunOrder) -> Self:
         """Find the job's run, or make it."""
         client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or order.folder.absolute().as_uri())
         experiment = find_experiment(client, order.settings.get("experiment") or "storymill")
@@ -71,7 +71,7 @@ def find_experiment(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
-def find_run(client: MlflowClient, experiment: str, order: Order) -> str | None:
+def find_run(client: MlflowClient, experiment: str, order: RunOrder) -> str | None:
     """Return the run that an earlier try made for the job. The tag finds the one whose maker died before telling."""
     if order.run_ref is not None:
         try:

@@ -10,7 +10,7 @@ NOT_MEASURED = ("step", "time")
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOrder:
     """The run to be opened, or gone on with."""
 
     job_id: str
@@ -45,7 +45,7 @@ class Sink(Protocol):
     run_ref: str
 
     @classmethod
-    def open(cls, order: Order) -> Self:
+    def open(cls, order: RunOrder) -> Self:
         """Open the run of a job, or go on with it: a job has one run, whatever happened in between."""
         ...
 

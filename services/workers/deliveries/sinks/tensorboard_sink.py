@@ -11,7 +11,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar, text
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
 
 
 class TensorBoardSink:
@@ -22,7 +22,7 @@ class TensorBoardSink:
         self.run_ref = str(folder)
 
     @classmethod
-    def open(cls, order: Order) -> Self:
+    def open(cls, order: RunOrder) -> Self:
         """Begin an event file. What an earlier one holds after the last safe step comes again here, and TensorBoard
         drops it there."""
         folder = order.folder / name_folder(order)
@@ -62,7 +62,7 @@ class TensorBoardSink:
         self._write(Event(summary=text(tag, shown), step=0, wall_time=time.time()))
 
 
-def name_folder(order: Order) -> str:
+def name_folder(order: RunOrder) -> str:
     """Return the folder of a job: its name, made safe, and always its id."""
     name = re.sub(r"[^\w.\-]+", "-", order.name).strip(".-")
     return order.job_id if name in {"", order.job_id} else f"{name}-{order.job_id}"

@@ -4,7 +4,7 @@ It writes in the background, so rows are safe when the run is finished; after a 
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
 
 
 class TrackioSink:
@@ -15,7 +15,7 @@ class TrackioSink:
         self.run_ref = str(run.name)
 
     @classmethod
-    def open(cls, order: Order) -> Self:
+    def open(cls, order: RunOrder) -> Self:
         """Open the run, or go on with it."""
         order.folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("TRACKIO_DIR", str(order.folder))

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import wandb
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Order, Row, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
 
 INIT_SECONDS = 30
 
@@ -21,7 +21,7 @@ class WandbSink:
         self.run_ref = str(run.id)
 
     @classmethod
-    def open(cls, order: Order) -> Self:
+    def open(cls, order: RunOrder) -> Self:
         """Open the run, or a further part of it."""
         order.folder.mkdir(parents=True, exist_ok=True)
         run = wandb.init(

@@ -22,7 +22,7 @@ BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Poll:
     """A job at its provider, and what was not known of it before. Events are in the order of the story."""
 
     job: UpstreamJob
@@ -57,15 +57,15 @@ def explain_wish(job: FineTuningJob) -> str:
     return "asked for by a client"
 
 
-async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: Snapshot) -> None:
+async def record_poll(session: AsyncSession, job: FineTuningJob, poll: Poll) -> None:
     """Write all that a poll brought, except the end; the job's row is locked by this transaction."""
-    upstream = snapshot.job
-    metrics = [metric for event in snapshot.events if (metric := read_metric(event.data)) is not None]
+    upstream = poll.job
+    metrics = [metric for event in poll.events if (metric := read_metric(event.data)) is not None]
     if upstream.status not in FINE_TUNING_JOB.repeatable:
         await enter_status(session, job, "running" if upstream.status == "succeeded" else upstream.status)
-    await append_events(session, job.id, [copy_event(event) for event in snapshot.events])
+    await append_events(session, job.id, [copy_event(event) for event in poll.events])
     await record_metrics(session, job.id, metrics)
-    await record_checkpoints(session, job.id, [copy_checkpoint(item) for item in snapshot.checkpoints])
+    await record_checkpoints(session, job.id, [copy_checkpoint(item) for item in poll.checkpoints])
     elapsed = [metric.elapsed_tokens for metric in metrics if metric.elapsed_tokens is not None]
     known = [count for count in (upstream.trained_tokens, job.trained_tokens, *elapsed) if count is not None]
     trained_tokens = max(known) if known else None
@@ -78,7 +78,7 @@ async def record_snapshot(session: AsyncSession, job: FineTuningJob, snapshot: S
         trained_tokens=trained_tokens,
         cost_usd=find_cost(job, trained_tokens, utc_now()) if job.started_at else job.cost_usd,
     )
-    await append_events(session, job.id, await find_alarms(session, job.id, snapshot.events))
+    await append_events(session, job.id, await find_alarms(session, job.id, poll.events))
     if upstream.status == "running":
         await hold_budget(session, job)
 

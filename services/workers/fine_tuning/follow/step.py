@@ -8,7 +8,7 @@ from services.workers.fine_tuning.ending import Ending, end_job
 from services.workers.fine_tuning.failures import JobFailedError, NotYetError, is_gone
 from services.workers.fine_tuning.follow.event_feed import EventFeed
 from services.workers.fine_tuning.follow.pace import Pace
-from services.workers.fine_tuning.follow.progress import Snapshot, record_snapshot
+from services.workers.fine_tuning.follow.progress import Poll, record_poll
 from services.workers.fine_tuning.follow.wishes import Wishes
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamJob
@@ -69,7 +69,7 @@ class Follower:
             raise
         self._pace.note(upstream.status, is_quiet=not events)
         if is_final or events or checkpoints or upstream != self._last or self._wishes.settle(upstream):
-            await self._store(Snapshot(upstream, events, checkpoints))
+            await self._store(Poll(upstream, events, checkpoints))
             self._feed.note_stored(events)
             self._known_checkpoints |= {identify(item) for item in checkpoints}
             self._last = upstream
@@ -85,10 +85,10 @@ class Follower:
         found = await self._held.provider.list_checkpoints(self._upstream_id)
         return [item for item in found if identify(item) not in self._known_checkpoints]
 
-    async def _store(self, snapshot: Snapshot) -> None:
-        upstream = snapshot.job
+    async def _store(self, poll: Poll) -> None:
+        upstream = poll.job
         async with self._held.writing() as (session, job):
-            await record_snapshot(session, job, snapshot)
+            await record_poll(session, job, poll)
             if self._wishes.settle(upstream):
                 await forget_wish(session, job)
                 self._held.wish = None

@@ -14,7 +14,9 @@ from shared.stores.db.models.fine_tuning import (
 from shared.stores.db.models.generation import Attempt, Generation, LedgerEntry, Story
 from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
-from shared.stores.db.models.model import (
+from shared.stores.db.models.recipe import Recipe, RecipeVersion
+from shared.stores.db.models.tenancy import ApiKey, Project
+from shared.stores.db.models.tuned_model import (
     ComparisonPair,
     Model,
     ModelAlias,
@@ -22,8 +24,6 @@ from shared.stores.db.models.model import (
     ModelComparison,
     ModelEvaluation,
 )
-from shared.stores.db.models.recipe import Recipe, RecipeVersion
-from shared.stores.db.models.tenancy import ApiKey, Project
 
 __all__ = [
     "ApiKey",

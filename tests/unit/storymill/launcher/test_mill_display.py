@@ -6,11 +6,11 @@ import os
 from rich.console import Console
 
 from storymill.cli.mill_display import MillDisplay
-from storymill.launcher.snapshot import Phase, ProcessIdentity, ProcessStatus, Snapshot
+from storymill.launcher.snapshot import MillSnapshot, Phase, ProcessIdentity, ProcessStatus
 
 
-def make_snapshot(phase: Phase, *processes: ProcessStatus) -> Snapshot:
-    return Snapshot(
+def make_snapshot(phase: Phase, *processes: ProcessStatus) -> MillSnapshot:
+    return MillSnapshot(
         phase=phase,
         supervisor=ProcessIdentity.of(os.getpid()),
         gateway_url="http://127.0.0.1:8000",
@@ -19,7 +19,7 @@ def make_snapshot(phase: Phase, *processes: ProcessStatus) -> Snapshot:
     )
 
 
-def show_all(snapshots: list[Snapshot], *, terminal: bool) -> str:
+def show_all(snapshots: list[MillSnapshot], *, terminal: bool) -> str:
     output = io.StringIO()
     with MillDisplay(Console(file=output, force_terminal=terminal, width=100)) as display:
         for snapshot in snapshots:

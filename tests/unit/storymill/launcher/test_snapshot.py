@@ -5,9 +5,9 @@ from pathlib import Path
 
 from storymill.launcher.leftovers import find_leftovers
 from storymill.launcher.snapshot import (
+    MillSnapshot,
     ProcessIdentity,
     ProcessStatus,
-    Snapshot,
     find_running,
     find_snapshot,
     write_snapshot,
@@ -15,8 +15,8 @@ from storymill.launcher.snapshot import (
 from storymill.launcher.state_dir import open_state_dir
 
 
-def make_snapshot(supervisor: ProcessIdentity, child: ProcessIdentity) -> Snapshot:
-    return Snapshot(
+def make_snapshot(supervisor: ProcessIdentity, child: ProcessIdentity) -> MillSnapshot:
+    return MillSnapshot(
         phase="ready",
         supervisor=supervisor,
         gateway_url="http://127.0.0.1:8000",

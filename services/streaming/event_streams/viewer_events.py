@@ -19,7 +19,7 @@ HEARTBEAT: Final = format_comment("hb")
 RECONNECT: Final = b"retry: 1000\n\n"
 
 
-class EventStream(EventAnswer):
+class ViewerEvents(EventAnswer):
     """Sends what the viewer gets until the end of the stream, or until the client goes or must go. One that goes may
     come back with its last event id."""
 
