@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.workers.fine_tuning.results.result_table import parse_result_table
+from services.workers.fine_tuning.upstream.result_file import parse_result_table
 from services.workers.fine_tuning.upstream.wire import parse_job, read_body, read_checkpoint, read_event
 from services.workers.generation.story_call import find_fault
 from services.workers.models.scoring import CannotScoreError, score_answer

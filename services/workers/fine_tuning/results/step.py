@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.failures import MOST_TRIES_OF, NotYetError, is_gone
 from services.workers.fine_tuning.held_job import HeldJob
-from services.workers.fine_tuning.results.result_table import parse_result_table, write_result_table
+from services.workers.fine_tuning.results.result_table import write_result_table
+from services.workers.fine_tuning.upstream.result_file import parse_result_table
 from services.workers.process.object_rows import Stored, write_with_objects
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
