@@ -45,6 +45,8 @@ class Settings(BaseSettings):
 
     webhook_allow_private: bool = False
     """Whether webhooks may go to private, loopback and link-local addresses, and over plain http."""
+    webhook_proxy_guards: bool = False
+    """Whether the proxy refuses private addresses by itself: names of webhooks behind it are not looked up then."""
     trackers: Annotated[tuple[Tracker, ...], NoDecode] = ()
     """Experiment trackers that every fine-tuning job is told to, by name and comma: `wandb,tensorboard`."""
 

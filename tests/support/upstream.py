@@ -6,6 +6,7 @@ It keeps its own log of calls, so that a test can hold our books against the oth
 import argparse
 import asyncio
 import json
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class ScriptedUpstream:
         self.model_gate: asyncio.Event | None = None
         """Their answers wait for it."""
         self.most_in_flight = 0
+        self.tls: ssl.SSLContext | None = None
+        """Set before the start: speak TLS."""
         self._in_flight = 0
         self._port = port
         self._queue: deque[Script] = deque()
@@ -69,7 +72,12 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         """Base URL, ending in `/v1`."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self._port}/v1"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
 
     def queue(self, *scripts: Script) -> None:
         """The next calls follow these scripts, one each."""
@@ -89,7 +97,7 @@ class ScriptedUpstream:
         app.router.add_post("/v1/chat/completions", self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=4096)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=4096, ssl_context=self.tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
 

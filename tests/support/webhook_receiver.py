@@ -1,6 +1,7 @@
 """A webhook target: a real HTTP server that keeps what comes and answers as it is told."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +38,7 @@ class WebhookReceiver:
     url: str = ""
     gate: asyncio.Event | None = None
     """Answers wait for it."""
+    tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         self._released = asyncio.Event()
@@ -44,7 +46,7 @@ class WebhookReceiver:
         app.router.add_post("/{path:.*}", self._receive)
         self._runner = web.AppRunner(app, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self

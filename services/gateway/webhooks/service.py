@@ -29,7 +29,7 @@ async def add_endpoint(
     gateway: Gateway, caller: Principal, claim: KeyClaim, request: EndpointRequest
 ) -> WebhookEndpoint:
     """Register an endpoint. Raises: BadTargetError, PrivateTargetError, InvalidRequestError when there are too many."""
-    await check_target(request.url, allow_private=gateway.settings.webhook_allow_private)
+    await require_good_target(gateway, request.url)
     async with gateway.database.transaction() as session:
         await take_turn(session, caller.project_id, "webhook endpoints")
         if await webhook_endpoints.count_endpoints(session, caller.project_id) >= MOST_ENDPOINTS:
@@ -67,7 +67,7 @@ async def change_endpoint(
     """Change what is given. Raises: NotFoundError when the project has none such, BadTargetError for a URL that no
     webhook can have, PrivateTargetError for one on our networks."""
     if change.url is not None:
-        await check_target(change.url, allow_private=gateway.settings.webhook_allow_private)
+        await require_good_target(gateway, change.url)
     async with gateway.database.transaction() as session:
         endpoint = await require_endpoint(session, caller, endpoint_id)
         await webhook_endpoints.change_endpoint(session, endpoint, change.model_dump(exclude_none=True))
@@ -99,7 +99,9 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
     endpoint = await get_endpoint(gateway, caller, endpoint_id)
     event_id = ids.new_id(ids.WEBHOOK_EVENT)
     payload = outbox.build_event(event_id, event_type, {"id": SAMPLE_ID})
-    sender = WebhookSender.open(allow_private=gateway.settings.webhook_allow_private)
+    sender = WebhookSender.open(
+        allow_private=gateway.settings.webhook_allow_private, proxy_guards=gateway.settings.webhook_proxy_guards
+    )
     try:
         status, _ = await sender.send(endpoint.url, event_id, payload, [endpoint.signing_secret])
     except UndeliveredError as error:
@@ -107,6 +109,13 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
     finally:
         await sender.close()
     return status
+
+
+async def require_good_target(gateway: Gateway, url: str) -> None:
+    """Pass when the operator allows webhooks to go there. Raises: BadTargetError for a URL that no webhook can have,
+    PrivateTargetError for one on our networks."""
+    settings = gateway.settings
+    await check_target(url, allow_private=settings.webhook_allow_private, proxy_guards=settings.webhook_proxy_guards)
 
 
 async def list_deliveries(

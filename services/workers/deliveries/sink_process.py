@@ -17,7 +17,9 @@ from shared.errors import StorymillError
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[3]
 ANSWER_BYTES: Final = 1 << 20
 LONGEST_ERROR_CHARACTERS: Final = 500
-PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+THIS_MACHINE: Final = "localhost,127.0.0.1,::1"
+"""No proxy leads here; our own clients know it, the trackers' do not all."""
 PASSED_NAMES: Final = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", *PROXIES})
 PASSED_PREFIXES: Final = ("WANDB_", "MLFLOW_", "TRACKIO_", "HF_", "SSL_CERT_", "REQUESTS_CA_", "DATABRICKS_")
 """The trackers' own settings and keys. Our database, our provider's key stay with us."""
@@ -122,4 +124,9 @@ def build_environment() -> dict[str, str]:
     passed = {
         name: value for name, value in os.environ.items() if name in PASSED_NAMES or name.startswith(PASSED_PREFIXES)
     }
+    if any(name in passed for name in PROXIES):
+        exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        passed["no_proxy"] = passed["NO_PROXY"] = f"{exceptions},{THIS_MACHINE}" if exceptions else THIS_MACHINE
+    if trusted := os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        passed.setdefault("REQUESTS_CA_BUNDLE", trusted)  # the library `requests` does not know the other two names
     return {**passed, "PYTHONPATH": str(PROJECT_ROOT), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}

@@ -34,7 +34,10 @@ class WebhookDesk:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
-        self._sender = WebhookSender.open(allow_private=context.settings.webhook_allow_private)
+        settings = context.settings
+        self._sender = WebhookSender.open(
+            allow_private=settings.webhook_allow_private, proxy_guards=settings.webhook_proxy_guards
+        )
         self._wanted = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._of_endpoint: Counter[str] = Counter()

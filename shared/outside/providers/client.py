@@ -1,4 +1,4 @@
-"""The OpenAI protocol over one aiohttp session: whole answers and token streams, for the workers.
+"""The OpenAI protocol over one HTTP session: whole answers and token streams, for the workers.
 
 Speaks the wire directly (an eighth of the CPU of the SDK per call). It never retries: the worker decides.
 """
@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from shared.outside.network.clients import OutgoingHttp
 from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answer, request_id
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import ListedModel, read_model_list
@@ -35,7 +36,7 @@ class LlmClient:
     """One per process; all calls share its connections."""
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        self._http: OutgoingHttp | None = None
 
     async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Ask for a whole answer. `target.model` replaces the body's model.
@@ -74,36 +75,29 @@ class LlmClient:
 
     async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
         """Return what lies at `path` below the provider's base URL. Raises: LlmError, also for any status but 200."""
+        return await self._ask(provider, "GET", f"{provider.base_url}{path}", timeout_seconds)
+
+    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
+        """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
+        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
+        await self._ask(target.provider, "DELETE", URL(url, encoded=True), timeout_seconds)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._http is not None:
+            await self._http.close()
+
+    async def _ask(self, provider: Provider, method: str, url: URL | str, timeout_seconds: float) -> bytes:
+        """Return the body of an answer to a small question. Raises: LlmError, also for any status but 200."""
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
-                self._open_session().get(
-                    f"{provider.base_url}{path}", headers=build_headers(provider), allow_redirects=False
-                ) as response,
+                await self._open_http().request(method, url, **describe_way(provider)) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
             raise error_from_response(response.status, raw, response.headers)
         return raw
-
-    async def delete_model(self, target: Target, timeout_seconds: float) -> None:
-        """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
-        url = f"{target.provider.base_url}/models/{quote(target.model, safe=':')}"
-        with translated_failures():
-            async with (
-                asyncio.timeout(timeout_seconds),
-                self._open_session().delete(
-                    URL(url, encoded=True), headers=build_headers(target.provider), allow_redirects=False
-                ) as response,
-            ):
-                raw = await response.read()
-        if response.status != 200:
-            raise error_from_response(response.status, raw, response.headers)
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
 
     @asynccontextmanager
     async def _post(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -111,11 +105,11 @@ class LlmClient:
         provider, data = target.provider, encode_request(body)
         with translated_failures():
             async with asyncio.timeout(provider.first_byte_timeout_seconds if body["stream"] else None):
-                response = await self._open_session().post(
+                response = await self._open_http().request(
+                    "POST",
                     provider.base_url + PATHS[kind],
                     data=data,
-                    headers=build_headers(provider),
-                    allow_redirects=False,
+                    **describe_way(provider),
                     timeout=aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS),
                 )
         try:
@@ -128,17 +122,12 @@ class LlmClient:
             # Not `release`: that may leave the socket open, and the provider writing on at our cost.
             response.close()
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS),
-            )
-        return self._session
+        if self._http is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+            self._http = OutgoingHttp.open(timeout, limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
+        return self._http
 
 
 async def read_to_end(response: aiohttp.ClientResponse) -> None:
@@ -147,6 +136,11 @@ async def read_to_end(response: aiohttp.ClientResponse) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             while await response.content.readany():
                 pass
+
+
+def describe_way(provider: Provider) -> dict[str, Any]:
+    """Return what every request to a provider goes with."""
+    return {"headers": build_headers(provider), "direct": provider.is_neighbour}
 
 
 def build_headers(provider: Provider) -> dict[str, str]:

@@ -93,6 +93,8 @@ class Provider:
     """Fields of `Capabilities` that differ from the table's."""
     prices_dir: Path | None = field(default=None, repr=False, compare=False)
     """The installation's own price files, which go before the built-in ones."""
+    is_neighbour: bool = False
+    """One of this installation's own processes: no proxy leads to it."""
 
     def claims(self, model: str) -> bool:
         """Say whether one of the configured patterns matches `model`."""
@@ -207,7 +209,7 @@ def list_builtin(settings: Settings) -> list[Provider]:
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     if settings.upstream_url:
         return [Provider(UPSTREAM, settings.upstream_url.rstrip("/"), key)]
-    engine = [Provider(ENGINE, settings.engine_url.rstrip("/"))] if settings.engine_url else []
+    engine = [Provider(ENGINE, settings.engine_url.rstrip("/"), is_neighbour=True)] if settings.engine_url else []
     openai = [Provider(OPENAI, OPENAI_BASE_URL, key, models=OPENAI_MODELS)] if key else []
     return engine + openai
 
@@ -238,7 +240,11 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
         exclude_none=True, exclude={"default", "api_key_variable", "prices", "models", "base_url", "fine_tuning"}
     )
     if entry.base_url is not None:
-        changes |= {"base_url": entry.base_url.rstrip("/"), "api_key": None}  # a key belongs to its server
+        changes |= {
+            "base_url": entry.base_url.rstrip("/"),
+            "api_key": None,
+            "is_neighbour": False,
+        }  # a key belongs to its server
     if entry.api_key_variable is not None:
         changes["api_key"] = read_key(name, entry.api_key_variable, path)
     if entry.models is not None:

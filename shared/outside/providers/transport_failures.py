@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import aiohttp
 
+from shared.outside.network.proxies import UnusableNetworkError
 from shared.outside.providers.failures import FailureClass, LlmError
 
 
@@ -13,6 +14,10 @@ def translated_failures() -> Iterator[None]:
     """Raise what goes wrong on the way as LlmError."""
     try:
         yield
+    except UnusableNetworkError as error:
+        raise LlmError(FailureClass.UNREACHABLE, error.message) from error
+    except aiohttp.ClientHttpProxyError as error:
+        raise LlmError(FailureClass.UNREACHABLE, f"the proxy refuses: {error.status} {error.message}") from error
     except aiohttp.ClientConnectorError as error:
         raise LlmError(FailureClass.UNREACHABLE, f"cannot connect to the provider: {error}") from error
     except aiohttp.ConnectionTimeoutError as error:

@@ -1,5 +1,6 @@
 """Send one webhook: sign, connect to a checked address, post, look at nothing but the status. Knows no database."""
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
@@ -7,11 +8,19 @@ from typing import Any, Final, Self
 import aiohttp
 import orjson
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from shared.contracts.storable import cut_text
 from shared.errors import StorymillError
+from shared.outside.network.clients import OutgoingHttp
+from shared.outside.network.proxies import UnusableNetworkError
 from shared.outside.webhooks.signing import sign_webhook
-from shared.outside.webhooks.targets import BadTargetError, GuardedResolver, parse_target, require_public_literal
+from shared.outside.webhooks.targets import (
+    BadTargetError,
+    GuardedResolver,
+    parse_target,
+    require_public_literal,
+)
 
 TIMEOUT_SECONDS: Final = 10.0
 """For everything: name, connection, TLS, request, status line."""
@@ -26,27 +35,36 @@ class UndeliveredError(StorymillError):
 
 
 class WebhookSender:
-    """Posts webhooks. Follows no redirects, uses no proxy, keeps no cookies, no connections and no names."""
+    """Posts webhooks. Follows no redirects, keeps no cookies, no connections and no names.
 
-    def __init__(self, session: aiohttp.ClientSession, *, allow_private: bool) -> None:
-        self._session = session
+    Through a proxy the guard stays ours: the name is looked up and checked here, and the proxy is asked for the address
+    that was found, so that it cannot come to another one."""
+
+    def __init__(
+        self,
+        resolver: GuardedResolver,
+        direct: OutgoingHttp,
+        proxied: OutgoingHttp,
+        *,
+        allow_private: bool,
+        proxy_guards: bool,
+    ) -> None:
+        self._resolver = resolver
+        self._direct = direct
+        self._proxied = proxied
         self._allow_private = allow_private
+        self._pins_names = not (allow_private or proxy_guards)
 
     @classmethod
-    def open(cls, *, allow_private: bool, resolver: AbstractResolver | None = None) -> Self:
-        """Return a sender, on the running loop. `resolver` takes the place of the system's."""
+    def open(cls, *, allow_private: bool, proxy_guards: bool = False, resolver: AbstractResolver | None = None) -> Self:
+        """Return a sender, on the running loop. `proxy_guards`: names are left to a proxy, which refuses private
+        addresses by itself. `resolver` takes the place of the system's."""
         inner = resolver or aiohttp.resolver.ThreadedResolver()
-        connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(inner, allow_private=allow_private),
-            use_dns_cache=False,
-            force_close=True,
-            limit=0,
-        )
+        guarded = GuardedResolver(inner, allow_private=allow_private)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-        )
-        return cls(session, allow_private=allow_private)
+        direct = OutgoingHttp.open(timeout, resolver=guarded, use_dns_cache=False, force_close=True, limit=0)
+        proxied = OutgoingHttp.open(timeout, force_close=True, limit=0)
+        return cls(guarded, direct, proxied, allow_private=allow_private, proxy_guards=proxy_guards)
 
     async def send(
         self, url: str, event_id: str, payload: Mapping[str, Any], signing_secrets: Sequence[str]
@@ -63,11 +81,13 @@ class WebhookSender:
             **sign_webhook(event_id, int(time.time()), body, signing_secrets),
         }
         try:
-            # Redirects would lead past the check of the address.
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            # Redirects are not followed: they would lead past the check of the address.
+            async with await self._post(URL(url), body, headers) as response:
                 return response.status, response.headers.get("retry-after")
         except BadTargetError:
             raise
+        except UnusableNetworkError as error:
+            raise UndeliveredError(error.message) from None
         except TimeoutError:
             raise UndeliveredError(f"No answer within {TIMEOUT_SECONDS:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -75,11 +95,28 @@ class WebhookSender:
 
     async def close(self) -> None:
         """Drop what is under way."""
-        await self._session.close()
+        await self._direct.close()
+        await self._proxied.close()
+
+    async def _post(self, url: URL, body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        proxy = self._direct.proxies.find(url)
+        if proxy is None:
+            return await self._direct.request("POST", url, data=body, headers=headers, direct=True)
+        if not self._pins_names:
+            return await self._proxied.request("POST", url, data=body, headers=headers, proxy=proxy)
+        host = str(url.host)
+        found = await self._resolver.resolve(host, url.port or 0, socket.AF_UNSPEC)
+        first = min(found, key=lambda entry: entry["family"])  # IPv4, which every proxy speaks
+        headers = {**headers, "host": url.raw_authority}
+        return await self._proxied.request(
+            "POST", url.with_host(first["host"]), data=body, headers=headers, proxy=proxy, server_hostname=host
+        )
 
 
 def describe_failure(error: Exception) -> str:
     """Return what went wrong in words that hold neither body nor headers."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return cut_text(f"The proxy refuses: {error.status} {error.message}.", LONGEST_REASON_CHARACTERS)
     cause = getattr(error, "os_error", None) or error
     reason = getattr(cause, "strerror", None) or type(cause).__name__
     return cut_text(f"The target cannot be reached: {reason}.", LONGEST_REASON_CHARACTERS)

@@ -10,6 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from shared.errors import InvalidRequestError
+from shared.outside.network.proxies import ProxyRules
 
 NAT64: Final = ip_network("64:ff9b::/96")
 LONGEST_URL: Final = 2048
@@ -69,11 +70,14 @@ def parse_target(url: str, *, allow_private: bool) -> tuple[str, int]:
     return host, port
 
 
-async def check_target(url: str, *, allow_private: bool) -> None:
+async def check_target(url: str, *, allow_private: bool, proxy_guards: bool = False) -> None:
     """Pass when a webhook may be registered for `url`. Raises: BadTargetError when the URL cannot be one,
     PrivateTargetError when it leads to our networks."""
     host, port = parse_target(url, allow_private=allow_private)
     if allow_private:
+        return
+    require_public_literal(host)
+    if proxy_guards and ProxyRules.from_environment().find(URL(url)) is not None:
         return
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):

@@ -23,6 +23,8 @@ from services.workers.fine_tuning.upstream.wire import (
     read_job,
     require_id,
 )
+from shared.outside.network.clients import open_httpx_client
+from shared.outside.network.proxies import UnusableNetworkError
 from shared.outside.providers.border.fields import find_name, find_objects
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.configuration import Provider
@@ -50,6 +52,7 @@ class OpenAiFineTuning:
             api_key=provider.api_key or "none",
             max_retries=0,
             timeout=CALL_TIMEOUT_SECONDS,
+            http_client=open_httpx_client(direct=provider.is_neighbour),
         )
 
     async def upload_file(self, path: Path, filename: str) -> str:
@@ -162,6 +165,8 @@ def translated_failures() -> Iterator[None]:
 def explain_connection(error: openai.APIConnectionError) -> tuple[FailureClass, str]:
     """Return whether a connection was never made or broke, and a sentence."""
     cause = error.__cause__
-    if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
+    if isinstance(cause, UnusableNetworkError):
+        return FailureClass.UNREACHABLE, cause.message
+    if type(cause).__name__ in {"ConnectError", "ConnectTimeout", "ProxyError"}:
         return FailureClass.UNREACHABLE, f"cannot connect to the provider: {cause}"
     return FailureClass.CUT_CONNECTION, f"the connection to the provider broke: {cause or error}"

@@ -1,10 +1,8 @@
 """Which targets a webhook may have, and that a name which changes its address gets nowhere."""
 
-import socket
 from ipaddress import ip_address
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from shared.outside.webhooks.sending import WebhookSender
 from shared.outside.webhooks.targets import (
@@ -15,6 +13,7 @@ from shared.outside.webhooks.targets import (
     is_public,
     parse_target,
 )
+from tests.support.scripted_resolver import ScriptedResolver
 
 PRIVATE = [
     "127.0.0.1",
@@ -37,23 +36,6 @@ PRIVATE = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
 ]
-
-
-class ScriptedResolver(AbstractResolver):
-    """The outside's name server: one answer after the other."""
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = list(answers)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the next answer."""
-        address = self.answers.pop(0)
-        return [ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 @pytest.mark.parametrize("address", PRIVATE)
