@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from tests.support.source_files import parse_folders
+from tests.support.source_files import PRODUCT, parse_folders
 
 CLIENT_MAKERS = frozenset(
     {"ClientSession", "AsyncOpenAI", "OpenAI", "AsyncClient", "Client", "AsyncHTTPTransport", "urlopen"}
@@ -26,5 +26,5 @@ def makes_http_client(tree: ast.Module) -> bool:
 
 
 def test_clients_that_leave_the_installation_are_made_in_one_place() -> None:
-    product = parse_folders(("services", "shared", "storymill"))
+    product = parse_folders(PRODUCT)
     assert {path for path, tree in product.items() if makes_http_client(tree)} == set(MADE_IN)

@@ -36,11 +36,19 @@ class Run:
         prompt = self.template.render(attributes)
         return self.contract.mend_prompt(prompt) if self.contract and self.kind == "completion" else prompt
 
-    def build_body(self, prompt: str) -> dict[str, Any]:
-        """Return the request for one story."""
+    def build_body(self, prompt: str, repeat: int = 0) -> dict[str, Any]:
+        """Return the request for one story. A seed is the first repeat's; each next one has the next, or all would be
+        the same text."""
+        body = {**self.parameters, **({"seed": self.seed + repeat} if self.seed is not None else {})}
         if self.kind == "chat":
-            return {**self.parameters, "messages": [{"role": "user", "content": prompt}]}
-        return {**self.parameters, "prompt": prompt}
+            return {**body, "messages": [{"role": "user", "content": prompt}]}
+        return {**body, "prompt": prompt}
+
+    @property
+    def seed(self) -> int | None:
+        """The recipe's seed, if it is a number."""
+        seed = self.parameters.get("seed")
+        return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
 
     def worst_case_usd(self, prompt: str) -> Decimal | None:
         """Return the most that a call can cost; None when that is unknown."""

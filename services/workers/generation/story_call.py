@@ -27,6 +27,7 @@ class StoryCall:
     attempt_id: str
     prompt: str
     reserved_usd: Decimal | None
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ async def make_call(client: LlmClient, slots: CallSlots, run: Run, call: StoryCa
     try:
         if lease.is_over:
             raise LlmError(FailureClass.UNREACHABLE, "the call did not leave: the row's lease was over")
-        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt))
+        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
         result = CallResult(call, answer, find_fault(answer))
     except LlmError as error:
         _teach_slots(slots, error)

@@ -24,6 +24,7 @@ class QueuedStory:
     attempt: int
     """The last claim; this one will be one higher."""
     attributes: dict[str, Any]
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class StoryCallRow:
 
 
 LOCK_QUEUED: Final = text("""
-    select id, attempt, attributes from story
+    select id, attempt, attributes, repeat from story
     where generation_id = :generation_id and status = 'queued' and (not_before is null or not_before <= now())
     order by position
     limit :row_limit

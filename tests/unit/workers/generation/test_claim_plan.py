@@ -60,3 +60,15 @@ def test_no_row_is_no_claim() -> None:
 def test_a_row_decides_by_itself_how_many_texts_it_has() -> None:
     run = build_run(n=3, best_of=4, stream=True, temperature=0.9)
     assert run.build_body("写") == {"max_tokens": 100, "temperature": 0.9, "prompt": "写"}
+
+
+def test_repeats_of_a_cell_have_seeds_of_their_own_and_always_the_same() -> None:
+    run = build_run(seed=7)
+    cell = [QueuedStory(f"story_{repeat}", 0, {"hero": "奥特曼"}, repeat) for repeat in range(3)]
+    calls = plan_claim(run, cell, None).calls
+    assert [run.build_body(call.prompt, call.repeat)["seed"] for call in calls] == [7, 8, 9]
+
+
+def test_a_run_without_a_seed_sends_none() -> None:
+    assert "seed" not in build_run().build_body("写", 3)
+    assert build_run(seed=None).build_body("写", 3)["seed"] is None
