@@ -69,6 +69,7 @@ class TuningUpstream:
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.bodies: list[dict[str, Any]] = []
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.faults: list[Fault] = []
         self.hook: Callable[[str], Awaitable[None]] | None = None
         """Called with `before …` and `after …` around each request."""
@@ -123,6 +124,7 @@ class TuningUpstream:
         if self.hook is not None:
             await self.hook(f"before {name}")
         self.requests.append(name)
+        self.headers.append(dict(request.headers))
         fault = next((fault for fault in self.faults if fault.matches(request)), None)
         if fault is not None:
             fault.times -= 1

@@ -25,7 +25,6 @@ from shared.outside.providers.transport_failures import translated_failures
 PATHS: Final[dict[Kind, str]] = {"completion": "/completions", "chat": "/chat/completions"}
 CONNECTION_LIMIT: Final = 4096
 """Sockets per process. The default of 100 would be a hidden limit on calls in flight."""
-CONNECT_TIMEOUT_SECONDS: Final = 10.0
 KEEPALIVE_SECONDS: Final = 4.0
 """Shorter than the 5 s after which uvicorn closes an idle connection: a closed one costs a failed call."""
 DRAIN_SECONDS: Final = 0.05
@@ -43,7 +42,9 @@ class LlmClient:
 
         Raises: LlmError with its failure class. Cancelling the task closes the socket at once.
         """
-        async with self._post(target, kind, {**body, "model": target.model, "stream": False}) as response:
+        async with self._post(
+            target, kind, {**body, **target.provider.body, "model": target.model, "stream": False}
+        ) as response:
             with translated_failures():
                 raw = await response.read()
             return parse_answer(kind, raw, response.headers)
@@ -54,7 +55,7 @@ class LlmClient:
 
         Raises: LlmError, also while the stream is read.
         """
-        asked = {**body, "model": target.model, "stream": True}
+        asked = {**body, **target.provider.body, "model": target.model, "stream": True}
         if target.provider.stream_usage:
             asked["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         async with self._post(target, kind, asked) as response:
@@ -110,7 +111,6 @@ class LlmClient:
                     provider.base_url + PATHS[kind],
                     data=data,
                     **describe_way(provider),
-                    timeout=aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS),
                 )
         try:
             if response.status != 200:
@@ -125,7 +125,7 @@ class LlmClient:
     def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""
         if self._http is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+            timeout = aiohttp.ClientTimeout(total=None)
             self._http = OutgoingHttp.open(timeout, limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
         return self._http
 
@@ -140,7 +140,12 @@ async def read_to_end(response: aiohttp.ClientResponse) -> None:
 
 def describe_way(provider: Provider) -> dict[str, Any]:
     """Return what every request to a provider goes with."""
-    return {"headers": build_headers(provider), "direct": provider.is_neighbour}
+    return {
+        "headers": build_headers(provider),
+        "timeout": aiohttp.ClientTimeout(total=provider.timeout_seconds, sock_connect=provider.connect_timeout_seconds),
+        "direct": provider.is_neighbour,
+        "ca_file": provider.ca_file,
+    }
 
 
 def build_headers(provider: Provider) -> dict[str, str]:
@@ -148,7 +153,8 @@ def build_headers(provider: Provider) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "storymill"}
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key}"
-    return headers
+    replaced = {name.lower() for name, _ in provider.headers}
+    return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(provider.headers)
 
 
 def encode_request(body: Mapping[str, Any]) -> bytes:

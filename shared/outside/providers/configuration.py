@@ -11,7 +11,14 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import StorymillError
+from shared.outside.providers.connection_settings import (
+    CONNECTION_FIELDS,
+    ConnectionEntry,
+    FieldError,
+    read_connection,
+)
 from shared.outside.providers.fine_tuning_overrides import FineTuningEntry
+from shared.outside.providers.toml_lines import locate
 from shared.settings import Settings
 
 ENGINE: Final = "engine"
@@ -34,7 +41,7 @@ DEFAULT_CONCURRENCY: Final = 256
 
 
 class ProvidersFileError(StorymillError):
-    """`providers.toml` cannot be used; the message names file and key."""
+    """`providers.toml` cannot be used; the message names file, line and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,14 @@ class Provider:
     """A call may wait that long in the provider's queue."""
     idle_timeout_seconds: float = 60.0
     """Longest silence inside a stream."""
+    connect_timeout_seconds: float = 3.0
+    """A server that answers nothing at all is away; a busy one takes the connection and lets us wait."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Sent with every request, over our own."""
+    body: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Laid over every request for text."""
+    ca_file: Path | None = None
+    """Certificates that are trusted for it beside the rest."""
     prices: tuple[tuple[str, TokenPrice], ...] = ()
     """Shell pattern of the model name → price; the first match counts."""
     capacity_prices: tuple[tuple[str, CapacityPrice], ...] = ()
@@ -161,10 +176,9 @@ class PriceEntry(BaseModel):
         return price if price != CapacityPrice() else None
 
 
-class ProviderEntry(BaseModel):
+class ProviderEntry(ConnectionEntry):
     """`[providers.NAME]`: adds a provider, or overrides what is given here of a built-in one."""
 
-    model_config = ConfigDict(extra="forbid")
     base_url: str | None = Field(None, pattern=r"^https?://")
     api_key_variable: str | None = None
     """Name of the environment variable that holds the key: keys do not stand in the file."""
@@ -174,9 +188,6 @@ class ProviderEntry(BaseModel):
     tokens_per_minute: int | None = Field(None, ge=1)
     concurrency: int | None = Field(None, ge=1)
     stream_usage: bool | None = None
-    timeout_seconds: float | None = Field(None, gt=0)
-    first_byte_timeout_seconds: float | None = Field(None, gt=0)
-    idle_timeout_seconds: float | None = Field(None, gt=0)
     prices: dict[str, PriceEntry] | None = None
     fine_tuning: FineTuningEntry | None = None
 
@@ -194,9 +205,11 @@ def load_providers(settings: Settings) -> Providers:
     Raises: ProvidersFileError that names what is wrong.
     """
     found = {provider.name: provider for provider in list_builtin(settings)}
-    entries = read_providers_file(settings.providers_file).providers if settings.providers_file else {}
+    path = settings.providers_file
+    entries = read_providers_file(path).providers if path else {}
     for name, entry in entries.items():
-        found[name] = apply_entry(found.get(name), name, entry, settings.providers_file)
+        assert path is not None
+        found[name] = apply_entry(found.get(name), name, entry, path)
     preferred = [name for name, entry in entries.items() if entry.default]
     own = [replace(provider, prices_dir=settings.prices_dir) for provider in found.values()]
     return Providers(tuple(sorted(own, key=lambda provider: provider.name not in preferred)))
@@ -225,20 +238,23 @@ def read_providers_file(path: Path) -> ProvidersFile:
         raise ProvidersFileError(f"{path} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ProvidersFileError(f"{path}: {place}: {first['msg']}") from error
+        place = [part for part in first["loc"] if part != "[key]"]
+        raise ProvidersFileError(f"{locate(path, place)}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: Path | None) -> Provider:
+def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: Path) -> Provider:
     """Return `known` with the fields of the entry over it, or a new provider.
 
     Raises: ProvidersFileError when a new one has no `base_url` or its key variable is not set.
     """
     if known is None and entry.base_url is None:
-        raise ProvidersFileError(f"{path}: providers.{name}: base_url is missing")
-    changes: dict[str, Any] = entry.model_dump(
-        exclude_none=True, exclude={"default", "api_key_variable", "prices", "models", "base_url", "fine_tuning"}
-    )
+        raise ProvidersFileError(f"{locate(path, ('providers', name))}: base_url is missing")
+    apart = {"default", "api_key_variable", "prices", "models", "base_url", "fine_tuning", *CONNECTION_FIELDS}
+    changes: dict[str, Any] = entry.model_dump(exclude_none=True, exclude=apart)
+    try:
+        changes |= read_connection(entry, path.parent)
+    except FieldError as error:
+        raise ProvidersFileError(f"{locate(path, ('providers', name, *error.place))}: {error}") from error
     if entry.base_url is not None:
         changes |= {
             "base_url": entry.base_url.rstrip("/"),
@@ -266,9 +282,10 @@ def read_prices(entries: dict[str, PriceEntry]) -> dict[str, Any]:
     }
 
 
-def read_key(name: str, variable: str, path: Path | None) -> str:
+def read_key(name: str, variable: str, path: Path) -> str:
     """Return the key from the environment. Raises: ProvidersFileError when the variable is not set."""
     key = os.environ.get(variable)
     if not key:
-        raise ProvidersFileError(f"{path}: providers.{name}: the environment variable {variable} is not set")
+        place = locate(path, ("providers", name, "api_key_variable"))
+        raise ProvidersFileError(f"{place}: the environment variable {variable} is not set")
     return key

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import openai
 from openai import AsyncOpenAI
 
@@ -47,19 +48,21 @@ class OpenAiFineTuning:
 
     def __init__(self, provider: Provider) -> None:
         self.capabilities: Capabilities = find_capabilities(provider)
+        self._file_timeout = httpx2.Timeout(FILE_TIMEOUT_SECONDS, connect=provider.connect_timeout_seconds)
         self._client = AsyncOpenAI(
             base_url=provider.base_url,
             api_key=provider.api_key or "none",
             max_retries=0,
-            timeout=CALL_TIMEOUT_SECONDS,
-            http_client=open_httpx_client(direct=provider.is_neighbour),
+            timeout=httpx2.Timeout(CALL_TIMEOUT_SECONDS, connect=provider.connect_timeout_seconds),
+            default_headers=dict(provider.headers),
+            http_client=open_httpx_client(ca_file=provider.ca_file, direct=provider.is_neighbour),
         )
 
     async def upload_file(self, path: Path, filename: str) -> str:
         """Upload a training file; return its id there."""
         with translated_failures(), path.open("rb") as content:
             answer = await self._client.files.with_raw_response.create(
-                file=(filename, content), purpose=PURPOSE, timeout=FILE_TIMEOUT_SECONDS
+                file=(filename, content), purpose=PURPOSE, timeout=self._file_timeout
             )
         return require_id(read_body(answer.content), "file")
 
@@ -77,7 +80,7 @@ class OpenAiFineTuning:
     async def read_file(self, file_id: str) -> bytes:
         """Return a file's bytes."""
         with translated_failures():
-            answer = await self._client.files.with_raw_response.content(file_id, timeout=FILE_TIMEOUT_SECONDS)
+            answer = await self._client.files.with_raw_response.content(file_id, timeout=self._file_timeout)
         return answer.content
 
     async def create_job(self, order: JobOrder) -> UpstreamJob:
