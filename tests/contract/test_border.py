@@ -33,6 +33,7 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
 MAY_PARSE = {
     "shared/outside/prices/schema.py": "price files, TOML of ours and of the operator",
     "shared/outside/providers/configuration.py": "the operator's settings, TOML",
+    "services/workers/providers/dialect_store.py": "what our own workers wrote into Redis",
     "shared/outside/providers/toml_lines.py": "the same, line by line",
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",

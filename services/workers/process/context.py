@@ -10,6 +10,7 @@ from typing import Protocol, Self, TypeVar
 from redis.asyncio import Redis
 
 from services.workers.process.settings import WorkerSettings
+from services.workers.providers.dialect_store import RedisDialects
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.observability.logs import get_logger
@@ -18,6 +19,7 @@ from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.configuration import Providers, load_providers
+from shared.outside.providers.dialects import Dialects
 from shared.settings import Settings
 from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
@@ -94,7 +96,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
     providers = load_providers(settings)
     load_price_book(settings.prices_dir)
     redis = open_redis(settings.redis_url, max_connections=worker_settings.redis_connections)
-    llm = LlmClient()
+    llm = LlmClient(Dialects(RedisDialects(redis)))
     writer = StreamWriter(
         redis, tick_seconds=worker_settings.stream_tick_seconds, lease_seconds=worker_settings.lease_seconds
     )

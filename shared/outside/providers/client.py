@@ -18,6 +18,7 @@ from shared.outside.providers.border.answers import Kind, LlmAnswer, parse_answe
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import ListedModel, read_model_list
 from shared.outside.providers.configuration import Provider, Target
+from shared.outside.providers.dialects import Dialects
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.token_stream import TokenStream
 from shared.outside.providers.transport_failures import translated_failures
@@ -34,8 +35,9 @@ DRAIN_SECONDS: Final = 0.05
 class LlmClient:
     """One per process; all calls share its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialects: Dialects | None = None) -> None:
         self._http: OutgoingHttp | None = None
+        self._dialects = dialects or Dialects()
 
     async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Ask for a whole answer. `target.model` replaces the body's model.
@@ -102,25 +104,34 @@ class LlmClient:
 
     @asynccontextmanager
     async def _post(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield the answer once it has begun with status 200."""
-        provider, data = target.provider, encode_request(body)
-        with translated_failures():
-            async with asyncio.timeout(provider.first_byte_timeout_seconds if body["stream"] else None):
-                response = await self._open_http().request(
-                    "POST",
-                    provider.base_url + PATHS[kind],
-                    data=data,
-                    **describe_way(provider),
-                )
-        try:
-            if response.status != 200:
+        """Yield the answer once it has begun with status 200. A refusal of a word that has another one is no answer
+        yet: it cost nothing, and the request is sent once more."""
+        said = await self._dialects.begin(target)
+        while True:
+            asked = said.translate(body)
+            response = await self._send(target.provider, kind, asked)
+            try:
+                if response.status == 200:
+                    await said.confirm()
+                    yield response
+                    return
                 with translated_failures():
                     raw = await response.read()
-                raise error_from_response(response.status, raw, response.headers)
-            yield response
-        finally:
-            # Not `release`: that may leave the socket open, and the provider writing on at our cost.
-            response.close()
+                error = said.take_refusal(error_from_response(response.status, raw, response.headers), asked)
+                if error is not None:
+                    raise error
+            finally:
+                # Not `release`: that may leave the socket open, and the provider writing on at our cost.
+                response.close()
+
+    async def _send(self, provider: Provider, kind: Kind, asked: Mapping[str, Any]) -> aiohttp.ClientResponse:
+        """Return the answer once its head is there. Raises: LlmError when there is none."""
+        data = encode_request(asked)
+        with translated_failures():
+            async with asyncio.timeout(provider.first_byte_timeout_seconds if asked["stream"] else None):
+                return await self._open_http().request(
+                    "POST", provider.base_url + PATHS[kind], data=data, **describe_way(provider)
+                )
 
     def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""

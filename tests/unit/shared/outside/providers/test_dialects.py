@@ -1,0 +1,86 @@
+"""Which refusals ask for other words, and which are about what was asked."""
+
+from typing import Any
+
+import pytest
+
+from shared.outside.providers.border.http_errors import error_from_response
+from shared.outside.providers.dialects import Change, find_change, translate
+
+CHAT = {"messages": [], "max_tokens": 9, "stream": True, "stream_options": {"include_usage": True}}
+PLAIN = {"messages": [], "max_tokens": 9, "stream": False}
+
+# Each body as the named server's users report it.
+ASKED_OTHERWISE = [
+    # OpenAI, reasoning models
+    (
+        PLAIN,
+        400,
+        b'{"error": {"message": "Unsupported parameter: \'max_tokens\' is not supported with this model. Use '
+        b'\'max_completion_tokens\' instead.", "type": "invalid_request_error", "param": "max_tokens",'
+        b' "code": "unsupported_parameter"}}',
+        Change.MAX_COMPLETION_TOKENS,
+    ),
+    # Mistral, and whatever else checks bodies with pydantic
+    (
+        CHAT,
+        422,
+        b'{"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"], '
+        b'"msg": "Extra inputs are not permitted", "input": true}]}',
+        Change.NO_STREAM_OPTIONS,
+    ),
+    # Gemini's compatible endpoint
+    (
+        CHAT,
+        400,
+        b'[{"error": {"code": 400, "message": "Invalid JSON payload received. Unknown name \\"stream_options\\": '
+        b'Cannot find field.", "status": "INVALID_ARGUMENT"}}]',
+        Change.NO_STREAM_OPTIONS,
+    ),
+    # Azure, older versions of its API
+    (
+        {"messages": [], "max_completion_tokens": 9},
+        400,
+        b'{"error": {"message": "Unrecognized request argument supplied: max_completion_tokens", '
+        b'"type": "invalid_request_error", "param": null, "code": null}}',
+        Change.MAX_TOKENS,
+    ),
+    # Mistral
+    (
+        {"messages": [], "max_completion_tokens": 9},
+        422,
+        b'{"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], '
+        b'"msg": "Extra inputs are not permitted", "input": 9}]}',
+        Change.MAX_TOKENS,
+    ),
+]
+ABOUT_THE_REQUEST = [
+    (PLAIN, 400, b'{"error": {"message": "max_tokens is too large: 99999. This model supports at most 4096"}}'),
+    (PLAIN, 400, b'{"error": {"message": "Unsupported value: temperature 0.2", "param": "temperature"}}'),
+    (PLAIN, 400, b'{"error": {"message": "stream_options is not allowed when stream is off"}}'),
+    (CHAT, 401, b'{"error": {"message": "Unsupported parameter max_tokens"}}'),
+    (CHAT, 429, b'{"error": {"message": "stream_options unsupported"}}'),
+    (CHAT, 400, b'{"error": {"message": "messages must not be empty"}}'),
+    ({"prompt": "x", "max_tokens": 9}, 400, b'{"error": {"message": "Unsupported parameter: max_tokens"}}'),
+    (PLAIN, 400, b'{"error": {"message": "Unsupported: streaming of max-stream"}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "status", "raw", "change"), ASKED_OTHERWISE)
+def test_a_refused_word_is_said_otherwise(asked: dict[str, Any], status: int, raw: bytes, change: Change) -> None:
+    asked = {name: value for name, value in asked.items() if value is not None}
+    assert find_change(error_from_response(status, raw, {}), asked) is change
+
+
+@pytest.mark.parametrize(("asked", "status", "raw"), ABOUT_THE_REQUEST)
+def test_a_refusal_of_what_was_asked_stays_one(asked: dict[str, Any], status: int, raw: bytes) -> None:
+    assert find_change(error_from_response(status, raw, {}), asked) is None
+
+
+def test_a_translation_says_the_same_and_leaves_the_request_alone() -> None:
+    said = translate(CHAT, frozenset({Change.NO_STREAM_OPTIONS, Change.MAX_COMPLETION_TOKENS}))
+    assert said == {"messages": [], "max_completion_tokens": 9, "stream": True}
+    assert translate(CHAT, frozenset()) == CHAT
+    assert translate({"max_tokens": 1, "max_completion_tokens": 2}, frozenset({Change.MAX_COMPLETION_TOKENS})) == {
+        "max_completion_tokens": 2
+    }
