@@ -188,14 +188,27 @@ def _parse_turn(message: object, name: str) -> Turn:
     if not isinstance(message, dict):
         raise BadLineError(f"{name} must be an object, found {_kind(message)}")
     role = message.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise BadLineError(f"{name}.role must be one of {', '.join(ROLES)}, found {json.dumps(role)}")
     if message.get("tool_calls") or message.get("function_call"):
         raise BadLineError(f"{name} calls a tool, which this engine's models cannot learn")
-    content = _text(message, "content", f"{name}.content")
+    content = _content(message, f"{name}.content")
     if role == "assistant" and not content.strip():
         raise BadLineError(f"{name}.content is empty")
     return Turn(role, content, learned=role == "assistant" and _weight(message, name) > 0)
+
+
+def _content(message: Mapping[str, Any], name: str) -> str:
+    """The text of a message; one that is made of parts of text is their joined text."""
+    parts = message.get("content")
+    if not isinstance(parts, list):
+        return _text(message, "content", name)
+    if not parts:
+        raise BadLineError(f"{name} is empty")
+    for place, part in enumerate(parts):
+        if not isinstance(part, dict) or part.get("type", "text") != "text":
+            raise BadLineError(f"{name}[{place}] must be a part of text, which is all that can be learned")
+    return "".join(_text(part, "text", f"{name}[{place}].text") for place, part in enumerate(parts))
 
 
 def _weight(message: Mapping[str, Any], name: str) -> int:

@@ -24,6 +24,11 @@ class FileSource(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     file: SourceId
+    encoding: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.:-]{1,40}$",
+        description="What the file is written in, such as cp1252; told by it unless given.",
+    )
 
 
 class DatasetRequest(BaseModel):

@@ -27,7 +27,7 @@ async def order_dataset(gateway: Gateway, caller: Principal, claim: KeyClaim, re
             session,
             project_id=caller.project_id,
             api_key_id=caller.api_key_id,
-            request=request.model_dump(),
+            request=request.model_dump() | {"sources": [s.model_dump(exclude_none=True) for s in request.sources]},
         )
         await claim.bind(session, dataset.id)
     await gateway.sender.send(PrepareDataset(dataset.id))

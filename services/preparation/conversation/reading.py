@@ -98,7 +98,7 @@ def _read_plain(path: Path, extension: str) -> tuple[RowStore, list[str]] | None
     same_delimiter = source.delimiter == ("\t" if extension == ".tsv" else ",")
     encodings = ("utf-8", "utf-8-sig") if extension == ".csv" else ("utf-8",)
     is_plain = (
-        not (read.problem_count or odd_notes or source.is_gzip)
+        not (read.problem_count or odd_notes or read.set_notes or source.is_gzip)
         and source.format == PLAIN_FORMATS[extension]
         and source.encoding in encodings
         and same_delimiter

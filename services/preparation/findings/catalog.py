@@ -37,9 +37,18 @@ CATALOG: dict[str, CatalogEntry] = {
     "short_record": _warning("fewer fields than the header names: the missing ones were read as empty", "drop"),
     "word_read_as_empty": _warning("a word such as NA or None was read as an empty cell"),
     "value_read_as_text": _warning("a number, list or object stands where a text should, and was read as text"),
-    "null_read_as_empty": _warning("null stands where a text should, and was read as empty"),
+    "null_read_as_empty": _warning("null or NaN stands where a text should, and was read as empty"),
     "lone_surrogate": _warning("half a surrogate pair became U+FFFD", "drop"),
     "trailing_comma": _warning("a comma after the object was ignored"),
+    "converted": CatalogEntry("info", "the rows stood in the form of another tool and were turned into training rows"),
+    "not_convertible": _error(
+        "the object does not have the form of its file's others, or holds nothing to learn: not read"
+    ),
+    "encoding_guessed": _warning(
+        "the file is not UTF-8, and nothing in it names its encoding: this is the likeliest one"
+    ),
+    "formula_without_value": _error("a formula that was never computed: its cell was read as empty", "drop"),
+    "cell_error": _error("a formula that failed (such as #REF!): its cell was read as empty", "drop"),
     # rows
     "too_few_rows": _error("providers refuse fewer than ten examples"),
     "empty_completion": _error("nothing to learn: the completion is empty", "drop"),
@@ -61,6 +70,9 @@ CATALOG: dict[str, CatalogEntry] = {
     "carriage_return": _warning("Windows line ends: the model would learn to write them", "use_line_feeds"),
     "not_composed": _warning("letters with separate accents: other tokens than usual", "compose_characters"),
     "markup": _warning("HTML left in the text", "unescape_markup"),
+    "reasoning_left": _warning(
+        "the completion begins with a model's thoughts, which would be learnt", "strip_reasoning"
+    ),
     "special_token": _warning("a string that chat templates use as a control token"),
     "placeholder": _error("a template variable that was never filled in", "drop"),
     # generations
@@ -93,6 +105,7 @@ CATALOG: dict[str, CatalogEntry] = {
     "chat_unknown_key": _error("a key that the format does not know"),
     "chat_unknown_role": _error("a role that the format does not know", "drop"),
     "chat_missing_content": _error("a message without content", "drop"),
+    "chat_content_not_text": _error("a picture, sound or other part that is no text: it cannot be learned", "drop"),
     "chat_no_assistant": _error("no assistant turn: nothing to learn", "drop"),
     "chat_ends_without_assistant": _error("the last turn is not the assistant's: it would not be learnt", "drop"),
     "chat_role_order": _error("turns out of order", "drop"),

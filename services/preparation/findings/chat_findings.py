@@ -68,6 +68,8 @@ def line_problems(value: dict[str, Any]) -> Iterator[str]:
     for message in messages:
         yield from _message_problems(message)
     yield from _order_problems([message["role"] for message in messages])
+    if all(message.get("weight") == 0 for message in messages if message["role"] == "assistant"):
+        yield "chat_no_assistant"
     yield from tool_problems(value, messages)
 
 
@@ -76,11 +78,19 @@ def _message_problems(message: dict[str, Any]) -> Iterator[str]:
         yield "chat_unknown_key"
     if message["role"] not in ROLES:
         yield "chat_unknown_role"
+    if _holds_other_parts(message.get("content")):
+        yield "chat_content_not_text"
     calls = message.get("tool_calls") or message.get("function_call")
     if not message_text(message).strip() and not calls and message["role"] not in ("tool", "function"):
         yield "chat_missing_content"
     if "weight" in message and (message["weight"] not in (0, 1) or message["role"] != "assistant"):
         yield "chat_bad_weight"
+
+
+def _holds_other_parts(content: object) -> bool:
+    """Whether something else than text stands in a message: no door of the mill takes it."""
+    parts = content if isinstance(content, list) else []
+    return any(not isinstance(p, dict) or p.get("type", "text") != "text" for p in parts)
 
 
 def _order_problems(roles: list[str]) -> Iterator[str]:
@@ -97,4 +107,5 @@ def _order_problems(roles: list[str]) -> Iterator[str]:
 
 
 def _role(message: object) -> object:
-    return message.get("role") if isinstance(message, dict) else None
+    role = message.get("role") if isinstance(message, dict) else None
+    return role if isinstance(role, str) else None

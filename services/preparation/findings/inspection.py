@@ -57,6 +57,8 @@ def inspect_file(read: ReadFile, model: str) -> Inspection:
     board = MarkBoard()
     for code, rows in read.noted.items():
         board.mark(code, rows)
+    for code, detail in read.set_notes.items():
+        board.mark_set(code, detail)
     for problem in read.problems:
         count = sum(other.code == problem.code for other in read.problems)
         board.mark_set(problem.code, f"{count} times, first in line {problem.line}, column {problem.column}")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from services.preparation.findings.finding import MarkBoard
 from services.preparation.findings.personal_data import is_card, is_identity_number, is_phone
-from services.preparation.fixes.text_repairs import undo_wrong_decoding
+from services.preparation.fixes.text_repairs import strip_reasoning, undo_wrong_decoding
 from services.preparation.rows.row_batches import RowBatch
 
 BOTH = ("prompt", "completion")
@@ -61,6 +61,7 @@ CHECKS = (
     PatternCheck("carriage_return", r"\r"),
     PatternCheck("not_composed", "[A-Za-z][\u0300-\u036f]"),
     PatternCheck("markup", r"</?(?:p|br|div|span|a|li|ul|ol|h[1-6]|strong|em)(?:\s[^<>]*)?/?>|&(?:nbsp|lt|gt|amp|quot|#39);"),
+    PatternCheck("reasoning_left", r"</(?:think|thinking|reasoning|thought)>", lambda text: strip_reasoning(text) != text, ("completion",)),
     PatternCheck("special_token", r"<\|[a-z_]{2,24}\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>|<<SYS>>"),
     PatternCheck("placeholder", r"\{\{\s*[\pL_][\pL\pN_.]*\s*\}\}|\$\{[\pL_]\w*\}|\{%|\[(?:INSERT|TODO|YOUR|NAME|TBD)[^\]]{0,40}\]|(?i:lorem ipsum)|(?:^|[^{\w])\{(?:name|dynasty|title|prompt|topic|story|character|super_power|story_type)\}"),
     PatternCheck("refusal", r"AI\b|ＡＩ|人工智能|模型|助手|抱歉|对不起|遗憾|不能|无法|artificial|language model|orry|pologi|nfortunately|I can|I am unable", _refuses, ("completion",)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from services.preparation.fixes.text_repairs import TEXT_REPAIRS
+from services.preparation.rows.chat_text import repair_record
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
 from services.preparation.rows.row_store import RowStore
 
@@ -133,6 +134,11 @@ def _repair_step(fix: Fix) -> Callable[[RowBatch], RowBatch]:
         changed = batch
         for name in fix.fields:
             changed = _edit(changed, name, edit)
+        if any(batch.records):
+            changed = replace(changed, records=[
+                repair_record(r, fix.fields, repair) if r and i in chosen else r
+                for i, r in zip(batch.ids, batch.records, strict=True)
+            ])  # fmt: skip
         if REJECTED_COLUMN in batch.extras and "completion" in fix.fields:
             changed = replace(changed, extras={**batch.extras, REJECTED_COLUMN: edit(batch.extras[REJECTED_COLUMN])})
         return changed

@@ -58,6 +58,17 @@ def unescape_markup(text: str) -> str:
     return without_tags
 
 
+# A chat template may have written the opening itself: then only the closing stands in the text.
+REASONING = re.compile(r"\s*(?:<(think|thinking|reasoning|thought)>)?(?:(?!</?(?:think|thinking|reasoning|thought)>).)*"
+                       r"</(think|thinking|reasoning|thought)>\s*", re.DOTALL)  # fmt: skip
+
+
+def strip_reasoning(text: str) -> str:
+    """Remove the thoughts that a completion begins with. What is left of thoughts without an end stays."""
+    found = REASONING.match(text)
+    return text[found.end() :] if found and found.group(1) in (None, found.group(2)) else text
+
+
 TEXT_REPAIRS: dict[str, Callable[[str], str]] = {
     "strip_control_characters": strip_control_characters,
     "strip_invisible_characters": strip_invisible_characters,
@@ -65,4 +76,5 @@ TEXT_REPAIRS: dict[str, Callable[[str], str]] = {
     "compose_characters": compose_characters,
     "undo_wrong_decoding": undo_wrong_decoding,
     "unescape_markup": unescape_markup,
+    "strip_reasoning": strip_reasoning,
 }

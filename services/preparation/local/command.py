@@ -10,6 +10,7 @@ import typer
 
 from services.preparation.conversation.dialogue import Streams, prepare_like_the_public_tool
 from services.preparation.errors import DatasetError
+from services.preparation.reading.choices import ReadingChoices
 
 
 class FormatChoice(Enum):
@@ -30,6 +31,7 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     stratify: Annotated[str | None, typer.Option(help="Hold out the same share of every value of this column.")] = None,
     system: Annotated[str | None, typer.Option(help="A system message for rows that become chat.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="What FILE is written in, such as cp1252 or gb18030.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as an HTML page.")] = None,
     summary_json: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
 ) -> None:
@@ -44,7 +46,8 @@ def prepare(
 
     chosen = frozenset(apply or ())
     wanted = None if target is None else target.value
-    options = RunOptions(wanted, model, chosen, validation_share, seed, stratify, system, quiet)
+    choices = ReadingChoices(encoding=encoding)
+    options = RunOptions(wanted, model, chosen, validation_share, seed, stratify, system, quiet, choices)
     try:
         with LocalRun(file, options, streams, Console()) as run:
             status = run.run()

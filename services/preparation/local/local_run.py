@@ -1,6 +1,6 @@
 """One preparation in the terminal: the public tool's conversation, then the findings, then the files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -24,8 +24,10 @@ from services.preparation.prepared_files import (
     split_prepared,
     write_files,
 )
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.reading.corrected_copy import write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.reading.text_encoding import EncodingUnclearError
 from services.preparation.report.page import write_page
 from services.preparation.report.summary import Summary, summarise
 from services.preparation.report.terminal import print_summary
@@ -49,6 +51,7 @@ class RunOptions:
     stratify: str | None
     system: str | None
     quiet: bool
+    choices: ReadingChoices = NO_CHOICES
 
 
 class LocalRun:
@@ -74,7 +77,7 @@ class LocalRun:
     def run(self) -> int:
         """Run to the end; returns the exit status."""
         self._streams.output.write("Analyzing...\n")
-        read = read_file(self._path)
+        read = self._read()
         self._stores.append(read.store)
         if read.problem_count:
             return self._refuse(read)
@@ -89,6 +92,16 @@ class LocalRun:
         if plan is None:
             return 1
         return self._finish(read, inspection, plan, any_applied, target)
+
+    def _read(self) -> ReadFile:
+        """Read the file; where its encoding is unclear, whoever sits before the terminal may choose one."""
+        try:
+            return read_file(self._path, self._options.choices)
+        except EncodingUnclearError as error:
+            for candidate in error.candidates if not self._options.quiet else ():
+                if self._streams.ask(f"\n- The encoding is unclear. Read it like this?\n  {candidate}\n  [Y/n]: "):
+                    return read_file(self._path, replace(self._options.choices, encoding=candidate.encoding))
+            raise
 
     def write_page(self, path: Path) -> None:
         """Write the report of the finished run."""
@@ -116,7 +129,7 @@ class LocalRun:
             batch.ids = list(range(position, position + len(batch)))
             position += len(batch)
             pairs.append(batch)
-        return ReadFile(read.source, pairs, ["prompt", "completion"], [], 0, [], {})
+        return ReadFile(read.source, pairs, ["prompt", "completion"], [], 0, [], {}, read.set_notes)
 
     def _choose_plan(self, read: ReadFile, inspection: Inspection, target: TrainingFormat) -> tuple[Plan | None, bool]:
         if read.is_chat:
@@ -158,7 +171,12 @@ class LocalRun:
         self._stores.append(final)
         contract = find_contract(final, target)
         counts = {"rows read": read.store.row_count, "rows kept": final.row_count}
-        source = {"format": read.source.format, "encoding": read.source.encoding, "columns": ", ".join(read.columns)}
+        sureness = " (guessed)" if read.source.guess else ""
+        source = {
+            "format": read.source.format,
+            "encoding": read.source.encoding + sureness,
+            "columns": ", ".join(read.columns),
+        }
         views = view_first_rows(final, inspection.tokenizer, is_chat=target == "chat", at_most=SHOWN_VIEWS)
         self.summary = summarise(self._path.name, source, counts, inspection, contract, views)
         self._streams.output.write("\n")

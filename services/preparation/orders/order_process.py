@@ -13,6 +13,7 @@ from services.preparation.errors import DatasetError
 from services.preparation.orders.order_run import run_order
 from services.preparation.orders.preparation_order import ERROR_FILE, read_order
 from services.preparation.reading.gathering import BadSourceError
+from services.preparation.reading.text_encoding import EncodingUnclearError
 
 
 def main(folder: Path) -> None:
@@ -34,6 +35,8 @@ def leave_with_the_worker() -> None:
 def describe(error: DatasetError) -> dict[str, Any]:
     """Return an error as the dataset will show it; the copies of a bad file by path."""
     value: dict[str, Any] = {"code": error.code, "message": error.message, "line": error.line, "column": error.column}
+    if isinstance(error, EncodingUnclearError):
+        value["candidates"] = [{"encoding": one.encoding, "lines": list(one.lines)} for one in error.candidates]
     if isinstance(error, BadSourceError):
         copy = error.copy
         value |= {"source": error.source, "corrected": str(copy.corrected), "rejected": str(copy.rejected)}

@@ -23,6 +23,8 @@ class SourceOrder:
 
     path: str
     name: str
+    encoding: str | None = None
+    """As a person named it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class _LineSink:
     def note(self, code: str, line: int, message: str) -> None:
         """Repairs are part of the corrected rows."""
 
+    def note_set(self, code: str, detail: str) -> None:
+        """The corrected copy is told from the source by its name alone."""
+
 
 class _TableSink(_LineSink):
     """Keeps the columns and their order."""

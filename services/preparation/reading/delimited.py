@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import Any, Self
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.json_values import ObjectReader, needs_objects
 from services.preparation.reading.regular_table import DecodedChunks, RegularTable
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.reading.source_file import SourceFile
@@ -58,7 +59,8 @@ def read_delimited(source: SourceFile, sink: RowSink) -> None:
         if start is None:
             raise UnreadableFileError(f"File {source.path} has no header line.", line=1, column=1)
         header = [rows[start][0].removeprefix("\ufeff"), *rows[start][1:]]
-        sink.name_columns(header)
+        if not needs_objects(header):
+            sink.name_columns(header)
         reader = _RowReader(header, sink, records)
         reader.read(rows[start + 1 :], lines[start + 1 :])
         if len(rows) == ROWS_PER_BATCH:
@@ -178,9 +180,11 @@ class _RowReader:
     """Turns records into rows: whole chunks at once while they are plain, else one by one."""
 
     def __init__(self, header: list[str], sink: RowSink, records: _Records) -> None:
+        self._header = header
         self._width = len(header)
         self._sink = sink
         self._records = records
+        self._objects = ObjectReader(sink) if needs_objects(header) else None
         self._prompt_at, self._completion_at = find_column(header, "prompt"), find_column(header, "completion")
         chosen = (self._prompt_at, self._completion_at)
         self._others = [i for i, name in enumerate(header) if i not in chosen and name != "messages"]
@@ -220,6 +224,9 @@ class _RowReader:
         record.extend([""] * (self._width - len(record)))
 
     def _read_record(self, record: list[str], line: int) -> None:
+        if self._objects is not None:
+            self._read_object(self._objects, record, line)
+            return
         prompt = record[self._prompt_at] if self._prompt_at is not None else ""
         completion = record[self._completion_at] if self._completion_at is not None else ""
         problem = _problem_in_texts(prompt, completion, record, line)
@@ -228,6 +235,16 @@ class _RowReader:
             return
         prompt, completion = _without_words(prompt, completion, line, self._sink)
         self._sink.add(line, prompt, completion, "", tuple(record[i] for i in self._others))
+
+    def _read_object(self, objects: ObjectReader, record: list[str], line: int) -> None:
+        problem = _problem_in_texts("", "\n".join(record), record, line)
+        if problem:
+            self._sink.reject(problem)
+            return
+        for value in WORDS_BUT_EMPTY.intersection(record):
+            self._sink.note("word_read_as_empty", line, f"`{value}` is read as an empty field")
+        cells = ("" if value in EMPTY_CELL_WORDS else value for value in record)
+        objects.read(dict(zip(self._header, cells, strict=True)), line, _as_line(record))
 
 
 def _without_words(prompt: str, completion: str, line: int, sink: RowSink) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from services.preparation.conversation.column_checks import check_column
 from services.preparation.errors import DatasetError, UnusableRowsError
 from services.preparation.findings.finding import MarkBoard
 from services.preparation.orders.preparation_order import Order, SourceOrder
+from services.preparation.reading.choices import ReadingChoices
 from services.preparation.reading.corrected_copy import CorrectedCopy, write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file
 from services.preparation.rows.formats import TrainingFormat, to_chat, to_completion
@@ -40,8 +41,11 @@ class GatheredRows:
     sources: "array[int]" = field(default_factory=lambda: array("l"))
     lines: "array[int]" = field(default_factory=lambda: array("q"))
 
-    def add(self, source: int, read: ReadFile, batches: Iterable[RowBatch], stratify: str | None) -> None:
-        """Add the rows of one source, with what reading noticed."""
+    def add(self, source: int, name: str, read: ReadFile, batches: Iterable[RowBatch], stratify: str | None) -> None:
+        """Add the rows of one source, with what reading noticed. `name` is what people call it."""
+        for code, detail in read.set_notes.items():
+            told = self.board.details.get(code)
+            self.board.mark_set(code, f"{told}; {name}: {detail}" if told else f"{name}: {detail}")
         noted = {code: set(rows) for code, rows in read.noted.items()}
         for batch in batches:
             start = self.store.row_count
@@ -82,7 +86,7 @@ def gather_rows(order: Order, folder: Path) -> GatheredRows:
 def read_source(source: SourceOrder) -> ReadFile:
     """Read one source; errors name it as people do. Raises: DatasetError when nothing in it can be read as rows."""
     try:
-        return read_file(Path(source.path))
+        return read_file(Path(source.path), ReadingChoices(source.encoding))
     except DatasetError as error:
         error.message = error.message.replace(source.path, source.name)
         error.args = (error.message,)
@@ -125,7 +129,7 @@ def join_pairs(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:
                 "stories, and jsonl files with input, preferred_output and non_preferred_output.",
                 "format",
             )
-        gathered.add(index, read, split_pairs(read.store.batches()), order.stratify)
+        gathered.add(index, source.name, read, split_pairs(read.store.batches()), order.stratify)
     return gathered
 
 
@@ -136,11 +140,11 @@ def join_sources(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:
     target = order.format or ("chat" if all(read.is_chat for read in reads) else "completion")
     is_chat = target == "chat" and any(read.is_chat for read in reads)
     gathered = GatheredRows(RowStore(), target, is_chat)
-    for index, read in enumerate(reads):
+    for index, (source, read) in enumerate(zip(order.sources, reads, strict=True)):
         batches: Iterable[RowBatch] = read.store.batches()
         if read.is_chat and not is_chat:
             batches = to_completion(batches)
         elif is_chat and not read.is_chat:
             batches = to_chat(batches, order.system)
-        gathered.add(index, read, batches, order.stratify)
+        gathered.add(index, source.name, read, batches, order.stratify)
     return gathered

@@ -1,13 +1,20 @@
 """From one JSON object to one row. Chat lines keep their JSON; other values become text, and that is noted."""
 
-from typing import Any
+import ast
+from math import isfinite
+from typing import Any, Final
 
 import orjson
 
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.rows.chat_text import chat_texts
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
+from services.preparation.rows.shapes import ConversionError, Shape, find_shape
 from shared.contracts.storable import mend_surrogates
+
+# Columns that hold talks, which tables can only hold as text.
+PACKED: Final = frozenset({"messages", "conversations", "conversation"})
+LITERAL_CHARACTERS: Final = 1_000_000
 
 
 class ObjectReader:
@@ -19,6 +26,7 @@ class ObjectReader:
         self._extras: list[str] = []
         self._prompt_key = "prompt"
         self._completion_key = "completion"
+        self._shape: Shape | None = None
 
     def read(self, value: Any, line: int, raw: str) -> None:
         """Add the row of one JSON value, or report why it gives none."""
@@ -26,10 +34,28 @@ class ObjectReader:
             message = f"expected an object, found {type(value).__name__}"
             self._sink.reject(ReadingProblem("not_an_object", line, 1, message, raw))
             return
+        value = unpack_texts(value)
+        if self._columns is None:
+            self._shape = find_shape(value)
+            if self._shape:
+                self._sink.note_set("converted", f"{self._shape.name}: {self._shape.mapping}")
+        if self._shape:
+            try:
+                value = self._shape.convert(value)
+            except ConversionError as error:
+                self._sink.reject(ReadingProblem("not_convertible", line, 1, str(error), raw or _dump(value)))
+                return
+        self._read_row(value, line, raw)
+
+    def _read_row(self, value: dict[str, Any], line: int, raw: str) -> None:
         if self._columns is None:
             self._name_columns(list(value))
         if PREFERRED in (self._columns or ()):
             self._read_pair(value, line, raw)
+            return
+        if "messages" in value and isinstance(value["messages"], str):
+            message = "the text of `messages` is no list of messages in JSON"
+            self._sink.reject(ReadingProblem("not_convertible", line, 1, message, raw or _dump(value)))
             return
         if "messages" in value:
             prompt, completion = chat_texts(value)
@@ -68,17 +94,46 @@ class ObjectReader:
             if sound is not found:
                 self._sink.note("lone_surrogate", line, f"half a surrogate pair in `{key}` became U+FFFD")
             return sound
-        if found is None:
-            self._sink.note("null_read_as_empty", line, f"`{key}` is null and is read as empty")
+        if found is None or (isinstance(found, float) and not isfinite(found)):  # how pandas writes a missing value
+            self._sink.note("null_read_as_empty", line, f"`{key}` is null or NaN and is read as empty")
             return ""
         self._sink.note("value_read_as_text", line, f"`{key}` is a {type(found).__name__} and is read as text")
         return _as_text(found)
 
 
+def needs_objects(header: list[str]) -> bool:
+    """Whether the rows of a table with this header are read as objects: those of another tool, or talks in a cell."""
+    if "completion" in [name.lower() for name in header]:
+        return False
+    return not PACKED.isdisjoint(header) or find_shape(dict.fromkeys(header, "")) is not None
+
+
+def unpack_texts(value: dict[str, Any]) -> dict[str, Any]:
+    """Parse talks that a table holds as text: JSON, or what Python prints for lists and dictionaries."""
+    for name in PACKED:
+        packed = value.get(name)
+        if isinstance(packed, str) and packed.lstrip()[:1] == "[":
+            found = _parse(packed)
+            if isinstance(found, list):
+                value = {**value, name: found}
+    return value
+
+
+def _parse(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return ast.literal_eval(text) if len(text) <= LITERAL_CHARACTERS else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return mend_surrogates(value)
-    return "" if value is None else _dump(value)
+    return "" if value is None or (isinstance(value, float) and not isfinite(value)) else _dump(value)
 
 
 def _dump(value: Any) -> str:

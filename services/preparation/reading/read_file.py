@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.reading.delimited import read_delimited
 from services.preparation.reading.json_array import read_json_array
 from services.preparation.reading.json_lines import read_json_lines
@@ -36,6 +37,8 @@ class ReadFile:
     """The first ones."""
     noted: "dict[str, array[int]]"
     """Ids of all rows that were noted, by code."""
+    set_notes: dict[str, str]
+    """What is to be said of the file as a whole, by code."""
     sheet_count: int = 1
 
     @property
@@ -49,13 +52,14 @@ class ReadFile:
         return PREFERRED in self.columns
 
 
-def read_file(path: Path) -> ReadFile:
+def read_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> ReadFile:
     """Read a file of any supported kind.
 
     Raises:
         UnreadableFileError: nothing can be read at all; what is wrong with single lines is in `problems`.
+        EncodingUnclearError: its encoding was not named, and several are about as likely.
     """
-    source = describe_file(path)
+    source = describe_file(path, choices)
     sink = StoreSink(RowStore())
     try:
         sheets = feed_rows(source, sink)
@@ -66,7 +70,19 @@ def read_file(path: Path) -> ReadFile:
         sink.store.close()
         raise
     sink.flush()
-    return ReadFile(source, sink.store, sink.columns, sink.problems, sink.problem_count, sink.notes, sink.noted, sheets)
+    if source.guess:
+        sink.note_set("encoding_guessed", f"read as {source.guess}")
+    return ReadFile(
+        source,
+        sink.store,
+        sink.columns,
+        sink.problems,
+        sink.problem_count,
+        sink.notes,
+        sink.noted,
+        sink.set_notes,
+        sheets,
+    )
 
 
 def feed_rows(source: SourceFile, sink: RowSink) -> int:

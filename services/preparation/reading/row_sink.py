@@ -54,6 +54,9 @@ class RowSink(Protocol):
     def note(self, code: str, line: int, message: str) -> None:
         """Report a change made while reading; it concerns the row that is added next."""
 
+    def note_set(self, code: str, detail: str) -> None:
+        """Report something about the file as a whole; of several reports of a code the first counts."""
+
 
 @dataclass(slots=True)
 class StoreSink:
@@ -69,6 +72,7 @@ class StoreSink:
     note_count: int = 0
     noted: dict[str, "array[int]"] = field(default_factory=dict)
     """Ids of the rows that were noted, by code, ascending, each once."""
+    set_notes: dict[str, str] = field(default_factory=dict)
     next_id: int = 0
     _lines: list[int] = field(default_factory=list)
     _prompts: list[str] = field(default_factory=list)
@@ -120,6 +124,10 @@ class StoreSink:
             rows.append(self.next_id)
         if len(self.notes) < KEPT_NOTES:
             self.notes.append(ReadingNote(code, self.next_id, line, message))
+
+    def note_set(self, code: str, detail: str) -> None:
+        """Remember what is to be said of the file as a whole."""
+        self.set_notes.setdefault(code, detail)
 
     def flush(self) -> None:
         """Hand the waiting rows to the store. Call once more after the last row."""

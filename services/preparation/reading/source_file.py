@@ -1,12 +1,15 @@
 """What kind of file this is: compression, format and encoding, judged by content first and extension second."""
 
 import gzip
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Final, Literal, cast
 
 from services.preparation.errors import UnreadableFileError
-from services.preparation.reading.text_encoding import detect_encoding
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
+from services.preparation.reading.text_encoding import Encoding, Reading, detect_encoding, find_codec
 
 FileFormat = Literal["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 EXTENSIONS: dict[str, FileFormat] = {
@@ -16,17 +19,22 @@ EXTENSIONS: dict[str, FileFormat] = {
 # Enough for a header and some thousand rows, small enough to read before every preparation.
 SAMPLE_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 20
+# How far the first byte beyond ASCII is looked for: a table of numbers may name its first town late.
+SEARCHED_BYTES: Final = 1 << 28
+ARRAY_START: Final = re.compile(r"\[\s*[{\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that can be read. `encoding` is a Python codec name; binary formats carry "binary"."""
+    """A file that can be read. `encoding` is a Python codec name; binary formats carry "binary". `guess` is set where
+    the encoding is no more than the most plausible one."""
 
     path: Path
     format: FileFormat
     is_gzip: bool
     encoding: str
     delimiter: str = ","
+    guess: Reading | None = None
 
     def open_binary(self) -> IO[bytes]:
         """Open the uncompressed bytes."""
@@ -35,11 +43,12 @@ class SourceFile:
         return self.path.open("rb", buffering=BUFFER_BYTES)
 
 
-def describe_file(path: Path) -> SourceFile:
+def describe_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> SourceFile:
     """Find out what `path` is.
 
     Raises:
         UnreadableFileError: it does not exist, is empty, or is of no kind that can be read.
+        EncodingUnclearError: its encoding was not named, and several are about as likely.
     """
     if not path.is_file():
         raise UnreadableFileError(f"File {path} does not exist.")
@@ -50,10 +59,31 @@ def describe_file(path: Path) -> SourceFile:
         return SourceFile(path, "parquet", is_gzip, "binary")
     if sample.startswith(b"PK\x03\x04"):
         return SourceFile(path, "xlsx", is_gzip, "binary")
-    encoding = detect_encoding(sample)
-    text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
+    encoding = _find_encoding(path, is_gzip, sample, choices)
+    text = sample.decode(encoding.name, errors="replace").lstrip("\ufeff")
     file_format, delimiter = _text_format(path, text)
-    return SourceFile(path, file_format, is_gzip, encoding, delimiter)
+    return SourceFile(path, file_format, is_gzip, encoding.name, delimiter, encoding.guess)
+
+
+def _find_encoding(path: Path, is_gzip: bool, sample: bytes, choices: ReadingChoices) -> Encoding:
+    if choices.encoding is not None:
+        return Encoding(find_codec(choices.encoding))
+    if sample.isascii() and len(sample) == SAMPLE_BYTES:
+        sample = _find_telling_sample(path, is_gzip) or sample
+    return detect_encoding(path, sample)
+
+
+def _find_telling_sample(path: Path, is_gzip: bool) -> bytes | None:
+    """The first stretch of lines with a byte beyond ASCII."""
+    with SourceFile(path, "txt", is_gzip, "binary").open_binary() as raw:
+        try:
+            for _ in range(SEARCHED_BYTES // SAMPLE_BYTES):
+                block = raw.read(SAMPLE_BYTES) + raw.readline(SAMPLE_BYTES)
+                if not block or not block.isascii():
+                    return block or None
+        except (OSError, EOFError):
+            return None  # a broken archive is told by the reader
+    return None
 
 
 def _read_sample(path: Path) -> tuple[bool, bytes]:
@@ -78,11 +108,9 @@ def _extension_format(path: Path) -> FileFormat | None:
 
 def _text_format(path: Path, text: str) -> tuple[FileFormat, str]:
     promised = _extension_format(path)
-    start = text.lstrip()[:1]
-    if start == "[":
-        return "json", ","
-    if start == "{" and promised != "txt":
-        return "jsonl", ","
+    shape = _json_format(text, promised)
+    if shape:
+        return shape, ","
     if promised in ("txt", "jsonl", "json"):
         return promised, ","
     header = text.split("\n", 1)[0]
@@ -96,3 +124,21 @@ def _text_format(path: Path, text: str) -> tuple[FileFormat, str]:
     raise UnreadableFileError(
         f"File {path} is of no known kind. Give it one of these extensions: {known} (.gz may follow)."
     )
+
+
+def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:
+    """JSON by its beginning. Prose and tables may begin with a bracket too: there the first value must be one."""
+    bare = text.lstrip()
+    if bare[:1] == "[" and (promised not in ("txt", "csv", "tsv") or ARRAY_START.match(bare)):
+        return "json"
+    if bare[:1] != "{":
+        return None
+    return "jsonl" if promised not in ("txt", "csv", "tsv") or _begins_with_object(bare) else None
+
+
+def _begins_with_object(text: str) -> bool:
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+    return isinstance(value, dict)

@@ -1,6 +1,9 @@
-"""A chat line seen as prompt and completion, for checks and counts that read text. Never fails on broken lines."""
+"""A chat line seen as prompt and completion, for checks, counts and repairs. Never fails on broken lines."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import orjson
 
 from shared.texts.chat_message import message_text
 
@@ -13,3 +16,22 @@ def chat_texts(value: dict[str, Any]) -> tuple[str, str]:
     before = turns if last is None else turns[:last]
     completion = "" if last is None else message_text(turns[last])
     return "\n".join(message_text(turn) for turn in before), completion
+
+
+def repair_record(record: str, fields: Sequence[str], repair: Callable[[str], str]) -> str:
+    """Repair the texts of a chat line: what the assistant says where `completion` is among the fields, what the others
+    say where `prompt` is."""
+    value = orjson.loads(record)
+    messages = value.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        if not isinstance(message, dict):
+            continue
+        if ("completion" if message.get("role") == "assistant" else "prompt") not in fields:
+            continue
+        content = message.get("content")
+        if isinstance(content, str):
+            message["content"] = repair(content)
+        for part in content if isinstance(content, list) else []:
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                part["text"] = repair(part["text"])
+    return orjson.dumps(value).decode()

@@ -39,7 +39,7 @@ async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder:
     fetched = []
     for index, source in enumerate(claimed.request["sources"]):
         if "file" in source:
-            fetched.append(await fetch_file(context, claimed, source["file"], folder / f"source-{index}"))
+            fetched.append(await fetch_file(context, claimed, source, folder / f"source-{index}"))
         else:
             path = folder / f"source-{index}.jsonl"
             fetch = fetch_pairs if claimed.request["format"] == "preference" else fetch_stories
@@ -47,8 +47,11 @@ async def fetch_sources(context: WorkerContext, claimed: ClaimedDataset, folder:
     return fetched
 
 
-async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: str, path: Path) -> FetchedSource:
+async def fetch_file(
+    context: WorkerContext, claimed: ClaimedDataset, source: dict[str, str], path: Path
+) -> FetchedSource:
     """Copy an uploaded file out of the store. Raises: MissingSourceError when it was deleted since the order."""
+    file_id = source["file"]
     async with context.database.transaction() as session:
         file = await files.find_file(session, claimed.project_id, file_id)
     if file is None:
@@ -59,7 +62,9 @@ async def fetch_file(context: WorkerContext, claimed: ClaimedDataset, file_id: s
         await asyncio.to_thread(context.objects.fetch, file.sha256, target)
     except FileNotFoundError as error:
         raise MissingSourceError(f"The bytes of '{file_id}' are not in the object store.") from error
-    return FetchedSource(SourceOrder(str(target), file.filename), SourceOrigins(file_id=file_id))
+    return FetchedSource(
+        SourceOrder(str(target), file.filename, source.get("encoding")), SourceOrigins(file_id=file_id)
+    )
 
 
 async def find_run(context: WorkerContext, claimed: ClaimedDataset, run_id: str) -> tuple[Generation, RecipeVersion]:

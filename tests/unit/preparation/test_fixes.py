@@ -47,3 +47,16 @@ def test_a_store_that_spills_gives_the_same_rows() -> None:
         assert list(spilled.batches()) == list(kept.batches())
         assert list(spilled.batches()) == list(kept.batches())  # and once more
         assert spilled.rows([1, 3, 99]) == {1: ROWS[1], 3: ROWS[3]}
+
+
+def test_a_repair_reaches_the_texts_of_chat_lines_and_keeps_the_rest() -> None:
+    line = (
+        '{"messages":[{"role":"user","content":"<think>q</think>"},'
+        '{"role":"assistant","content":[{"type":"text","text":"<think>a</think>b"}],"weight":1}],"tools":[]}'
+    )
+    fix = Fix("reasoning_left", "repair_text", ("completion",), "strip_reasoning", row_ids=(0,))
+    with RowStore() as store:
+        store.append(RowBatch([0], [1], ["<think>q</think>"], ["<think>a</think>b"], [line]))
+        (batch,) = apply_plan(store, Plan((fix,)))
+    assert batch.completions == ["b"]
+    assert batch.records == [line.replace("<think>a</think>b", "b")]

@@ -3,6 +3,8 @@
 Blocking; streams, so that memory does not grow with the file. Knows no database and no provider."""
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -12,9 +14,10 @@ import orjson
 RowFormat = Literal["completion", "chat", "preference"]
 
 REPORTED_PROBLEMS: Final = 100
-ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 KEY_BYTES: Final = 12
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class BadLineError(Exception):
@@ -88,20 +91,37 @@ def parse_line(line: bytes) -> dict[str, Any]:
     """Return a line's object. Raises: BadLineError when it is not JSON, or no object."""
     try:
         row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
+    except orjson.JSONDecodeError:
+        row = parse_stubborn_line(line)
     if not isinstance(row, dict):
-        raise BadLineError("expected a JSON object")
+        raise BadLineError(f"expected a JSON object, found {name_kind(row)}")
     return row
 
 
+def parse_stubborn_line(line: bytes) -> Any:
+    """Parse what the fast parser refuses, as the engine does. Raises: BadLineError with its words."""
+    try:
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadLineError(f"not UTF-8 at byte {error.start + 1} of the line") from error
+    except json.JSONDecodeError as error:
+        raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise BadLineError("nested too deeply") from error
+
+
 def check_row(row: dict[str, Any]) -> RowFormat:
-    """Return a row's format. Raises: BadLineError with a reason that a person can act on."""
+    """Return a row's format. Raises: BadLineError with a reason that a person can act on.
+
+    The engine has the same rule in its own words' code; `tests/contract/training_rows.jsonl` holds both to it.
+    """
     if "preferred_output" in row or "non_preferred_output" in row:
         check_preference(row)
         return "preference"
     if "messages" in row:
-        check_messages(row["messages"], '"messages"')
+        found = check_messages(row["messages"], "messages")
+        if not any(is_learned for _, is_learned in found):
+            raise BadLineError("no assistant message to learn from")
         return "chat"
     if "prompt" in row or "completion" in row:
         check_pair(row)
@@ -111,38 +131,86 @@ def check_row(row: dict[str, Any]) -> RowFormat:
 
 def check_pair(row: dict[str, Any]) -> None:
     """Pass for a prompt and a completion. Raises: BadLineError when one is no string, or the completion is blank."""
-    for name in ("prompt", "completion"):
-        if name not in row:
-            raise BadLineError(f'"{name}" is missing')
-        if not isinstance(row[name], str):
-            raise BadLineError(f'"{name}" must be a string')
-    if not row["completion"].strip():
+    check_text(row, "prompt")
+    if not check_text(row, "completion").strip():
         raise BadLineError('"completion" is empty')
 
 
-def check_messages(messages: object, where: str, *, needs_answer: bool = True) -> None:
-    """Pass for a list of messages; `where` names it in errors. Raises: BadLineError when it is empty or no list, when a
-    message has an unknown role or no content, or when an answer is needed and there is none."""
+def check_messages(messages: object, where: str) -> list[tuple[str, bool]]:
+    """Return role and whether it is learned of each of a list of messages; `where` names it in errors. Raises:
+    BadLineError when it is empty or no list, or one of its messages cannot be used."""
     if not isinstance(messages, list) or not messages:
-        raise BadLineError(f"{where} must be a list with at least one message")
-    for index, message in enumerate(messages, start=1):
-        if not isinstance(message, dict):
-            raise BadLineError(f"message {index} must be an object")
-        if message.get("role") not in ROLES:
-            raise BadLineError(f"message {index} has the unknown role {message.get('role')!r}")
-        calls_tools = message.get("role") == "assistant" and (message.get("tool_calls") or message.get("function_call"))
-        if not isinstance(message.get("content"), (str, list)) and not calls_tools:
-            raise BadLineError(f"message {index} has no content")
-    if needs_answer and not any(message["role"] == "assistant" for message in messages):
-        raise BadLineError("no assistant message to learn")
+        raise BadLineError(f'"{where}" must be a list of at least one message')
+    return [check_message(message, f"{where}[{at}]") for at, message in enumerate(messages)]
+
+
+def check_message(message: object, name: str) -> tuple[str, bool]:
+    """Return a message's role and whether it is learned. Raises: BadLineError for an unknown role, a content that is no
+    text, or a weight other than 0 and 1. A message that calls a tool needs no content."""
+    if not isinstance(message, dict):
+        raise BadLineError(f"{name} must be an object, found {name_kind(message)}")
+    role = message.get("role")
+    if not isinstance(role, str) or role not in ROLES:
+        raise BadLineError(f"{name}.role must be one of {', '.join(ROLES)}, found {json.dumps(role)}")
+    is_learned = role == "assistant" and read_weight(message, name) == 1
+    if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+        return role, is_learned
+    content = read_content(message, f"{name}.content")
+    if role == "assistant" and not content.strip():
+        raise BadLineError(f"{name}.content is empty")
+    return role, is_learned
+
+
+def read_content(message: dict[str, Any], name: str) -> str:
+    """Return a message's text, that of its parts joined. Raises: BadLineError for what is no text."""
+    parts = message.get("content")
+    if not isinstance(parts, list):
+        return check_text(message, "content", name)
+    if not parts:
+        raise BadLineError(f"{name} is empty")
+    for at, part in enumerate(parts):
+        if not isinstance(part, dict) or part.get("type", "text") != "text":
+            raise BadLineError(f"{name}[{at}] must be a part of text, which is all that can be learned")
+    return "".join(check_text(part, "text", f"{name}[{at}].text") for at, part in enumerate(parts))
+
+
+def read_weight(message: dict[str, Any], name: str) -> int:
+    """Return a message's weight. Raises: BadLineError when it is neither 0 nor 1."""
+    weight = message.get("weight")
+    if weight is not None and weight not in (0, 1):
+        raise BadLineError(f"{name}.weight must be 0 or 1")
+    return 1 if weight is None else int(weight)
+
+
+def check_text(row: dict[str, Any], key: str, name: str = "") -> str:
+    """Return the text of a key. Raises: BadLineError when it is missing, no string, or no text."""
+    name = name or f'"{key}"'
+    if key not in row:
+        raise BadLineError(f"{name} is missing")
+    value = row[key]
+    if not isinstance(value, str):
+        raise BadLineError(f"{name} must be a string, found {name_kind(value)}")
+    if LONE_SURROGATE.search(value):
+        raise BadLineError(f"{name} holds a lone surrogate, which is no character")
+    return value
+
+
+def name_kind(value: object) -> str:
+    """Return what JSON calls a value."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def check_preference(row: dict[str, Any]) -> None:
     """Pass for a chat with two answers. Raises: BadLineError when one of the three is no usable list of messages."""
     asked = row.get("input")
-    check_messages(asked.get("messages") if isinstance(asked, dict) else None, '"input.messages"', needs_answer=False)
+    if not isinstance(asked, dict) or "messages" not in asked:
+        raise BadLineError('"input" must be an object with "messages"')
+    check_messages(asked["messages"], "input.messages")
     for name in ("preferred_output", "non_preferred_output"):
-        check_messages(row.get(name), f'"{name}"')
+        found = check_messages(row.get(name), name)
+        if [role for role, _ in found] != ["assistant"]:
+            raise BadLineError(f'"{name}" must hold exactly one assistant message')
 
 
 def row_key(row: dict[str, Any]) -> bytes:

@@ -138,7 +138,7 @@ async def test_each_bad_line_is_an_event_with_its_number(bench: TuningBench) -> 
     job_id = await bench.add(b'{"prompt":"a","completion":"b"}\n{"prompt":1,"completion":"b"}\nnope\n')
     await bench.run(job_id)
     told = [event.message for event in await bench.events(job_id) if event.level == "error"]
-    assert told[0] == 'training file, line 2: "prompt" must be a string'
+    assert told[0] == 'training file, line 2: "prompt" must be a string, found a number'
     assert told[1].startswith("training file, line 3: not JSON at column 1")
 
 
