@@ -1,86 +1,129 @@
-"""One JSON array of objects, read element by element so that a large file needs no more memory than a small one."""
+"""JSON values one after another: the elements of an array, objects that follow one another however they are indented,
+the rows in a wrapper such as `{"data": […]}`. Value by value: a large file needs no more memory than a small one."""
 
 import io
 import json
+import re
+from typing import Final
 
 from services.preparation.reading.json_values import ObjectReader
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
-from services.preparation.reading.source_file import SourceFile
+from services.preparation.reading.source_file import WRAPPER, SourceFile
 
-CHUNK_CHARACTERS = 1 << 20
+CHUNK_CHARACTERS: Final = 1 << 20
 # An element longer than this is broken rather than large.
-MAX_ELEMENT_CHARACTERS = 1 << 26
-WHITESPACE = " \t\r\n"
+MAX_ELEMENT_CHARACTERS: Final = 1 << 26
+SHOWN_CHARACTERS: Final = 1000
+BLANK: Final = re.compile(r"[ \t\r\n\ufeff]*")
+# How near the end of what was read an error may be none: a number, a word or an escape may be cut there.
+CUT_CHARACTERS: Final = 16
+LONGEST_BEGINNING: Final = 16_384
 
 
 def read_json_array(source: SourceFile, sink: RowSink) -> None:
-    """Read the elements of the array into the sink. Reading ends at the first element that is no JSON."""
+    """Read the values into the sink. Reading ends at the first piece that is no JSON, which is named."""
     with source.open_binary() as raw:
         text = io.TextIOWrapper(raw, encoding=source.encoding, errors="surrogateescape", newline="")
-        _ArrayWalk(text, ObjectReader(sink), sink).run()
+        _Walk(text, ObjectReader(sink), sink).run()
 
 
-class _ArrayWalk:
+class _Walk:
+    """`_at` is the place in the buffer that line and column belong to."""
+
     def __init__(self, text: io.TextIOWrapper, reader: ObjectReader, sink: RowSink) -> None:
         self._text = text
         self._reader = reader
         self._sink = sink
         self._decoder = json.JSONDecoder()
         self._buffer = ""
+        self._at = 0
         self._line = 1
         self._column = 1
 
     def run(self) -> None:
+        """Read arrays and objects until the text ends or something is no JSON."""
         self._fill()
-        self._advance(len(self._buffer) - len(self._buffer.lstrip(WHITESPACE + "\ufeff")))
-        self._advance(1)  # the opening bracket, which made this an array
-        while self._read_element():
-            pass
+        wrapper = WRAPPER.match(self._buffer, self._skip_blank(), LONGEST_BEGINNING)
+        if wrapper:
+            self._advance(wrapper.end())
+            if self._read_array():
+                self._check_wrapper_end()
+            return
+        while mark := self._next_token():
+            if not (self._read_array() if mark == "[" else self._read_value()):
+                return
+            if self._next_token() == ",":
+                self._advance(self._at + 1)
 
-    def _read_element(self) -> bool:
-        separator = self._next_token()
-        while separator == ",":
-            self._advance(1)
-            separator = self._next_token()
-        if separator == "]":
-            return False
-        if separator == "":
-            self._reject("invalid_json", self._line, self._column, "the array is not closed", "")
-            return False
-        return self._decode_element()
+    def _read_array(self) -> bool:
+        self._advance(self._at + 1)
+        while mark := self._next_token():
+            if mark == "]":
+                self._advance(self._at + 1)
+                return True
+            if mark == ",":
+                self._advance(self._at + 1)
+            elif not self._read_value():
+                return False
+        self._reject(self._line, self._column, "the array is not closed", "")
+        return False
 
-    def _decode_element(self) -> bool:
+    def _check_wrapper_end(self) -> None:
+        """What follows the rows in their wrapper is not read, but it must end."""
+        while self._fill():
+            self._buffer = self._buffer[-CHUNK_CHARACTERS:]
+        if not self._buffer.rstrip(" \t\r\n").endswith("}"):
+            self._reject(self._line, self._column, "the object around the rows is not closed", "")
+
+    def _read_value(self) -> bool:
+        """Decode one value; more of the text is read as long as that may be what is missing."""
+        wanted = CHUNK_CHARACTERS
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._buffer)
+                value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                if len(self._buffer) < MAX_ELEMENT_CHARACTERS and self._fill():
+                line = self._line + self._buffer.count("\n", self._at, error.pos)
+                column = error.colno if line > self._line else self._column + error.pos - self._at
+                if self._may_be_cut(error) and self._fill(wanted):
+                    wanted *= 2
                     continue
-                line = self._line + error.lineno - 1
-                column = error.colno if error.lineno > 1 else self._column + error.colno - 1
-                self._reject("invalid_json", line, column, error.msg, self._buffer[:1000])
+                self._reject(line, column, error.msg, self._buffer[self._at : self._at + SHOWN_CHARACTERS])
                 return False
-            self._reader.read(value, self._line, self._buffer[:end] if not isinstance(value, dict) else "")
+            except RecursionError:
+                raw = self._buffer[self._at : self._at + SHOWN_CHARACTERS]
+                self._reject(self._line, self._column, "nested too deeply", raw)
+                return False
+            raw = "" if isinstance(value, dict) else self._buffer[self._at : end]
+            self._reader.read(value, self._line, raw)
             self._advance(end)
             return True
 
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        length = len(self._buffer)
+        is_near_end = error.pos >= length - CUT_CHARACTERS or error.msg.startswith("Unterminated string")
+        return is_near_end and length - self._at < MAX_ELEMENT_CHARACTERS
+
     def _next_token(self) -> str:
         while True:
-            stripped = self._buffer.lstrip(WHITESPACE)
-            self._advance(len(self._buffer) - len(stripped))
-            if self._buffer or not self._fill():
-                return self._buffer[:1]
+            self._advance(self._skip_blank())
+            if self._at < len(self._buffer) or not self._fill():
+                return self._buffer[self._at : self._at + 1]
 
-    def _fill(self) -> bool:
-        chunk = self._text.read(CHUNK_CHARACTERS)
-        self._buffer += chunk
+    def _skip_blank(self) -> int:
+        found = BLANK.match(self._buffer, self._at)
+        return found.end() if found else self._at
+
+    def _fill(self, size: int = CHUNK_CHARACTERS) -> bool:
+        chunk = self._text.read(size)
+        self._buffer = self._buffer[self._at :] + chunk
+        self._at = 0
         return bool(chunk)
 
-    def _advance(self, count: int) -> None:
-        passed, self._buffer = self._buffer[:count], self._buffer[count:]
-        breaks = passed.count("\n")
+    def _advance(self, end: int) -> None:
+        breaks = self._buffer.count("\n", self._at, end)
         self._line += breaks
-        self._column = count - passed.rfind("\n") if breaks else self._column + count
+        self._column = end - self._buffer.rfind("\n", self._at, end) if breaks else self._column + end - self._at
+        self._at = end
 
-    def _reject(self, code: str, line: int, column: int, message: str, raw: str) -> None:
-        self._sink.reject(ReadingProblem(code, line, column, message, raw))
+    def _reject(self, line: int, column: int, message: str, raw: str) -> None:
+        self._sink.reject(ReadingProblem("invalid_json", line, column, message, raw))

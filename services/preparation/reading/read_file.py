@@ -1,5 +1,7 @@
 """The one way in: a path becomes a store of rows and an account of everything that was not plain."""
 
+import gzip
+import zlib
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +65,9 @@ def read_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> ReadFile:
     sink = StoreSink(RowStore())
     try:
         sheets = feed_rows(source, sink)
-    except EOFError as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         sink.store.close()
-        raise UnreadableFileError(f"File {path} is a truncated gzip file.") from error
+        raise UnreadableFileError(f"File {path} is a broken or truncated gzip file: {error}") from error
     except BaseException:
         sink.store.close()
         raise

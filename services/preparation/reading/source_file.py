@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, cast
@@ -22,6 +23,13 @@ BUFFER_BYTES = 1 << 20
 # How far the first byte beyond ASCII is looked for: a table of numbers may name its first town late.
 SEARCHED_BYTES: Final = 1 << 28
 ARRAY_START: Final = re.compile(r"\[\s*[{\[\]]")
+LINE_END: Final = re.compile(r"[ \t]*,?[ \t]*\r?(?:\n|\Z)")
+# Names under which tools keep the rows of a file. A talk's `messages` are no rows.
+WRAPPER: Final = re.compile(
+    r'\{\s*(?:"[^"\\]{0,80}"\s*:\s*(?:"[^"\\]{0,400}"|-?[0-9.eE+]{1,40}|true|false|null)\s*,\s*){0,20}'
+    r'"(?:data|rows|examples|train|training|training_data|train_data|items|records|instances|samples|dataset|stories|'
+    r'entries|results)"\s*:\s*(?=\[\s*[{\]])'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def _find_telling_sample(path: Path, is_gzip: bool) -> bytes | None:
                 block = raw.read(SAMPLE_BYTES) + raw.readline(SAMPLE_BYTES)
                 if not block or not block.isascii():
                     return block or None
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return None  # a broken archive is told by the reader
     return None
 
@@ -95,7 +103,7 @@ def _read_sample(path: Path) -> tuple[bool, bytes]:
         try:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 return True, unpacked.read(SAMPLE_BYTES)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UnreadableFileError(f"File {path} is a broken gzip file: {error}") from error
 
 
@@ -133,12 +141,23 @@ def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:
         return "json"
     if bare[:1] != "{":
         return None
-    return "jsonl" if promised not in ("txt", "csv", "tsv") or _begins_with_object(bare) else None
+    end = _first_object_end(bare)
+    if end is None:
+        return None if promised in ("txt", "csv", "tsv") else "jsonl"
+    return "jsonl" if is_line(bare, end) else "json"
 
 
-def _begins_with_object(text: str) -> bool:
+def is_line(text: str, end: int) -> bool:
+    """Whether the first object has a line of its own, and is no wrapper around the rows."""
+    return "\n" not in text[:end] and LINE_END.match(text, end) is not None and not WRAPPER.match(text)
+
+
+def _first_object_end(text: str) -> int | None:
+    """Where the first object ends, as far as the sample goes; None where it is none."""
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
-    except (json.JSONDecodeError, RecursionError):
-        return False
-    return isinstance(value, dict)
+        _, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return len(text) if WRAPPER.match(text) or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
+    except RecursionError:
+        return None
+    return end

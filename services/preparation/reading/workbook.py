@@ -2,6 +2,7 @@
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
@@ -17,7 +18,7 @@ from services.preparation.reading.workbook_cells import OddCell, StringReader, c
 
 BROKEN: Final = (
     InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, ParseError, TypeError, AttributeError,
-    IndexError, EOFError, NotImplementedError, RuntimeError,
+    IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What openpyxl and the archive raise for files that no writer writes."""
 

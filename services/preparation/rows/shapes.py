@@ -88,8 +88,8 @@ def _turn(speaker: object, text: object, at: int) -> Object:
 
 
 def _from_sharegpt(value: Object) -> Object:
-    name = next(name for name in TALKS if name in value)
-    talk = value[name]
+    name = next((name for name in TALKS if name in value), TALKS[0])
+    talk = value.get(name)
     if not isinstance(talk, list) or not talk:
         raise ConversionError(f'"{name}" must be a list of at least one turn')
     messages: list[Object] = []
@@ -106,6 +106,10 @@ def _from_sharegpt(value: Object) -> Object:
 
 
 def _from_anthropic(value: Object) -> Object:
+    if not isinstance(value.get("messages"), list) or not isinstance(value.get("system", ""), str):
+        raise ConversionError('"messages" must be a list, and "system" a text')
+    if "system" not in value:
+        return value
     rest = {key: other for key, other in value.items() if key != "system"}
     return {**rest, "messages": [{"role": "system", "content": value["system"]}, *value["messages"]]}
 
@@ -178,7 +182,8 @@ def _refuse_batch_input(value: Object) -> Object:
 
 
 def _from_label_studio(value: Object) -> Object:
-    data, annotations = value["data"], value.get("annotations")
+    told, annotations = value.get("data"), value.get("annotations")
+    data = told if isinstance(told, dict) else {}
     asked = [data[name] for name in ("prompt", "instruction", "question", "text") if isinstance(data.get(name), str)]
     done = [one for one in annotations if isinstance(one, dict)] if isinstance(annotations, list) else []
     results = [

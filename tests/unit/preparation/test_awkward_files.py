@@ -1,6 +1,7 @@
 """Files as people really have them: the right rows, or a refusal that says why. Each made a wrong row once."""
 
 import csv
+import gzip
 import io
 import json
 import zipfile
@@ -246,3 +247,30 @@ def test_thoughts_before_an_answer_are_found_and_can_be_cut(tmp_path: Path) -> N
     found = next(f for f in inspect_file(read, "").findings if f.code == "reasoning_left")
     assert found.row_ids == (0, 1)
     assert [example.after for example in found.examples] == ["0 -> → Yes.", "1 -> → No."]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}, {"conversations": 3}),
+        ({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}, {"text": "a"}),
+        ({"data": {"text": "a"}, "annotations": [{"result": [{"value": {"text": "b"}}]}]}, {"data": 1}),
+        ({"system": "s", "messages": [{"role": "user", "content": "a"}]}, {"system": [], "messages": None}),
+        ({"instruction": "a", "output": "b"}, {"instruction": []}),
+        ({"contents": [{"role": "user", "parts": [{"text": "a"}]}]}, {"contents": [None]}),
+    ],
+)
+def test_a_wrong_type_names_its_line_and_is_no_traceback(
+    first: dict[str, object], second: dict[str, object], tmp_path: Path
+) -> None:
+    read = read_file(write(tmp_path, "a.jsonl", f"{json.dumps(first)}\n{json.dumps(second)}\n"))
+    assert [(problem.line, problem.code) for problem in read.problems] == [(2, "not_convertible")]
+    read.store.close()
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.xlsx"])
+def test_a_damaged_archive_is_named(name: str, tmp_path: Path) -> None:
+    whole = gzip.compress(GERMAN.encode() * 500) if name == "a.csv.gz" else make_book([("prompt", "completion")] * 500)
+    at = len(whole) // 2
+    with pytest.raises(UnreadableFileError):
+        read_file(write(tmp_path, name, whole[:at] + bytes(64) + whole[at + 64 :])).store.close()
