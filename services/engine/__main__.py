@@ -14,7 +14,9 @@ import structlog
 import uvicorn
 
 from services.engine.app import create_app
-from services.engine.settings import EngineSettings
+from services.engine.door.door import Door
+from services.engine.door.guarded_http import guard
+from services.engine.settings import SETTING_PREFIX, EngineSettings
 from services.engine.state_lock import StateDirInUseError, lock_state_dir
 from services.engine.weights.package import WeightsError
 from services.engine.weights.prepare import prepare_model
@@ -31,11 +33,18 @@ class EngineServer(uvicorn.Server):
         self.app = create_app(settings, on_failure=self._give_up)
         self._drain_seconds = settings.drain_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
+        door = Door(
+            lambda: settings,
+            prefix=SETTING_PREFIX,
+            trusted_proxies=settings.trusted_proxies,
+            count=lambda reason: self.app.state.serving.metrics.refused_connections.labels(reason).inc(),
+        )
         super().__init__(
             uvicorn.Config(
                 self.app,
                 host=settings.host,
                 port=settings.port,
+                http=guard(door),
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=int(settings.drain_seconds) + CLOSING_SECONDS,

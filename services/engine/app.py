@@ -39,7 +39,7 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
     app = FastAPI(title="Storymill engine", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.serving = serving
     app.state.training = training
-    app.add_middleware(BodyLimitMiddleware, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, settings=settings)
     app.add_middleware(RequestIdMiddleware)
     for part in (operations, tokenizers, models, completions, chat, files, fine_tuning):
         app.include_router(part.router)

@@ -17,6 +17,9 @@ class EngineMetrics:
         self.tokens = Counter("engine_completion_tokens", "Tokens written", registry=r)
         self.prompt_tokens = Counter("engine_prompt_tokens", "Tokens in prompts", registry=r)
         self.refused = Counter("engine_requests_refused", "Requests refused for lack of room", registry=r)
+        self.refused_connections = Counter(
+            "engine_connections_refused", "Connections closed or refused at the door, and why", ["reason"], registry=r
+        )
         self.disconnected = Counter("engine_clients_disconnected", "Clients gone before the end", registry=r)
         self.step_seconds = Histogram("engine_step_seconds", "Time of a step", buckets=SECONDS, registry=r)
         self.first_token_seconds = Histogram(

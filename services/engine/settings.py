@@ -21,10 +21,13 @@ DEFAULT_ALIASES = {
 """The names that older articles and scripts use. The built-in name means the base that is served, whichever it is."""
 
 
+SETTING_PREFIX = "STORYMILL_ENGINE_"
+
+
 class EngineSettings(BaseSettings):
     """Everything an operator may change; each field is read from STORYMILL_ENGINE_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="STORYMILL_ENGINE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=SETTING_PREFIX, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = 8002
@@ -51,7 +54,20 @@ class EngineSettings(BaseSettings):
     # An adapter added into a copy of the weights: 200 MB each, and no cost per token.
     merged_adapters: int = Field(default=2, ge=0)
 
+    # As in the platform's table of bounds (docs/operators.md), which a test holds equal to these.
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    max_json_nodes: int = Field(default=20_000, ge=100)
+    max_json_values: int = Field(default=500_000, ge=1000)
+    door_connections: int = Field(default=20_000, ge=16)
+    door_connections_per_address: int = Field(default=2_000, ge=1)
+    door_first_byte_seconds: float = Field(default=10.0, gt=0)
+    door_header_seconds: float = Field(default=10.0, gt=0)
+    door_header_bytes: int = Field(default=32 * 1024, ge=1024)
+    door_header_lines: int = Field(default=100, ge=10)
+    door_body_seconds: float = Field(default=20.0, gt=0)
+    door_body_bytes_per_second: int = Field(default=500, ge=1)
+    # Addresses and networks, by comma, of which each may have any number of connections.
+    trusted_proxies: str = "127.0.0.0/8,::1"
     keep_alive_seconds: float = Field(default=15.0, gt=0)
     drain_seconds: float = Field(default=20.0, ge=0)
 

@@ -7,6 +7,8 @@ import uvicorn
 
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
+from shared.bounds import LiveBounds
+from shared.http.open_door import open_door
 from shared.observability.logs import configure_logging
 
 
@@ -17,12 +19,13 @@ def main(
     """Serve until SIGTERM, then let requests end for a while."""
     settings = GatewaySettings()
     configure_logging(settings.log_level, settings.log_format)
+    bounds = LiveBounds(settings, settings.bounds_file)
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, bounds),
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=open_door(settings, bounds),
         ws="none",
         access_log=False,
         log_config=None,

@@ -7,6 +7,8 @@ import uvicorn
 
 from services.streaming.app import StreamingApp
 from services.streaming.sockets.transport import SocketTransport
+from shared.bounds import LiveBounds
+from shared.http.open_door import open_door
 
 MAX_MESSAGE_BYTES = 4096
 """Of a client: a `start` with a long prompt belongs on POST /v1/streams."""
@@ -18,12 +20,13 @@ class StreamingServer(uvicorn.Server):
     """The first SIGTERM drains, the second stops at once."""
 
     def __init__(self, app: StreamingApp, host: str, port: int) -> None:
+        settings = app.streaming.settings
         config = uvicorn.Config(
             app,
             host=host,
             port=port,
             loop="uvloop",
-            http="httptools",
+            http=open_door(settings, LiveBounds(settings, settings.bounds_file)),
             ws=SocketTransport,
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

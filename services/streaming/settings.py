@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from shared.bounds import Bounds
 from shared.settings import Settings
 
 
-class StreamingSettings(Settings):
+class StreamingSettings(Settings, Bounds):
     """Limits and delays of the streaming service."""
 
     gateway_url: str | None = None

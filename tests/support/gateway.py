@@ -16,6 +16,8 @@ from services.gateway.api_keys.service import create_api_key
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from shared.auth.principal import ALL_SCOPES
+from shared.bounds import LiveBounds
+from shared.http.open_door import open_door
 from shared.settings import Settings
 from shared.stores.db.models import Base
 from shared.stores.db.session import Database
@@ -97,11 +99,12 @@ async def open_mill(
 async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
     """Serve in this loop, as `python -m services.gateway` does in its process; yield the base URL."""
     port = find_free_port()
+    bounds = LiveBounds(settings, settings.bounds_file)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, bounds),
         host="127.0.0.1",
         port=port,
-        http="httptools",
+        http=open_door(settings, bounds),
         ws="none",
         access_log=False,
         log_config=None,

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from services.engine.batching.requests import SamplingOptions
 from services.engine.errors import InvalidRequestError
 
+TokenIds = Annotated[list[StrictInt], Field(fail_fast=True)]
+Texts = Annotated[list[str], Field(fail_fast=True)]
+"""Only the first error of a request is told, so lists are read no further than that."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -70,7 +73,7 @@ class CompletionBody(CommonBody):
     """POST /v1/completions. With `echo`, `max_tokens` may be 0: nothing is written."""
 
     max_tokens: Annotated[StrictInt, Field(ge=0)] | None = None
-    prompt: str | list[StrictInt] | list[str] | list[list[StrictInt]] | None = None
+    prompt: str | TokenIds | Texts | Annotated[list[TokenIds], Field(fail_fast=True)] | None = None
     echo: bool | None = None
     logprobs: Annotated[StrictInt, Field(ge=0, le=5)] | None = None
     best_of: Annotated[StrictInt, Field(ge=1)] | None = None
@@ -101,7 +104,7 @@ class ChatMessage(BaseModel):
 class ChatBody(CommonBody):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     logprobs: bool | None = None
     top_logprobs: Annotated[StrictInt, Field(ge=0, le=20)] | None = None
     response_format: dict[str, Any] | None = None

@@ -22,6 +22,15 @@ class SocketTransport(WebSocketsSansIOProtocol):
     on_writable: Callable[[], None] | None = None
     """Called when a full buffer has drained."""
 
+    on_lost: Callable[[], None] | None = None
+    """Called when the connection is gone: the door, which let it in, counts it until then."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the door."""
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound the kernel's send buffer, so that a slow reader shows after few frames."""
         super().connection_made(transport)

@@ -1,0 +1,23 @@
+"""The door of gateway and streaming service: settings in, refusals counted."""
+
+from prometheus_client import Counter
+
+from shared.bounds import SETTING_PREFIX, LiveBounds
+from shared.http.door.door import Door
+from shared.http.door.guarded_http import GuardedHttp, guard
+from shared.settings import Settings
+
+REFUSED = Counter(
+    "storymill_connections_refused_total", "Connections closed or refused at the door, and why", ["reason"]
+)
+
+
+def open_door(settings: Settings, bounds: LiveBounds) -> type[GuardedHttp]:
+    """Return what a `uvicorn.Config` takes as `http`."""
+    door = Door(
+        lambda: bounds.now,
+        prefix=SETTING_PREFIX,
+        trusted_proxies=settings.trusted_proxies,
+        count=lambda reason: REFUSED.labels(reason).inc(),
+    )
+    return guard(door)
