@@ -49,7 +49,9 @@ GENERATION: Final = Statuses(
     pausable=QUEUED_OR_RUNNING,
     resumable=("paused",),
 )
-DATASET: Final = Statuses(workable=QUEUED_OR_RUNNING, final=("succeeded", "failed"))
+DATASET: Final = Statuses(
+    workable=QUEUED_OR_RUNNING, final=("succeeded", "failed", "cancelled"), cancellable=QUEUED_OR_RUNNING
+)
 FINE_TUNING_JOB: Final = Statuses(
     workable=("validating_files", "queued", "running"),
     waiting=("paused",),

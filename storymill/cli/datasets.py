@@ -19,7 +19,7 @@ GENERATION_SHARE = 0.1
 PREFERENCE = "preference"
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 
-datasets_app = typer.Typer(help="Datasets: prepare, list, show, report, export.", no_args_is_help=True)
+datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, report, export.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -84,6 +84,13 @@ def show(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
         print_dataset(api.get(f"/datasets/{dataset_id}"))
+
+
+@datasets_app.command("cancel")
+def cancel(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """End a preparation, whether it waits or is under way."""
+    with connect(state_dir) as api:
+        print_dataset(api.post(f"/datasets/{dataset_id}/cancel", {}))
 
 
 @datasets_app.command("report")
@@ -152,6 +159,8 @@ def prepare_there(api: Api, source: dict[str, str], options: dict[str, Any]) -> 
     dataset = follow_dataset(api, ordered["id"], console)
     if dataset["status"] == "failed":
         raise DatasetFailedError(dataset)
+    if dataset["status"] == "cancelled":
+        raise ClientError(f"The dataset {dataset['id']} was cancelled.")
     print_dataset(dataset)
     return dataset
 

@@ -5,7 +5,7 @@ A test holds both equal."""
 from typing import Final
 
 GENERATION_FINAL: Final = ("succeeded", "failed", "cancelled")
-DATASET_FINAL: Final = ("succeeded", "failed")
+DATASET_FINAL: Final = ("succeeded", "failed", "cancelled")
 FINE_TUNING_FINAL: Final = ("succeeded", "failed", "cancelled")
 FINE_TUNING_OPEN: Final = ("validating_files", "queued", "running", "paused")
 COMPARISON_WORKABLE: Final = ("queued", "running")

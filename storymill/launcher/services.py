@@ -15,12 +15,13 @@ from storymill.launcher.stores import Stores
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CELERY_APP = "services.workers.celery_app"
-BATCH_QUEUES = "datasets,fine_tuning,maintenance"
+BATCH_QUEUES = "datasets,fine_tuning"
 # Tasks wait on the worker's one event loop, so a thread is only a place in the queue, not a share of the CPU.
 INTERACTIVE_CONCURRENCY = 256
 GENERATION_CONCURRENCY = 8
-# Room for maintenance beside long fine-tunes.
 BATCH_CONCURRENCY = 16
+# The reaper heals what others leave: a process of its own, so that no job takes its thread, its loop or its memory.
+MAINTENANCE_CONCURRENCY = 4
 # A worker hands its rows back within 2.5 s of SIGTERM; the rest is for a busy machine.
 WORKER_GRACE_SECONDS = 15.0
 # The gateway lets requests go on for 10 s after SIGTERM, the streaming service sends its viewers away within 5.
@@ -62,6 +63,7 @@ def build_environment(options: UpOptions, state: StateDir, stores: Stores, addre
         "STORYMILL_REDIS_URL": stores.redis_url,
         "STORYMILL_STATE_DIR": str(state.root),
         "STORYMILL_OBJECT_STORE_DIR": str(state.objects),
+        "STORYMILL_BOUNDS_FILE": os.environ.get("STORYMILL_BOUNDS_FILE") or str(state.bounds_file),
         "STORYMILL_WORKER_TRACKER_DIR": str(state.root / "trackers"),
         "STORYMILL_GATEWAY_URL": addresses.gateway_url,
         "STORYMILL_STREAMING_URL": addresses.streaming_url,
@@ -93,6 +95,7 @@ def build_services(
         name = "worker-generation" if options.workers == 1 else f"worker-generation-{number}"
         workers.append(table.build_worker(name, "generation", GENERATION_CONCURRENCY))
     workers.append(table.build_worker("worker-batch", BATCH_QUEUES, BATCH_CONCURRENCY))
+    workers.append(table.build_worker("worker-maintenance", "maintenance", MAINTENANCE_CONCURRENCY))
     entrances = [
         table.build_http_service("streaming", addresses.streaming_port),
         table.build_http_service("gateway", addresses.gateway_port),

@@ -37,6 +37,7 @@ PROCESSES = (
     "worker-interactive",
     "worker-generation",
     "worker-batch",
+    "worker-maintenance",
     "beat",
     "engine",
     "redis",

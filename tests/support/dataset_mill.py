@@ -16,7 +16,7 @@ from tests.support.upstream_script import Script, prompt_of
 
 SAMPLES = PROJECT_ROOT / "data" / "samples" / "ultraman_stories.csv"
 RECIPE = PROJECT_ROOT / "data" / "recipes" / "ultraman.json"
-OVER = {"succeeded", "failed"}
+OVER = {"succeeded", "failed", "cancelled"}
 
 
 class Author:

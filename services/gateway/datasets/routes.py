@@ -8,7 +8,13 @@ from starlette.responses import Response
 
 from services.gateway.datasets.reading import ROW_PREFIX, get_finished, get_report_file, get_side_file, list_rows
 from services.gateway.datasets.schemas import Dataset, DatasetRequest, Side, Status
-from services.gateway.datasets.service import get_dataset, list_datasets, order_dataset, shape_dataset
+from services.gateway.datasets.service import (
+    cancel_dataset,
+    get_dataset,
+    list_datasets,
+    order_dataset,
+    shape_dataset,
+)
 from services.gateway.files.routes import send_file
 from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.route import keyed_router
@@ -40,6 +46,12 @@ async def read_datasets(
 async def read_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return a dataset: its state, counts, findings, template contract and files."""
     return JsonAnswer(shape_dataset(*await get_dataset(gateway, caller, dataset_id)))
+
+
+@router.post("/datasets/{dataset_id}/cancel", summary="Cancel a dataset", response_model=Dataset)
+async def stop_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """End a preparation, whether it waits or is under way; nothing of it is kept."""
+    return JsonAnswer(shape_dataset(*await cancel_dataset(gateway, caller, dataset_id)))
 
 
 @router.get(

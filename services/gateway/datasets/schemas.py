@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.http.dependencies import ID_PATTERN
 
-Status = Literal["queued", "running", "succeeded", "failed"]
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Side = Literal["train", "validation"]
 SourceId = Annotated[str, Field(pattern=ID_PATTERN)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]

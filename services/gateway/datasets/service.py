@@ -8,7 +8,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.queue.messages import PrepareDataset
-from shared.errors import InvalidRequestError, NotFoundError
+from shared.errors import ConflictError, InvalidRequestError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Dataset, DatasetVersion
 from shared.stores.db.repositories import dataset_versions, datasets, files, generations
@@ -59,6 +59,19 @@ async def get_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -> P
             raise NotFoundError(f"No dataset '{dataset_id}' in this project.", param="id")
         versions = await dataset_versions.list_versions(session, [dataset.version_id] if dataset.version_id else [])
     return dataset, versions.get(dataset.version_id or "")
+
+
+async def cancel_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -> Prepared:
+    """End a preparation; one that was cancelled stays so. Raises: ConflictError when it is over otherwise,
+    NotFoundError."""
+    await get_dataset(gateway, caller, dataset_id)
+    async with gateway.database.transaction() as session:
+        await datasets.cancel_dataset(session, dataset_id)
+    prepared = await get_dataset(gateway, caller, dataset_id)
+    status = prepared[0].status
+    if status != "cancelled":
+        raise ConflictError(f"The dataset is {status}; only one that is not over can be cancelled.", param="status")
+    return prepared
 
 
 async def list_datasets(

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from services.workers.process.settings import WorkerSettings
 from services.workers.streams.writer import StreamWriter
 from shared import ids
+from shared.bounds import Bounds, LiveBounds
 from shared.observability.logs import get_logger
 from shared.observability.loop_lag import start_sampling
 from shared.outside.prices.book import load_price_book
@@ -58,6 +59,7 @@ class WorkerContext:
     providers: Providers
     catalog: ModelCatalog
     stream_writer: StreamWriter
+    bounds: LiveBounds
     sender: TaskSender
     objects: ObjectStore
     lag_sampler: "asyncio.Task[None]"
@@ -109,6 +111,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         providers=providers,
         catalog=ModelCatalog(providers, llm),
         stream_writer=writer,
+        bounds=LiveBounds(Bounds(), settings.bounds_file),
         sender=TaskSender(make_celery(settings.redis_url)),
         objects=ObjectStore(settings.object_store_dir),
         lag_sampler=start_sampling(),

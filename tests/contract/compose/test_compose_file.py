@@ -19,7 +19,7 @@ LONG_RUNNING = {name: service for name, service in APP_SERVICES.items() if name 
 def test_every_process_of_the_mill_is_there() -> None:
     assert set(read_compose()["services"]) == {
         *("postgres", "redis", "migrate", "gateway", "streaming", "beat", "engine"),
-        *("worker-interactive", "worker-generation", "worker-batch"),
+        *("worker-interactive", "worker-generation", "worker-batch", "worker-maintenance"),
     }
 
 
@@ -56,7 +56,7 @@ def test_volumes_are_mounted_on_folders_that_the_image_gives_to_its_user(name: s
     assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= set(read_compose()["volumes"])
 
 
-@pytest.mark.parametrize("name", ["worker-interactive", "worker-generation", "worker-batch"])
+@pytest.mark.parametrize("name", ["worker-interactive", "worker-generation", "worker-batch", "worker-maintenance"])
 def test_workers_can_be_scaled(name: str) -> None:
     service = APP_SERVICES[name]
     assert "container_name" not in service

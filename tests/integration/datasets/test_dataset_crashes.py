@@ -1,6 +1,8 @@
 """Workers that die, stop or freeze in the middle of a preparation: another one finishes it, once."""
 
 import asyncio
+import gzip
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion
 from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.sender import TaskSender
 from tests.support.dataset_mill import export, make_csv, order, upload, wait_for
-from tests.support.gateway import Mill
+from tests.support.gateway import Mill, new_name
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping
 from tests.support.worker_process import WorkerProcess
@@ -26,7 +28,21 @@ ROWS = 30_000
 """Some seconds of work: enough to die in the middle of."""
 
 
-def make_worker(mill: Mill, folder: Path, name: str) -> WorkerProcess:
+OVER_BOUNDS = {
+    "prepare_memory_bytes = 134217728": "STORYMILL_PREPARE_MEMORY_BYTES",
+    "prepare_disk_bytes = 1048576\nprepare_disk_times = 0": "STORYMILL_PREPARE_DISK_BYTES",
+    "prepare_seconds = 0.2": "STORYMILL_PREPARE_SECONDS",
+    "prepare_free_disk_bytes = 1000000000000000": "STORYMILL_PREPARE_FREE_DISK_BYTES",
+}
+
+
+def make_bomb() -> bytes:
+    """Return a small file of long rows: 150 KB that become 150 MB."""
+    row = json.dumps({"prompt": "故事" * 500_000, "completion": "a"}, ensure_ascii=False).encode()
+    return gzip.compress(b"\n".join([row] * 50))
+
+
+def make_worker(mill: Mill, folder: Path, name: str, **env: str) -> WorkerProcess:
     """A worker that is not started yet."""
     return WorkerProcess(
         folder,
@@ -35,7 +51,7 @@ def make_worker(mill: Mill, folder: Path, name: str) -> WorkerProcess:
         upstream_url=mill.upstream.url,
         queues="datasets,maintenance",
         name=name,
-        env={"STORYMILL_OBJECT_STORE_DIR": str(mill.objects_dir), "TMPDIR": str(folder)},
+        env={"STORYMILL_OBJECT_STORE_DIR": str(mill.objects_dir), "TMPDIR": str(folder), **env},
     )
 
 
@@ -137,3 +153,54 @@ async def test_a_preparation_killed_for_its_memory_fails_with_a_reason(
         (await wait_until_preparing(worker)).kill()
         failed = await wait_for(client, f"/v1/datasets/{dataset['id']}")
     assert (failed["status"], failed["error"]["code"]) == ("failed", "preparation_crashed")
+    assert "ended from outside by SIGKILL" in failed["error"]["message"]
+
+
+async def test_a_dataset_can_be_cancelled_while_it_is_prepared_and_while_it_waits(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    source = {"file": await upload(client, make_csv(ROWS), "many.csv")}
+    first, second = [await order(client, source) for _ in range(2)]
+    cancelled = (await client.post(f"/v1/datasets/{second['id']}/cancel")).json()
+    assert (cancelled["status"], cancelled["error"]) == ("cancelled", None)
+    async with make_worker(gateway, tmp_path, "worker") as worker:
+        preparing = await wait_until_preparing(worker)
+        assert (await client.post(f"/v1/datasets/{first['id']}/cancel")).json()["status"] == "cancelled"
+        gone, _ = await asyncio.to_thread(psutil.wait_procs, [preparing], timeout=20)
+        assert gone
+        assert not find_preparing(worker)
+    assert (await client.post(f"/v1/datasets/{first['id']}/cancel")).json()["status"] == "cancelled"
+    assert (await client.get(f"/v1/datasets/{first['id']}")).json()["finished_at"] is not None
+    assert (await gateway.count_rows())["dataset_version"] == 0
+
+
+async def test_a_preparation_over_its_bounds_dies_alone_and_names_the_setting(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    bounds = tmp_path / "bounds.toml"
+    async with make_worker(gateway, tmp_path, "worker", STORYMILL_BOUNDS_FILE=str(bounds)) as worker:
+        for line, setting in OVER_BOUNDS.items():
+            bounds.write_text(line, encoding="utf-8")
+            dataset = await order(client, {"file": await upload(client, make_bomb(), "bomb.jsonl.gz")})
+            failed = await wait_for(client, f"/v1/datasets/{dataset['id']}")
+            assert failed["error"]["code"] == "preparation_limit", failed
+            assert setting in failed["error"]["message"]
+            assert not find_preparing(worker)
+            assert not find_work_folders(tmp_path)
+
+
+async def test_a_project_that_orders_much_holds_up_neither_another_nor_other_jobs(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    source = {"file": await upload(client, make_csv(ROWS), "many.csv")}
+    crowd = [await order(client, source) for _ in range(20)]
+    neighbour = await gateway.client(new_name("neighbour"))
+    async with neighbour, make_worker(gateway, tmp_path, "worker", STORYMILL_PREPARE_CHILDREN="2") as worker:
+        await wait_until_preparing(worker)
+        small = await order(neighbour, {"file": await upload(neighbour, make_csv(20), "few.csv")})
+        assert (await wait_for(neighbour, f"/v1/datasets/{small['id']}"))["status"] == "succeeded"
+        standing = [(await client.get(f"/v1/datasets/{one['id']}")).json()["status"] for one in crowd]
+        assert standing.count("running") <= 1
+        assert standing.count("queued") >= 10
+        for one in crowd:
+            await client.post(f"/v1/datasets/{one['id']}/cancel")

@@ -18,7 +18,7 @@ from tests.support.stack import wait_until
 NO_UPSTREAM = "http://127.0.0.1:9/v1"
 SERVICES = {
     *("postgres", "redis", "migrations", "api key", "worker-interactive", "worker-generation", "worker-batch"),
-    *("beat", "streaming", "gateway"),
+    *("worker-maintenance", "beat", "streaming", "gateway"),
 }
 
 

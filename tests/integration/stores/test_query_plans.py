@@ -105,7 +105,7 @@ ASKED: dict[str, Ask] = {
     "jobs waiting before": ask_waiting_before,
     "marks of jobs": lambda s: fine_tuning_jobs.find_marks(s, [JOB]),
     "claim of a job": lambda s: fine_tuning_claims.claim_job(s, JOB, "w", 10),
-    "claim of a dataset": lambda s: dataset_claims.claim_dataset(s, f"ds_{ROW}", "w", 10),
+    "claim of a dataset": lambda s: dataset_claims.claim_next_dataset(s, "w", 10, most_of_project=1),
     "due deliveries": lambda s: outbox.claim_due(s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10),
     "any due delivery": outbox.is_any_due,
     "reaper: stories": reaping.requeue_lapsed_stories,

@@ -49,7 +49,7 @@ class Dataset(Base):
     request: Mapped[Json]
     """Sources and options, with every default filled in."""
     status: Mapped[str] = mapped_column(String(16))
-    """queued · running · succeeded · failed."""
+    """queued · running · succeeded · failed · cancelled."""
     attempt: Mapped[int] = mapped_column(Integer, server_default=sql("0"))
     worker_id: Mapped[Id | None]
     lease_until: Mapped[Moment | None]

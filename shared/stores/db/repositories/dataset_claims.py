@@ -22,12 +22,22 @@ class ClaimedDataset:
     attempt: int
 
 
-CLAIM: Final = text("""
+CLAIM_NEXT: Final = text("""
+    with busy as (
+        select project_id, count(*) as running from dataset
+        where status in ('queued', 'running') and status = 'running' and lease_until >= now()
+        group by project_id),
+    next as (
+        select dataset.id from dataset left join busy using (project_id)
+        where dataset.status in ('queued', 'running')
+          and (dataset.status = 'queued' or dataset.lease_until < now())
+          and coalesce(busy.running, 0) < :most_of_project
+        order by coalesce(busy.running, 0), dataset.id limit 1 for update of dataset skip locked)
     update dataset
     set attempt = attempt + 1, status = 'running', worker_id = :worker_id,
         lease_until = now() + make_interval(secs => :lease_seconds), started_at = coalesce(started_at, now())
-    where id = :id and (status = 'queued' or (status = 'running' and lease_until < now()))
-    returning id, project_id, request, attempt
+    from next where dataset.id = next.id
+    returning dataset.id, dataset.project_id, dataset.request, dataset.attempt
 """)
 
 RENEW: Final = text(f"""
@@ -71,12 +81,13 @@ REQUEUE: Final = text("""
 """)
 
 
-async def claim_dataset(
-    session: AsyncSession, dataset_id: str, worker_id: str, lease_seconds: float
+async def claim_next_dataset(
+    session: AsyncSession, worker_id: str, lease_seconds: float, *, most_of_project: int
 ) -> ClaimedDataset | None:
-    """Take a preparation that nobody holds; None when it is held or over."""
-    values = {"id": dataset_id, "worker_id": worker_id, "lease_seconds": lease_seconds}
-    row = (await session.execute(CLAIM, values)).one_or_none()
+    """Take a preparation that nobody holds: of the project that has the fewest under way, the one ordered first. None
+    when nobody waits, or those who do have as many under way as a project may."""
+    values = {"worker_id": worker_id, "lease_seconds": lease_seconds, "most_of_project": most_of_project}
+    row = (await session.execute(CLAIM_NEXT, values)).one_or_none()
     return ClaimedDataset(*row) if row else None
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import ids
+from shared.contracts.statuses import DATASET
 from shared.stores.db.models import Dataset
 from shared.stores.db.repositories.pages import Page, fetch_page
 
@@ -26,6 +27,13 @@ async def find_dataset(session: AsyncSession, project_id: str, dataset_id: str) 
     """Return a dataset of the project."""
     query = select(Dataset).where(Dataset.id == dataset_id, Dataset.project_id == project_id)
     return (await session.scalars(query)).one_or_none()
+
+
+async def cancel_dataset(session: AsyncSession, dataset_id: str) -> None:
+    """End a preparation that is not over; who prepares it loses the row at its next renewal, and writes nothing."""
+    open_ones = Dataset.status.in_(DATASET.cancellable)
+    values = {"status": "cancelled", "lease_until": None, "finished_at": func.now()}
+    await session.execute(update(Dataset).where(Dataset.id == dataset_id, open_ones).values(values))
 
 
 async def list_datasets(

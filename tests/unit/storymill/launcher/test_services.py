@@ -31,7 +31,7 @@ def list_names(options: UpOptions) -> list[str]:
 def test_everything_is_started_by_default_the_engine_first_and_the_gateway_last() -> None:
     names = list_names(OPTIONS)
     assert names == [
-        *("engine", "worker-interactive", "worker-generation", "worker-batch", "beat"),
+        *("engine", "worker-interactive", "worker-generation", "worker-batch", "worker-maintenance", "beat"),
         *("streaming", "gateway"),
     ]
 
