@@ -3,6 +3,20 @@
 from dataclasses import dataclass
 
 
+def count_common(one: str, other: str, *, at_end: bool) -> int:
+    """Return how many characters both begin with, or end in: by halving, so that long texts cost their length and not
+    its square."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if at_end:
+            is_equal = one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]
+        else:
+            is_equal = one[low:middle] == other[low:middle]
+        low, high = (middle, high) if is_equal else (low, middle - 1)
+    return low
+
+
 @dataclass(slots=True)
 class CommonSuffix:
     """`text` is None until a row was seen, then the longest common suffix so far."""
@@ -16,8 +30,8 @@ class CommonSuffix:
             if shared is None:
                 shared = value
                 continue
-            while not value.endswith(shared):
-                shared = shared[1:]
+            if not value.endswith(shared):
+                shared = shared[len(shared) - count_common(shared, value, at_end=True) :]
             if not shared:
                 break
         self.text = shared
@@ -36,8 +50,8 @@ class CommonPrefix:
             if shared is None:
                 shared = value
                 continue
-            while not value.startswith(shared):
-                shared = shared[:-1]
+            if not value.startswith(shared):
+                shared = shared[: count_common(shared, value, at_end=False)]
             if not shared:
                 break
         self.text = shared
