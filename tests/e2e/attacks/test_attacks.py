@@ -1,0 +1,144 @@
+"""What one bad client, file or connection costs the others, in the whole mill: a neighbour's texts and lists go on, and
+the processes give back what memory they took."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from storymill.client.rest import Api
+from storymill.launcher.ports import find_free_port
+from tests.e2e.attacks.attacker import ATTACKS
+from tests.support.dataset_mill import make_csv
+from tests.support.stack import PROJECT_ROOT, wait_until
+from tests.support.upstream import MODEL
+from tests.support.whole_mill import WholeMill
+
+pytestmark = pytest.mark.slow
+
+PROBE_SECONDS = 1.0
+"""How often the neighbour asks, and how long an answer may take it on a quiet machine."""
+PATIENCE = float(os.environ.get("STORYMILL_TEST_PATIENCE", "1"))
+"""Times that, on a machine that does other things too."""
+KEPT_BYTES = 100 * 1024 * 1024
+START_SECONDS = 5.0
+CHILD_BYTES = 1024 * 1024 * 1024
+FILES = ("long_line", "dictionary", "square")
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMill]:
+    """The whole product in front of a scripted provider."""
+    port = find_free_port()
+    upstream = subprocess.Popen([sys.executable, "-m", "tests.support.upstream", "--port", str(port)], cwd=PROJECT_ROOT)
+    environment = {"STORYMILL_PREPARE_MEMORY_BYTES": str(CHILD_BYTES)}
+    running = WholeMill(
+        tmp_path_factory.mktemp("attacked") / "state",
+        environment=environment,
+        arguments=("--upstream", f"http://127.0.0.1:{port}/v1"),
+    )
+    try:
+        wait_until(lambda: is_open(port), what="the provider")
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        upstream.kill()
+        upstream.wait()
+
+
+def is_open(port: int) -> bool:
+    """Say whether somebody listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def make_key(mill: WholeMill, project: str) -> str:
+    """Return a key of a project."""
+    made = mill.run("keys", "create", "--name", project, "--project", project, "--json")
+    secret: str = json.loads(made.stdout)["key"]
+    return secret
+
+
+def find_rss(mill: WholeMill, name: str) -> int:
+    """Return the resident memory of a process of the mill."""
+    return int(psutil.Process(mill.find_process(name)["pid"]).memory_info().rss)
+
+
+def find_children(mill: WholeMill) -> list[psutil.Process]:
+    """Return the processes that prepare datasets."""
+    worker = psutil.Process(mill.find_process("worker-batch")["pid"])
+    return [child for child in worker.children() if "order_process" in " ".join(child.cmdline())]
+
+
+def ask(api: Api) -> float:
+    """Ask for a short text and a list; return how long the slower of them took."""
+    worst = 0.0
+    body = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    for call in (lambda: api.post("/chat/completions", body), lambda: api.get("/generations")):
+        begun = time.monotonic()
+        call()
+        worst = max(worst, time.monotonic() - begun)
+    return worst
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_neighbour_feels_nothing_of(mill: WholeMill, name: str, tmp_path: Path) -> None:
+    base_url = mill.api().base_url.removesuffix("/v1")
+    watched = ("gateway", "streaming")
+    with Api(f"{base_url}/v1", make_key(mill, f"neighbour-of-{name}")) as neighbour:
+        ask(neighbour)
+        before = {process: find_rss(mill, process) for process in watched}
+        attack = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.attacks.attacker", name, base_url, make_key(mill, name)],
+            cwd=PROJECT_ROOT,
+        )
+        worst = 0.0
+        while attack.poll() is None:
+            worst = max(worst, ask(neighbour))
+            time.sleep(PROBE_SECONDS / 4)
+        assert attack.returncode == 0
+        if name in FILES:
+            worst = max(worst, watch_files(mill, neighbour, tmp_path))
+        assert worst <= PROBE_SECONDS * PATIENCE
+    wait_until(
+        lambda: all(find_rss(mill, process) < before[process] + KEPT_BYTES for process in watched),
+        what="the memory to come back",
+    )
+
+
+def watch_files(mill: WholeMill, neighbour: Api, folder: Path) -> float:
+    """Have a dataset prepared while an attacker's are; return how long the neighbour's worst answer took."""
+    source = folder / "rows.csv"
+    source.write_bytes(make_csv(40))
+    worst, begun = 0.0, time.monotonic()
+    file_id = neighbour.upload("/files", source, purpose="fine-tune")["id"]
+    dataset: dict[str, Any] = neighbour.post("/datasets", {"sources": [{"file": file_id}]})
+    started = None
+    while dataset["status"] in {"queued", "running"}:
+        worst = max(worst, ask(neighbour))
+        dataset = neighbour.get(f"/datasets/{dataset['id']}")
+        if started is None and dataset["started_at"] is not None:
+            started = time.monotonic() - begun
+        for child in find_children(mill):
+            assert read_rss(child) <= CHILD_BYTES + 200 * 1024 * 1024
+    assert dataset["status"] == "succeeded", dataset
+    assert started is not None
+    assert started <= START_SECONDS * PATIENCE
+    return worst
+
+
+def read_rss(process: psutil.Process) -> int:
+    """Return the resident memory of a process, 0 when it is over."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
