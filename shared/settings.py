@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     """A folder of price files (`*.toml`, as in `data/prices`) that go before the built-in ones."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
+    trusted_proxies: str = "127.0.0.0/8,::1"
+    """Addresses and networks, by comma, that many clients come through: each may have any number of connections."""
+    bounds_file: Path | None = None
+    """A TOML file of bounds (`shared/bounds.py`), read again when it changes."""
+
     object_store_dir: str = ".storymill/objects"
     """Where the bytes of files lie: a folder, or a URL that fsspec knows. Gateway and workers must share it."""
 
@@ -54,7 +59,7 @@ class Settings(BaseSettings):
     log_format: str = "json"
     """`json` for machines, `console` for people."""
 
-    @field_validator("engine_url", "upstream_url", "providers_file", "prices_dir", mode="before")
+    @field_validator("engine_url", "upstream_url", "providers_file", "prices_dir", "bounds_file", mode="before")
     @classmethod
     def _blank_is_none(cls, value: object) -> object:
         return None if value == "" else value

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
 from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
+from services.gateway.limits.routes import router as limits
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
@@ -35,10 +37,11 @@ from services.gateway.uploads.routes import router as uploads_in_parts
 from services.gateway.usage.routes import router as usage
 from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.wiring import Gateway
+from shared.bounds import LiveBounds
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
-from shared.observability.request_limits import RequestLimits
+from shared.observability.request_limits import BodyBound, RequestLimits
 
 ROUTERS = (
     completions,
@@ -63,6 +66,7 @@ ROUTERS = (
     usage,
     webhooks,
     prices,
+    limits,
     roi,
     health,
 )
@@ -72,12 +76,12 @@ CHOICE_TAGS = ("chat", "completion", "InlineRecipe", "GenerationSource", "FileSo
 """Where a body may have one of several shapes, pydantic names the shape in the path of what it finds."""
 
 
-def build_api(settings: GatewaySettings) -> FastAPI:
+def build_api(settings: GatewaySettings, bounds: LiveBounds) -> FastAPI:
     """Return the routes with their errors. Its documentation pages load nothing from the internet."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway = Gateway.build(settings)
+        gateway = Gateway.build(settings, bounds)
         app.state.gateway = gateway
         await gateway.start()
         try:
@@ -100,7 +104,14 @@ def build_api(settings: GatewaySettings) -> FastAPI:
     return app
 
 
-def create_app(settings: GatewaySettings) -> ASGIApp:
+def create_app(settings: GatewaySettings, bounds: LiveBounds) -> ASGIApp:
     """Return the whole application, as uvicorn runs it."""
-    own_limits = {UPLOAD_PATH: settings.max_file_bytes, PART_PATHS: MAX_PART_BYTES}
-    return RequestObserver(RequestLimits(build_api(settings), settings.max_body_bytes, own_limits))
+
+    def bound_body(path: str) -> BodyBound:
+        if path == UPLOAD_PATH:
+            return BodyBound(bounds.now.max_file_bytes, "max_file_bytes")
+        if fnmatchcase(path, PART_PATHS):
+            return BodyBound(MAX_PART_BYTES)
+        return BodyBound(bounds.now.max_body_bytes, "max_body_bytes")
+
+    return RequestObserver(RequestLimits(build_api(settings, bounds), bound_body))

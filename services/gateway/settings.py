@@ -2,20 +2,13 @@
 
 from pydantic import Field
 
+from shared.bounds import Bounds
 from shared.settings import Settings
 
 
-class GatewaySettings(Settings):
-    """Limits and delays of the gateway."""
+class GatewaySettings(Settings, Bounds):
+    """Delays of the gateway, and the bounds that every service shares."""
 
-    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
-    max_file_bytes: int = Field(512 * 1024 * 1024, ge=1024)
-    """Of an upload, its form included."""
-    max_choices: int = Field(128, ge=1)
-    """Prompts × n of one request."""
-    max_open_completions: int = Field(512, ge=1)
-    """Interactive texts that a project may have queued or running; more are answered 429."""
-    max_generation_rows: int = Field(2_000_000, ge=1)
     answer_timeout_seconds: float = Field(600.0, gt=0)
     """How long an unstreamed request waits for its texts."""
     keep_alive_seconds: float = Field(10.0, gt=0)

@@ -5,9 +5,11 @@ from typing import Self
 
 from redis.asyncio import Redis
 
+from services.gateway.computing import Computing
 from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
+from shared.bounds import LiveBounds
 from shared.contracts.stream.stored_text import StoredText
 from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
@@ -31,6 +33,7 @@ class Gateway:
     """Everything that routes need; made once, at start."""
 
     settings: GatewaySettings
+    bounds: LiveBounds
     database: Database
     redis: Redis
     sender: TaskSender
@@ -40,11 +43,12 @@ class Gateway:
     authenticator: Authenticator
     objects: ObjectStore
     job_watch: JobWatch
+    computing: Computing
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
 
     @classmethod
-    def build(cls, settings: GatewaySettings) -> Self:
+    def build(cls, settings: GatewaySettings, bounds: LiveBounds) -> Self:
         """Wire a gateway; nothing is connected yet. Raises: ProvidersFileError or PriceFileError when a file of the
         operator's cannot be read."""
         load_price_book(settings.prices_dir)
@@ -57,6 +61,7 @@ class Gateway:
 
         return cls(
             settings=settings,
+            bounds=bounds,
             database=database,
             redis=open_redis(settings.redis_url, max_connections=REDIS_CONNECTIONS),
             sender=TaskSender(make_celery(settings.redis_url)),
@@ -66,6 +71,7 @@ class Gateway:
             authenticator=Authenticator(database),
             objects=ObjectStore(settings.object_store_dir),
             job_watch=JobWatch(database, settings.job_watch_interval_seconds),
+            computing=Computing(),
         )
 
     async def start(self) -> None:
@@ -78,5 +84,6 @@ class Gateway:
         await self.job_watch.stop()
         await self.llm_client.close()
         self.sender.close()
+        self.computing.close()
         await self.redis.aclose()
         await self.database.close()

@@ -18,7 +18,7 @@ from services.streaming.wiring import Streaming
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
-from shared.observability.request_limits import RequestLimits
+from shared.observability.request_limits import BodyBound, RequestLimits
 
 SOCKET_PATH = "/v1/streams"
 JOB_PATH = re.compile(r"/v1/fine_tuning/jobs/([A-Za-z0-9_:.\-]{1,64})/events")
@@ -77,4 +77,4 @@ def build_http_app(streaming: Streaming) -> ASGIApp:
     app.include_router(event_streams.router)
     app.include_router(health.router)
     install_error_handlers(app)
-    return RequestObserver(RequestLimits(app, MAX_BODY_BYTES))
+    return RequestObserver(RequestLimits(app, lambda _path: BodyBound(MAX_BODY_BYTES)))

@@ -1,7 +1,9 @@
 """Requests refused before a route sees them, as pure ASGI: bodies over the limit, NUL characters in the URL."""
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -9,20 +11,35 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.bounds import setting_of
 from shared.errors import InvalidRequestError, RequestTooLargeError, StorymillError
 
 DRAINED_BYTES: Final = 64 * 1024 * 1024
 """How much of an oversized body is read and dropped, so that the client gets to read the answer."""
+DRAIN_SECONDS: Final = 10.0
+"""For how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBound:
+    """How large a body may be, and the bound's name where it can be set."""
+
+    bytes: int
+    name: str | None = None
+
+    def excess(self) -> RequestTooLargeError:
+        """Return the error that names the limit."""
+        how = f" ({setting_of(self.name)})" if self.name else ""
+        return RequestTooLargeError(f"The request body is over the limit of {self.bytes} bytes{how}.")
 
 
 class RequestLimits:
-    """Answers 413 to bodies over `max_body_bytes` (or what `own_limits` says for paths of a shell pattern) and 400 to
-    a NUL in path or query, which no text column stores."""
+    """Answers 413 to bodies over what `bound_body` says for their path and 400 to a NUL in path or query, which no
+    text column stores."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, own_limits: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, bound_body: Callable[[str], BodyBound]) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._own_limits = own_limits or {}
+        self._bound_body = bound_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer 400 or 413 before the application sees it."""
@@ -30,21 +47,16 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         if "\x00" in scope["path"] or b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
-            await send_error(send, InvalidRequestError("The URL contains a NUL character."))
+            await send_error(receive, send, InvalidRequestError("The URL contains a NUL character."))
             return
-        limit = self._find_limit(scope["path"])
-        if declared_length(scope) > limit:
-            await drain(receive)
-            await send_error(send, too_large(limit))
+        bound = self._bound_body(scope["path"])
+        if declared_length(scope) > bound.bytes:
+            await send_error(receive, send, bound.excess())
         else:
-            await self._app(scope, count_body(receive, limit), send)
-
-    def _find_limit(self, path: str) -> int:
-        own = (limit for pattern, limit in self._own_limits.items() if fnmatchcase(path, pattern))
-        return next(own, self._max_body_bytes)
+            await self._app(scope, count_body(receive, bound), send)
 
 
-def count_body(receive: Receive, limit: int) -> Receive:
+def count_body(receive: Receive, bound: BodyBound) -> Receive:
     """Return `receive` that counts, for bodies that declare no length (or a false one)."""
     seen = 0
 
@@ -52,19 +64,12 @@ def count_body(receive: Receive, limit: int) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > limit:
-            if message.get("more_body", False):
-                await drain(receive)
+        if seen > bound.bytes:
             # FastAPI passes on only this class from the reading of a body.
-            raise HTTPException(413, too_large(limit).message)
+            raise HTTPException(413, bound.excess().message)
         return message
 
     return receive_counted
-
-
-def too_large(limit: int) -> RequestTooLargeError:
-    """Return the error that names the limit."""
-    return RequestTooLargeError(f"The request body is over the limit of {limit} bytes.")
 
 
 def declared_length(scope: Scope) -> int:
@@ -74,17 +79,20 @@ def declared_length(scope: Scope) -> int:
 
 
 async def drain(receive: Receive) -> None:
-    """Read and drop the rest of a body, up to a limit."""
+    """Read and drop the rest of a body, up to a limit and for a while."""
     dropped = 0
-    while dropped < DRAINED_BYTES:
-        message = await receive()
-        dropped += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while dropped < DRAINED_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
-async def send_error(send: Send, error: StorymillError) -> None:
-    """Answer with OpenAI's error body and close the connection, whose request may be half unread."""
+async def send_error(receive: Receive, send: Send, error: StorymillError) -> None:
+    """Answer with OpenAI's error body at once. The connection, whose request may be half unread, is closed when the
+    client has stopped sending: closed before, it would lose the answer."""
     body = orjson.dumps(error.body())
     headers = [
         (b"content-type", b"application/json"),
@@ -92,4 +100,6 @@ async def send_error(send: Send, error: StorymillError) -> None:
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await drain(receive)
+    await send({"type": "http.response.body", "body": b""})

@@ -10,6 +10,7 @@ from storymill.cli import (
     generations,
     keys,
     lifecycle,
+    limits,
     logs,
     models,
     prices,
@@ -41,4 +42,5 @@ streams.add_commands(app)
 models.add_commands(app)
 usage.add_commands(app)
 prices.add_commands(app)
+limits.add_commands(app)
 roi.add_commands(app)

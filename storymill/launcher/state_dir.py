@@ -49,6 +49,11 @@ class StateDir:
         return self.root / "secrets.json"
 
     @property
+    def bounds_file(self) -> Path:
+        """Bounds that the operator changes while the mill runs; there is none unless somebody writes it."""
+        return self.root / "bounds.toml"
+
+    @property
     def logs(self) -> Path:
         """One file a process."""
         return self.root / "logs"

@@ -4,8 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TokenIds = Annotated[list[int], Field(min_length=1)]
-StopStrings = str | Annotated[list[str], Field(max_length=4)]
+TokenIds = Annotated[list[int], Field(min_length=1, fail_fast=True)]
+"""Only the first error of a request is told, so lists are read no further than that."""
+StopStrings = str | Annotated[list[str], Field(max_length=4, fail_fast=True)]
+Texts = Annotated[list[str], Field(fail_fast=True)]
+Prompts = str | Texts | TokenIds | Annotated[list[TokenIds], Field(fail_fast=True)]
 
 
 class StreamOptions(BaseModel):
@@ -42,7 +45,7 @@ class SamplingRequest(BaseModel):
 class CompletionRequest(SamplingRequest):
     """The body of `POST /v1/completions`."""
 
-    prompt: str | list[str] | TokenIds | list[TokenIds] | None = Field(None, examples=["汉,冰冻大海,艰难 ->"])
+    prompt: Prompts | None = Field(None, examples=["汉,冰冻大海,艰难 ->"])
     best_of: int | None = Field(None, ge=1, le=128)
     echo: bool | None = None
     logprobs: int | None = Field(None, ge=0, le=20)

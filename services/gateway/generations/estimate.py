@@ -27,7 +27,7 @@ async def estimate_run(gateway: Gateway, caller: Principal, plan: RunPlan) -> Js
         async with gateway.database.transaction() as session:
             history = await find_token_history(session, caller.project_id, plan.version_id, plan.model)
     notes: list[str] = []
-    prompt = estimate_prompts(plan, history, notes)
+    prompt = await gateway.computing.run(caller.project_id, estimate_prompts, plan, history, notes)
     completion = estimate_completions(plan, history, notes)
     cost = estimate_cost(plan, prompt, completion, notes)
     return {

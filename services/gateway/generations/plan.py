@@ -12,6 +12,7 @@ from services.gateway.recipes.schemas import InlineRecipe
 from services.gateway.recipes.service import get_recipe
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
+from shared.bounds import setting_of
 from shared.contracts.recipes.grid import Grid, read_grid
 from shared.contracts.recipes.stories import StorySource
 from shared.contracts.recipes.template import compile_template
@@ -41,9 +42,8 @@ class RunPlan:
     quote: PriceQuote
     contract: TemplateContract | None = None
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What the answer to a new run says beside its body, by the prompt of the longest cell."""
+    def build_headers(self) -> dict[str, str]:
+        """Return what the answer to a new run says beside its body, by the prompt of the longest cell."""
         prompt = compile_template(self.content.template).render(self.grid.longest_cell())
         body = {**self.content.parameters, "prompt": prompt}
         return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
@@ -69,10 +69,10 @@ async def plan_run(gateway: Gateway, caller: Principal, request: GenerationReque
     """Check a request and work out what it asks for. Raises: InvalidRequestError when it is too large or cannot be
     meant, NotFoundError for an unknown recipe or model."""
     content, name, version_id = await load_content(gateway, caller, request.recipe)
-    grid = read_grid(content.attributes, content.attribute_names)
+    grid = await gateway.computing.run(caller.project_id, read_grid, content.attributes, content.attribute_names)
     repeats = request.repeats or content.repeats
     total = min(grid.cell_count * repeats, request.limit or grid.cell_count * repeats)
-    check_size(grid, repeats, total, gateway.settings.max_generation_rows)
+    check_size(grid, repeats, total, gateway.bounds.now.max_generation_rows)
     model = request.model or content.model
     named = await name_model(gateway, caller, model)
     provider = gateway.catalog.providers.find(named.listed.provider)
@@ -89,7 +89,7 @@ async def load_content(
     """Return content, name and version id of a recipe given by name, by id or inline. Raises: NotFoundError when the
     project has no such recipe."""
     if isinstance(recipe, InlineRecipe):
-        content = check_content(recipe)
+        content = await gateway.computing.run(caller.project_id, check_content, recipe)
         return content, recipe.name or f"inline-{content.content_hash[:12]}", None
     async with gateway.database.transaction() as session:
         found, version = await get_recipe(session, caller, recipe)
@@ -102,7 +102,8 @@ def check_size(grid: Grid, repeats: int, total: int, most: int) -> None:
         cells = " × ".join(f"{axis.length} {axis.name}" for axis in grid.axes) or "1 cell"
         raise InvalidRequestError(
             f"The grid has {grid.cell_count} cells ({cells}); with {repeats} repeats that is "
-            f"{grid.cell_count * repeats} stories, and {total} are asked for. The most is {most}: "
+            f"{grid.cell_count * repeats} stories, and {total} are asked for. The most is {most} "
+            f"({setting_of('max_generation_rows')}): "
             "give a 'limit', or fewer values.",
             param="recipe",
             code="grid_too_large",

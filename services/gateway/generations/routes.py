@@ -22,10 +22,10 @@ from services.gateway.generations.service import (
 )
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
-from services.gateway.http.route import NEEDS_READ, keyed_router
+from services.gateway.http.route import NEEDS_READ, RecipeRoute, keyed_router
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("generations")
+router = keyed_router("generations", RecipeRoute)
 
 
 @router.post("/generations", summary="Run a recipe", status_code=202, response_model=Generation)
@@ -37,7 +37,8 @@ async def create_generation(
         run, headers = await get_run(gateway, caller, claim.subject_id), {}
     else:
         plan = await plan_run(gateway, caller, body)
-        run, headers = await create_run(gateway, caller, claim, plan), plan.headers
+        headers = await gateway.computing.run(caller.project_id, plan.build_headers)
+        run = await create_run(gateway, caller, claim, plan)
     return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}", **headers})
 
 

@@ -27,6 +27,7 @@ async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan:
     """Record a run, with its rows if they are few, and send it to the workers."""
     generation_id = ids.new_id(ids.GENERATION)
     inline_rows = plan.total if plan.total <= INLINE_ROWS else 0
+    stories = await gateway.computing.run(caller.project_id, lambda: list(build_stories(plan.source, 0, inline_rows)))
     async with gateway.database.transaction() as session:
         version_id = await ensure_version_id(session, caller, plan)
         await generations.add_generation(
@@ -47,7 +48,6 @@ async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan:
             ),
         )
         if inline_rows:
-            stories = list(build_stories(plan.source, 0, plan.total))
             await insert_stories(session, generation_id=generation_id, project_id=caller.project_id, stories=stories)
         await claim.bind(session, generation_id)
     message = WorkGeneration(generation_id) if inline_rows else ExpandGeneration(generation_id)

@@ -1,4 +1,4 @@
-"""Request bodies read strictly: UTF-8 JSON without NUL characters, which no text column stores."""
+"""Request bodies read strictly: UTF-8 JSON of a bounded cost, without NUL characters, which no text column stores."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -6,7 +6,9 @@ from typing import Any, Final
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
+from services.gateway.http.json_cost import JsonBound
 from shared.contracts.storable import ESCAPED_NUL, holds_nul
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -16,11 +18,17 @@ DEEPEST_NESTING: Final = 100
 
 class JsonRequest(Request):
     """A request whose `json()` refuses what we could not store. Raises: HTTPException 400, the one class that FastAPI
-    passes on from the reading of a body."""
+    passes on from the reading of a body, or 413 for one that would take too long to parse."""
+
+    def __init__(self, scope: Scope, receive: Receive, bound: JsonBound) -> None:
+        super().__init__(scope, receive)
+        self._bound = bound
 
     async def json(self) -> Any:
         """Return the parsed body."""
         body = await self.body()
+        if (excess := self._bound.find_excess(body)) is not None:
+            raise HTTPException(413, excess)
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:

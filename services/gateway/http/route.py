@@ -8,13 +8,17 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
+from services.gateway.http.json_cost import JsonBound
 from services.gateway.http.json_request import JsonRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
+from shared.bounds import Bounds, setting_of
 
 SHOWN_SECURITY = HTTPBearer(auto_error=False, description="An API key of this server: sm_...")
 """Tells OpenAPI about the key; the checking is done by `KeyedRoute`, before the body is read."""
 READING_METHODS = frozenset({"GET", "HEAD"})
+JSON_NODES, JSON_VALUES = setting_of("max_json_nodes"), setting_of("max_json_values")
+RECIPE_NODES = setting_of("max_recipe_nodes")
 NEEDS_READ = {"x-scope": READ}
 """`openapi_extra` of a POST that changes nothing: a key that may only read may call it."""
 
@@ -23,6 +27,10 @@ class KeyedRoute(APIRoute):
     """A route that only a valid key opens."""
 
     takes_json = True
+
+    def bound_json(self, bounds: Bounds) -> JsonBound:
+        """Return how much JSON the route parses."""
+        return JsonBound(bounds.max_json_nodes, bounds.max_json_values, JSON_NODES, JSON_VALUES)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler with our steps around it."""
@@ -34,7 +42,7 @@ class KeyedRoute(APIRoute):
             gateway: Gateway = request.app.state.gateway
             principal = await gateway.authenticator.authenticate(request.headers.get("authorization"))
             principal.require(scope)
-            strict = JsonRequest(request.scope, request.receive)
+            strict = JsonRequest(request.scope, request.receive, self.bound_json(gateway.bounds.now))
             if self.takes_json:
                 await strict.check_content_type()
             claim = open_claim(gateway.database, principal, strict)
@@ -46,6 +54,15 @@ class KeyedRoute(APIRoute):
             return await answer_once(claim, request_hash, lambda: handle(strict))
 
         return handle_keyed
+
+
+class RecipeRoute(KeyedRoute):
+    """A route to which whole recipes are sent: long lists of values, each with its weight."""
+
+    def bound_json(self, bounds: Bounds) -> JsonBound:
+        """Return how much JSON the route parses."""
+        values = max(bounds.max_recipe_nodes, bounds.max_json_values)
+        return JsonBound(bounds.max_recipe_nodes, values, RECIPE_NODES, JSON_VALUES)
 
 
 class UploadRoute(KeyedRoute):

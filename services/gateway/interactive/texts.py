@@ -12,6 +12,7 @@ from services.gateway.models.naming import model_not_found as model_not_found
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
+from shared.bounds import setting_of
 from shared.clock import utc_now
 from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
@@ -72,9 +73,11 @@ async def open_texts(
     if claim.subject_id is not None:
         return await find_texts(gateway, claim.subject_id)
     named = await name_model(gateway, principal, model)
-    if len(bodies) > gateway.settings.max_choices:
+    bounds = gateway.bounds.now
+    if len(bodies) > bounds.max_choices:
         raise InvalidRequestError(
-            f"The request asks for {len(bodies)} texts (prompts × n); the most is {gateway.settings.max_choices}.",
+            f"The request asks for {len(bodies)} texts (prompts × n); the most is {bounds.max_choices} "
+            f"({setting_of('max_choices')}).",
             param="n",
         )
     request_id = ids.new_id(ids.REQUEST)
@@ -93,11 +96,12 @@ async def open_texts(
         for index, text in enumerate(kept)
     ]
     async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
-        limit = gateway.settings.max_open_completions
+        limit = bounds.max_open_completions
         has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
         if not (has_room and await completions.add_completions(session, rows, most_open=limit)):
             raise RateLimitedError(
-                f"This project has {limit} texts under way, the most allowed. Come back when some are done.",
+                f"This project has {limit} texts under way, the most allowed ({setting_of('max_open_completions')}). "
+                "Come back when some are done.",
                 retry_after_seconds=OVERLOAD_RETRY_SECONDS,
             )
         await claim.bind(session, request_id)

@@ -9,7 +9,7 @@ from services.gateway.recipes.schemas import RecipeRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
-from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.grid import count_cells
 from shared.errors import NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Recipe, RecipeVersion
@@ -21,7 +21,7 @@ async def record_recipe(
     gateway: Gateway, caller: Principal, request: RecipeRequest
 ) -> tuple[Recipe, RecipeVersion, bool]:
     """Record a recipe: a new name, a new version of a known one, or what is there already (then False)."""
-    content = check_content(request)
+    content = await gateway.computing.run(caller.project_id, check_content, request)
     async with gateway.database.transaction() as session:
         recipe = await recipes.ensure_recipe(session, caller.project_id, request.name)
         version, is_new = await recipes.ensure_version(session, recipe, content)
@@ -48,7 +48,7 @@ async def list_recipes(
 
 def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
     """Return the recipe object, its attributes in their order."""
-    cells = read_grid(version.attributes, version.attribute_names).cell_count
+    cells = count_cells(version.attributes)
     return {
         "id": recipe.id,
         "object": "recipe",

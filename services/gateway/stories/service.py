@@ -1,7 +1,7 @@
 """Read and review stories."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,7 +31,7 @@ async def list_stories(gateway: Gateway, caller: Principal, wanted: StoryFilter,
             await require_story(session, caller, page.after, "after", wanted.generation_id)
         found, has_more = await stories.list_stories(session, caller.project_id, wanted, page)
         origins = await load_origins(session, found)
-    return [shape_story(story, *origins[story.generation_id]) for story in found], has_more
+    return await shape_stories(gateway, caller, found, origins), has_more
 
 
 async def require_generation(session: AsyncSession, caller: Principal, generation_id: str) -> None:
@@ -55,7 +55,7 @@ async def get_story(gateway: Gateway, caller: Principal, story_id: str) -> Json:
     async with gateway.database.transaction() as session:
         story = await require_story(session, caller, story_id)
         origins = await load_origins(session, [story])
-    return shape_story(story, *origins[story.generation_id])
+    return (await shape_stories(gateway, caller, [story], origins))[0]
 
 
 async def review_story(gateway: Gateway, caller: Principal, story_id: str, review: StoryReview) -> Json:
@@ -69,7 +69,7 @@ async def review_story(gateway: Gateway, caller: Principal, story_id: str, revie
             raise ConflictError(f"The story is {story.status}; only a finished one can be reviewed.", param="id")
         await stories.review_story(session, story, values=values)
         origins = await load_origins(session, [story])
-    return shape_story(story, *origins[story.generation_id])
+    return (await shape_stories(gateway, caller, [story], origins))[0]
 
 
 async def describe_lineage(gateway: Gateway, caller: Principal, story_id: str) -> Json:
@@ -105,6 +105,17 @@ async def load_origins(session: AsyncSession, found: Sequence[Story]) -> dict[st
     runs = {run.id: run for run in await generations.list_by_ids(session, [story.generation_id for story in found])}
     versions = await recipes.list_versions(session, [run.recipe_version_id for run in runs.values()])
     return {run.id: (run, versions[run.recipe_version_id][1]) for run in runs.values()}
+
+
+async def shape_stories(
+    gateway: Gateway, caller: Principal, found: Sequence[Story], origins: Mapping[str, Origin]
+) -> list[Json]:
+    """Return story objects, made beside the loop: each may ask for another template to be compiled."""
+
+    def shape_all() -> list[Json]:
+        return [shape_story(story, *origins[story.generation_id]) for story in found]
+
+    return await gateway.computing.run(caller.project_id, shape_all)
 
 
 def shape_story(story: Story, run: Generation, version: RecipeVersion) -> Json:

@@ -10,6 +10,7 @@ from services.gateway.http.idempotency import KeyClaim
 from services.gateway.uploads.schemas import UploadRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
+from shared.bounds import setting_of
 from shared.clock import unix_seconds, utc_now
 from shared.errors import ConflictError, InvalidRequestError, NotFoundError, RequestTooLargeError
 from shared.http.answers import Json
@@ -25,8 +26,10 @@ Found = tuple[Upload, File | None]
 
 async def begin_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, request: UploadRequest) -> Upload:
     """Record that a file will come. Raises: RequestTooLargeError when it is announced larger than a file may be."""
-    if request.bytes > gateway.settings.max_file_bytes:
-        raise RequestTooLargeError(f"bytes: a file may have {gateway.settings.max_file_bytes} bytes.", param="bytes")
+    most = gateway.bounds.now.max_file_bytes
+    if request.bytes > most:
+        message = f"bytes: a file may have {most} bytes ({setting_of('max_file_bytes')})."
+        raise RequestTooLargeError(message, param="bytes")
     async with gateway.database.transaction() as session:
         upload = await uploads.add_upload(
             session,

@@ -107,6 +107,15 @@ def _read_weighted(name: str, weights: Any) -> Axis:
     return Axis(name, ends[-1], WeightedValues(values, ends))
 
 
+def count_values(spec: Any) -> int:
+    """Return how long the axis of a stored specification is, without checking every value again."""
+    if isinstance(spec, list):
+        return len(spec)
+    if "weighted" in spec:
+        return sum(weight for _, weight in spec["weighted"])
+    return _read_range("", spec["range"]).length
+
+
 def to_stored_spec(spec: Any) -> Any:
     """Return an attribute's specification as it is stored: JSONB forgets the order of an object's keys, and the
     order of weighted values decides which cell is which."""

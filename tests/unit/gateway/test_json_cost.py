@@ -1,0 +1,48 @@
+"""What a JSON body would cost is counted before it is parsed, and what stands in its texts costs nothing."""
+
+import time
+
+import orjson
+import pytest
+
+from services.gateway.http.json_cost import JsonBound
+
+NAMES = ("STORYMILL_MAX_JSON_NODES", "STORYMILL_MAX_JSON_VALUES")
+BOUND = JsonBound(100, 200, *NAMES)
+QUOTES = '"He said, {"so"}: [well], \\"' * 60
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"prompt": QUOTES},
+        {"prompt": "\\" * 501, "next": QUOTES},
+        {"messages": [{"role": "user", "content": QUOTES}] * 30},
+        [1] * 200,
+    ],
+    ids=["brackets in a text", "backslashes before a quote", "messages", "numbers"],
+)
+def test_a_body_within_the_bounds_is_let_through(value: object) -> None:
+    assert BOUND.find_excess(orjson.dumps(value)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "setting"),
+    [
+        ({"messages": [[]] * 101}, "STORYMILL_MAX_JSON_NODES"),
+        ({"x": QUOTES, "messages": [{}] * 101}, "STORYMILL_MAX_JSON_NODES"),
+        ({f"{QUOTES}{number}": 1 for number in range(101)}, "STORYMILL_MAX_JSON_NODES"),
+        ([1] * 202, "STORYMILL_MAX_JSON_VALUES"),
+        (["", ""] * 1000, "STORYMILL_MAX_JSON_VALUES"),
+    ],
+    ids=["lists", "objects behind a text", "members", "numbers", "texts"],
+)
+def test_more_is_refused_by_the_name_of_its_setting(value: object, setting: str) -> None:
+    assert setting in str(BOUND.find_excess(orjson.dumps(value)))
+
+
+def test_counting_the_costliest_body_takes_no_time() -> None:
+    bound = JsonBound(20_000, 500_000, *NAMES)
+    begun = time.process_time()
+    assert bound.find_excess(b'{"messages":[' + b",".join([b"[]"] * 2_600_000) + b"]}")
+    assert time.process_time() - begun < 0.5
