@@ -74,12 +74,7 @@ async def open_texts(
         return await find_texts(gateway, claim.subject_id)
     named = await name_model(gateway, principal, model)
     bounds = gateway.bounds.now
-    if len(bodies) > bounds.max_choices:
-        raise InvalidRequestError(
-            f"The request asks for {len(bodies)} texts (prompts × n); the most is {bounds.max_choices} "
-            f"({setting_of('max_choices')}).",
-            param="n",
-        )
+    check_choices(len(bodies), bounds.max_choices)
     request_id = ids.new_id(ids.REQUEST)
     kept = [keep_contract(named.contract, kind, body) for body in bodies]
     rows = [
@@ -108,6 +103,13 @@ async def open_texts(
     await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
+
+
+def check_choices(count: int, most: int) -> None:
+    """Pass for as many texts as a request may ask for. Raises: InvalidRequestError for more."""
+    if count > most:
+        message = f"The request asks for {count} texts (prompts × n); the most is {most} ({setting_of('max_choices')})."
+        raise InvalidRequestError(message, param="n")
 
 
 async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:
