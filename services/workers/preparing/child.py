@@ -23,6 +23,8 @@ DISK_WATCH_ROUNDS: Final = 10
 RESERVED_TIMES: Final = 4
 """Address space over resident memory: Arrow and tokenizers reserve what they never touch. The last fence, for what
 grows between two looks."""
+LEAST_RESERVED_BYTES: Final = 8 * 1024**3
+"""Below that, libraries do not even load."""
 LOWEST_PRIORITY: Final = 19
 FIRST_TO_GO: Final = b"1000"
 """For the kernel's memory killer: rather this process than its worker, or Postgres."""
@@ -85,11 +87,16 @@ def limit_child(pid: int, bounds: Bounds) -> None:
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, pid, LOWEST_PRIORITY)
         Path(f"/proc/{pid}/oom_score_adj").write_bytes(FIRST_TO_GO)
-        most = RESERVED_TIMES * bounds.prepare_memory_bytes
+        most = bound_address_space(bounds)
         resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
         seconds = int(bounds.prepare_cpu_seconds) + 1
         resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds + 5))
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+
+
+def bound_address_space(bounds: Bounds) -> int:
+    """Return how many bytes of address space a preparation may ask for."""
+    return max(RESERVED_TIMES * bounds.prepare_memory_bytes, LEAST_RESERVED_BYTES)
 
 
 async def watch_child(pid: int, folder: Path, bounds: Bounds) -> None:
@@ -161,7 +168,7 @@ def explain_end(status: int, tail: bytes, bounds: Bounds) -> DatasetError:
     """Return why a process ended with a bad status, as a sentence."""
     log.error("preparation_crashed", status=status, stderr=decode_text(tail))
     if any(word in tail for word in OUT_OF_MEMORY):
-        most = RESERVED_TIMES * bounds.prepare_memory_bytes // MIB
+        most = bound_address_space(bounds) // MIB
         return PreparationLimitError(f"it asked for more than {most} MiB of memory", "prepare_memory_bytes")
     if status == -signal.SIGXCPU:
         what = f"it took more than {bounds.prepare_cpu_seconds:g} s of a processor"
