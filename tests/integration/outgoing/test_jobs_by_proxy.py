@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.workers.deliveries.tracker_desk import tell_tracker
+from services.workers.deliveries.tell_task import tell_tracker
 from services.workers.process.context import open_context
 from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings

@@ -26,7 +26,7 @@ from shared.stores.db.models import (
 )
 from shared.stores.db.repositories import datasets, webhook_endpoints
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
-from shared.stores.db.repositories.dataset_claims import claim_dataset
+from shared.stores.db.repositories.dataset_claims import claim_next_dataset
 from shared.stores.db.repositories.model_claims import ClaimedWork, WorkTable, claim_work
 from shared.stores.db.repositories.model_removal import OwedRemoval, take_removal
 from shared.stores.db.repositories.outbox import add_webhook_events, claim_due
@@ -54,7 +54,7 @@ async def test_a_dataset_fails_as_crashed(bench: TuningBench) -> None:
     async with bench.context.database.transaction() as session:
         owner = {"project_id": bench.project_id, "api_key_id": bench.api_key_id}
         dataset = await datasets.add_dataset(session, **owner, request={})
-        claimed = await claim_dataset(session, dataset.id, "wrk_1", 10)
+        claimed = await claim_next_dataset(session, "wrk_1", 10, most_of_project=1)
     assert claimed is not None
     await DATASET_ROWS.give_up(bench.context, claimed, WHY)
     row = await read_one(bench, Dataset)
