@@ -53,7 +53,7 @@ async def read_one(bench: TuningBench, table: Any) -> Any:
 async def test_a_dataset_fails_as_crashed(bench: TuningBench) -> None:
     async with bench.context.database.transaction() as session:
         owner = {"project_id": bench.project_id, "api_key_id": bench.api_key_id}
-        dataset = await datasets.add_dataset(session, **owner, request={})
+        await datasets.add_dataset(session, **owner, request={})
         claimed = await claim_next_dataset(session, "wrk_1", 10, most_of_project=1)
     assert claimed is not None
     await DATASET_ROWS.give_up(bench.context, claimed, WHY)
