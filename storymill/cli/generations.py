@@ -1,6 +1,5 @@
 """`storymill generate` and `storymill generations`: volume runs, watched and steered."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,15 @@ from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipes import read_recipe_file
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
-from storymill.cli.words import count_of, describe_cost, describe_reason, describe_state, describe_wish, format_usd
+from storymill.cli.words import (
+    count_of,
+    describe_cost,
+    describe_reason,
+    describe_state,
+    describe_wish,
+    format_moment,
+    format_usd,
+)
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
@@ -112,7 +119,8 @@ def retry(
     with connect(state_dir) as api:
         chosen = {"failure_class": failure_class} if failure_class else {}
         generation = api.post(f"/generations/{generation_id}/retry", chosen)
-        console.print(f"{generation_id}: {generation['status']}, {generation['counts']['queued']} stories to write")
+        left = count_of(generation["counts"]["queued"], "story")
+        say(f"{generation_id}: {describe_state(generation['status'])}, {left} to write")
 
 
 @generations_app.command("export")
@@ -151,11 +159,9 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str,
     if generation.get("status_reason"):
         console.print(f"reason: {describe_reason(generation['status_reason'])}", highlight=False, markup=False)
     if generation.get("resumes_at"):
-        console.print(
-            f"goes on by itself at {datetime.fromtimestamp(generation['resumes_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
-        )
+        say(f"goes on by itself at {format_moment(generation['resumes_at'])}")
     if counts["failed"]:
-        console.print(f"Try the failed ones again: storymill generations retry {generation_id}")
+        say_command("Try the failed ones again", f"storymill generations retry {generation_id}")
     if export is not None:
         export_generation(api, generation_id, export)
     if generation["status"] != "succeeded":

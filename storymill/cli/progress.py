@@ -17,6 +17,8 @@ from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
 POLL_SECONDS = 0.5
 RATE_WINDOW_SECONDS = 20.0
+WAITING_FOR_THE_MODEL = "upstream_latency"
+"""Says nothing while the first stories are being written: they always are waited for."""
 LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
@@ -49,7 +51,7 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     tokens = usage["prompt_tokens"] + usage["completion_tokens"]
     if not done_rows(generation) and not tokens and counts["running"] == 0:
         return "starting"
-    parts = [f"{rate:.1f} stories/s"] if rate > 0 else ["the first stories are being written"]
+    parts = [f"{rate:.1f} stories/s" if rate > 0 or done_rows(generation) else "the first stories are being written"]
     parts += [f"{tokens:,} tokens"] if tokens else []
     parts.append(f"{counts['running']} in flight")
     if rate > 0 and left:
@@ -58,9 +60,9 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
         parts.append(f"[red]{counts['failed']} failed[/red]")
     if generation.get("cost_usd"):
         parts.append(format_usd(float(generation["cost_usd"])))
-    limit = describe_limit(generation.get("limited_by"))
-    if limit is not None and rate > 0:
-        parts.append(limit)
+    limited_by = generation.get("limited_by")
+    if limited_by is not None and (rate > 0 or limited_by != WAITING_FOR_THE_MODEL):
+        parts.append(describe_limit(limited_by))
     return " · ".join(parts)
 
 

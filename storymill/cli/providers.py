@@ -1,14 +1,13 @@
 """`storymill providers`: how those who write the texts stand, as the workers found."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
-from rich.table import Table
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.words import format_moment
 
 VERDICT_STYLES = {"well": "green", "silent": "yellow"}
 
@@ -23,18 +22,13 @@ def add_commands(app: typer.Typer) -> None:
 @providers_app.command("list")
 def list_providers(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every provider with the verdict on it."""
-    table = Table("provider", "verdict", "since", "until", "last failure", box=None, pad_edge=False)
+    columns = make_columns("provider", "verdict", ("since", 2), ("until", 1), "last failure")
     with connect(state_dir) as api:
         providers = api.get("/providers")["data"]
     for provider in providers:
-        table.add_row(
-            provider["name"],
-            describe_verdict(provider),
-            spell_time(provider["since"]),
-            spell_time(provider["until"]),
-            describe_failure(provider),
-        )
-    console.print(table)
+        moments = (spell_time(provider[field]) for field in ("since", "until"))
+        add_row(columns, provider["name"], spell_verdict(provider), *moments, describe_failure(provider))
+    print_list(columns)
 
 
 @providers_app.command("show")
@@ -49,14 +43,18 @@ def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     if failure := describe_failure(provider):
         console.print(f"  last failure: {failure}", highlight=False, markup=False)
     for limit, amount in provider["limits"].items():
-        console.print(f"  {limit}: {'none' if amount is None else f'{amount:,}'}", highlight=False)
+        console.print(f"  {limit.replace('_', ' ')}: {'none' if amount is None else f'{amount:,}'}", highlight=False)
 
 
 def describe_verdict(provider: dict[str, Any]) -> str:
     """Return a verdict in its colour."""
-    verdict = str(provider["verdict"])
-    style = VERDICT_STYLES.get(verdict, "red")
-    return f"[{style}]{verdict.replace('_', ' ')}[/{style}]"
+    style = VERDICT_STYLES.get(str(provider["verdict"]), "red")
+    return f"[{style}]{spell_verdict(provider)}[/{style}]"
+
+
+def spell_verdict(provider: dict[str, Any]) -> str:
+    """Return a verdict in words."""
+    return str(provider["verdict"]).replace("_", " ")
 
 
 def describe_failure(provider: dict[str, Any]) -> str:
@@ -65,9 +63,9 @@ def describe_failure(provider: dict[str, Any]) -> str:
     if failure is None:
         return ""
     status = f" ({failure['upstream_status']})" if failure["upstream_status"] else ""
-    return f"{failure['class']}{status}"
+    return f"{str(failure['class']).replace('_', ' ')}{status}"
 
 
 def spell_time(seconds: int | None) -> str:
     """Return a moment as people read it, empty without one."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC" if seconds else ""
+    return format_moment(seconds) if seconds else ""

@@ -89,9 +89,9 @@ def format_moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def describe_limit(limited_by: str | None) -> str | None:
+def describe_limit(limited_by: str) -> str:
     """Return what holds a run up, in words; a cause that is newer than this command is shown as it is."""
-    return None if limited_by is None else LIMITS.get(limited_by, limited_by.replace("_", " "))
+    return LIMITS.get(limited_by, limited_by.replace("_", " "))
 
 
 def describe_state(status: str) -> str:

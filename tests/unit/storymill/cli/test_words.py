@@ -88,6 +88,9 @@ def test_a_run_of_which_nothing_can_be_known_is_starting() -> None:
 def test_what_holds_a_run_up_is_said_in_words() -> None:
     said = describe_rate(make_run(succeeded=2, running=4, tokens=900, limited_by="upstream_latency"), 2.0)
     assert said == "2.0 stories/s · 900 tokens · 4 in flight · 0:04 left · waiting for the model"
+    stalled = describe_rate(make_run(succeeded=2, running=4, tokens=900, limited_by="provider_down"), 0.0)
+    assert stalled == "0.0 stories/s · 900 tokens · 4 in flight · waiting: the provider does not answer"
+    assert "the provider does not answer" in describe_rate(make_run(running=1, limited_by="provider_down"), 0.0)
     assert describe_limit("a_cause_of_tomorrow") == "a cause of tomorrow"
 
 
