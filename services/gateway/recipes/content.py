@@ -6,7 +6,7 @@ import orjson
 
 from services.gateway.recipes.schemas import InlineRecipe
 from shared.contracts.recipes.axis import to_stored_spec
-from shared.contracts.recipes.errors import GridError, TemplateError
+from shared.contracts.recipes.errors import TemplateError
 from shared.contracts.recipes.grid import Grid, read_grid
 from shared.contracts.recipes.keys import content_hash
 from shared.contracts.recipes.template import PromptTemplate, compile_template
@@ -14,7 +14,6 @@ from shared.errors import InvalidRequestError
 from shared.stores.db.repositories.recipes import RecipeContent
 
 MAX_PARAMETER_BYTES: Final = 16 * 1024
-MOST_STORIES: Final = 2**53
 OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})
 """Parameters that a generation sets by itself: one text, from one prompt, per story."""
 
@@ -24,8 +23,6 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
     InvalidRequestError for parameters that may not be."""
     attributes = {name: to_stored_spec(spec) for name, spec in recipe.attributes.items()}
     grid = read_grid(attributes)
-    if grid.cell_count * recipe.repeats > MOST_STORIES:
-        raise GridError("attributes: their grid has more cells than a JSON number can count.", param="attributes")
     check_template(compile_template(recipe.template), grid)
     check_parameters(recipe.parameters)
     names = list(attributes)

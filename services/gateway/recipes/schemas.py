@@ -53,6 +53,6 @@ class Recipe(BaseModel):
     model: str
     parameters: dict[str, Any]
     format: Literal["completion", "chat"]
-    cells: int
-    stories: int
+    cells: int | float | None
+    stories: int | float | None
     created_at: int

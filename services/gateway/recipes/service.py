@@ -1,6 +1,7 @@
 """Record and find recipes."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +16,9 @@ from shared.http.answers import Json
 from shared.stores.db.models import Recipe, RecipeVersion
 from shared.stores.db.repositories import recipes
 from shared.stores.db.repositories.pages import Page
+
+EXACT_NUMBERS: Final = 2**53
+"""Up to here every reader of JSON reads a whole number as it is."""
 
 
 async def record_recipe(
@@ -61,7 +65,18 @@ def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
         "model": version.model,
         "parameters": version.parameters,
         "format": version.format,
-        "cells": cells,
-        "stories": cells * version.repeats,
+        "cells": tell_count(cells),
+        "stories": tell_count(cells * version.repeats),
         "created_at": unix_seconds(version.created_at),
     }
+
+
+def tell_count(count: int) -> int | float | None:
+    """Return a count as JSON can say it: exactly, or about how many; None beyond all numbers. A run may write the first
+    cells of any grid."""
+    if count <= EXACT_NUMBERS:
+        return count
+    try:
+        return float(count)
+    except OverflowError:
+        return None
