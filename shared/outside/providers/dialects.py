@@ -29,6 +29,7 @@ class Change(StrEnum):
     """How a request is said otherwise; the value is shown to people."""
 
     NO_STREAM_OPTIONS = "without stream_options"
+    WHOLE = "whole answers in place of streams"
     MAX_COMPLETION_TOKENS = "max_completion_tokens for max_tokens"
     MAX_TOKENS = "max_tokens for max_completion_tokens"
 
@@ -135,6 +136,9 @@ class Attempted:
 def translate(body: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
     """Return a request in other words."""
     said = dict(body)
+    if Change.WHOLE in changes and said.get("stream"):
+        said["stream"] = False
+        said.pop("stream_options", None)
     if Change.NO_STREAM_OPTIONS in changes:
         said.pop("stream_options", None)
     for change, (old, new) in TWINS.items():
@@ -156,7 +160,7 @@ def find_change(error: LlmError, asked: Mapping[str, Any]) -> Change | None:
     for change, (old, _) in TWINS.items():
         if "messages" in asked and old in asked and names(error, old):
             return change
-    return None
+    return Change.WHOLE if asked.get("stream") and names(error, "stream") else None
 
 
 def names(error: LlmError, parameter: str) -> bool:

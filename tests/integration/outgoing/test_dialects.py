@@ -73,6 +73,16 @@ async def test_two_words_are_learnt_in_one_call(client: LlmClient, upstream: Scr
     assert len(upstream.calls) == 4
 
 
+async def test_a_model_that_may_not_stream_gives_whole_answers_to_streams(
+    client: LlmClient, upstream: ScriptedUpstream
+) -> None:
+    upstream.choose = refuse("stream")
+    for _ in range(2):
+        assert await read(client, target_at(upstream)) == story_for(CHAT)
+    assert [call.body["stream"] for call in upstream.calls] == [True, False, False]
+    assert "stream_options" not in upstream.calls[1].body
+
+
 async def test_a_change_that_does_not_help_is_tried_once_and_the_first_words_are_told(
     client: LlmClient, upstream: ScriptedUpstream
 ) -> None:

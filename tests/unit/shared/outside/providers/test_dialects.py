@@ -21,6 +21,15 @@ ASKED_OTHERWISE = [
         b' "code": "unsupported_parameter"}}',
         Change.MAX_COMPLETION_TOKENS,
     ),
+    # OpenAI, organisations that are not verified
+    (
+        {**CHAT, "stream_options": None},
+        400,
+        b'{"error": {"message": "Your organization must be verified to stream this model. Please go to: '
+        b'https://platform.openai.com/settings/organization/general", "type": "invalid_request_error", '
+        b'"param": "stream", "code": "unsupported_value"}}',
+        Change.WHOLE,
+    ),
     # Mistral, and whatever else checks bodies with pydantic
     (
         CHAT,
@@ -78,8 +87,8 @@ def test_a_refusal_of_what_was_asked_stays_one(asked: dict[str, Any], status: in
 
 
 def test_a_translation_says_the_same_and_leaves_the_request_alone() -> None:
-    said = translate(CHAT, frozenset({Change.NO_STREAM_OPTIONS, Change.MAX_COMPLETION_TOKENS}))
-    assert said == {"messages": [], "max_completion_tokens": 9, "stream": True}
+    said = translate(CHAT, frozenset({Change.WHOLE, Change.MAX_COMPLETION_TOKENS}))
+    assert said == {"messages": [], "max_completion_tokens": 9, "stream": False}
     assert translate(CHAT, frozenset()) == CHAT
     assert translate({"max_tokens": 1, "max_completion_tokens": 2}, frozenset({Change.MAX_COMPLETION_TOKENS})) == {
         "max_completion_tokens": 2
