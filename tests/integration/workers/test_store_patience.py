@@ -12,7 +12,7 @@ from shared.stores.redis.connection import open_redis
 
 
 async def test_a_statement_that_always_takes_too_long_is_given_up_after_a_few_tries(database_url: str) -> None:
-    values = {"database_url": database_url, "database_statement_timeout_seconds": 0.05}
+    values = {"database_url": database_url, "database_statement_timeout_seconds": 0.5}
     database = Database(Settings.model_validate(values))
     tries = 0
 
@@ -28,7 +28,7 @@ async def test_a_statement_that_always_takes_too_long_is_given_up_after_a_few_tr
 
 
 async def test_a_server_that_is_slow_for_a_moment_is_waited_for(database_url: str) -> None:
-    values = {"database_url": database_url, "database_statement_timeout_seconds": 0.05}
+    values = {"database_url": database_url, "database_statement_timeout_seconds": 0.5}
     database = Database(Settings.model_validate(values))
     seconds = iter([60, 60, 0])
 
