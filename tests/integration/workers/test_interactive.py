@@ -432,7 +432,7 @@ async def test_a_defect_of_ours_in_a_call_ends_the_row_and_is_not_paid_again(
 ) -> None:
     [row_id] = await bench.add("错")
     await context.catalog.list_models()
-    await context.llm._open_session().close()  # aiohttp answers with RuntimeError: what nobody foresaw
+    await context.llm._open_http().close()  # aiohttp answers with RuntimeError: what nobody foresaw
     await run_completion(context, row_id)
     row = await bench.row(row_id)
     assert row.error is not None

@@ -99,7 +99,7 @@ async def test_a_defect_of_ours_in_a_call_is_a_result_too(
     upstream.default = answer(GOOD)
     run_id = await bench.add(2, format="chat")
     await context.catalog.list_models()
-    await context.llm._open_session().close()  # aiohttp answers with RuntimeError: what nobody foresaw
+    await context.llm._open_http().close()  # aiohttp answers with RuntimeError: what nobody foresaw
     async with asyncio.timeout(LIMIT_SECONDS):
         await work_generation(context, run_id)
     stories = await bench.stories(run_id)
