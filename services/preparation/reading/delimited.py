@@ -14,7 +14,7 @@ from services.preparation.errors import UnreadableFileError
 from services.preparation.reading.json_values import ObjectReader, needs_objects
 from services.preparation.reading.regular_table import DecodedChunks, RegularTable
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
-from services.preparation.reading.source_file import SourceFile
+from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
 from services.preparation.rows.row_batches import ROWS_PER_BATCH
 
 # What pandas reads as a missing value in text tables, and therefore as "".
@@ -167,7 +167,7 @@ class _Records:
 
     def _open(self) -> io.TextIOWrapper:
         # Strict decoding is the cheap way to learn that all bytes are sound.
-        errors = "surrogateescape" if self.has_bad_bytes else "strict"
+        errors = KEEP_BYTES if self.has_bad_bytes else "strict"
         raw = self._source.open_binary()
         return io.TextIOWrapper(raw, encoding=self._source.encoding, errors=errors, newline="")
 

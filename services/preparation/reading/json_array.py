@@ -8,7 +8,7 @@ from typing import Final
 
 from services.preparation.reading.json_values import ObjectReader
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
-from services.preparation.reading.source_file import WRAPPER, SourceFile
+from services.preparation.reading.source_file import KEEP_BYTES, WRAPPER, SourceFile
 
 CHUNK_CHARACTERS: Final = 1 << 20
 # An element longer than this is broken rather than large.
@@ -23,7 +23,7 @@ LONGEST_BEGINNING: Final = 16_384
 def read_json_array(source: SourceFile, sink: RowSink) -> None:
     """Read the values into the sink. Reading ends at the first piece that is no JSON, which is named."""
     with source.open_binary() as raw:
-        text = io.TextIOWrapper(raw, encoding=source.encoding, errors="surrogateescape", newline="")
+        text = io.TextIOWrapper(raw, encoding=source.encoding, errors=KEEP_BYTES, newline="")
         _Walk(text, ObjectReader(sink), sink).run()
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from services.preparation.reading.json_values import ObjectReader
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
-from services.preparation.reading.source_file import SourceFile
+from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
 
 
 def read_json_lines(source: SourceFile, sink: RowSink) -> None:
@@ -33,9 +33,17 @@ def _lines(source: SourceFile) -> Iterator[bytes]:
         if source.encoding in ("utf-8", "utf-8-sig"):
             yield from raw
             return
-        text = io.TextIOWrapper(raw, encoding=source.encoding, errors="surrogateescape", newline="\n")
+        text = io.TextIOWrapper(raw, encoding=source.encoding, errors=KEEP_BYTES, newline="\n")
         for line in text:
-            yield line.encode("utf-8", "surrogateescape")
+            yield _encode(line)
+
+
+def _encode(line: str) -> bytes:
+    """UTF-8, and bytes that were no text in the file's encoding so that they are none here."""
+    try:
+        return line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return line.encode("utf-8", "surrogatepass")
 
 
 def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: RowSink) -> None:

@@ -3,14 +3,14 @@
 import io
 
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
-from services.preparation.reading.source_file import SourceFile
+from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
 
 
 def read_plain_text(source: SourceFile, sink: RowSink) -> None:
     """Read every line, the empty one after the last line feed too (the public tool counts it)."""
     sink.name_columns(["prompt", "completion"])
     with source.open_binary() as raw:
-        text = io.TextIOWrapper(raw, encoding=source.encoding, errors="surrogateescape", newline=None)
+        text = io.TextIOWrapper(raw, encoding=source.encoding, errors=KEEP_BYTES, newline=None)
         number, ends_open = 0, False
         for number, line in enumerate(text, start=1):
             ends_open = not line.endswith("\n")

@@ -1,5 +1,6 @@
 """What kind of file this is: compression, format and encoding, judged by content first and extension second."""
 
+import codecs
 import gzip
 import json
 import re
@@ -30,6 +31,19 @@ WRAPPER: Final = re.compile(
     r'"(?:data|rows|examples|train|training|training_data|train_data|items|records|instances|samples|dataset|stories|'
     r'entries|results)"\s*:\s*(?=\[\s*[{\]])'
 )
+
+# Keeps undecodable bytes as lone surrogates, so that their line can be named. Python's own `surrogateescape` raises for
+# bytes below 0x80, which the wide encodings meet where a file is cut.
+KEEP_BYTES: Final = "storymill_keep_bytes"
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(KEEP_BYTES, _keep_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,9 @@ MARKS: Final = (
 )
 # Codecs for text that are no encodings of files.
 NO_FILE_ENCODINGS: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
-# A file whose multi-byte characters are mostly good UTF-8 is UTF-8 with broken lines, not another encoding.
-BROKEN_SHARE_LIMIT: Final = 0.05
+# A file whose multi-byte characters are mostly good UTF-8 is UTF-8 with broken lines: of the pairs of other encodings
+# hardly one in seven is sound UTF-8 by chance.
+BROKEN_SHARE_LIMIT: Final = 0.3
 BROKEN_BYTE: Final = -13.8  # as unlikely as a character of no language
 NEAR: Final = 2.5  # in nats: below odds of twelve to one, nobody should choose but the owner of the text
 IMPLAUSIBLE: Final = -9.5  # a character on average: no language of the tables
@@ -156,7 +157,10 @@ def _unmarked_wide(sample: bytes) -> str | None:
         (True, False, True, False): "utf-16-be",
     }
     name = names.get((zeros[0], zeros[1], zeros[2], zeros[3]))
-    return name if name and decodes(sample, name) else None
+    if name is None or not decodes(sample, name):
+        return None
+    # A few zeros in something else are no sign: then no line of it ends.
+    return name if sum(places) > len(head) // 20 or "\n" in sample.decode(name, "replace") else None
 
 
 def _broken_share(sample: bytes) -> float:

@@ -186,13 +186,16 @@ def _from_label_studio(value: Object) -> Object:
     data = told if isinstance(told, dict) else {}
     asked = [data[name] for name in ("prompt", "instruction", "question", "text") if isinstance(data.get(name), str)]
     done = [one for one in annotations if isinstance(one, dict)] if isinstance(annotations, list) else []
-    results = [
-        r for one in done if not one.get("was_cancelled") for r in one.get("result") or [] if isinstance(r, dict)
-    ]
+    results = [result for one in done if not one.get("was_cancelled") for result in _results_of(one)]
     answers = [answer for answer in map(_label_studio_answer, results) if answer is not None]
     if not asked or not answers:
         raise ConversionError("the task has no text, or no annotation with a text or a choice")
     return {"prompt": asked[0], "completion": answers[0]}
+
+
+def _results_of(annotation: Object) -> list[Object]:
+    results = annotation.get("result")
+    return [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
 
 
 def _label_studio_answer(result: Object) -> str | None:
