@@ -126,7 +126,7 @@ async def test_events_tell_the_progress_and_end(mill: Mill, client: httpx2.Async
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 events.append((name, json.loads(line.removeprefix("data: "))))
-                if events[-1][1]["counts"]["running"] == 12:
+                if events[-1][1]["counts"]["running"]:
                     mill.upstream.choose = None
                     gate.set()
     assert [name for name, _ in events] == ["progress"] * (len(events) - 1) + ["end"]

@@ -1,11 +1,14 @@
 """`/v1/providers`: the verdicts of the workers, without the words that may quote another project."""
 
 import httpx2
+import pytest
 
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
 from tests.support.upstream import MODEL
 from tests.support.upstream_script import Script
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_empty_account_is_shown_by_verdict_and_status_until_a_call_succeeds(
@@ -36,5 +39,5 @@ async def test_an_empty_account_is_shown_by_verdict_and_status_until_a_call_succ
     await eventually_async(well_again, timeout_seconds=30, what="the next try to lift the verdict")
 
 
-async def test_an_unknown_provider_is_not_found(client: httpx2.AsyncClient) -> None:
+async def test_an_unknown_provider_is_not_found(mill: Mill, client: httpx2.AsyncClient) -> None:
     assert_openai_error(await client.get("/v1/providers/nobody"), 404)

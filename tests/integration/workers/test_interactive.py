@@ -297,7 +297,7 @@ async def test_a_provider_that_is_away_for_a_moment_is_waited_for(
 async def test_a_cancel_during_the_wait_for_a_retry_ends_the_wait(
     bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
 ) -> None:
-    upstream.default = rate_limited(15)
+    upstream.default = Script(status=503)
     [row_id] = await bench.add("等着")
     job = asyncio.create_task(run_completion(context, row_id))
     await eventually(lambda: upstream.calls and upstream.calls[0].ended_at)

@@ -217,7 +217,8 @@ async def test_a_short_silence_is_waited_for_by_all_and_no_row_pays(
     run = await bench.run(run_id)
     assert (run.succeeded, run.failed) == (100, 0)
     starts = [call.started_at for call in upstream.calls]
-    assert max(later - earlier for earlier, later in itertools.pairwise(starts)) > 1.0
+    # Of 1.5 s a busy machine takes some: a run that does not wait pauses for milliseconds.
+    assert max(later - earlier for earlier, later in itertools.pairwise(starts)) > 0.5
 
 
 async def test_a_refused_recipe_pauses_the_run_and_fails_no_row(
