@@ -87,9 +87,7 @@ async def test_a_recipe_is_worked_out_beside_the_loop(client: httpx2.AsyncClient
     assert block < LONGEST_BLOCK_SECONDS
 
 
-async def test_more_cells_than_a_whole_number_can_say_are_told_about(
-    gateway: Mill, client: httpx2.AsyncClient
-) -> None:
+async def test_more_cells_than_a_whole_number_can_say_are_told_about(gateway: Mill, client: httpx2.AsyncClient) -> None:
     attributes = {f"a{number}": {"range": [1, 10_000]} for number in range(5)}
     answer = await client.post("/v1/recipes", json=recipe(attributes=attributes))
     assert (answer.status_code, answer.json()["cells"]) == (201, 1e20)

@@ -32,7 +32,9 @@ async def test_failed_stories_are_retried_and_a_refused_recipe_is_changed(
     assert (over["status"], over["counts"]["failed"]) == ("succeeded", 0)
     assert_openai_error(await client.patch(url, json={"parameters": {"max_tokens": 8}}), 400, code="conflict")
 
-    mill.upstream.choose = lambda call: Script(finish_reason="content_filter") if call.body["max_tokens"] == 601 else None
+    mill.upstream.choose = lambda call: (
+        Script(finish_reason="content_filter") if call.body["max_tokens"] == 601 else None
+    )
     filtered = await start(client, recipe=recipe(parameters={"max_tokens": 601}))
     ended = await finish(client, filtered["id"])
     assert ended["counts"]["failed"] == 12, ended
