@@ -76,7 +76,15 @@ def find_rss(mill: WholeMill, name: str) -> int:
 def find_children(mill: WholeMill) -> list[psutil.Process]:
     """Return the processes that prepare datasets."""
     worker = psutil.Process(mill.find_process("worker-batch")["pid"])
-    return [child for child in worker.children() if "order_process" in " ".join(child.cmdline())]
+    return [child for child in worker.children() if "order_process" in read_command(child)]
+
+
+def read_command(process: psutil.Process) -> str:
+    """Return a process's command, nothing when it is over."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def ask(api: Api) -> float:
