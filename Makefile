@@ -37,10 +37,10 @@ test-fast: setup ## Run unit and contract tests alone, in under a minute: the ha
 test: setup ## Run the tests, on real Postgres, Redis, workers and model (not the slow ones)
 	@$(PYTEST) -m "not slow and not soak" --durations 30 --durations-min 10 $(ARGS)
 
-test-slow: setup ## Run the long tests: attacks, all model families, browser, full fuzz
+test-slow: setup ## Run the long tests: all model families, other clients, faults one by one, full fuzz
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m slow --durations 30 --durations-min 10 $(ARGS)
 
-soak: setup ## Run what takes ten minutes and more at a time: outages, long pages
+soak: setup ## Run what wants the machine for itself, or ten minutes and more: attacks, outages
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS) || test $$? -eq 5 # 5: there are none
 
 format: setup ## Format the code

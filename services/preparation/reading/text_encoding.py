@@ -159,8 +159,9 @@ def _unmarked_wide(sample: bytes) -> str | None:
     name = names.get((zeros[0], zeros[1], zeros[2], zeros[3]))
     if name is None or not decodes(sample, name):
         return None
-    # A few zeros in something else are no sign: then no line of it ends.
-    return name if sum(places) > len(head) // 20 or "\n" in sample.decode(name, "replace") else None
+    # A few zeros in something else are no sign: then hardly a line of it ends.
+    ends = sample.decode(name, "replace").count("\n")
+    return name if sum(places) > len(head) // 20 or ends > sample.count(b"\n") // 2 else None
 
 
 def _broken_share(sample: bytes) -> float:

@@ -22,7 +22,7 @@ from tests.support.stack import PROJECT_ROOT, wait_until
 from tests.support.upstream import MODEL
 from tests.support.whole_mill import WholeMill
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak  # it measures: it wants the machine for itself
 
 PROBE_SECONDS = 1.0
 """How often the neighbour asks, and how long an answer may take it on a quiet machine."""

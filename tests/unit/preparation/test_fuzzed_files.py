@@ -129,7 +129,12 @@ def test_damage_to_lines_changes_no_other_line(tmp_path: Path, chance: random.Ra
     hurt_lines(tmp_path, chance, 100)
 
 
+def test_two_stray_zeros_make_no_other_encoding_of_a_file(tmp_path: Path) -> None:
+    hurt_lines(tmp_path, random.Random(601), 1)  # one of them before a line's end
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_twenty_thousand_damaged_files_give_rows_or_reasons(tmp_path: Path, chance: random.Random) -> None:
     hurt_files(tmp_path, chance, 10_000)
     hurt_lines(tmp_path, chance, 1_000)
