@@ -20,7 +20,6 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
     "services/preparation/findings/pattern_checks.py": "finds such characters in training rows, and says so",
     "services/preparation/fixes/text_repairs.py": "a fix that a client asks for takes them out of training rows",
     "services/preparation/reading/delimited.py": "shows the bytes of a line that is no text",
-    "services/preparation/reading/json_array.py": "looks for bytes that are no text in a client's file",
     "services/preparation/reading/json_lines.py": "shows the bytes of a line that is no text",
     "services/preparation/reading/plain_text.py": "shows the bytes of a line that is no text",
     "services/preparation/reading/plausibility.py": "tells letters from signs",
