@@ -70,6 +70,20 @@ async def test_a_bad_file_is_named_with_line_and_reason_and_nothing_is_lost(
     assert mended["counts"]["kept"] == 3
 
 
+async def test_an_unclear_encoding_is_asked_back_and_a_named_one_counts(mill: Mill, client: httpx2.AsyncClient) -> None:
+    # What all completions begin with would be taken away.
+    lines = [f"Příběh {n},{n} Žluťoučký kůň úpěl ďábelské ódy {n}." for n in range(3)]
+    file_id = await upload(client, "\n".join(["prompt,completion", *lines]).encode("iso8859_2"), "cs.csv")
+    error = (await prepare(client, {"file": file_id}))["error"]
+    assert error["code"] == "encoding_unclear"
+    assert {candidate["encoding"] for candidate in error["candidates"]} >= {"iso8859_2", "cp1250"}
+    assert error["message"].startswith("File cs.csv is not UTF-8")
+    source = {"file": file_id, "encoding": "iso8859_2"}
+    dataset = await prepare(client, source, validation_share=0)
+    assert (dataset["status"], dataset["sources"]) == ("succeeded", [source])
+    assert "Žluťoučký kůň úpěl ďábelské ódy 2." in (await export(client, dataset["id"], "train"))[2]["completion"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "says"),
     [
