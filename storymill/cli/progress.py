@@ -2,14 +2,13 @@
 
 import time
 from collections import deque
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from storymill.cli.live_view import LiveView
 from storymill.cli.terminal import say
 from storymill.cli.words import describe_limit, format_seconds, format_usd
 from storymill.client.rest import Api
@@ -66,27 +65,15 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     return " · ".join(parts)
 
 
-class RunView:
+class RunView(LiveView):
     """How a run goes: a bar with its count, and below it what there is to say; lines where there is no terminal. Use as
     a context manager."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task("stories", total=None)
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._told = 0
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def show(self, done: int, total: int, note: str) -> None:
         """Show where the run stands."""

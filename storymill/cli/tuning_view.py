@@ -3,15 +3,14 @@ elsewhere."""
 
 import time
 from collections import deque
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from storymill.cli.live_view import LiveView
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_series import collect_series
 from storymill.cli.words import describe_state, format_moment, format_seconds, format_usd
@@ -29,25 +28,13 @@ LEVEL_STYLES = {"warn": "yellow", "error": "red"}
 STATUS_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "paused": "yellow"}
 
 
-class TuningView:
+class TuningView(LiveView):
     """Feed it a follower after each refresh, with the new events. Use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        super().__init__(console)
         self._events: deque[Json] = deque(maxlen=EVENTS_SHOWN)
         self._told_step = 0
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def show(self, follower: JobFollower, events: list[Json]) -> None:
         """Show where the job stands."""
