@@ -24,7 +24,7 @@ def die_at(number: int) -> None:
             os.kill(os.getpid(), 9)
         return render_prompt(run, attributes)
 
-    Run.render_prompt = render  # type: ignore[method-assign]
+    Run.render_prompt = render  # type: ignore[method-assign,assignment]
 
 
 async def main(generation_id: str) -> None:
