@@ -22,6 +22,7 @@ from shared.stores.db.repositories.completions import NewCompletion, add_complet
 from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.session import Database
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
 from shared.streams.control import publish_cancel
@@ -173,7 +174,7 @@ async def open_bench(database_url: str, redis_url: str) -> AsyncIterator[Interac
     """Yield a bench with a project and a key of its own."""
     database = Database(Settings.model_validate({"database_url": database_url}))
     redis = open_redis(redis_url)
-    sender = TaskSender(make_celery(redis_url))
+    sender = TaskSender(make_celery(redis_url), ServingLine(redis))
     async with database.transaction() as session:
         project = await ensure_project(session, "tests")
         key = await add_api_key(
