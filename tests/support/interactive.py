@@ -51,11 +51,18 @@ class InteractiveBench:
             await add_completions(session, rows)
         return [row.id for row in rows]
 
-    async def submit(self, *prompts: str, kind: str = "completion", model: str = MODEL, **request: Any) -> list[str]:
-        """Insert queued rows and send their messages; return their ids."""
+    async def submit(
+        self,
+        *prompts: str,
+        kind: str = "completion",
+        model: str = MODEL,
+        project_id: str | None = None,
+        **request: Any,
+    ) -> list[str]:
+        """Insert queued rows and send their messages, in the line of a project (ours); return their ids."""
         rows = await self.add(*prompts, kind=kind, model=model, **request)
         for row_id in rows:
-            await self.sender.send(RunCompletion(row_id))
+            await self.sender.send(RunCompletion(row_id, project_id or self.project_id))
         return rows
 
     def build_row(self, prompt: str, kind: str, model: str, request: dict[str, Any]) -> NewCompletion:

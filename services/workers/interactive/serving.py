@@ -16,7 +16,7 @@ from shared.stores.queue.line import Taken, Waiting
 
 TEXTS_AT_A_TIME: Final = 16
 """Taken in one go: the others are left for workers that have less to do."""
-OTHERS_SHARE: Final = 8
+OTHERS_SHARE: Final = 16
 """One place in so many is kept for projects that have fewer texts under way."""
 LOOK_SECONDS: Final = 2
 """Between two looks without a bell: it may have rung for a worker that died."""
