@@ -6,6 +6,7 @@ from typing import Self
 from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
+from services.gateway.models.plain_names import PlainNames
 from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
@@ -48,6 +49,8 @@ class Gateway:
     computing: Computing
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
+
+    plain_names: PlainNames = field(default_factory=PlainNames)
 
     @property
     def tokenizers(self) -> TokenizerShelf:
