@@ -49,6 +49,10 @@ CATALOG: dict[str, CatalogEntry] = {
     ),
     "formula_without_value": _error("a formula that was never computed: its cell was read as empty", "drop"),
     "cell_error": _error("a formula that failed (such as #REF!): its cell was read as empty", "drop"),
+    "duplicate_column": _warning("several columns have the same name: the first of them was read"),
+    "other_sheets": CatalogEntry("info", "one sheet of the workbook was read: --sheet NAME names another"),
+    "hidden_row": _warning("a row that is hidden in the sheet, by a filter perhaps, was read too", "drop"),
+    "merged_cell": CatalogEntry("info", "a cell merged over several rows was read as the value of each of them"),
     # rows
     "too_few_rows": _error("providers refuse fewer than ten examples"),
     "empty_completion": _error("nothing to learn: the completion is empty", "drop"),

@@ -24,7 +24,7 @@ def read_json_array(source: SourceFile, sink: RowSink) -> None:
     """Read the values into the sink. Reading ends at the first piece that is no JSON, which is named."""
     with source.open_binary() as raw:
         text = io.TextIOWrapper(raw, encoding=source.encoding, errors=KEEP_BYTES, newline="")
-        _Walk(text, ObjectReader(sink), sink).run()
+        _Walk(text, ObjectReader(sink, source.choices), sink).run()
 
 
 class _Walk:

@@ -13,7 +13,7 @@ from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
 
 def read_json_lines(source: SourceFile, sink: RowSink) -> None:
     """Read every line into the sink; a line that is no JSON is reported with its column."""
-    reader = ObjectReader(sink)
+    reader = ObjectReader(sink, source.choices)
     for number, raw in enumerate(_lines(source), start=1):
         line = raw.strip()
         if number == 1:

@@ -6,8 +6,11 @@ from typing import Any, Final
 
 import orjson
 
+from services.preparation.errors import UnusableRowsError
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.rows.chat_text import chat_texts
+from services.preparation.rows.chosen_fields import choose_fields, describe_names, find_missing
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
 from services.preparation.rows.shapes import ConversionError, Shape, find_shape
 from shared.contracts.storable import mend_surrogates
@@ -20,8 +23,9 @@ LITERAL_CHARACTERS: Final = 1_000_000
 class ObjectReader:
     """Feeds parsed objects to a sink; the keys of the first object name the columns."""
 
-    def __init__(self, sink: RowSink) -> None:
+    def __init__(self, sink: RowSink, choices: ReadingChoices = NO_CHOICES) -> None:
         self._sink = sink
+        self._choices = choices
         self._columns: list[str] | None = None
         self._extras: list[str] = []
         self._prompt_key = "prompt"
@@ -36,7 +40,7 @@ class ObjectReader:
             return
         value = unpack_texts(value)
         if self._columns is None:
-            self._shape = find_shape(value)
+            self._shape = self._choose_shape(value)
             if self._shape:
                 self._sink.note_set("converted", f"{self._shape.name}: {self._shape.mapping}")
         if self._shape:
@@ -46,6 +50,11 @@ class ObjectReader:
                 self._sink.reject(ReadingProblem("not_convertible", line, 1, str(error), raw or _dump(value)))
                 return
         self._read_row(value, line, raw)
+
+    def _choose_shape(self, value: dict[str, Any]) -> Shape | None:
+        if self._choices.names_fields:
+            return choose_fields(self._choices.prompt_field, self._choices.completion_field)
+        return find_shape(value)
 
     def _read_row(self, value: dict[str, Any], line: int, raw: str) -> None:
         if self._columns is None:
@@ -101,8 +110,16 @@ class ObjectReader:
         return _as_text(found)
 
 
-def needs_objects(header: list[str]) -> bool:
-    """Whether the rows of a table with this header are read as objects: those of another tool, or talks in a cell."""
+def needs_objects(header: list[str], choices: ReadingChoices = NO_CHOICES) -> bool:
+    """Whether the rows of a table with this header are read as objects: those of another tool, with fields that a
+    person chose, or talks in a cell. Raises: UnusableRowsError when it lacks a chosen field."""
+    if choices.names_fields:
+        for name in (choices.prompt_field or "prompt", choices.completion_field or "completion"):
+            missing = find_missing(name, header)
+            if missing is not None:
+                message = f"There is no column `{missing}`; there are {describe_names(header)}."
+                raise UnusableRowsError(message, "necessary_column")
+        return True
     if "completion" in [name.lower() for name in header]:
         return False
     return not PACKED.isdisjoint(header) or find_shape(dict.fromkeys(header, "")) is not None

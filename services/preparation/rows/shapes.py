@@ -36,15 +36,8 @@ PAIR_NAMES: Final = (
 # What an export of ours says of a story beside its attributes.
 STORY_FACTS: Final = frozenset(
     {
-        "story",
-        "repeat",
-        "finish_reason",
-        "model",
-        "prompt_tokens",
-        "completion_tokens",
-        "sha256",
-        "review",
-        "attributes",
+        *("story", "attributes", "id", "position", "repeat", "finish_reason", "model", "prompt_tokens"),
+        *("completion_tokens", "sha256", "review", "status", "cost_usd"),
     }
 )
 
