@@ -1,6 +1,7 @@
 """From one JSON object to one row. Chat lines keep their JSON; other values become text, and that is noted."""
 
 import ast
+import json
 from math import isfinite
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from shared.contracts.storable import mend_surrogates
 
 # Columns that hold talks, which tables can only hold as text.
 PACKED: Final = frozenset({"messages", "conversations", "conversation"})
+TEXT_DOUBLE_KEYS: Final = ('"prompt"', '"completion"', '"messages"', '"instruction"', '"output"')
+DOUBLE_KEYS: Final = tuple(key.encode() for key in TEXT_DOUBLE_KEYS)
 LITERAL_CHARACTERS: Final = 1_000_000
 
 
@@ -108,6 +111,27 @@ class ObjectReader:
             return ""
         self._sink.note("value_read_as_text", line, f"`{key}` is a {type(found).__name__} and is read as text")
         return _as_text(found)
+
+
+def note_double_keys(text: str | bytes, line: int, sink: RowSink) -> None:
+    """Note an object in which a key that is learned stands twice: parsers keep the last one. Counting is cheap; only
+    what may have one is parsed again."""
+    keys = DOUBLE_KEYS if isinstance(text, bytes) else TEXT_DOUBLE_KEYS
+    if all(text.count(key) < 2 for key in keys):  # type: ignore[arg-type]  # both of one kind
+        return
+    doubles: list[str] = []
+
+    def watch(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        doubles.extend({name for name in names if names.count(name) > 1})
+        return dict(pairs)
+
+    try:
+        json.loads(text, object_pairs_hook=watch)
+    except (ValueError, RecursionError):
+        return
+    if doubles:
+        sink.note("duplicate_key", line, f"`{doubles[0][:80]}` stands twice; the last one is read")
 
 
 def needs_objects(header: list[str], choices: ReadingChoices = NO_CHOICES) -> bool:

@@ -38,6 +38,10 @@ WRAPPER: Final = re.compile(
     r'"(?:data|rows|examples|train|training|training_data|train_data|items|records|instances|samples|dataset|stories|'
     r'entries|results)"\s*:\s*(?=\[\s*[{\]])'
 )
+# How pandas begins tables by columns, by rows, split, and with a schema.
+DOCUMENT: Final = re.compile(
+    r'\{\s*"(?:(?:columns|index)"\s*:\s*\[|schema"\s*:\s*\{|[^"\\]{1,80}"\s*:\s*\{\s*"0"\s*:|0"\s*:\s*\{)'
+)
 
 # Keeps undecodable bytes as lone surrogates, so that their line can be named. Python's own `surrogateescape` raises for
 # bytes below 0x80, which the wide encodings meet where a file is cut.
@@ -196,8 +200,9 @@ def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:
 
 
 def is_line(text: str, end: int) -> bool:
-    """Whether the first object has a line of its own, and is no wrapper around the rows."""
-    return "\n" not in text[:end] and LINE_END.match(text, end) is not None and not WRAPPER.match(text)
+    """Whether the first object has a line of its own, and is nothing around the rows."""
+    is_alone = "\n" not in text[:end] and LINE_END.match(text, end) is not None
+    return is_alone and not WRAPPER.match(text) and not DOCUMENT.match(text)
 
 
 def _first_object_end(text: str) -> int | None:
@@ -205,7 +210,8 @@ def _first_object_end(text: str) -> int | None:
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
-        return len(text) if WRAPPER.match(text) or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
+        is_around = WRAPPER.match(text) or DOCUMENT.match(text)
+        return len(text) if is_around or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
     except RecursionError:
         return None
     return end
