@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from services.engine.training.examples import parse_lines
+from services.preparation.findings.finding import Finding, MarkBoard
 from services.preparation.findings.inspection import inspect_file
-from services.preparation.reading.read_file import read_file
+from services.preparation.findings.pair_inspection import inspect_pairs
+from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.rows.preference import split_pairs
+from services.preparation.rows.row_store import RowStore
 from services.workers.fine_tuning.upload.training_rows import check_rows
 
 FILE = Path(__file__).parents[1] / "training_rows.jsonl"
@@ -30,12 +34,21 @@ def test_both_doors_of_training_say_the_same(vector: dict[str, str]) -> None:
     assert job.format == engine.format == vector.get("format")
 
 
+def find_all(read: ReadFile) -> tuple[Finding, ...]:
+    if not read.is_preference:
+        return inspect_file(read, "").findings
+    with RowStore() as pairs:
+        for batch in split_pairs(read.store.batches()):
+            pairs.append(batch)
+        return inspect_pairs(pairs, "", MarkBoard(), None).findings
+
+
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.get("reason") or vector["format"])
 def test_a_preparation_lets_no_row_pass_that_the_doors_refuse(vector: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(vector["line"] + "\n", encoding="utf-8")
     read = read_file(path)
-    findings = inspect_file(read, "").findings if read.store.row_count and not read.is_preference else ()
+    findings = find_all(read) if read.store.row_count else ()
     told = {finding.code for finding in findings}
     errors = {finding.code for finding in findings if finding.severity == "error"} - OF_THE_SET
     is_known = read.is_chat or read.is_preference or {"prompt", "completion"} <= {*read.columns}
