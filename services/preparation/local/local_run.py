@@ -114,6 +114,8 @@ class LocalRun:
         return joined
 
     def _prepare(self, read: ReadFile) -> int:
+        if not read.store.row_count:
+            raise UnusableRowsError(f"{self._path} holds no rows.", "count")
         self._is_ready = self._is_training_file(read)
         target = cast(TrainingFormat, self._options.target or ("chat" if read.is_chat else "completion"))
         if read.is_chat and target == "completion":

@@ -72,6 +72,8 @@ class ObjectReader:
         if "messages" in value:
             prompt, completion = chat_texts(value)
             texts = mend_surrogates(prompt), mend_surrogates(completion)
+            if texts != (prompt, completion):
+                self._sink.note("lone_surrogate", line, "half a surrogate pair in `messages` became U+FFFD")
             self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
             return
         prompt = self._text(value, self._prompt_key, line)
@@ -94,7 +96,7 @@ class ObjectReader:
         self._prompt_key = keys[prompt_at] if prompt_at is not None else "prompt"
         self._completion_key = keys[completion_at] if completion_at is not None else "completion"
         self._extras = [key for i, key in enumerate(keys) if i not in chosen and key != "messages"]
-        self._sink.name_columns(keys)
+        self._sink.name_columns([mend_surrogates(key) for key in keys])
 
     def _extra_texts(self, value: dict[str, Any]) -> tuple[str, ...]:
         return tuple(_as_text(value.get(key, "")) for key in self._extras)
@@ -181,4 +183,4 @@ def _dump(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # lone surrogates inside, or integers beyond 64 bits
-        return mend_surrogates(str(value))
+        return mend_surrogates(json.dumps(value, ensure_ascii=False))
