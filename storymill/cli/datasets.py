@@ -10,8 +10,9 @@ from storymill.cli.column_choice import choose_columns, write_chosen
 from storymill.cli.connection import connect
 from storymill.cli.dataset_files import find_free_path, keep_copies, prepare_here
 from storymill.cli.model_facts import describe_template
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.progress import follow_dataset
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of, describe_cost, describe_state, list_of
 from storymill.client.errors import ClientError, UnreachableError
@@ -104,24 +105,38 @@ def tell_next(dataset: dict[str, Any]) -> None:
 
 
 @datasets_app.command("list")
-def list_datasets(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_datasets(
+    limit: LimitOption = MOST_LISTED,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show the newest datasets."""
+    with connect(state_dir) as api:
+        datasets = list(api.list_all("/datasets", at_most=limit))
+    if not print_for_programs(datasets, as_json=as_json, ids=ids):
+        print_datasets(datasets)
+
+
+def print_datasets(datasets: list[dict[str, Any]]) -> None:
+    """Print datasets, one a line."""
     numbers = ("rows", "held out", "findings")
     columns = make_columns("id", "status", ("format", 2), "rows", ("held out", 3), ("findings", 1), right=numbers)
-    with connect(state_dir) as api:
-        for dataset in api.list_all("/datasets", at_most=50):
-            counts, findings = dataset["counts"] or {}, dataset["findings"]
-            sizes = (counts.get("train"), counts.get("validation"), None if findings is None else len(findings))
-            names = (dataset["id"], describe_state(dataset["status"]), dataset["format"] or "")
-            add_row(columns, *names, *("" if size is None else f"{size:,}" for size in sizes))
+    for dataset in datasets:
+        counts, findings = dataset["counts"] or {}, dataset["findings"]
+        sizes = (counts.get("train"), counts.get("validation"), None if findings is None else len(findings))
+        names = (dataset["id"], describe_state(dataset["status"]), dataset["format"] or "")
+        add_row(columns, *names, *("" if size is None else f"{size:,}" for size in sizes))
     print_list(columns)
 
 
 @datasets_app.command("show")
-def show(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
-        print_dataset(api.get(f"/datasets/{dataset_id}"))
+        dataset = api.get(f"/datasets/{dataset_id}")
+    if not print_for_programs([dataset], as_json=as_json):
+        print_dataset(dataset)
 
 
 @datasets_app.command("cancel")
@@ -195,7 +210,12 @@ def prepare_there(api: Api, source: dict[str, str], options: dict[str, Any]) -> 
     """Have the mill prepare a source, and show what came of it. Raises: DatasetFailedError when it could not be
     prepared."""
     ordered = api.post("/datasets", {"sources": [source], **options})
-    dataset = follow_dataset(api, ordered["id"], console)
+    try:
+        dataset = follow_dataset(api, ordered["id"], console)
+    except KeyboardInterrupt:
+        say_command("The preparation goes on. See it", f"storymill datasets show {ordered['id']}")
+        say_command("Collect its rows", f"storymill datasets export {ordered['id']} train.jsonl")
+        raise typer.Exit(130) from None
     if dataset["status"] == "failed":
         raise DatasetFailedError(dataset)
     if dataset["status"] == "cancelled":
