@@ -49,6 +49,8 @@ class WorkGeneration(Message):
     task: ClassVar[str] = "storymill.generation.work"
     queue: ClassVar[str] = GENERATION
     generation_id: str
+    was_unheld: bool = False
+    """The reaper found that no worker held it: one of its rows may have killed them all."""
 
 
 @dataclass(frozen=True, slots=True)
