@@ -14,7 +14,6 @@ from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register.derived_template import derive_template
 from services.workers.fine_tuning.register.legacy_names import make_legacy_name
 from services.workers.fine_tuning.upload.file_check import fetch_file
-from services.workers.fine_tuning.upload.training_rows import read_rows
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.prices.book import load_price_book
@@ -25,6 +24,7 @@ from shared.stores.db.repositories.dataset_versions import list_versions
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.projects import find_project
 from shared.stores.db.repositories.registry import NewModel, register_model
+from shared.texts.training_rows import read_rows
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, NotYetError, judge
 from services.workers.fine_tuning.follow.alarms import find_turn
 from services.workers.fine_tuning.register.legacy_names import make_legacy_name
-from services.workers.fine_tuning.upload.training_rows import check_rows, collect_keys
+from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
 from services.workers.fine_tuning.upstream.metric_names import is_broken, read_metric
 from services.workers.fine_tuning.upstream.result_file import parse_result_table
 from shared.outside.providers.configuration import Provider
