@@ -29,7 +29,8 @@ up: setup ## Start everything on this machine, until Ctrl-C
 
 # What needs no client environment, model, container file, engine or mill.
 FAST_TESTS := tests/unit tests/contract $(foreach part,unit/engine contract/engine contract/clients contract/compose contract/docs,--ignore tests/$(part))
-PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+# Files in their own order: by default those of few tests come last, which are the longest, and one process idles.
+PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## Run unit and contract tests alone, in under a minute: the habit while working
 	@$(PYTEST) $(FAST_TESTS) -m "not slow and not soak and not client_env and not real_model" $(ARGS)
@@ -38,7 +39,7 @@ test: setup ## Run the tests, on real Postgres, Redis, workers and model (not th
 	@$(PYTEST) -m "not slow and not soak" --durations 30 --durations-min 10 $(ARGS)
 
 test-slow: setup ## Run the long tests: all model families, other clients, faults one by one, full fuzz
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m slow --durations 30 --durations-min 10 $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m slow --durations 30 --durations-min 10 $(ARGS)
 
 soak: setup ## Run what wants the machine for itself, or ten minutes and more: attacks, outages
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS) || test $$? -eq 5 # 5: there are none
