@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.ending import JobFinish, end_job
 from services.workers.fine_tuning.failures import JobFailedError
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register.derived_template import derive_template
@@ -41,7 +41,7 @@ async def register_result(held: HeldJob) -> None:
             await keep_old_name(session, row, model)
         event = NewEvent(f"New fine-tuned model created: {model.name}", data={"code": "model", "model": model.name})
         await append_events(session, row.id, [event])
-        ending = Ending("succeeded", "provider", "trained, and the model is registered")
+        ending = JobFinish("succeeded", "provider", "trained, and the model is registered")
         await end_job(session, row, ending, fine_tuned_model=model.name)
     log.info("fine_tuning_job_succeeded", job=held.id, model=model.name)
 
