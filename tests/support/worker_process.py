@@ -40,6 +40,7 @@ class WorkerProcess:
             "STORYMILL_REDIS_URL": redis_url,
             "STORYMILL_UPSTREAM_URL": upstream_url,
             "STORYMILL_WORKER_HTTP_PORT": str(self.http_port),
+            "STORYMILL_WORKER_PREPARATION_NICENESS": "0",  # or it waits for all other tests
             **(env or {}),
         }
 
