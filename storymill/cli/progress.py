@@ -23,7 +23,7 @@ LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
 
-class RateMeter:
+class RecentRate:
     """Rows per second over the last seconds, from counts that only grow."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class RunView(LiveView):
 
 def follow_generation(api: Api, generation_id: str, console: Console, patience: Patience) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
-    meter = RateMeter()
+    meter = RecentRate()
     with RunView(console) as view:
         while True:
             generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
