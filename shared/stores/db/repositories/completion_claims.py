@@ -58,6 +58,7 @@ class FinishedText:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     extra: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -140,7 +141,8 @@ async def finish_completion(session: AsyncSession, completion_id: str, attempt: 
     """Write the final state; False when the row is not ours any more.
 
     True also when this very attempt has finished it already: the answer to an earlier commit may have been lost."""
-    values = {**asdict(finished), "extra": finished.extra or null(), "error": finished.error or null()}
+    told = {name: getattr(finished, name) or null() for name in ("extra", "told", "error")}
+    values = {**asdict(finished), **told}
     statement = (
         update(Completion)
         .where(
