@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from services.workers.process.settings import WorkerSettings
 from services.workers.process.told_verdicts import tell_verdict
 from services.workers.providers.dialect_store import RedisDialects
-from services.workers.providers.health import ProviderHealths
+from services.workers.providers.healths import ProviderHealths
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.bounds import Bounds, LiveBounds
@@ -116,6 +116,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
     )
     await writer.start()
     worker_id, database = ids.new_id(ids.WORKER), Database(settings)
+    sender = TaskSender(make_celery(settings.redis_url))
     context = WorkerContext(
         settings=settings,
         worker_settings=worker_settings,
@@ -125,10 +126,12 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         llm=llm,
         providers=providers,
         catalog=ModelCatalog(providers, llm),
-        healths=ProviderHealths(redis, worker_id, partial(tell_verdict, database)),
+        healths=ProviderHealths(
+            redis, worker_id, partial(tell_verdict, database, sender), worker_settings.hung_seconds
+        ),
         stream_writer=writer,
         bounds=LiveBounds(Bounds(), settings.bounds_file),
-        sender=TaskSender(make_celery(settings.redis_url)),
+        sender=sender,
         objects=ObjectStore(settings.object_store_dir),
         lag_sampler=start_sampling(),
     )
