@@ -46,8 +46,9 @@ async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id
     run = await load_run(context, generation_id)
     if run is None:
         return None
-    health = await context.healths.find(run.target.provider)
-    gate = RunGate(health, desk.find_trust(generation_id, state), context.worker_settings)
+    health = await context.healths.find_for(run.target)
+    trust = await desk.find_trust(generation_id, state, health)
+    gate = RunGate(health, trust, context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
     await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
     after = await finish_or_look(context, generation_id)
