@@ -78,7 +78,8 @@ async def plan_trial(gateway: Gateway, name: str, model: str | None) -> tuple[Ta
 
 
 async def choose_model(gateway: Gateway, provider: Provider, model: str | None) -> Target:
-    """Return the model to ask, the first that the provider lists unless one is named. Raises: InvalidRequestError."""
+    """Return the model to ask, the first that the provider lists unless one is named. Raises: InvalidRequestError
+    when it lists none, or the named one is not its own."""
     if model is None:
         listed = (found.id for found in await gateway.catalog.list_models() if found.provider == provider.name)
         model = next(listed, None)
