@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from services.workers.providers.calls_under_way import CallsUnderWay
 from services.workers.providers.metrics import VERDICT_CHANGES, show_verdict
-from services.workers.providers.verdict import Judge, Standing, Verdict
+from services.workers.providers.verdict import Standing, Verdict, VerdictFinder
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import LlmError
@@ -44,13 +44,13 @@ class ProviderHealth:
         self.provider = provider
         self.fingerprint = fingerprint(provider.api_key)
         self.calls = CallsUnderWay(patience_seconds)
-        self.models: dict[str, Judge] = {}
+        self.models: dict[str, VerdictFinder] = {}
         """How models stand of which alone something was said."""
         self.limits: dict[str, dict[str, int]] = {}
         """What its answers told of its limits, by model."""
         self.untold: Standing | None = None
         """A change of our own that Postgres does not show yet."""
-        self.judge = Judge()
+        self.judge = VerdictFinder()
         self._redis = redis
         self._facts = ProviderFacts(redis, provider.name, self.fingerprint)
         self._worker_id = worker_id

@@ -7,7 +7,7 @@ from typing import Literal
 
 from services.workers.providers.calls_under_way import LOST, CallUnderWay
 from services.workers.providers.health import ProviderHealth
-from services.workers.providers.verdict import EXCUSES, Judge, Standing, Verdict
+from services.workers.providers.verdict import EXCUSES, Standing, Verdict, VerdictFinder
 from shared.outside.providers.border.told_limits import names_model, read_limits
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
@@ -21,7 +21,7 @@ class ModelHealth:
     def __init__(self, whole: ProviderHealth, model: str) -> None:
         self.whole = whole
         self.model = model
-        self._judge = whole.models.setdefault(model, Judge())
+        self._judge = whole.models.setdefault(model, VerdictFinder())
 
     @property
     def provider(self) -> Provider:
