@@ -74,6 +74,9 @@ bench-volume: setup ## Measure volume generation beside a bare client loop in th
 bench-streams: setup ## Measure token streams beside a bare server in the same run
 	@$(BIN)/python -m benchmarks.streams
 
+bench-interactive: setup ## Measure what an interactive text costs, beside a pass-through in the same run
+	@$(BIN)/python -m benchmarks.interactive $(ARGS)
+
 bench-datasets: setup ## Measure dataset preparation beside the public tool in the same run
 	@$(BIN)/python -m benchmarks.datasets --rows 10000 100000 --public-tool
 
@@ -87,4 +90,4 @@ clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
 .PHONY: help setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
-	bench-streams bench-datasets constraints clean
+	bench-streams bench-interactive bench-datasets constraints clean

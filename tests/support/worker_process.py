@@ -59,7 +59,7 @@ class WorkerProcess:
         """Start the process; it is not ready yet."""
         celery = [sys.executable, "-m", "celery", "-A", "services.workers.celery_app", "worker", "--pool", "threads"]
         options = ["--concurrency", str(self.concurrency), "-Q", self.queues, "-n", f"{self.name}@%h"]
-        quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*celery, *options, *quiet], stdout=log, stderr=log, cwd=PROJECT_ROOT, env=self.env

@@ -26,11 +26,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RunCompletion(Message):
-    """Claim one interactive completion and stream its text."""
+    """Claim one interactive completion and stream its text. Sent to the line of its project, not through Celery."""
 
     task: ClassVar[str] = "storymill.interactive.run_completion"
     queue: ClassVar[str] = INTERACTIVE
     completion_id: str
+    project_id: str = ""
+    """Whose turn it takes; messages of releases before the line do not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,12 @@ import pytest
 
 from services.engine.training.examples import parse_lines
 from services.gateway.comparisons.prompts import read_prompt
+from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.inspection import inspect_file
-from services.preparation.reading.read_file import read_file
+from services.preparation.findings.pair_inspection import inspect_pairs
+from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.rows.preference import split_pairs
+from services.preparation.rows.row_store import RowStore
 from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
 from services.workers.models.held_out_rows import read_pair_lines
 from services.workers.models.scoring import CannotScoreError
@@ -33,6 +37,15 @@ def test_both_doors_of_training_say_the_same(vector: dict[str, str]) -> None:
     expected = [f"line 1: {vector['reason']}"] if "reason" in vector else []
     assert job.problems == [str(problem) for problem in engine.problems] == expected
     assert job.format == engine.format == vector.get("format")
+
+
+def find_all(read: ReadFile) -> tuple[Finding, ...]:
+    if not read.is_preference:
+        return inspect_file(read, "").findings
+    with RowStore() as pairs:
+        for batch in split_pairs(read.store.batches()):
+            pairs.append(batch)
+        return inspect_pairs(pairs, "", MarkBoard(), None).findings
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.get("reason") or vector["format"])
@@ -72,7 +85,7 @@ def test_a_preparation_lets_no_row_pass_that_the_doors_refuse(vector: dict[str, 
     path = tmp_path / "a.jsonl"
     path.write_text(vector["line"] + "\n", encoding="utf-8")
     read = read_file(path)
-    findings = inspect_file(read, "").findings if read.store.row_count and not read.is_preference else ()
+    findings = find_all(read) if read.store.row_count else ()
     told = {finding.code for finding in findings}
     errors = {finding.code for finding in findings if finding.severity == "error"} - OF_THE_SET
     is_known = read.is_chat or read.is_preference or {"prompt", "completion"} <= {*read.columns}
