@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from shared.streams.cancellation import cancel_tasks
+from shared.cancellation import cancel_tasks
 
 HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 """Proxies shall neither keep nor collect what is sent."""

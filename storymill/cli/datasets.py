@@ -5,7 +5,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from storymill.cli.connection import connect
 from storymill.cli.dataset_files import find_free_path, keep_copies, prepare_here
@@ -20,11 +19,11 @@ from storymill.cli.dataset_options import (
     SourcesArgument,
 )
 from storymill.cli.dataset_sources import STANDARD_INPUT, FoundSources, find_sources
-from storymill.cli.model_facts import describe_template
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.dataset_views import print_dataset, print_datasets
+from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.progress import follow_dataset
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
-from storymill.cli.words import count_of, describe_cost, describe_state
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import console, say, say_command
 from storymill.client.errors import ClientError, UnreachableError
 from storymill.client.rest import Api
 from storymill.launcher.errors import LauncherError
@@ -33,7 +32,6 @@ GENERATION_PREFIX = "gen_"
 GENERATION_SHARE = 0.1
 PREFERENCE = "preference"
 MOST_SOURCES = 32
-SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, report, export.", no_args_is_help=True)
 
@@ -130,24 +128,26 @@ def tell_next(dataset: dict[str, Any]) -> None:
 
 
 @datasets_app.command("list")
-def list_datasets(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_datasets(
+    limit: LimitOption = MOST_LISTED,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show the newest datasets."""
-    numbers = ("rows", "held out", "findings")
-    columns = make_columns("id", "status", ("format", 2), "rows", ("held out", 3), ("findings", 1), right=numbers)
     with connect(state_dir) as api:
-        for dataset in api.list_all("/datasets", at_most=50):
-            counts, findings = dataset["counts"] or {}, dataset["findings"]
-            sizes = (counts.get("train"), counts.get("validation"), None if findings is None else len(findings))
-            names = (dataset["id"], describe_state(dataset["status"]), dataset["format"] or "")
-            add_row(columns, *names, *("" if size is None else f"{size:,}" for size in sizes))
-    print_list(columns)
+        datasets = list(api.list_all("/datasets", at_most=limit))
+    if not print_for_programs(datasets, as_json=as_json, ids=ids):
+        print_datasets(datasets)
 
 
 @datasets_app.command("show")
-def show(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
-        print_dataset(api.get(f"/datasets/{dataset_id}"))
+        dataset = api.get(f"/datasets/{dataset_id}")
+    if not print_for_programs([dataset], as_json=as_json):
+        print_dataset(dataset)
 
 
 @datasets_app.command("cancel")
@@ -226,7 +226,12 @@ def prepare_there(api: Api, sources: list[dict[str, str]], options: dict[str, An
     """Have the mill prepare sources, and show what came of it. Raises: DatasetFailedError when it could not be
     prepared."""
     ordered = api.post("/datasets", {"sources": sources, **options})
-    dataset = follow_dataset(api, ordered["id"], console)
+    try:
+        dataset = follow_dataset(api, ordered["id"], console)
+    except KeyboardInterrupt:
+        say_command("The preparation goes on. See it", f"storymill datasets show {ordered['id']}")
+        say_command("Collect its rows", f"storymill datasets export {ordered['id']} train.jsonl")
+        raise typer.Exit(130) from None
     if dataset["status"] == "failed":
         raise DatasetFailedError(dataset)
     if dataset["status"] == "cancelled":
@@ -239,58 +244,3 @@ def save_side(api: Api, dataset_id: str, split: str, target: Path) -> None:
     """Write one side of a dataset to `target`. Raises: ClientError when the mill does not give it."""
     size = api.download(f"/datasets/{dataset_id}/export", target, split=split)
     console.print(f"wrote {target} ({size:,} bytes)", markup=False)
-
-
-def print_dataset(dataset: dict[str, Any]) -> None:
-    """Print a dataset: state, counts, template, files, findings."""
-    console.print(f"dataset {dataset['id']}: {dataset['status']}", style="bold")
-    if dataset["error"]:
-        console.print(dataset["error"]["message"], style="red", markup=False)
-    if not dataset["counts"]:
-        return
-    counts, cost = dataset["counts"], dataset["cost_usd"]
-    say(f"rows: {describe_counts(counts)}")
-    missed = describe_missed_share(counts, dataset["options"].get("validation_share"))
-    if missed:
-        say(missed, style="yellow")
-    say(f"format: {dataset['template']['format']}, {describe_template(dataset['template'])}")
-    say(f"version {dataset['version']}, {describe_cost(cost)}")
-    if dataset["cost_note"]:
-        say(dataset["cost_note"], style="yellow")
-    say(f"files: {', '.join(f'{name} {file_id}' for name, file_id in dataset['files'].items() if file_id)}")
-    say(f"fixes: {', '.join(name.replace('_', ' ') for name in dataset['fixes']) or 'none'}")
-    print_findings(dataset["findings"])
-
-
-def describe_counts(counts: dict[str, int]) -> str:
-    """Return how many rows were read, kept, and stand on either side."""
-    read, kept = counts.get("rows", 0), counts.get("kept", 0)
-    dropped = f" ({count_of(read - kept, 'row')} left out)" if kept < read else ""
-    return f"{kept:,} of {read:,}{dropped}: {counts['train']:,} to train on, {counts['validation']:,} held out"
-
-
-def describe_missed_share(counts: dict[str, int], share: float | None) -> str | None:
-    """Return why less or more was held out than asked for; None where it is about so much."""
-    kept, held = counts.get("kept", 0), counts["validation"]
-    if not share:
-        return None if held else "Nothing is held out to measure on: --validation-share 0.1 keeps a tenth apart."
-    if not kept or abs(held - share * kept) <= max(1.0, share * kept / 2):
-        return None
-    return (
-        f"{held / kept:.0%} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
-        "nearly alike, stay on one side."
-    )
-
-
-def print_findings(findings: list[dict[str, Any]]) -> None:
-    """Print what was found, the gravest first."""
-    if not findings:
-        console.print("no findings", style="green")
-        return
-    table = Table("", "finding", "rows", "why", "fix")
-    for finding in findings:
-        style = SEVERITY_STYLES[finding["severity"]]
-        severity = f"[{style}]{finding['severity']}[/{style}]"
-        fix = (finding["fix"] or "").replace("_", " ")
-        table.add_row(severity, finding["code"], str(finding["count"] or "all"), finding["reason"], fix)
-    console.print(table)

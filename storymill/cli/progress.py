@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from storymill.cli.live_view import LiveView
+from storymill.cli.patience import Patience
 from storymill.cli.terminal import say
 from storymill.cli.words import describe_limit, format_seconds, format_usd
 from storymill.client.rest import Api
@@ -18,11 +19,13 @@ POLL_SECONDS = 0.5
 RATE_WINDOW_SECONDS = 20.0
 WAITING_FOR_THE_MODEL = "upstream_latency"
 """Says nothing while the first stories are being written: they always are waited for."""
+TOLD_AT_ONCE = {"provider_down", "budget"}
+"""What may hold a run up for hours: without a terminal it is a line of its own."""
 LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
 
-class RateMeter:
+class RecentRate:
     """Rows per second over the last seconds, from counts that only grow."""
 
     def __init__(self) -> None:
@@ -74,26 +77,30 @@ class RunView(LiveView):
         self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task("stories", total=None)
         self._told = 0
+        self._told_limit: str | None = None
 
-    def show(self, done: int, total: int, note: str) -> None:
-        """Show where the run stands."""
+    def show(self, done: int, total: int, note: str, limited_by: str | None) -> None:
+        """Show where the run stands, and what holds it up."""
         if self._live is not None:
             self._bar.update(self._task, total=total, completed=done)
             self._live.update(Group(self._bar, Text.from_markup(note, style="dim")), refresh=True)
         elif done - self._told >= max(1, total // LINES_PER_RUN):
             self._told = done
             say(Text.from_markup(f"{done}/{total} stories · {note}"), to=self._console)
+        elif limited_by != self._told_limit and limited_by in TOLD_AT_ONCE:
+            say(f"{done}/{total} stories · {describe_limit(limited_by)}", to=self._console)
+        self._told_limit = limited_by
 
 
-def follow_generation(api: Api, generation_id: str, console: Console) -> dict[str, Any]:
+def follow_generation(api: Api, generation_id: str, console: Console, patience: Patience) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
-    meter = RateMeter()
+    meter = RecentRate()
     with RunView(console) as view:
         while True:
-            generation = api.get(f"/generations/{generation_id}")
+            generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
-            view.show(done, generation["counts"]["total"], note)
+            view.show(done, generation["counts"]["total"], note, generation.get("limited_by"))
             if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation
             time.sleep(POLL_SECONDS)
@@ -101,9 +108,10 @@ def follow_generation(api: Api, generation_id: str, console: Console) -> dict[st
 
 def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any]:
     """Show that a dataset is being prepared until it is over; returns its last state."""
+    patience = Patience(console)
     with console.status(f"{dataset_id}: queued") as status:
         while True:
-            dataset = api.get(f"/datasets/{dataset_id}")
+            dataset = patience.ask(lambda: api.get(f"/datasets/{dataset_id}"))
             if dataset["status"] in DATASET_FINAL:
                 return dataset
             status.update(f"{dataset_id}: {dataset['status']}")

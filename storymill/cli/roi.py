@@ -11,7 +11,7 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import format_usd
 
 PLOT_HEIGHT = 16
@@ -78,10 +78,17 @@ def roi(
     }
     with connect(state_dir) as api:
         found = api.post("/roi", {name: value for name, value in body.items() if value is not None})
+    show_return(found, png, model)
+
+
+def show_return(found: dict[str, Any], png: Path | None, model: str | None) -> None:
+    """Print what was found, draw it where that was asked for, and say what may come next."""
     print_return(found)
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)
-        console.print(f"wrote {png}")
+        say(f"wrote {png}")
+    if model is not None:
+        say_command("Tune it again with new stories", f"storymill fine-tune DATASET --model {model} --replay 0.2")
 
 
 def describe_side(usd: float | None, prompt: int | None, cached: int, completion: int | None) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.findings.personal_data import is_card, is_identity_number, is_phone
 from services.preparation.fixes.text_repairs import strip_reasoning, undo_escapes, undo_wrong_decoding
 from services.preparation.rows.row_batches import RowBatch

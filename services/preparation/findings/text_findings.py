@@ -2,7 +2,7 @@
 
 import zlib
 
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 
 # Below this many bytes, every text compresses badly.

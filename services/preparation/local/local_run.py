@@ -14,7 +14,7 @@ from services.preparation.conversation.dialogue import Streams, ask_for_fixes
 from services.preparation.conversation.output_files import free_names
 from services.preparation.conversation.write_out import PreparedRows, write_out
 from services.preparation.errors import UnusableRowsError
-from services.preparation.findings.finding import Finding
+from services.preparation.findings.board import Finding
 from services.preparation.findings.inspection import Inspection, inspect_file
 from services.preparation.fixes.fix_plan import Plan
 from services.preparation.local.joined_files import join_files

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.preparation.conversation.column_checks import check_column
 from services.preparation.errors import DatasetError, UnusableRowsError
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.orders.preparation_order import Order, SourceOrder
 from services.preparation.reading.corrected_copy import CorrectedCopy, write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file

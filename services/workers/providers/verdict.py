@@ -101,7 +101,7 @@ class Streak:
         return self.not_our_doing >= DOWN_AFTER or (self.calls >= DOWN_AFTER and len(self.subjects) >= DOWN_ROWS)
 
 
-class Judge:
+class VerdictFinder:
     """Comes to the verdict on one provider and key, call by call."""
 
     def __init__(self) -> None:
@@ -134,6 +134,10 @@ class Judge:
             self._hear_fault(error, subject, now)
         else:
             self._hear_sign_of_life(begun_at, now)
+
+    def hear_nothing(self, now: float) -> None:
+        """Take in that calls hang and none is answered."""
+        self._change(Verdict.DOWN, now, LlmError(FailureClass.TIMEOUT, "it takes calls and answers none"))
 
     def adopt(self, standing: Standing) -> None:
         """Take over what another process found."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from shared.contracts.storable import make_storable_json
 from shared.outside.providers.border.answers import Kind, LlmDelta, Said, read_said, request_id
+from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.events import Event, EventReader, EventTooLargeError, is_done
 from shared.outside.providers.border.http_errors import error_from_body, find_error_body
 from shared.outside.providers.border.json_values import (
@@ -20,6 +21,9 @@ from shared.outside.providers.border.usage import Usage, believe
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.texts.finish_reasons import Ending
 
+BAD_REQUEST: Final = 400
+"""What an error that came with 200 means (MiniMax)."""
+
 
 class DeltaReader:
     """Feed it a body's bytes, get deltas; `finish_reason`, `usage` and `model` hold what was told so far."""
@@ -29,6 +33,8 @@ class DeltaReader:
         self._headers = headers
         self.finish_reason: str | None = None
         self.model: str | None = None
+        self.told: dict[str, str] = {}
+        """What the answer says of itself: `system_fingerprint`, `service_tier`."""
         self.done = False
         """Whether `[DONE]` was read: all that is left is the end of the body."""
         self._events = EventReader()
@@ -51,9 +57,16 @@ class DeltaReader:
         """Whether anything was read."""
         return self._objects > 0
 
-    def feed(self, chunk: bytes) -> Iterator[LlmDelta]:
-        """Yield the deltas that `chunk` completes. Raises: LlmError (malformed, or what an error object says), but not
-        once the text has its finish reason: nothing of worth can follow."""
+    def feed(self, chunk: bytes) -> Iterable[LlmDelta]:
+        """Return the deltas that `chunk` completes. Raises, here or while they are read: LlmError (malformed, or what
+        an error object says), but not once the text has its finish reason: nothing of worth can follow."""
+        data = None if self.done or self.finish_reason is not None else self._events.take_usual(chunk)
+        if data is None:
+            return self._feed_any(chunk)
+        said, is_odd = self._read(None, data)
+        return (self._take_said(said, is_odd=is_odd),)
+
+    def _feed_any(self, chunk: bytes) -> Iterator[LlmDelta]:
         if self.done:
             return
         try:
@@ -110,7 +123,9 @@ class DeltaReader:
     def _describe_nothing(self) -> LlmError:
         if not self._has_choice and (self._words is not None or (self._events.is_bare and self.has_begun)):
             words = f": {self._words}" if self._words else ""
-            return self._fail(FailureClass.MALFORMED, f"the provider's answer has no choices{words}")
+            is_out_of_credit = speaks_of_credit(BAD_REQUEST, None, None, self._words or "", None)
+            kind = FailureClass.QUOTA_EXHAUSTED if is_out_of_credit else FailureClass.MALFORMED
+            return self._fail(kind, f"the provider's answer has no choices{words}")
         if self.done:
             return self._fail(FailureClass.EMPTY, "the provider's stream has nothing in it")
         return self._fail(FailureClass.CUT_CONNECTION, "the provider's stream ended without a finish reason")
@@ -163,6 +178,8 @@ class DeltaReader:
         else:
             self._words = said.words or self._words
         self._usage = said.usage or self._usage
+        if said.told:
+            self.told = said.told
         return LlmDelta(text, extra or None, said.reason, said.usage, said.model)
 
     def _write(self, said: Said, *, is_odd: bool) -> tuple[str, dict[str, Any]]:
