@@ -127,7 +127,7 @@ async def read_events(
     if after and end.is_over and after >= end.last_position:
         return Response(status_code=204)
     told = write_events(gateway, job_id, after)
-    return EventStream(told, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+    return EventStream(gateway, caller, told)
 
 
 @router.get("/fine_tuning/jobs/{job_id}/checkpoints", summary="List a job's checkpoints")
