@@ -15,8 +15,11 @@ def add_commands(app: typer.Typer) -> None:
 
 def limits(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the limits of the server. A line in the state directory's bounds.toml changes one, without a restart."""
-    table = Table(Column("most", justify="right"), "of what", "setting", box=None, pad_edge=False)
+    numbers = [Column(name, justify="right") for name in ("most", "used")]
+    table = Table(*numbers, "of what", "setting", box=None, pad_edge=False)
     with connect(state_dir) as api:
         for limit in api.get("/limits")["data"]:
-            table.add_row(f"{limit['value']:,}", limit["description"], limit["setting"])
+            used = limit.get("used")
+            shown = "" if used is None else f"{used:,}"
+            table.add_row(f"{limit['value']:,}", shown, limit["description"], limit["setting"])
     console.print(table)
