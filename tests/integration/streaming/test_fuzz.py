@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed
 
 from services.streaming.sockets import close_codes
 from tests.integration.streaming.service import Service, Watcher, serve
+from tests.support.stack import eventually
 
 ROUNDS = 40
 FRAMES = 30
@@ -75,7 +76,7 @@ async def test_frames_of_every_kind_are_answered_or_refused(
         handle.write("still here")
         await service.worker.finish(handle)
         assert (await watcher.watch_to_end(handle.stream_id)).text == "still here"
-        assert len(service.streaming.clients) == 1
+        await eventually(lambda: len(service.streaming.clients) == 1, what="the talkers to be gone")
     said = "".join(capsys.readouterr())
     assert "client_frame_failed" not in said
     assert "Traceback" not in said
