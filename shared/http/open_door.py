@@ -4,8 +4,8 @@ from prometheus_client import Counter
 from starlette.types import Scope
 
 from shared.bounds import SETTING_PREFIX, LiveBounds
-from shared.http.door.door import Door
 from shared.http.door.guarded_http import GuardedHttp, guard
+from shared.http.door.guests import Door
 from shared.http.door.proxies import TrustedProxies
 from shared.settings import Settings
 

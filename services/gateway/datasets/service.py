@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.gateway.datasets.encoding_check import require_clear_encodings
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
 from services.gateway.files.service import drop_bytes
 from services.gateway.http.idempotency import KeyClaim
@@ -25,6 +26,7 @@ LISTED_REPORT = ("counts", "findings", "fixes")
 async def order_dataset(gateway: Gateway, caller: Principal, claim: KeyClaim, request: DatasetRequest) -> Prepared:
     """Record what is wanted, and send it to the workers. Raises: NotFoundError, InvalidRequestError for a source,
     RateLimitedError for one dataset too many."""
+    await require_clear_encodings(gateway, caller, request)
     async with gateway.database.transaction() as session:
         await require_quota(session, gateway, caller, max_open_datasets=1)
         for position, source in enumerate(request.sources):

@@ -100,7 +100,7 @@ async def open_texts(
                 retry_after_seconds=OVERLOAD_RETRY_SECONDS,
             )
         await claim.bind(session, request_id)
-    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
+    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id, principal.project_id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 

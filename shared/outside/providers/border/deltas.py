@@ -51,9 +51,16 @@ class DeltaReader:
         """Whether anything was read."""
         return self._objects > 0
 
-    def feed(self, chunk: bytes) -> Iterator[LlmDelta]:
-        """Yield the deltas that `chunk` completes. Raises: LlmError (malformed, or what an error object says), but not
-        once the text has its finish reason: nothing of worth can follow."""
+    def feed(self, chunk: bytes) -> Iterable[LlmDelta]:
+        """Return the deltas that `chunk` completes. Raises, here or while they are read: LlmError (malformed, or what
+        an error object says), but not once the text has its finish reason: nothing of worth can follow."""
+        data = None if self.done or self.finish_reason is not None else self._events.take_usual(chunk)
+        if data is None:
+            return self._feed_any(chunk)
+        said, is_odd = self._read(None, data)
+        return (self._take_said(said, is_odd=is_odd),)
+
+    def _feed_any(self, chunk: bytes) -> Iterator[LlmDelta]:
         if self.done:
             return
         try:
