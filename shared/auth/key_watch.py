@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from shared.auth.principal import Principal
+from shared.cancellation import cancel_tasks
 from shared.errors import AuthenticationError
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
@@ -50,10 +51,7 @@ class KeyWatch:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
+        await cancel_tasks([self._loop])
 
     async def _look_again_and_again(self) -> None:
         while self._ends:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.auth.key_watch import REVOKED
+from shared.cancellation import cancel_tasks
 from shared.contracts.event_stream import format_event
 from shared.errors import AuthenticationError
-from shared.streams.cancellation import cancel_tasks
 
 HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 """Proxies shall neither keep nor collect what is sent."""

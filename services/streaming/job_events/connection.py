@@ -15,12 +15,12 @@ from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
 from shared.auth.key_watch import REVOKED
 from shared.auth.principal import Principal
+from shared.cancellation import cancel_tasks
 from shared.errors import NotFoundError
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tuning_events import find_event_position
 from shared.stores.db.repositories.fine_tuning_jobs import find_job
-from shared.streams.cancellation import cancel_tasks
 from shared.streams.job_events.feed import follow_events, shape_event
 
 HEARTBEAT = {"object": "heartbeat"}

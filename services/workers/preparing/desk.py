@@ -12,6 +12,7 @@ from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.preparing.lease import DATASET_ROWS
 from services.workers.process.context import WorkerContext
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_next_dataset
@@ -44,9 +45,7 @@ class PreparingDesk:
 
     async def stop(self) -> None:
         """Hand back every dataset."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await cancel_tasks(self._loops)
         await self._hand_back()
 
     async def _run(self) -> None:

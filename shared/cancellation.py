@@ -1,4 +1,4 @@
-"""Cancel background tasks so that they do end.
+"""Cancel background loops so that they do end: for loops, not for work that settles its books when it is cancelled.
 
 In Python 3.11 `asyncio.wait_for`, which redis-py uses for its writes, swallows a cancellation that arrives
 together with its result; the task must be asked again."""
