@@ -4,7 +4,8 @@ from starlette.types import Scope
 
 from services.streaming.wiring import Streaming
 from shared.auth.principal import READ, Principal
-from shared.auth.tickets import redeem_ticket
+from shared.auth.tickets import RESUMED_SECONDS, bind_ticket, redeem_ticket, ticket_refused
+from shared.clock import utc_now
 from shared.contracts.storable import holds_nul
 from shared.contracts.stream.stored_text import StoredText
 from shared.errors import NotFoundError
@@ -25,6 +26,26 @@ async def identify(streaming: Streaming, scope: Scope, authorization: str | None
         )
     principal.require(READ)
     return principal
+
+
+async def identify_viewer(
+    streaming: Streaming, scope: Scope, authorization: str | None, ticket: str | None, stream_id: str
+) -> tuple[Principal, StoredText]:
+    """Return who wants to watch a stream, and what is stored of it. A ticket that opened this stream opens it again,
+    until a minute after its end: an event source comes back with the same address.
+
+    Raises: as `identify` and `get_stored_text`."""
+    if authorization is not None or ticket is None:
+        principal = await identify(streaming, scope, authorization, None)
+        return principal, await get_stored_text(streaming, principal, stream_id)
+    principal, is_fresh = await bind_ticket(streaming.hub.redis, ticket, stream_id)
+    principal.require(READ)
+    await streaming.keys.require_active(principal)
+    stored = await get_stored_text(streaming, principal, stream_id)
+    over_at = stored.finished_at
+    if not is_fresh and over_at is not None and (utc_now() - over_at).total_seconds() > RESUMED_SECONDS:
+        raise ticket_refused()
+    return principal, stored
 
 
 async def get_stored_text(streaming: Streaming, principal: Principal, stream_id: str) -> StoredText:

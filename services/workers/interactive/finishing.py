@@ -17,6 +17,7 @@ from shared.contracts.stream.frames import End
 from shared.observability.logs import get_logger
 from shared.stores.db.repositories.attempts import settle_attempts
 from shared.stores.db.repositories.completion_claims import FinishedText, finish_completion
+from shared.stores.db.repositories.completions import told_of, usage_of
 from shared.stores.db.repositories.ledger import book_attempts
 
 log = get_logger(__name__)
@@ -76,8 +77,17 @@ def build_finished(handle: StreamHandle, status: str, call: Call | None, error: 
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         extra=extra,
+        told=describe_told(call),
         error=error,
     )
+
+
+def describe_told(call: Call | None) -> dict[str, Any] | None:
+    """Return what the provider said beside its choice, as the row keeps it."""
+    if call is None:
+        return None
+    details = {"usage": call.usage.details} if call.usage and call.usage.details else {}
+    return {**call.told, **details} or None
 
 
 async def commit_finished(
@@ -103,20 +113,14 @@ async def settle_calls(session: AsyncSession, calls: Sequence[Call], *, supersed
 
 def build_end(handle: StreamHandle, finished: FinishedText) -> End:
     """Return the end frame of a committed row."""
-    usage = None
-    if finished.prompt_tokens is not None and finished.completion_tokens is not None:
-        usage = {
-            "prompt_tokens": finished.prompt_tokens,
-            "completion_tokens": finished.completion_tokens,
-            "total_tokens": finished.prompt_tokens + finished.completion_tokens,
-        }
     return End(
         handle.stream_id,
         handle.end_cursor,
         finished.status,
         handle.chars,
         finished.sha256,
-        usage,
+        usage_of(finished),
         finished.finish_reason,
         show_error(finished.error),
+        told_of(finished),
     )

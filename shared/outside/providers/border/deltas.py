@@ -29,6 +29,8 @@ class DeltaReader:
         self._headers = headers
         self.finish_reason: str | None = None
         self.model: str | None = None
+        self.told: dict[str, str] = {}
+        """What the answer says of itself: `system_fingerprint`, `service_tier`."""
         self.done = False
         """Whether `[DONE]` was read: all that is left is the end of the body."""
         self._events = EventReader()
@@ -170,6 +172,8 @@ class DeltaReader:
         else:
             self._words = said.words or self._words
         self._usage = said.usage or self._usage
+        if said.told:
+            self.told = said.told
         return LlmDelta(text, extra or None, said.reason, said.usage, said.model)
 
     def _write(self, said: Said, *, is_odd: bool) -> tuple[str, dict[str, Any]]:

@@ -60,6 +60,7 @@ class FinishedText:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     extra: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -100,7 +101,8 @@ FINISH: Final = text("""
         update completion
         set status = :status, text = :text, text_seq = :text_seq, sha256 = :sha256, finish_reason = :finish_reason,
             upstream_model = :upstream_model, prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens,
-            extra = cast(:extra as jsonb), error = cast(:error as jsonb), finished_at = now(), lease_until = null
+            extra = cast(:extra as jsonb), told = cast(:told as jsonb),
+            error = cast(:error as jsonb), finished_at = now(), lease_until = null
         where id = :id and attempt = :attempt and status in ('queued', 'running')
         returning id),
     claim as (
@@ -194,6 +196,7 @@ async def finish_completion(
     values = {
         **asdict(finished),
         "extra": encode_optional(finished.extra),
+        "told": encode_optional(finished.told),
         "error": encode_optional(finished.error),
         "id": completion_id,
         "attempt": attempt,
