@@ -71,7 +71,8 @@ async def get_response(gateway: Gateway, caller: Principal, response_id: str) ->
 
 async def cancel_response(gateway: Gateway, caller: Principal, response_id: str) -> ResponseRow:
     """Ask for the end of a background response, and wait for it a moment; one that is over stays as it is. Raises:
-    NotFoundError for one that the project has not; InvalidRequestError for one that a client waits on: it is cancelled by hanging up."""
+    NotFoundError for one that the project has not; InvalidRequestError for one that a client waits on: it is cancelled
+    by hanging up."""
     response, completion = await get_response(gateway, caller, response_id)
     if not response.background:
         raise InvalidRequestError(
