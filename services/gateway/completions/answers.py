@@ -8,7 +8,7 @@ EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 """The content of an answer that may be asked for as server-sent events."""
 
 
-class Usage(BaseModel):
+class AnsweredUsage(BaseModel):
     """Tokens of all choices; details where the provider tells them."""
 
     model_config = ConfigDict(extra="allow")
@@ -36,6 +36,6 @@ class TextCompletion(BaseModel):
     created: int
     model: str
     choices: list[TextChoice]
-    usage: Usage | None
+    usage: AnsweredUsage | None
     system_fingerprint: str | None = None
     service_tier: str | None = None
