@@ -20,7 +20,7 @@ class Usage(BaseModel):
 
 
 class TextChoice(BaseModel):
-    """One text."""
+    """What was written after one prompt."""
 
     text: str
     index: int
