@@ -1,12 +1,12 @@
 """`GET /v1/providers…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from services.gateway.providers.schemas import Provider
 from services.gateway.providers.service import get_provider, list_providers
 from shared.http.answers import JsonAnswer
 
-router = keyed_router("providers")
+router = own_router("providers")
 
 
 @router.get("/providers", summary="List providers")
