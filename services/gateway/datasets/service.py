@@ -84,7 +84,7 @@ async def cancel_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -
 
 async def delete_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -> Json:
     """Delete a dataset with its rows and files. Raises: ConflictError when it is not over, or a fine-tuning job or
-    model was made with it; NotFoundError."""
+    model was made with it; NotFoundError for one that the project has not."""
     dataset, _ = await get_dataset(gateway, caller, dataset_id)
     if dataset.status not in DATASET.final:
         raise ConflictError(f"The dataset is {dataset.status}. Cancel it first.", param="id")

@@ -85,14 +85,7 @@ async def open_texts(
     kept = [keep_contract(named.contract, kind, body) for body in bodies]
     rows = list_rows(principal, request_id, kind, named, kept)
     async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
-        limit = bounds.max_open_completions
-        has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
-        if not (has_room and await completions.add_completions(session, rows, most_open=limit)):
-            raise RateLimitedError(
-                f"This project has {limit} texts under way, the most allowed ({setting_of('max_open_completions')}). "
-                "Come back when some are done.",
-                retry_after_seconds=OVERLOAD_RETRY_SECONDS,
-            )
+        await add_rows(session, rows, principal.project_id, bounds.max_open_completions)
         if also is not None:
             await also(session, rows)
         await claim.bind(session, request_id)
@@ -101,23 +94,15 @@ async def open_texts(
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 
 
-def list_rows(
-    principal: Principal, request_id: str, kind: Kind, named: NamedModel, kept: Sequence[Kept]
-) -> list[NewCompletion]:
-    """Return the rows of a request's texts."""
-    return [
-        NewCompletion(
-            ids.new_id(ids.STREAM),
-            principal.project_id,
-            principal.api_key_id,
-            request_id,
-            index,
-            kind,
-            named.asked,
-            {**text.body, "model": named.name},
+async def add_rows(session: AsyncSession, rows: Sequence[NewCompletion], project_id: str, most_open: int) -> None:
+    """Record texts. Raises: RateLimitedError when the project has as many open as it may have."""
+    has_room = await completions.take_turn_to_add(session, project_id, len(rows), most_open)
+    if not (has_room and await completions.add_completions(session, rows, most_open=most_open)):
+        raise RateLimitedError(
+            f"This project has {most_open} texts under way, the most allowed ({setting_of('max_open_completions')}). "
+            "Come back when some are done.",
+            retry_after_seconds=OVERLOAD_RETRY_SECONDS,
         )
-        for index, text in enumerate(kept)
-    ]
 
 
 def check_choices(count: int, most: int) -> None:

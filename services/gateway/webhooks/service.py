@@ -23,6 +23,7 @@ from shared.stores.db.repositories.projects import take_turn
 MOST_ENDPOINTS: Final = 50
 """Of a project: every one of them costs a row and a call an event."""
 SAMPLE_ID: Final = "ftjob-00000000000000000000000000000000"
+SAMPLE_PROVIDER: Final = "engine"
 
 
 async def add_endpoint(
@@ -98,7 +99,9 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
     Raises: NotFoundError, BadTargetError, InvalidRequestError when nobody answers."""
     endpoint = await get_endpoint(gateway, caller, endpoint_id)
     event_id = ids.new_id(ids.WEBHOOK_EVENT)
-    payload = outbox.build_event(event_id, event_type, {"id": SAMPLE_ID})
+    payload = outbox.build_event(
+        event_id, event_type, {"id": SAMPLE_PROVIDER if event_type.startswith("provider.") else SAMPLE_ID}
+    )
     sender = WebhookSender.open(
         allow_private=gateway.settings.webhook_allow_private, proxy_guards=gateway.settings.webhook_proxy_guards
     )

@@ -93,7 +93,7 @@ class SocketConnection:
 
     def end_with_key(self) -> None:
         """End the conversation: its key was revoked."""
-        self._outbox.drop(close_codes.AUTHENTICATION, REVOKED)
+        self._writer.drop(close_codes.AUTHENTICATION, REVOKED)
 
     def _end_viewer(self, viewer: Viewer) -> None:
         """Forget a stream whose end was sent."""

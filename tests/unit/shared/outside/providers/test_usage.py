@@ -54,6 +54,5 @@ def test_answers_and_streams_carry_cached_tokens() -> None:
     usage = {**COUNTED, "prompt_tokens_details": {"cached_tokens": 64}}
     body = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": usage}
     assert parse_answer("completion", orjson.dumps(body), {}).cached_tokens == 64
-    assert read_said("completion", {"choices": [], "usage": usage}, {}).usage == Usage(
-        100, 7, 64, {"prompt_tokens_details": {"cached_tokens": 64}}
-    )
+    found = read_said("completion", {"choices": [], "usage": usage}, {})
+    assert found.usage == Usage(100, 7, 64, {"prompt_tokens_details": {"cached_tokens": 64}})
