@@ -106,6 +106,25 @@ async def open_texts(
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 
 
+def list_rows(
+    principal: Principal, request_id: str, kind: Kind, named: NamedModel, kept: Sequence[Kept]
+) -> list[NewCompletion]:
+    """Return the rows of a request's texts."""
+    return [
+        NewCompletion(
+            ids.new_id(ids.STREAM),
+            principal.project_id,
+            principal.api_key_id,
+            request_id,
+            index,
+            kind,
+            named.asked,
+            {**text.body, "model": named.name},
+        )
+        for index, text in enumerate(kept)
+    ]
+
+
 async def add_rows(session: AsyncSession, rows: Sequence[NewCompletion], project_id: str, most_open: int) -> None:
     """Record texts. Raises: RateLimitedError when the project has as many open as it may have."""
     has_room = await completions.take_turn_to_add(session, project_id, len(rows), most_open)
