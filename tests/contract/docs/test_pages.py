@@ -13,7 +13,7 @@ from tests.support.tiny_model import build_tiny_model
 DOCS = PROJECT_ROOT / "docs"
 PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FAST: set[str] = set()
-"""Run by every `make test`: none that starts a whole mill; docs/api.md has a test of its own, on a scripted provider."""
+"""Run by every `make test`: none that starts a mill. docs/api.md has a test of its own, on a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
 ELSEWHERE = {"api.md"}
 MOST_SECONDS = 1500
