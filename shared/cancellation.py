@@ -5,11 +5,12 @@ together with its result; the task must be asked again."""
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 ASK_AGAIN_SECONDS = 0.1
 
 
-async def cancel_tasks(tasks: Iterable[asyncio.Task[None] | None]) -> None:
+async def cancel_tasks(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
     """Return when every task has ended; what they raise is dropped."""
     pending = {task for task in tasks if task is not None and not task.done()}
     while pending:

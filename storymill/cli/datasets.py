@@ -33,7 +33,7 @@ GENERATION_SHARE = 0.1
 PREFERENCE = "preference"
 MOST_SOURCES = 32
 
-datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, report, export.", no_args_is_help=True)
+datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, delete, report, export.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -155,6 +155,14 @@ def cancel(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> No
     """End a preparation, whether it waits or is under way."""
     with connect(state_dir) as api:
         print_dataset(api.post(f"/datasets/{dataset_id}/cancel", {}))
+
+
+@datasets_app.command("delete")
+def delete(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a dataset with its rows and files; one that a model learned from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/datasets/{dataset_id}")
+    console.print(f"deleted {dataset_id}", markup=False)
 
 
 @datasets_app.command("report")

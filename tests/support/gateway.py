@@ -107,6 +107,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
         http=open_door(settings, bounds),
         ws="none",
         access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         log_config=None,
         timeout_graceful_shutdown=1,
     )

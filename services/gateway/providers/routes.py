@@ -1,13 +1,13 @@
 """`GET /v1/providers…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from services.gateway.providers.schemas import Provider, TrialRequest, TrialResult
 from services.gateway.providers.service import get_provider, list_providers
 from services.gateway.providers.trial import MOST_CALLS, plan_trial, run_trial
 from shared.http.answers import JsonAnswer
 
-router = keyed_router("providers")
+router = own_router("providers")
 
 
 @router.get("/providers", summary="List providers")

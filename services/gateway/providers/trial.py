@@ -55,7 +55,7 @@ LOOK_UPS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FeatureCheck:
     """Whether one thing works; None when that was not found out."""
 
     name: str
@@ -92,19 +92,19 @@ async def choose_model(gateway: Gateway, provider: Provider, model: str | None) 
     return target
 
 
-async def run_trial(gateway: Gateway, caller: Principal, target: Target) -> list[Finding]:
+async def run_trial(gateway: Gateway, caller: Principal, target: Target) -> list[FeatureCheck]:
     """Return what works. When no text comes at all, no more are asked for."""
     findings = list(await asyncio.gather(*(look_up(gateway, target.provider, name) for name in LOOK_UPS)))
     first = await write_text(gateway, caller, target, "text")
     findings += describe_first(first)
     if first is None or first.status != "succeeded":
-        return findings + [Finding(name, None, "not tried: no text was written") for name in ("tools", "logprobs")]
+        return findings + [FeatureCheck(name, None, "not tried: no text was written") for name in ("tools", "logprobs")]
     dialects = (await read_facts(facts_of(gateway, target.provider)))["dialects"] or {}
     findings.append(describe_streaming(dialects.get(target.model, [])))
     used = first.attempt
     for name in ("tools", "logprobs"):
         if used > USED_UP:
-            findings.append(Finding(name, None, "not tried: the texts before it took several calls"))
+            findings.append(FeatureCheck(name, None, "not tried: the texts before it took several calls"))
             continue
         row = await write_text(gateway, caller, target, name)
         used = USED_UP + 1 if row is None else used + row.attempt
@@ -117,13 +117,13 @@ def facts_of(gateway: Gateway, provider: Provider) -> ProviderFacts:
     return ProviderFacts(gateway.redis, provider.name, fingerprint(provider.api_key))
 
 
-async def look_up(gateway: Gateway, provider: Provider, name: str) -> Finding:
+async def look_up(gateway: Gateway, provider: Provider, name: str) -> FeatureCheck:
     """Ask for one of the provider's lists."""
     try:
         await gateway.llm_client.fetch(provider, LOOK_UPS[name], LOOK_UP_SECONDS)
     except LlmError as error:
-        return Finding(name, False, error.message)
-    return Finding(name, True)
+        return FeatureCheck(name, False, error.message)
+    return FeatureCheck(name, True)
 
 
 async def write_text(gateway: Gateway, caller: Principal, target: Target, name: str) -> Completion | None:
@@ -141,28 +141,31 @@ async def write_text(gateway: Gateway, caller: Principal, target: Target, name: 
     return row
 
 
-def describe_first(row: Completion | None) -> list[Finding]:
+def describe_first(row: Completion | None) -> list[FeatureCheck]:
     """Return what a plain text shows: that there is one, and whether its tokens are counted."""
     if row is None or row.status != "succeeded":
-        return [Finding("text", False, describe_failure(row)), Finding("usage", None, "not tried: no text was written")]
+        return [
+            FeatureCheck("text", False, describe_failure(row)),
+            FeatureCheck("usage", None, "not tried: no text was written"),
+        ]
     has_usage = row.completion_tokens is not None
     note = None if has_usage else "no token is counted: calls are booked with their highest price"
-    return [Finding("text", True), Finding("usage", has_usage, note)]
+    return [FeatureCheck("text", True), FeatureCheck("usage", has_usage, note)]
 
 
-def describe_streaming(changes: list[str]) -> Finding:
+def describe_streaming(changes: list[str]) -> FeatureCheck:
     """Return whether texts come as they are written: every text is asked for so, and what is refused is learnt."""
     is_whole = Change.WHOLE.value in changes
-    return Finding("streaming", not is_whole, "refused: whole answers are asked for" if is_whole else None)
+    return FeatureCheck("streaming", not is_whole, "refused: whole answers are asked for" if is_whole else None)
 
 
-def describe_extra(name: str, row: Completion | None) -> Finding:
+def describe_extra(name: str, row: Completion | None) -> FeatureCheck:
     """Return whether what was asked for beside the text has come."""
     if row is None or row.status != "succeeded":
-        return Finding(name, False, describe_failure(row))
+        return FeatureCheck(name, False, describe_failure(row))
     field = {"tools": "tool_calls", "logprobs": "logprobs"}[name]
     has_come = bool(merge_extras(row.extra).get(field))
-    return Finding(name, has_come, None if has_come else "taken and left out of the answer")
+    return FeatureCheck(name, has_come, None if has_come else "taken and left out of the answer")
 
 
 def describe_failure(row: Completion | None) -> str:

@@ -85,5 +85,6 @@ class TestResult(BaseModel):
     object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
     event_type: str
     status_code: int
-    success: Literal[True] = True
+    success: bool
+    """Whether the target answered with a 2xx, as a delivery needs."""
     webhook_endpoint_id: str

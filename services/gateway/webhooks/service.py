@@ -125,9 +125,11 @@ async def list_deliveries(
     gateway: Gateway, caller: Principal, endpoint_id: str, page: Page
 ) -> tuple[list[Outbox], bool]:
     """Return a page of what was sent to an endpoint, or is to be. Raises: NotFoundError when the project has no such
-    endpoint."""
+    endpoint, or the endpoint no such delivery."""
     async with gateway.database.transaction() as session:
         await require_endpoint(session, caller, endpoint_id)
+        if page.after is not None and not await outbox.has_delivery(session, endpoint_id, page.after):
+            raise NotFoundError(f"No delivery '{page.after}' to this endpoint.", param="after")
         found, has_more = await outbox.list_deliveries(session, endpoint_id, page)
     return list(found), has_more
 

@@ -188,6 +188,12 @@ async def is_any_due(session: AsyncSession) -> bool:
     return await session.scalar(query) is not None
 
 
+async def has_delivery(session: AsyncSession, endpoint_id: str, delivery_id: str) -> bool:
+    """Say whether this was, or is to be, sent to an endpoint."""
+    query = select(Outbox.id).where(Outbox.endpoint_id == endpoint_id, Outbox.id == delivery_id)
+    return (await session.scalar(query)) is not None
+
+
 async def list_deliveries(session: AsyncSession, endpoint_id: str, page: Page) -> tuple[Sequence[Outbox], bool]:
     """Return a page of what was owed to an endpoint and whether there is more."""
     return await fetch_page(session, select(Outbox).where(Outbox.endpoint_id == endpoint_id), Outbox.id, page)

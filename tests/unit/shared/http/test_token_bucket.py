@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.streaming.rate_limit import TokenBucket
+from shared.http.token_bucket import TokenBucket
 
 
 async def test_a_burst_passes_and_then_nothing_until_time_has_passed() -> None:
