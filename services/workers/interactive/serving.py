@@ -83,7 +83,7 @@ class ServingSlice:
         """Take what there is room for and run it; then wait until a look may bring more."""
         self._freed.clear()
         asked = min(self._room, TEXTS_AT_A_TIME)
-        taken = await self._context.line.take(asked, pass_over=self._find_full()) if asked > 0 else NOBODY
+        taken = await self._take(asked) if asked > 0 else NOBODY
         if self._context.stopping.is_set():
             for text in taken.texts:  # for another worker
                 await self._context.line.put(text.project_id, [text.completion_id])
@@ -93,10 +93,9 @@ class ServingSlice:
         if len(taken.texts) < asked or asked <= 0:
             await self._wait(wants_freed=taken.are_left or asked <= 0)
 
-    def _find_full(self) -> list[str]:
-        """Return the projects that hold all that one project may."""
+    async def _take(self, count: int) -> Taken:
         most = self._context.concurrency - self._context.concurrency // OTHERS_SHARE
-        return [project_id for project_id, count in self._under_way.items() if count >= most]
+        return await self._context.line.take(count, most=most, held=self._under_way)
 
     async def _wait(self, *, wants_freed: bool) -> None:
         """Wait for the bell if there is room, for a free place if that lets more texts in, for the stop."""

@@ -35,6 +35,8 @@ class WorkerRuntime:
         self._lock = threading.Lock()
         self._context: WorkerContext | None = None
         self._health: HealthServer | None = None
+        self._stop: threading.Thread | None = None
+        self._jobs_ended = threading.Event()
         self.is_stopping = False
 
     def start(self) -> WorkerContext:
@@ -68,11 +70,15 @@ class WorkerRuntime:
         """Called inside the signal handler: start the bounded way down in a thread and return at once."""
         if not self.is_stopping and self._context is not None:
             self.is_stopping = True
-            threading.Thread(target=self._stop_jobs, name="worker-stop", daemon=True).start()
+            self._stop = threading.Thread(target=self._stop_jobs, name="worker-stop", daemon=True)
+            self._stop.start()
 
     def _stop_jobs(self) -> None:
         context = self.start()
-        drained = self.bridge.run(stop_jobs(context))
+        try:
+            drained = self.bridge.run(stop_jobs(context))
+        finally:
+            self._jobs_ended.set()
         log.info("jobs_stopped", drained=drained, jobs_left=context.jobs.count)
         time.sleep(LAST_EXIT_SECONDS + CLOSE_SECONDS)
         # Celery's own way out waits for its threads and its broker without bound. Every row is handed back or has
@@ -81,7 +87,10 @@ class WorkerRuntime:
         os._exit(1)
 
     def close(self) -> None:
-        """Close the context and the loop; Celery runs no task any more."""
+        """Close the context and the loop; Celery runs no task any more. Jobs that are none of its tasks are ended
+        first."""
+        if self._stop is not None:
+            self._jobs_ended.wait(self.start().worker_settings.drain_seconds + CANCEL_SECONDS + CLOSE_SECONDS)
         with self._lock:
             context, health = self._context, self._health
             if context is None:

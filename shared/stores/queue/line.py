@@ -4,7 +4,7 @@ What stands in it are hints, as all messages are: the row is the truth, and the 
 here, or taken by a worker that died, into the line again."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,16 +29,19 @@ if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
 """
 
 TAKE: Final = """
--- KEYS turns, bell. ARGV how many, key of a project's texts without the project, projects to pass over.
-local taken, passed, over = {}, 0, {}
-for i = 3, #ARGV do over[ARGV[i]] = true end
+-- KEYS turns, bell. ARGV how many, key of a project's texts without the project, the most that one project may hold,
+-- projects, each followed by how many it holds.
+local taken, passed, held, most = {}, 0, {}, tonumber(ARGV[3])
+for i = 4, #ARGV, 2 do held[ARGV[i]] = tonumber(ARGV[i + 1]) end
 while #taken < 2 * ARGV[1] and passed < redis.call('LLEN', KEYS[1]) do
   local project = redis.call('LPOP', KEYS[1])
   local waiting = ARGV[2] .. project
-  if over[project] then
+  local has = held[project] or 0
+  if has >= most then
     passed = passed + 1
   else
     passed = 0
+    held[project] = has + 1
     local first = redis.call('ZPOPMIN', waiting)
     if first[1] then
       table.insert(taken, project)
@@ -48,7 +51,7 @@ while #taken < 2 * ARGV[1] and passed < redis.call('LLEN', KEYS[1]) do
   if redis.call('EXISTS', waiting) == 1 then redis.call('RPUSH', KEYS[1], project) end
 end
 local are_left = redis.call('EXISTS', KEYS[1])
-if are_left == 1 and passed == 0 and redis.call('EXISTS', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
+if are_left == 1 and #taken > 0 and redis.call('EXISTS', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
 return {are_left, taken}
 """
 
@@ -102,10 +105,11 @@ class ServingLine:
         """Put texts behind those of their project, and wake one worker. Those that stand there keep their place."""
         await self._put(keys=[TURNS, BELL, WAITING + project_id], args=[project_id, *completion_ids])
 
-    async def take(self, count: int, *, pass_over: Collection[str] = ()) -> Taken:
+    async def take(self, count: int, *, most: int, held: Mapping[str, int]) -> Taken:
         """Take the first text of one project after the other, `count` at most, and wake another worker if more wait.
-        Projects of `pass_over` keep their turns."""
-        are_left, taken = await self._take(keys=[TURNS, BELL], args=[count, WAITING, *pass_over])
+        A project that holds `most`, with those in `held`, keeps its turn."""
+        holders = [word for project_id, texts in held.items() for word in (project_id, texts)]
+        are_left, taken = await self._take(keys=[TURNS, BELL], args=[count, WAITING, most, *holders])
         words = [word.decode() for word in taken]
         return Taken([Waiting(*pair) for pair in zip(words[::2], words[1::2], strict=True)], bool(are_left))
 

@@ -24,8 +24,8 @@ def line(redis: Redis) -> ServingLine:
     return ServingLine(redis)
 
 
-async def take_ids(line: ServingLine, count: int, **options: object) -> list[str]:
-    taken = await line.take(count, **options)  # type: ignore[arg-type]
+async def take_ids(line: ServingLine, count: int, *, most: int = 100, held: dict[str, int] | None = None) -> list[str]:
+    taken = await line.take(count, most=most, held=held or {})
     return [text.completion_id for text in taken.texts]
 
 
@@ -43,15 +43,22 @@ async def test_the_texts_of_a_project_keep_their_order_and_a_text_put_again_its_
         await asyncio.sleep(0.002)  # places are told apart by the millisecond
     await line.put("p", ["b"])
     assert await take_ids(line, 9) == ["b", "a", "c"]
-    assert await line.take(9) == Taken([], are_left=False)
+    assert await line.take(9, most=9, held={}) == Taken([], are_left=False)
 
 
-async def test_a_project_that_is_passed_over_keeps_its_texts_and_others_are_served(line: ServingLine) -> None:
+async def test_a_project_that_holds_the_most_keeps_its_texts_and_others_are_served(line: ServingLine) -> None:
     await line.put("full", ["f1", "f2"])
     await line.put("other", ["o1", "o2"])
-    taken = await line.take(9, pass_over=["full"])
+    taken = await line.take(9, most=2, held={"full": 2})
     assert (taken.texts, taken.are_left) == ([Waiting("other", "o1"), Waiting("other", "o2")], True)
     assert await take_ids(line, 9) == ["f1", "f2"]
+
+
+async def test_no_project_gets_more_than_the_most_in_one_go(line: ServingLine) -> None:
+    await line.put("crowd", [f"c{number}" for number in range(9)])
+    assert await take_ids(line, 9, most=5, held={"crowd": 1}) == ["c0", "c1", "c2", "c3"]
+    await line.put("other", ["o"])
+    assert await take_ids(line, 9, most=5, held={"crowd": 5}) == ["o"]
 
 
 async def test_one_bell_is_rung_whatever_comes_and_again_only_for_what_is_left(line: ServingLine, redis: Redis) -> None:
@@ -66,10 +73,17 @@ async def test_one_bell_is_rung_whatever_comes_and_again_only_for_what_is_left(l
     assert await redis.exists(BELL, TURNS) == 0
 
 
-async def test_nobody_is_woken_for_projects_that_are_passed_over(line: ServingLine, redis: Redis) -> None:
+async def test_another_worker_is_woken_for_what_one_may_not_hold(line: ServingLine, redis: Redis) -> None:
+    await line.put("crowd", ["a", "b"])
+    await line.wait_for_bell(1)
+    assert await take_ids(line, 4, most=1) == ["a"]
+    assert await redis.llen(BELL) == 1
+
+
+async def test_nobody_is_woken_for_projects_that_hold_the_most(line: ServingLine, redis: Redis) -> None:
     await line.put("full", ["f"])
     await line.wait_for_bell(1)
-    assert await take_ids(line, 4, pass_over=["full"]) == []
+    assert await take_ids(line, 4, most=1, held={"full": 1}) == []
     assert await redis.llen(BELL) == 0, "whoever rings for itself would turn in circles"
 
 
