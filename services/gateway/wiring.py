@@ -6,6 +6,7 @@ from typing import Self
 from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
+from services.gateway.console.sessions import Sessions
 from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
@@ -42,6 +43,7 @@ class Gateway:
     llm_client: LlmClient
     catalog: ModelCatalog
     authenticator: Authenticator
+    sessions: Sessions
     objects: ObjectStore
     job_watch: JobWatch
     computing: Computing
@@ -75,6 +77,7 @@ class Gateway:
             llm_client=client,
             catalog=ModelCatalog(load_providers(settings), client),
             authenticator=Authenticator(database),
+            sessions=Sessions(database),
             objects=ObjectStore(settings.object_store_dir),
             job_watch=JobWatch(database, settings.job_watch_interval_seconds),
             computing=Computing(),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
+from services.gateway.console.access import READING_METHODS, identify
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
 from services.gateway.http.json_cost import JsonBound
 from services.gateway.http.json_request import JsonRequest
@@ -16,7 +17,6 @@ from shared.bounds import Bounds, setting_of
 
 SHOWN_SECURITY = HTTPBearer(auto_error=False, description="An API key of this server: sm_...")
 """Tells OpenAPI about the key; the checking is done by `KeyedRoute`, before the body is read."""
-READING_METHODS = frozenset({"GET", "HEAD"})
 JSON_NODES, JSON_VALUES = setting_of("max_json_nodes"), setting_of("max_json_values")
 RECIPE_NODES = setting_of("max_recipe_nodes")
 NEEDS_READ = {"x-scope": READ}
@@ -40,7 +40,7 @@ class KeyedRoute(APIRoute):
 
         async def handle_keyed(request: Request) -> Response:
             gateway: Gateway = request.app.state.gateway
-            principal = await gateway.authenticator.authenticate(request.headers.get("authorization"))
+            principal = await identify(gateway, request)
             principal.require(scope)
             strict = JsonRequest(request.scope, request.receive, self.bound_json(gateway.bounds.now))
             if self.takes_json:
