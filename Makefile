@@ -35,7 +35,8 @@ up: setup ## Start everything on this machine, until Ctrl-C
 
 # What needs no client environment, model, container file, engine or mill.
 FAST_TESTS := tests/unit tests/contract $(foreach part,unit/engine contract/engine contract/clients contract/compose contract/docs,--ignore tests/$(part))
-PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+# Files in their own order: by default those of few tests come last, which are the longest, and one process idles.
+PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## Run unit and contract tests alone, in under a minute: the habit while working
 	@$(PYTEST) $(FAST_TESTS) -m "not slow and not soak and not client_env and not real_model" $(ARGS)
@@ -44,7 +45,7 @@ test: setup ## Run the tests, on real Postgres, Redis, workers and model (not th
 	@$(PYTEST) -m "not slow and not soak" --durations 30 --durations-min 10 $(ARGS)
 
 test-slow: setup ## Run the long tests: all model families, other clients, faults one by one, full fuzz
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m slow --durations 30 --durations-min 10 $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m slow --durations 30 --durations-min 10 $(ARGS)
 
 soak: setup ## Run what wants the machine for itself, or ten minutes and more: attacks, outages
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS) || test $$? -eq 5 # 5: there are none
@@ -79,6 +80,9 @@ bench-volume: setup ## Measure volume generation beside a bare client loop in th
 bench-streams: setup ## Measure token streams beside a bare server in the same run
 	@$(BIN)/python -m benchmarks.streams
 
+bench-interactive: setup ## Measure what an interactive text costs, beside a pass-through in the same run
+	@$(BIN)/python -m benchmarks.interactive $(ARGS)
+
 bench-datasets: setup ## Measure dataset preparation beside the public tool in the same run
 	@$(BIN)/python -m benchmarks.datasets --rows 10000 100000 --public-tool
 
@@ -92,4 +96,4 @@ clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
 .PHONY: help console console-pictures setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
-	bench-streams bench-datasets constraints clean
+	bench-streams bench-interactive bench-datasets constraints clean

@@ -37,8 +37,8 @@ def compare(rows: int, folder: Path, with_public_tool: bool) -> dict[str, Any]:
     write_rows(source, rows)
     python, package = sys.executable, "services.preparation"
     contenders = {
-        "full": [python, "-m", f"{package}.command", str(source), "--quiet"],
-        "parity": [python, "-m", f"{package}.parity", "-f", str(source), "-q"],
+        "full": [python, "-m", f"{package}.local.command", str(source), "--quiet"],
+        "parity": [python, "-m", f"{package}.conversation", "-f", str(source), "-q"],
     }
     if with_public_tool:
         tool = str(legacy_python().parent / "openai")

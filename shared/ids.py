@@ -29,6 +29,7 @@ WEBHOOK_ENDPOINT: Final = "we_"
 WEBHOOK_EVENT: Final = "evt_"
 OUTBOX: Final = "out_"
 REQUEST: Final = "req_"
+RESPONSE: Final = "resp_"
 WORKER: Final = "wrk_"
 
 ID_LENGTH: Final = 64

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
 
     streaming_url: str = "http://127.0.0.1:8001"
     """Public base URL of the streaming service, handed to clients in `ws_url` and `sse_url`."""
+    allowed_origins: str = ""
+    """Comma-separated browser origins whose pages may call gateway and streaming service, `*` for all, beside those on
+    the host that serves them."""
     log_level: str = "INFO"
     log_format: str = "json"
     """`json` for machines, `console` for people."""
@@ -70,6 +73,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split_trackers(cls, value: object) -> object:
         return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
+
+    @property
+    def origin_list(self) -> frozenset[str]:
+        """The allow-list as a set. Browsers send no slash behind an origin."""
+        origins = (origin.strip().rstrip("/") for origin in self.allowed_origins.split(","))
+        return frozenset(origin for origin in origins if origin)
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -1,13 +1,13 @@
 """console sessions: browsers that are logged in.
 
-Revision: 0010; after: 0005
+Revision: 0010; after: 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -14,8 +14,8 @@ import structlog
 import uvicorn
 
 from services.engine.app import create_app
-from services.engine.door.door import Door
 from services.engine.door.guarded_http import guard
+from services.engine.door.guests import Door
 from services.engine.settings import SETTING_PREFIX, EngineSettings
 from services.engine.state_lock import StateDirInUseError, lock_state_dir
 from services.engine.weights.package import WeightsError

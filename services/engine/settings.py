@@ -1,11 +1,12 @@
 """Settings of the engine, from STORYMILL_ENGINE_* variables; the command line overrides a few of them."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.engine.processors import count_processors
 
 BUILT_IN_MODEL = "gemma-3-270m"
 STORYTELLER = "storyteller"
@@ -41,7 +42,7 @@ class EngineSettings(BaseSettings):
 
     device: str = "auto"
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    threads: int = Field(default_factory=count_processors, ge=1)
 
     # Longest prompt + answer in tokens. It bounds the cache: Gemma 3 270M needs 18 kB per token and sequence.
     context_length: int = Field(default=4096, ge=16)

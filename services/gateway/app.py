@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ from services.gateway.fine_tuning.checkpoint_permissions import router as checkp
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
 from services.gateway.health.routes import router as health
+from services.gateway.http.openapi import describe_api
 from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
 from services.gateway.limits.routes import router as limits
 from services.gateway.model_aliases.routes import router as model_aliases
@@ -30,10 +32,12 @@ from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
 from services.gateway.providers.routes import router as providers
 from services.gateway.recipes.routes import router as recipes
+from services.gateway.responses.routes import router as responses
 from services.gateway.roi.routes import router as roi
 from services.gateway.settings import GatewaySettings
 from services.gateway.stories.routes import router as stories
 from services.gateway.streams.routes import router as streams
+from services.gateway.unserved import hint_at_url
 from services.gateway.uploads.routes import MAX_PART_BYTES, PART_PATHS
 from services.gateway.uploads.routes import parts as upload_parts
 from services.gateway.uploads.routes import router as uploads_in_parts
@@ -41,6 +45,7 @@ from services.gateway.usage.routes import router as usage
 from services.gateway.webhooks.routes import router as webhooks
 from services.gateway.wiring import Gateway
 from shared.bounds import LiveBounds
+from shared.http.cross_origin import let_pages_in
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
@@ -49,6 +54,7 @@ from shared.observability.request_limits import BodyBound, RequestLimits
 ROUTERS = (
     completions,
     chat,
+    responses,
     engines,
     models,
     model_aliases,
@@ -77,7 +83,6 @@ ROUTERS = (
     health,
 )
 
-UNKNOWN_URL_HINT = " See /docs for the routes there are."
 CHOICE_TAGS = ("chat", "completion", "InlineRecipe", "GenerationSource", "FileSource")
 """Where a body may have one of several shapes, pydantic names the shape in the path of what it finds."""
 
@@ -104,9 +109,10 @@ def build_api(settings: GatewaySettings, bounds: LiveBounds) -> FastAPI:
         redoc_url=None,
         strict_content_type=False,
     )
-    install_error_handlers(app, unknown_url_hint=UNKNOWN_URL_HINT, choice_tags=CHOICE_TAGS)
+    install_error_handlers(app, hint_at_url=hint_at_url, choice_tags=CHOICE_TAGS)
     for router in ROUTERS:
         app.include_router(router)
+    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]
     return app
 
 
@@ -120,4 +126,5 @@ def create_app(settings: GatewaySettings, bounds: LiveBounds) -> ASGIApp:
             return BodyBound(MAX_PART_BYTES)
         return BodyBound(bounds.now.max_body_bytes, "max_body_bytes")
 
-    return RequestObserver(RequestLimits(build_api(settings, bounds), bound_body))
+    limited = RequestLimits(build_api(settings, bounds), bound_body)
+    return RequestObserver(let_pages_in(limited, settings.origin_list))

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
 from services.gateway.console.sessions import Sessions
+from services.gateway.models.plain_names import PlainNames
 from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
@@ -21,13 +22,14 @@ from shared.stores.db.repositories.completions import find_stored_text
 from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
 from shared.streams.hub import StreamHub
 from shared.streams.job_events.watch import JobWatch
 
 REDIS_CONNECTIONS = 8
-"""For tickets and cancels; the hub has its own two."""
+"""For tickets, cancels and the line; the hub has its own two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Gateway:
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
 
+    plain_names: PlainNames = field(default_factory=PlainNames)
+
     @property
     def tokenizers(self) -> TokenizerShelf:
         """Models' own tokenizers."""
@@ -62,6 +66,7 @@ class Gateway:
         load_price_book(settings.prices_dir)
         database = Database(settings)
         client = LlmClient()
+        redis = open_redis(settings.redis_url, max_connections=REDIS_CONNECTIONS)
 
         async def load_stored_text(stream_id: str) -> StoredText | None:
             async with database.transaction() as session:
@@ -71,8 +76,8 @@ class Gateway:
             settings=settings,
             bounds=bounds,
             database=database,
-            redis=open_redis(settings.redis_url, max_connections=REDIS_CONNECTIONS),
-            sender=TaskSender(make_celery(settings.redis_url)),
+            redis=redis,
+            sender=TaskSender(make_celery(settings.redis_url), ServingLine(redis)),
             hub=StreamHub(settings.redis_url, load_stored_text),
             llm_client=client,
             catalog=ModelCatalog(load_providers(settings), client),

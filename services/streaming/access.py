@@ -2,10 +2,12 @@
 
 from services.streaming.wiring import Streaming
 from shared.auth.principal import READ, Principal
-from shared.auth.tickets import redeem_ticket
+from shared.auth.tickets import RESUMED_SECONDS, bind_ticket, redeem_ticket, ticket_refused
+from shared.clock import utc_now
 from shared.contracts.storable import holds_nul
 from shared.contracts.stream.stored_text import StoredText
-from shared.errors import NotFoundError
+from shared.errors import AuthenticationError, NotFoundError
+from shared.stores.db.repositories.api_keys import find_active_ids
 
 
 async def identify(streaming: Streaming, authorization: str | None, ticket: str | None) -> Principal:
@@ -18,6 +20,28 @@ async def identify(streaming: Streaming, authorization: str | None, ticket: str 
         principal = await streaming.authenticator.authenticate(authorization)
     principal.require(READ)
     return principal
+
+
+async def identify_viewer(
+    streaming: Streaming, authorization: str | None, ticket: str | None, stream_id: str
+) -> tuple[Principal, StoredText]:
+    """Return who wants to watch a stream, and what is stored of it. A ticket that opened this stream opens it again,
+    until a minute after its end: an event source comes back with the same address.
+
+    Raises: as `identify` and `get_stored_text`."""
+    if authorization is not None or ticket is None:
+        principal = await identify(streaming, authorization, None)
+        return principal, await get_stored_text(streaming, principal, stream_id)
+    principal, is_fresh = await bind_ticket(streaming.hub.redis, ticket, stream_id)
+    principal.require(READ)
+    async with streaming.database.transaction() as session:
+        if not await find_active_ids(session, [principal.api_key_id]):
+            raise AuthenticationError("The API key of the ticket was revoked.")
+    stored = await get_stored_text(streaming, principal, stream_id)
+    over_at = stored.finished_at
+    if not is_fresh and over_at is not None and (utc_now() - over_at).total_seconds() > RESUMED_SECONDS:
+        raise ticket_refused()
+    return principal, stored
 
 
 async def get_stored_text(streaming: Streaming, principal: Principal, stream_id: str) -> StoredText:

@@ -15,6 +15,7 @@ from services.streaming.job_events.connection import JobConnection
 from services.streaming.sockets.connection import SocketConnection
 from services.streaming.sockets.endpoint import Conversation, SocketEndpoint
 from services.streaming.wiring import Streaming
+from shared.http.cross_origin import let_pages_in
 from shared.http.error_handlers import install_error_handlers
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
@@ -77,4 +78,5 @@ def build_http_app(streaming: Streaming) -> ASGIApp:
     app.include_router(event_streams.router)
     app.include_router(health.router)
     install_error_handlers(app)
-    return RequestObserver(RequestLimits(app, lambda _path: BodyBound(MAX_BODY_BYTES)))
+    limited = RequestLimits(app, lambda _path: BodyBound(MAX_BODY_BYTES))
+    return RequestObserver(let_pages_in(limited, streaming.settings.origin_list))

@@ -11,8 +11,6 @@ class StreamingSettings(Settings, Bounds):
 
     gateway_url: str | None = None
     """Base URL of the gateway (without /v1), where `start` frames are carried out; without it they are refused."""
-    allowed_origins: str = ""
-    """Comma-separated browser origins that may connect, beside those on the host that serves us."""
     max_connections: int = Field(10_000, ge=1)
     max_subscriptions: int = Field(100, ge=1)
     """Streams on one socket."""
@@ -29,8 +27,3 @@ class StreamingSettings(Settings, Bounds):
     """How often watched fine-tuning jobs are looked at, all in one query."""
     drain_seconds: float = Field(5.0, ge=0)
     """Over how long clients are sent away after SIGTERM."""
-
-    @property
-    def origin_list(self) -> frozenset[str]:
-        """The allow-list as a set."""
-        return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())

@@ -43,7 +43,8 @@ def _start_runtime(**_kwargs: Any) -> None:
 @signals.worker_ready.connect
 def _start_parts(sender: Any, **_kwargs: Any) -> None:
     served = sender.app.amqp.queues.consume_from
-    runtime.start_parts([job.part for job in JOBS if job.part is not None and job.message.queue in served])
+    parts = [part for job in JOBS if job.message.queue in served for part in job.parts]
+    runtime.start_parts(parts, sender.controller.concurrency)
 
 
 @signals.worker_shutting_down.connect

@@ -15,6 +15,7 @@ from services.workers.generation.lease import GENERATION_ROWS
 from services.workers.generation.work_task import work_generation
 from services.workers.interactive.desk import InteractiveDesk
 from services.workers.interactive.lease import COMPLETION_ROWS
+from services.workers.interactive.serving import ServingSlice
 from services.workers.interactive.task import run_completion
 from services.workers.leases.row_kind import RowKind
 from services.workers.maintenance.reap_task import reap
@@ -54,15 +55,15 @@ class Job:
     body: JobBody
     rows: RowKind[Any, Any] | None = None
     """How its rows are kept, and found by the reaper when nobody took them or their lease has lapsed."""
-    part: type[Part] | None = None
+    parts: tuple[type[Part], ...] = ()
     """What must listen as soon as a worker serves the queue, not only from the first job on."""
 
 
 KINDS: Final = (
-    Job(RunCompletion, run_completion, COMPLETION_ROWS, InteractiveDesk),
+    Job(RunCompletion, run_completion, COMPLETION_ROWS, (InteractiveDesk, ServingSlice)),
     Job(ExpandGeneration, expand_generation),
     Job(WorkGeneration, work_generation, GENERATION_ROWS),
-    Job(PrepareDataset, prepare_dataset, DATASET_ROWS, WorkFolders),
+    Job(PrepareDataset, prepare_dataset, DATASET_ROWS, (WorkFolders,)),
     Job(RunFineTuningJob, run_fine_tuning_job, FINE_TUNING_ROWS),
     Job(EvaluateModel, evaluate_model, EVALUATION_ROWS),
     Job(CompareModels, compare_models, COMPARISON_ROWS),
@@ -73,6 +74,6 @@ KINDS: Final = (
 ROW_KINDS: Final = tuple(job.rows for job in KINDS if job.rows is not None)
 JOBS: Final = (
     *KINDS,
-    Job(ReapLapsed, partial(reap, row_kinds=ROW_KINDS), part=StoreWatch),
+    Job(ReapLapsed, partial(reap, row_kinds=ROW_KINDS), parts=(StoreWatch,)),
     Job(SweepObjects, sweep_objects),
 )

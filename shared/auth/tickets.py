@@ -1,4 +1,5 @@
-"""Single-use tickets: how a browser opens a WebSocket or an event stream without its key in a URL."""
+"""Tickets: how a browser opens a WebSocket or an event stream without its key in a URL. A socket uses its ticket up; an
+event stream binds it to itself, so that the browser's own reconnecting works."""
 
 import hashlib
 import secrets
@@ -20,6 +21,17 @@ STREAMING: Final = "streaming"
 LOGIN: Final = "login"
 """A ticket opens what it was made for and nothing else: one that stands in a URL gives no session."""
 WHERE_TO_GET: Final[dict[Purpose, str]] = {STREAMING: "from POST /v1/tickets", LOGIN: "with `storymill console`"}
+BOUND_SECONDS: Final = 86_400
+"""How long a ticket that opened a stream is kept for it, at most: no stream lasts longer."""
+RESUMED_SECONDS: Final = 60.0
+"""How long after its stream's end a bound ticket is still good."""
+BIND: Final = """
+local value = redis.call('getdel', KEYS[1])
+if not value then return {redis.call('get', KEYS[2]), 0} end
+redis.call('set', KEYS[2], value, 'ex', ARGV[1])
+return {value, 1}
+"""
+"""In one step: two tabs that come back at once both find it."""
 
 
 async def issue_ticket(
@@ -35,9 +47,26 @@ async def issue_ticket(
 
 async def redeem_ticket(redis: Redis, ticket: str, *, purpose: Purpose = STREAMING) -> Principal:
     """Use up a ticket and return whom it stands for. Raises: AuthenticationError when unknown, used or too old."""
-    value = await redis.getdel(_key_of(ticket, purpose))
+    return _read_principal(await redis.getdel(_key_of(ticket, purpose)), purpose)
+
+
+async def bind_ticket(redis: Redis, ticket: str, stream_id: str) -> tuple[Principal, bool]:
+    """Bind a fresh ticket to a stream, or find it bound to that; return whom it stands for, and whether it was fresh.
+    Raises: AuthenticationError when unknown, used for something else, or too old."""
+    key = _key_of(ticket, STREAMING)
+    bound = f"{key}:{hashlib.sha256(stream_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    value, is_fresh = await redis.eval(BIND, 2, key, bound, str(BOUND_SECONDS))
+    return _read_principal(value), bool(is_fresh)
+
+
+def ticket_refused(purpose: Purpose = STREAMING) -> AuthenticationError:
+    """Return the error of a ticket that opens nothing."""
+    return AuthenticationError(f"The ticket is unknown, used or too old. Get a new one {WHERE_TO_GET[purpose]}.")
+
+
+def _read_principal(value: bytes | str | None, purpose: Purpose = STREAMING) -> Principal:
     if value is None:
-        raise AuthenticationError(f"The ticket is unknown, used or too old. Get a new one {WHERE_TO_GET[purpose]}.")
+        raise ticket_refused(purpose)
     project_id, api_key_id, scopes = orjson.loads(value)
     return Principal(project_id, api_key_id, frozenset(scopes))
 

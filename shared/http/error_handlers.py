@@ -1,6 +1,6 @@
 """Every error, on every path, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -30,13 +30,21 @@ NO_FIELDS: Final = frozenset({"body", "query", "path", "header"})
 log = get_logger(__name__)
 
 
-def install_error_handlers(app: FastAPI, *, unknown_url_hint: str = "", choice_tags: Collection[str] = ()) -> None:
+def say_no_more(_path: str) -> str:
+    """Return no hint."""
+    return ""
+
+
+def install_error_handlers(
+    app: FastAPI, *, hint_at_url: Callable[[str], str] = say_no_more, choice_tags: Collection[str] = ()
+) -> None:
     """Make `app` answer every error in one shape. `choice_tags`: names of the app's types that pydantic puts into the
-    path of a finding where several may be sent; `unknown_url_hint` ends the answer to a URL that nothing serves."""
+    path of a finding where several may be sent; `hint_at_url` says what to do instead of asking
+    a URL that nothing serves."""
 
     async def answer_http_error(request: Request, error: Exception) -> JsonAnswer:
         assert isinstance(error, HTTPException)
-        return describe_http_error(request, error, unknown_url_hint)
+        return describe_http_error(request, error, hint_at_url)
 
     async def answer_invalid(_request: Request, error: Exception) -> JsonAnswer:
         assert isinstance(error, RequestValidationError)
@@ -58,12 +66,12 @@ async def answer_storymill_error(request: Request, error: Exception) -> JsonAnsw
     return answer_error(error)
 
 
-def describe_http_error(request: Request, error: HTTPException, unknown_url_hint: str) -> JsonAnswer:
+def describe_http_error(request: Request, error: HTTPException, hint_at_url: Callable[[str], str]) -> JsonAnswer:
     """Answer what the framework refuses: unknown routes, methods, bodies that cannot be read."""
     if error.status_code == 413:
         return answer_error(RequestTooLargeError(error.detail))
     if error.status_code == 404:
-        message = f"Unknown request URL: {request.method} {request.url.path}.{unknown_url_hint}"
+        message = f"Unknown request URL: {request.method} {request.url.path}.{hint_at_url(request.url.path)}"
         return answer_error(NotFoundError(message, code="unknown_url"))
     if error.status_code == 405:
         message = f"Not allowed to {request.method} on {request.url.path}."

@@ -3,8 +3,8 @@
 from prometheus_client import Counter
 
 from shared.bounds import SETTING_PREFIX, LiveBounds
-from shared.http.door.door import Door
 from shared.http.door.guarded_http import GuardedHttp, guard
+from shared.http.door.guests import Door
 from shared.settings import Settings
 
 REFUSED = Counter(

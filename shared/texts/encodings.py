@@ -6,9 +6,6 @@ from typing import Any, Protocol
 
 import orjson
 
-# The compiled core: its wrapper can only count by building the list of tokens.
-from bpe_openai._bindings import tokenizer_for_encoding
-
 from shared.texts.chat_message import message_text
 
 # Longest prefix wins. The encodings of the legacy bases (r50k, p50k) are not shipped with any offline tokenizer:
@@ -85,6 +82,10 @@ def tokens_of_model(model: str) -> ModelTokens:
 @lru_cache(maxsize=4)
 def load_encoding(name: str) -> Any:
     """The tokenizer of an encoding. Special tokens in texts count as ordinary text."""
+    # Imported at the first count: its tables are 65 MB, and most processes never count. The compiled core: its wrapper
+    # can only count by building the list of tokens.
+    from bpe_openai._bindings import tokenizer_for_encoding  # noqa: PLC0415
+
     return tokenizer_for_encoding(name)
 
 

@@ -1,12 +1,11 @@
-"""Tokens of a training file, line by line. Broken lines count nothing: whoever trains names them."""
+"""Tokens of a training file, line by line. Lines that are no rows count nothing: whoever trains names them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, Final, Protocol
 
-import orjson
-
 from shared.texts.encodings import ModelTokens, count_chat, count_pair, load_encoding, tokens_of_model
+from shared.texts.training_rows import BadLineError, check_row, encode_row, number_lines, parse_line
 
 SAMPLE_PIECES: Final = 64
 """Of a file that is too long to be counted whole, so many stretches are counted, evenly spread."""
@@ -57,7 +56,7 @@ def count_training_tokens(lines: Iterable[bytes], counter: RowCounter) -> FileTo
     """Count every line, one at a time."""
     known = counter.tokens
     rows = tokens = 0
-    for line in lines:
+    for _, line in number_lines(lines):
         counted = count_line(counter, line)
         if counted is not None:
             rows += 1
@@ -92,25 +91,18 @@ def read_stretch(file: IO[bytes], start: int, length: int) -> list[bytes]:
 def count_line(counter: RowCounter, line: bytes) -> int | None:
     """Return a row's tokens; None for a line that is no row."""
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        row = parse_line(line)
+        found = check_row(row)
+    except BadLineError:
         return None
-    if not isinstance(value, dict):
-        return None
-    if "messages" in value:
-        return counter.count_chat(line.decode())
-    if "input" in value:
-        return count_preference(counter, value)
-    prompt, completion = value.get("prompt"), value.get("completion")
-    if not isinstance(prompt, str) or not isinstance(completion, str):
-        return None
-    return counter.count_pair(prompt, completion)
+    if found == "chat":
+        return counter.count_chat(encode_row({"messages": row["messages"]}).decode())
+    if found == "preference":
+        return count_preference(counter, row)
+    return counter.count_pair(row["prompt"], row["completion"])
 
 
-def count_preference(counter: RowCounter, value: dict[str, Any]) -> int:
+def count_preference(counter: RowCounter, row: dict[str, Any]) -> int:
     """Return a preference row's tokens: both answers are trained on, each after the question."""
-    asked = value["input"].get("messages") if isinstance(value["input"], dict) else None
-    question = asked if isinstance(asked, list) else []
-    answers = [value.get("preferred_output"), value.get("non_preferred_output")]
-    chats = [[*question, *answer] for answer in answers if isinstance(answer, list)]
-    return sum(counter.count_chat(orjson.dumps({"messages": chat}).decode()) for chat in chats)
+    chats = [[*row["input"]["messages"], *row[name]] for name in ("preferred_output", "non_preferred_output")]
+    return sum(counter.count_chat(encode_row({"messages": chat}).decode()) for chat in chats)

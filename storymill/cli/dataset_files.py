@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from storymill.launcher.services import build_python_environment
 PREPARE_COMMAND = [sys.executable, "-m", "services.preparation.local.command"]
 
 
-def prepare_here(path: Path, options: dict[str, Any], *, quiet: bool) -> int:
-    """Prepare a file with no mill, in this terminal; return the exit status."""
+def prepare_here(paths: Sequence[Path], options: dict[str, Any], *, quiet: bool) -> int:
+    """Prepare files with no mill, in this terminal; return the exit status."""
     arguments: list[str] = []
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:
             arguments += [f"--{name.replace('_', '-')}", str(one)]
     result = subprocess.run(
-        [*PREPARE_COMMAND, str(path), *arguments, *(["--quiet"] if quiet else [])],
+        [*PREPARE_COMMAND, *map(str, paths), *arguments, *(["--quiet"] if quiet else [])],
         env={**os.environ, **build_python_environment()},
         check=False,
     )

@@ -1,19 +1,19 @@
 """`storymill datasets`: turn stories and files into training files, and look at what came of it."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from storymill.cli.column_choice import choose_columns, write_chosen
 from storymill.cli.connection import connect
 from storymill.cli.dataset_files import find_free_path, keep_copies, prepare_here
-from storymill.cli.model_facts import describe_template
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.dataset_sources import STANDARD_INPUT, FoundSources, find_sources
+from storymill.cli.dataset_views import print_dataset, print_datasets
+from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.progress import follow_dataset
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
-from storymill.cli.words import count_of, describe_cost, describe_state, list_of
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import console, say, say_command
 from storymill.client.errors import ClientError, UnreachableError
 from storymill.client.rest import Api
 from storymill.launcher.errors import LauncherError
@@ -21,7 +21,7 @@ from storymill.launcher.errors import LauncherError
 GENERATION_PREFIX = "gen_"
 GENERATION_SHARE = 0.1
 PREFERENCE = "preference"
-SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
+MOST_SOURCES = 32
 
 datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, report, export.", no_args_is_help=True)
 
@@ -33,7 +33,13 @@ def add_commands(app: typer.Typer) -> None:
 
 @datasets_app.command("prepare")
 def prepare(
-    source: Annotated[str, typer.Argument(help="A file (csv, tsv, xlsx, txt, json, jsonl, parquet) or a run: gen_…")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, patterns, - (standard input), hf:DIR (a dataset's folder), or a run: gen_…"
+        ),
+    ] = None,
+    more: Annotated[list[str] | None, typer.Option("--from", help="A source too (again and again).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ask nothing; without a mill it asks.")] = False,
     target: Annotated[
         str | None, typer.Option("--format", help="completion, chat, or preference (of a run's reviews).")
@@ -43,10 +49,22 @@ def prepare(
         float | None, typer.Option(min=0.0, max=0.5, help="Hold out this share (of a run: 0.1).")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Whose tokens are counted and whose limit applies.")] = None,
-    prompt_column: Annotated[
-        str | None, typer.Option(help="Of a table: the prompt, or several columns with commas between.")
+    prompt_field: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt-field",
+            "--prompt-column",
+            help="Where the prompt stands: a column, a path such as messages.0.content, or several with commas.",
+        ),
     ] = None,
-    completion_column: Annotated[str | None, typer.Option(help="Of a table: the completion.")] = None,
+    completion_field: Annotated[
+        str | None, typer.Option("--completion-field", "--completion-column", help="Where the completion stands.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="What the files are written in, such as cp1252.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook: the sheet's name, or its number from 1.")] = None,
+    preview: Annotated[
+        int, typer.Option(min=0, max=1000, help="Show so many rows as they would be read; write nothing.")
+    ] = 0,
     apply: Annotated[list[str] | None, typer.Option(help="Fix this finding too (again and again, or `all`).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the split.")] = None,
     stratify: Annotated[str | None, typer.Option(help="Hold out the same share of every value of this column.")] = None,
@@ -64,38 +82,37 @@ def prepare(
         "system": system,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    if source.startswith(GENERATION_PREFIX):
-        if prompt_column or completion_column:
-            raise ClientError("Columns are chosen of a file; a run has its attributes and its stories.")
-        with connect(state_dir) as api:
-            tell_next(prepare_there(api, {"generation": source}, {"validation_share": GENERATION_SHARE, **given}))
+    fields = {"encoding": encoding, "sheet": sheet, "prompt_field": prompt_field, "completion_field": completion_field}
+    choices = {name: value for name, value in fields.items() if value is not None}
+    named = [*(sources or ()), *(more or ())]
+    if any(name.startswith(GENERATION_PREFIX) for name in named):
+        prepare_run(state_dir, named, choices, {"validation_share": GENERATION_SHARE, **given})
         return
-    path = Path(source)
-    if not path.is_file():
-        raise ClientError(f"There is no file {path}. (A run's id begins with {GENERATION_PREFIX}.)")
-    is_here = local or not is_mill_there(state_dir)
-    if is_here and target == PREFERENCE:
+    if not named:
+        raise ClientError("Name what to prepare: files, a folder, - (standard input), hf:DIR, or a run (gen_…).")
+    is_here = local or bool(preview) or not is_mill_there(state_dir)
+    if is_here and target == PREFERENCE and not preview:
         raise ClientError("Preference pairs are prepared by a running mill: start it with `storymill up`.")
-    path = name_columns(path, prompt_column, completion_column)
-    if is_here:
-        raise typer.Exit(prepare_here(path, given, quiet=quiet))
+    with TemporaryDirectory(prefix="storymill-sources-") as scratch:
+        found = find_sources(named, Path(scratch))
+        for note in found.notes:
+            say(note, style="yellow")
+        if is_here:
+            extra = {**choices, "preview": preview} if preview else choices
+            is_quiet = quiet or STANDARD_INPUT in named
+            raise typer.Exit(prepare_here(found.paths, {**given, **extra, "name": found.name}, quiet=is_quiet))
+        with connect(state_dir) as api:
+            tell_next(prepare_files_there(api, found, choices, {"validation_share": 0.0, **given}))
+
+
+def prepare_run(state_dir: Path, named: list[str], choices: dict[str, str], options: dict[str, Any]) -> None:
+    """Prepare the stories of runs. Raises: ClientError for what is said of files alone."""
+    if choices:
+        raise ClientError("Fields, sheet and encoding are chosen of a file; a run has its attributes and its stories.")
+    if not all(name.startswith(GENERATION_PREFIX) for name in named):
+        raise ClientError("Name either runs or files; the REST interface takes both as one dataset.")
     with connect(state_dir) as api:
-        tell_next(prepare_file_there(api, path, {"validation_share": 0.0, **given}))
-
-
-def name_columns(path: Path, prompt: str | None, completion: str | None) -> Path:
-    """Return the file, or one beside it with the chosen columns under the names that are read. Raises: ClientError when
-    there are no such columns."""
-    chosen = choose_columns(path, prompt, completion)
-    if chosen is None:
-        return path
-    target = find_free_path(path, "_rows")
-    rows = write_chosen(path, *chosen, target)
-    say(
-        f"{path.name}: the prompt is {list_of(chosen[0])}, the completion {chosen[1]}. "
-        f"Wrote {count_of(rows, 'row')} of these to {target}."
-    )
-    return target
+        tell_next(prepare_there(api, [{"generation": name} for name in named], options))
 
 
 def tell_next(dataset: dict[str, Any]) -> None:
@@ -104,24 +121,26 @@ def tell_next(dataset: dict[str, Any]) -> None:
 
 
 @datasets_app.command("list")
-def list_datasets(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_datasets(
+    limit: LimitOption = MOST_LISTED,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show the newest datasets."""
-    numbers = ("rows", "held out", "findings")
-    columns = make_columns("id", "status", ("format", 2), "rows", ("held out", 3), ("findings", 1), right=numbers)
     with connect(state_dir) as api:
-        for dataset in api.list_all("/datasets", at_most=50):
-            counts, findings = dataset["counts"] or {}, dataset["findings"]
-            sizes = (counts.get("train"), counts.get("validation"), None if findings is None else len(findings))
-            names = (dataset["id"], describe_state(dataset["status"]), dataset["format"] or "")
-            add_row(columns, *names, *("" if size is None else f"{size:,}" for size in sizes))
-    print_list(columns)
+        datasets = list(api.list_all("/datasets", at_most=limit))
+    if not print_for_programs(datasets, as_json=as_json, ids=ids):
+        print_datasets(datasets)
 
 
 @datasets_app.command("show")
-def show(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
-        print_dataset(api.get(f"/datasets/{dataset_id}"))
+        dataset = api.get(f"/datasets/{dataset_id}")
+    if not print_for_programs([dataset], as_json=as_json):
+        print_dataset(dataset)
 
 
 @datasets_app.command("cancel")
@@ -168,18 +187,23 @@ def is_mill_there(state_dir: Path) -> bool:
     return True
 
 
-def prepare_file_there(api: Api, path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Upload a file, have it prepared, and write the result beside it. Returns the dataset."""
-    file_id = api.upload("/files", path, purpose="fine-tune")["id"]
+def prepare_files_there(
+    api: Api, found: FoundSources, choices: dict[str, str], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Upload files, have them prepared, and write the result beside them. Returns the dataset. Raises: ClientError for
+    more than one dataset may have."""
+    if len(found.paths) > MOST_SOURCES:
+        raise ClientError(f"{len(found.paths)} files are more than {MOST_SOURCES} of a dataset: use --local.")
+    ids = [api.upload("/files", path, purpose="fine-tune")["id"] for path in found.paths]
     try:
-        dataset = prepare_there(api, {"file": file_id}, options)
+        dataset = prepare_there(api, [{"file": file_id, **choices} for file_id in ids], options)
     except DatasetFailedError as error:
-        keep_copies(api, error.dataset["error"], path, console)
+        keep_copies(api, error.dataset["error"], found.name, console)
         raise
     has_validation = dataset["files"]["validation"] is not None
     endings = {"train": "_train", "validation": "_valid"} if has_validation else {"train": ""}
     for split, ending in endings.items():
-        save_side(api, dataset["id"], split, find_free_path(path, f"_prepared{ending}"))
+        save_side(api, dataset["id"], split, find_free_path(found.name, f"_prepared{ending}"))
     return dataset
 
 
@@ -191,11 +215,16 @@ class DatasetFailedError(ClientError):
         self.dataset = dataset
 
 
-def prepare_there(api: Api, source: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
-    """Have the mill prepare a source, and show what came of it. Raises: DatasetFailedError when it could not be
+def prepare_there(api: Api, sources: list[dict[str, str]], options: dict[str, Any]) -> dict[str, Any]:
+    """Have the mill prepare sources, and show what came of it. Raises: DatasetFailedError when it could not be
     prepared."""
-    ordered = api.post("/datasets", {"sources": [source], **options})
-    dataset = follow_dataset(api, ordered["id"], console)
+    ordered = api.post("/datasets", {"sources": sources, **options})
+    try:
+        dataset = follow_dataset(api, ordered["id"], console)
+    except KeyboardInterrupt:
+        say_command("The preparation goes on. See it", f"storymill datasets show {ordered['id']}")
+        say_command("Collect its rows", f"storymill datasets export {ordered['id']} train.jsonl")
+        raise typer.Exit(130) from None
     if dataset["status"] == "failed":
         raise DatasetFailedError(dataset)
     if dataset["status"] == "cancelled":
@@ -208,58 +237,3 @@ def save_side(api: Api, dataset_id: str, split: str, target: Path) -> None:
     """Write one side of a dataset to `target`. Raises: ClientError when the mill does not give it."""
     size = api.download(f"/datasets/{dataset_id}/export", target, split=split)
     console.print(f"wrote {target} ({size:,} bytes)", markup=False)
-
-
-def print_dataset(dataset: dict[str, Any]) -> None:
-    """Print a dataset: state, counts, template, files, findings."""
-    console.print(f"dataset {dataset['id']}: {dataset['status']}", style="bold")
-    if dataset["error"]:
-        console.print(dataset["error"]["message"], style="red", markup=False)
-    if not dataset["counts"]:
-        return
-    counts, cost = dataset["counts"], dataset["cost_usd"]
-    say(f"rows: {describe_counts(counts)}")
-    missed = describe_missed_share(counts, dataset["options"].get("validation_share"))
-    if missed:
-        say(missed, style="yellow")
-    say(f"format: {dataset['template']['format']}, {describe_template(dataset['template'])}")
-    say(f"version {dataset['version']}, {describe_cost(cost)}")
-    if dataset["cost_note"]:
-        say(dataset["cost_note"], style="yellow")
-    say(f"files: {', '.join(f'{name} {file_id}' for name, file_id in dataset['files'].items() if file_id)}")
-    say(f"fixes: {', '.join(name.replace('_', ' ') for name in dataset['fixes']) or 'none'}")
-    print_findings(dataset["findings"])
-
-
-def describe_counts(counts: dict[str, int]) -> str:
-    """Return how many rows were read, kept, and stand on either side."""
-    read, kept = counts.get("rows", 0), counts.get("kept", 0)
-    dropped = f" ({count_of(read - kept, 'row')} left out)" if kept < read else ""
-    return f"{kept:,} of {read:,}{dropped}: {counts['train']:,} to train on, {counts['validation']:,} held out"
-
-
-def describe_missed_share(counts: dict[str, int], share: float | None) -> str | None:
-    """Return why less or more was held out than asked for; None where it is about so much."""
-    kept, held = counts.get("kept", 0), counts["validation"]
-    if not share:
-        return None if held else "Nothing is held out to measure on: --validation-share 0.1 keeps a tenth apart."
-    if not kept or abs(held - share * kept) <= max(1.0, share * kept / 2):
-        return None
-    return (
-        f"{held / kept:.0%} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
-        "nearly alike, stay on one side."
-    )
-
-
-def print_findings(findings: list[dict[str, Any]]) -> None:
-    """Print what was found, the gravest first."""
-    if not findings:
-        console.print("no findings", style="green")
-        return
-    table = Table("", "finding", "rows", "why", "fix")
-    for finding in findings:
-        style = SEVERITY_STYLES[finding["severity"]]
-        severity = f"[{style}]{finding['severity']}[/{style}]"
-        fix = (finding["fix"] or "").replace("_", " ")
-        table.add_row(severity, finding["code"], str(finding["count"] or "all"), finding["reason"], fix)
-    console.print(table)

@@ -50,7 +50,7 @@ ARTICLE_CALLS = {
 def prepare_run(api: Api, generation_id: str) -> Json:
     """Turn a run into training rows: `唐,隐形,轻松 ->` and the story. Stories that were cut off are left out."""
     return prepare_there(
-        api, {"generation": generation_id}, {"validation_share": VALIDATION_SHARE, "apply": ["truncated"]}
+        api, [{"generation": generation_id}], {"validation_share": VALIDATION_SHARE, "apply": ["truncated"]}
     )
 
 

@@ -13,8 +13,10 @@ from rich.text import Text
 from storymill.cli.connection import connect
 from storymill.cli.fine_tune import build_request
 from storymill.cli.job_fields import describe_job
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
+from storymill.cli.patience import Patience
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, tell_after
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
 from storymill.cli.tuning_series import collect_series
@@ -28,7 +30,6 @@ from storymill.client.tuning import JobFollower
 Json = dict[str, Any]
 
 JOBS = "/fine_tuning/jobs"
-MOST_LISTED = 50
 fine_tunes_app = typer.Typer(help="Fine-tuning jobs: list, show, watch, results, steer.", no_args_is_help=True)
 
 
@@ -38,23 +39,38 @@ def add_commands(app: typer.Typer) -> None:
 
 
 @fine_tunes_app.command("list")
-def list_jobs(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_jobs(
+    limit: LimitOption = MOST_LISTED,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show the newest jobs, each with its model."""
+    with connect(state_dir) as api:
+        jobs = list(api.list_all(JOBS, at_most=limit))
+    if not print_for_programs(jobs, as_json=as_json, ids=ids):
+        print_jobs(jobs)
+
+
+def print_jobs(jobs: list[Json]) -> None:
+    """Print jobs, one a line."""
     titles = ("id", "status", ("from", 2), ("model", 3), ("tokens", 1), "cost")
     columns = make_columns(*titles, right=("tokens",))
-    with connect(state_dir) as api:
-        for job in api.list_all(JOBS, at_most=MOST_LISTED):
-            tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
-            names = (job["id"], describe_state(job["status"]), job["model"], job["fine_tuned_model"] or "")
-            add_row(columns, *names, tokens, describe_job_cost(job))
+    for job in jobs:
+        tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
+        names = (job["id"], describe_state(job["status"]), job["model"], job["fine_tuned_model"] or "")
+        add_row(columns, *names, tokens, describe_job_cost(job))
     print_list(columns)
 
 
 @fine_tunes_app.command("show")
-def show(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(job_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print what a job is, its checkpoints, and who changed its status and why."""
     with connect(state_dir) as api:
-        print_job(api.get(f"{JOBS}/{job_id}"))
+        job = api.get(f"{JOBS}/{job_id}")
+        if print_for_programs([job], as_json=as_json):
+            return
+        print_job(job)
         print_checkpoints(api.get(f"{JOBS}/{job_id}/checkpoints")["data"])
         print_changes(api.get(f"{JOBS}/{job_id}/changes")["data"])
 
@@ -67,9 +83,9 @@ def events(
 ) -> None:
     """Print what a job told, oldest first."""
     with connect(state_dir) as api:
-        follower = JobFollower(api, job_id)
+        follower, patience = JobFollower(api, job_id), Patience(console)
         while True:
-            for event in follower.refresh():
+            for event in patience.ask(follower.refresh):
                 say(render_event(event))
             if follower.is_over or not follow:
                 return
@@ -152,8 +168,7 @@ def steer(state_dir: Path, job_id: str, verb: str) -> None:
     with connect(state_dir) as api:
         job = api.post(f"{JOBS}/{job_id}/{verb}")
         console.print(f"{job_id}: {describe_wish(verb, job['status'])}", highlight=False, soft_wrap=True)
-        if verb == "resume":
-            console.print(f"Watch it: storymill fine-tunes watch {job_id}", soft_wrap=True)
+        tell_after(verb, f"storymill fine-tunes {{}} {job_id}")
 
 
 def tell_new(job: Json) -> None:

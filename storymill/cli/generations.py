@@ -1,15 +1,18 @@
 """`storymill generate` and `storymill generations`: volume runs, watched and steered."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
+from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipes import read_recipe_file
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command, tell_after
 from storymill.cli.words import (
     count_of,
     describe_cost,
@@ -65,18 +68,40 @@ def generate(
 
 
 @generations_app.command("list")
-def list_generations(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_generations(
+    limit: LimitOption = MOST_LISTED,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
     """Show the newest runs."""
+    with connect(state_dir) as api:
+        runs = list(api.list_all("/generations", at_most=limit))
+    if not print_for_programs(runs, as_json=as_json, ids=ids):
+        print_runs(runs)
+
+
+def print_runs(runs: list[dict[str, Any]]) -> None:
+    """Print runs, one a line."""
     numbers = ("done", "failed", "total", "tokens", "cost")
     columns = make_columns("id", "status", "done", ("failed", 2), "total", ("tokens", 1), "cost", right=numbers)
-    with connect(state_dir) as api:
-        for generation in api.list_all("/generations", at_most=50):
-            counts, usage = generation["counts"], generation["usage"]
-            tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-            sizes = (done_rows(generation), counts["failed"], counts["total"], tokens)
-            names = (generation["id"], describe_state(generation["status"]))
-            add_row(columns, *names, *(f"{size:,}" for size in sizes), format_usd(generation.get("cost_usd")))
+    for run in runs:
+        counts, usage = run["counts"], run["usage"]
+        tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+        sizes = (done_rows(run), counts["failed"], counts["total"], tokens)
+        names = (run["id"], describe_state(run["status"]))
+        add_row(columns, *names, *(f"{size:,}" for size in sizes), format_usd(run.get("cost_usd")))
     print_list(columns)
+
+
+@generations_app.command("show")
+def show(generation_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Print how a run stands, without waiting for its end."""
+    with connect(state_dir) as api:
+        generation = api.get(f"/generations/{generation_id}")
+    if not print_for_programs([generation], as_json=as_json):
+        say(f"generation {generation_id}: {describe_run(generation)}")
+        tell_reason(generation)
 
 
 @generations_app.command("watch")
@@ -132,6 +157,7 @@ def export_command(
     """Write the accepted stories of a run to a file."""
     with connect(state_dir) as api:
         export_generation(api, generation_id, target)
+    say_command("Next", f"storymill datasets prepare {shlex.quote(str(target))}")
 
 
 def steer(state_dir: Path, generation_id: str, verb: str) -> None:
@@ -139,34 +165,44 @@ def steer(state_dir: Path, generation_id: str, verb: str) -> None:
     with connect(state_dir) as api:
         generation = api.post(f"/generations/{generation_id}/{verb}")
         console.print(f"{generation_id}: {describe_wish(verb, generation['status'])}", highlight=False, soft_wrap=True)
-        if verb == "resume":
-            console.print(f"Watch it: storymill generations watch {generation_id}", soft_wrap=True)
+        tell_after(verb, f"storymill generations {{}} {generation_id}")
 
 
 def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str, Any]:
     """Follow a run, say how it ended, export it if asked. Exits 1 when it did not succeed."""
+    patience = Patience(console)
     try:
-        generation = follow_generation(api, generation_id, console)
+        generation = follow_generation(api, generation_id, console, patience)
     except KeyboardInterrupt:
-        console.print(f"The run goes on. Watch it again: storymill generations watch {generation_id}")
+        collecting = f" --export {shlex.quote(str(export))}" if export else ""
+        say_command("The run goes on. Watch it to its end", f"storymill generations watch {generation_id}{collecting}")
         raise typer.Exit(130) from None
-    counts = generation["counts"]
-    console.print(
-        f"{generation['status']}: {counts['succeeded']:,} written, {counts['failed']:,} failed, "
-        f"{describe_cost(generation.get('cost_usd'))}",
-        highlight=False,
-    )
-    if generation.get("status_reason"):
-        console.print(f"reason: {describe_reason(generation['status_reason'])}", highlight=False, markup=False)
-    if generation.get("resumes_at"):
-        say(f"goes on by itself at {format_moment(generation['resumes_at'])}")
-    if counts["failed"]:
+    say(describe_run(generation))
+    tell_reason(generation)
+    if generation["counts"]["failed"]:
         say_command("Try the failed ones again", f"storymill generations retry {generation_id}")
     if export is not None:
-        export_generation(api, generation_id, export)
+        patience.ask(lambda: export_generation(api, generation_id, export))
     if generation["status"] != "succeeded":
         raise typer.Exit(1)
     return generation
+
+
+def describe_run(generation: dict[str, Any]) -> str:
+    """Return state, counts and cost as one line."""
+    counts, state = generation["counts"], describe_state(generation["status"])
+    open_rows = counts["total"] - done_rows(generation)
+    left = f", {open_rows:,} to write" if open_rows else ""
+    done = f"{counts['succeeded']:,} written, {counts['failed']:,} failed{left}"
+    return f"{state}: {done}, {describe_cost(generation.get('cost_usd'))}"
+
+
+def tell_reason(generation: dict[str, Any]) -> None:
+    """Say why a run is in its state, and when it goes on."""
+    if generation.get("status_reason"):
+        say(f"reason: {describe_reason(generation['status_reason'])}")
+    if generation.get("resumes_at"):
+        say(f"goes on by itself at {format_moment(generation['resumes_at'])}")
 
 
 def tell_next(generation: dict[str, Any]) -> None:

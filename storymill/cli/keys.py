@@ -6,10 +6,9 @@ import subprocess
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import add_row, make_columns, print_list
 from storymill.launcher.api_key_command import API_KEYS_COMMAND
 from storymill.launcher.errors import LauncherError
 from storymill.launcher.services import build_python_environment
@@ -48,13 +47,12 @@ def list_keys(
     if as_json:
         typer.echo(output, nl=False)
         return
-    table = Table("id", "name", "prefix", "scopes", "state", box=None, pad_edge=False)
+    columns = make_columns("id", "name", ("prefix", 1), ("scopes", 2), "state")
     for line in output.splitlines():
         key = json.loads(line)
-        table.add_row(
-            key["id"], key["name"], key["prefix"], ", ".join(key["scopes"]), "revoked" if key["revoked_at"] else "valid"
-        )
-    Console().print(table)
+        state = "revoked" if key["revoked_at"] else "valid"
+        add_row(columns, key["id"], key["name"], key["prefix"], ", ".join(key["scopes"]), state)
+    print_list(columns)
 
 
 @keys_app.command()

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from storymill.cli.mill_display import MillDisplay
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.launcher.detached import start_detached, stop_running
 from storymill.launcher.errors import AlreadyRunningError, NotRunningError
 from storymill.launcher.foreground import run_mill
@@ -20,19 +19,25 @@ from storymill.launcher.snapshot import MillSnapshot, find_running
 from storymill.launcher.state_dir import find_state_dir, lock_state_dir
 from storymill.launcher.status_report import StatusReport, make_report
 
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")]
+GatewayPortOption = Annotated[
+    int, typer.Option(min=0, max=65535, envvar="STORYMILL_GATEWAY_PORT", help="0 takes a free port.")
+]
+StreamingPortOption = Annotated[
+    int, typer.Option(min=0, max=65535, envvar="STORYMILL_STREAMING_PORT", help="0 takes a free port.")
+]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Number of generation workers.")]
 UpstreamOption = Annotated[
     str | None,
-    typer.Option(help="An OpenAI-compatible server instead of the engine; its key from OPENAI_API_KEY."),
+    typer.Option(
+        envvar="STORYMILL_UPSTREAM_URL",
+        help="An OpenAI-compatible server instead of the engine; its key from OPENAI_API_KEY.",
+    ),
 ]
 NoEngineOption = Annotated[bool, typer.Option("--no-engine", help="Start no model server.")]
 ModelOption = Annotated[
     str | None, typer.Option(help="A model's folder or hub id as the engine's base, for this run only.")
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is ready.")]
-
-console = Console()
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -45,8 +50,8 @@ def add_commands(app: typer.Typer) -> None:
 
 def up(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
-    gateway_port: PortOption = DEFAULT_GATEWAY_PORT,
-    streaming_port: PortOption = DEFAULT_STREAMING_PORT,
+    gateway_port: GatewayPortOption = DEFAULT_GATEWAY_PORT,
+    streaming_port: StreamingPortOption = DEFAULT_STREAMING_PORT,
     workers: WorkersOption = 1,
     upstream: UpstreamOption = None,
     no_engine: NoEngineOption = False,
@@ -92,8 +97,8 @@ def find_model_source(model: str | None) -> str | None:
 
 def supervise(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
-    gateway_port: PortOption = DEFAULT_GATEWAY_PORT,
-    streaming_port: PortOption = DEFAULT_STREAMING_PORT,
+    gateway_port: GatewayPortOption = DEFAULT_GATEWAY_PORT,
+    streaming_port: StreamingPortOption = DEFAULT_STREAMING_PORT,
     workers: WorkersOption = 1,
     upstream: UpstreamOption = None,
     no_engine: NoEngineOption = False,
@@ -123,6 +128,7 @@ def print_addresses(snapshot: MillSnapshot, state_dir: Path, seconds: float, *, 
         f'  export OPENAI_API_KEY="$(python3 -c "{read_key}")"',
         "",
         f"Stop it with {stop_hint}.",
+        "Next: storymill recipes add data/recipes/ultraman.json (or your own; docs/tour.md goes on from here)",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
@@ -165,11 +171,13 @@ def print_report(report: StatusReport, root: Path) -> None:
             pids = ", ".join(str(pid) for pid in report.leftovers)
             console.print(f"A killed launcher left processes behind: {pids}. `storymill down` ends them.")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("process", "state", "pid", "port", "uptime", "memory", "restarts", ""):
-        table.add_column(title, justify="right" if title in {"pid", "port", "uptime", "memory"} else "left")
+    numbers = ("pid", "port", "uptime", "memory", "restarts")
+    columns = make_columns(
+        *("process", "state", ("pid", 2), "port", ("uptime", 1), ("memory", 3), "restarts", ""), right=numbers
+    )
     for row in report.processes:
-        table.add_row(
+        add_row(
+            columns,
             row.name,
             row.state,
             str(row.pid or ""),
@@ -180,7 +188,7 @@ def print_report(report: StatusReport, root: Path) -> None:
             row.message,
         )
     console.print(f"{report.phase}: {report.gateway_url} · {report.streaming_url}", highlight=False)
-    console.print(table)
+    print_list(columns)
 
 
 def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:

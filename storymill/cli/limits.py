@@ -4,7 +4,8 @@ import typer
 from rich.table import Column, Table
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import console
 
 
@@ -13,10 +14,13 @@ def add_commands(app: typer.Typer) -> None:
     app.command("limits")(limits)
 
 
-def limits(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def limits(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show the limits of the server. A line in the state directory's bounds.toml changes one, without a restart."""
-    table = Table(Column("most", justify="right"), "of what", "setting", box=None, pad_edge=False)
     with connect(state_dir) as api:
-        for limit in api.get("/limits")["data"]:
-            table.add_row(f"{limit['value']:,}", limit["description"], limit["setting"])
+        bounds = api.get("/limits")["data"]
+    if print_for_programs(bounds, as_json=as_json):
+        return
+    table = Table(Column("most", justify="right"), "of what", "setting", box=None, pad_edge=False)
+    for limit in bounds:
+        table.add_row(f"{limit['value']:,}", limit["description"], limit["setting"])
     console.print(table)

@@ -13,14 +13,17 @@ from storymill.cli.model_comparison import compare
 from storymill.cli.model_facts import describe_price, describe_template
 from storymill.cli.model_family import draw_matrix, draw_tree
 from storymill.cli.model_probe import probe
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say_command
-from storymill.client.errors import ApiError
+from storymill.client.errors import ApiError, ClientError
+from storymill.client.rest import Api
 
 models_app = typer.Typer(help="Models of every provider, and your tuned ones.", no_args_is_help=True)
 models_app.command("compare")(compare)
 models_app.command("probe")(probe)
 models_app.command("add")(add)
+JOB_PREFIX = "ftjob-"
 SHOWN_FIELDS = (
     "provider",
     "base_model",
@@ -46,25 +49,38 @@ def path_of(model: str) -> str:
 @models_app.command("list")
 def list_models(
     tuned: Annotated[bool, typer.Option("--tuned", help="Only your tuned models and aliases.")] = False,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show every model that a request may name."""
-    columns = make_columns("id", ("owner", 2), ("from", 3), ("created", 1))
     with connect(state_dir) as api:
-        for model in api.get("/models")["data"]:
-            origin = model.get("resolves_to") or model.get("parent") or model.get("base_model") or ""
-            if tuned and not origin:
-                continue
-            created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
-            add_row(columns, model["id"], model["owned_by"], origin, created)
+        models = [model for model in api.get("/models")["data"] if find_origin(model) or not tuned]
+    if not print_for_programs(models, as_json=as_json, ids=ids):
+        print_models(models)
+
+
+def find_origin(model: dict[str, Any]) -> str:
+    """Return what a model was tuned from or leads to, empty for a base."""
+    return model.get("resolves_to") or model.get("parent") or model.get("base_model") or ""
+
+
+def print_models(models: list[dict[str, Any]]) -> None:
+    """Print models, one a line."""
+    columns = make_columns("id", ("owner", 2), ("from", 3), ("created", 1))
+    for model in models:
+        created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
+        add_row(columns, model["id"], model["owned_by"], find_origin(model), created)
     print_list(columns)
 
 
 @models_app.command("show")
-def show(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show one model, under any of its names; of an alias its history too."""
     with connect(state_dir) as api:
         found = api.get(path_of(model))
+        if print_for_programs([found], as_json=as_json):
+            return
         console.print(found["id"], style="bold", markup=False)
         for name in SHOWN_FIELDS:
             if found.get(name):
@@ -118,7 +134,7 @@ def forgetting(
 @models_app.command("promote")
 def promote(
     alias: str,
-    model: str,
+    model: Annotated[str, typer.Argument(metavar="MODEL|JOB", help="A model, or the job that made it: ftjob-…")],
     canary: Annotated[str | None, typer.Option(help="A model to try on a share of the requests.")] = None,
     share: Annotated[float | None, typer.Option(min=0, max=1, help="That share, between 0 and 1.")] = None,
     reason: Annotated[str | None, typer.Option(help="For the history.")] = None,
@@ -130,15 +146,27 @@ def promote(
     required = {"comparison": comparison, "min_win_rate": min_win_rate} if comparison else None
     body = {
         "alias": alias,
-        "model": model,
         "canary_model": canary,
         "canary_share": share,
         "reason": reason,
         "require": required,
     }
     with connect(state_dir) as api:
-        print_alias(api.post("/model_aliases", body))
+        promoted = api.post("/model_aliases", {**body, "model": find_model_of(api, model)})
+        print_alias(promoted)
     say_command("Next", f"storymill stream PROMPT --model {alias}")
+    if promoted["version"] > 1:
+        say_command("Take it back", f"storymill models rollback {alias}")
+
+
+def find_model_of(api: Api, name: str) -> str:
+    """Return the model that a job made; any other name is a model's. Raises: ClientError while there is none."""
+    if not name.startswith(JOB_PREFIX):
+        return name
+    made = api.get(f"/fine_tuning/jobs/{name}")["fine_tuned_model"]
+    if made is None:
+        raise ClientError(f"{name} has made no model yet: storymill fine-tunes watch {name}")
+    return str(made)
 
 
 @models_app.command("rollback")
@@ -150,13 +178,16 @@ def rollback(
     """Take back the last change of an alias."""
     with connect(state_dir) as api:
         print_alias(api.post(f"/model_aliases/{quote(alias, safe=':@')}/rollback", {"reason": reason}))
+    say_command("See every change", f"storymill models show {alias}")
 
 
 @models_app.command("aliases")
-def aliases(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def aliases(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show your aliases."""
     with connect(state_dir) as api:
-        for alias in api.get("/model_aliases")["data"]:
+        found = api.get("/model_aliases")["data"]
+    if not print_for_programs(found, as_json=as_json):
+        for alias in found:
             print_alias(alias)
 
 

@@ -6,7 +6,8 @@ import typer
 from rich.table import Column, Table
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import console
 from storymill.cli.words import UNIT_NAMES, describe_units, format_usd
 
@@ -23,11 +24,17 @@ def add_commands(app: typer.Typer) -> None:
 
 @prices_app.command("show")
 def show(
-    model: str, provider: ProviderOption = None, on: DayOption = None, state_dir: StateDirOption = DEFAULT_STATE_DIR
+    model: str,
+    provider: ProviderOption = None,
+    on: DayOption = None,
+    as_json: JsonOption = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show what a model costs to use and to train, with the source of each price."""
     with connect(state_dir) as api:
         prices = api.get("/prices/show", model=model, provider=provider, on=on)
+    if print_for_programs([prices], as_json=as_json):
+        return
     console.print(f"{prices['model']} at {prices['provider']}", highlight=False)
     for unit, amount in prices["usd_per_unit"].items():
         console.print(f"  {UNIT_NAMES[unit]}: {format_usd(amount)}", highlight=False)
@@ -44,11 +51,14 @@ def compare(
     against: str,
     provider: ProviderOption = None,
     on: DayOption = None,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show how many times as much one model costs as another."""
     with connect(state_dir) as api:
         found = api.get("/prices/compare", model=model, against=against, provider=provider, on=on)
+    if print_for_programs([found], as_json=as_json):
+        return
     names = [found[side]["model"] for side in ("model", "against")]
     table = Table("", *[Column(name, justify="right") for name in (*names, "times")], box=None, pad_edge=False)
     for unit, times in found["times"].items():
@@ -66,15 +76,19 @@ def list_prices(
     model: Annotated[str | None, typer.Argument(help="A name, or a part of one.")] = None,
     provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="YYYY-MM-DD", help="Only what counts on this day.")] = None,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """List the price book: what stands in the files, past and present."""
     table = Table("provider", "models", "US dollars", "valid", "source", box=None, pad_edge=False)
     with connect(state_dir) as api:
-        for entry in api.get("/prices", model=model, provider=provider, on=on)["data"]:
-            source = f"{entry['source']} ({entry['read_on']})"
-            units = describe_units(entry["usd_per_unit"])
-            table.add_row(entry["provider"], entry["models"], units, describe_period(entry), source)
+        entries = api.get("/prices", model=model, provider=provider, on=on)["data"]
+    if print_for_programs(entries, as_json=as_json):
+        return
+    for entry in entries:
+        source = f"{entry['source']} ({entry['read_on']})"
+        units = describe_units(entry["usd_per_unit"])
+        table.add_row(entry["provider"], entry["models"], units, describe_period(entry), source)
     console.print(table)
 
 

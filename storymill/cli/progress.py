@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from storymill.cli.live_view import LiveView
+from storymill.cli.patience import Patience
 from storymill.cli.terminal import say
 from storymill.cli.words import describe_limit, format_seconds, format_usd
 from storymill.client.rest import Api
@@ -22,7 +23,7 @@ LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
 
-class RateMeter:
+class RecentRate:
     """Rows per second over the last seconds, from counts that only grow."""
 
     def __init__(self) -> None:
@@ -85,12 +86,12 @@ class RunView(LiveView):
             say(Text.from_markup(f"{done}/{total} stories · {note}"), to=self._console)
 
 
-def follow_generation(api: Api, generation_id: str, console: Console) -> dict[str, Any]:
+def follow_generation(api: Api, generation_id: str, console: Console, patience: Patience) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
-    meter = RateMeter()
+    meter = RecentRate()
     with RunView(console) as view:
         while True:
-            generation = api.get(f"/generations/{generation_id}")
+            generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
             view.show(done, generation["counts"]["total"], note)
@@ -101,9 +102,10 @@ def follow_generation(api: Api, generation_id: str, console: Console) -> dict[st
 
 def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any]:
     """Show that a dataset is being prepared until it is over; returns its last state."""
+    patience = Patience(console)
     with console.status(f"{dataset_id}: queued") as status:
         while True:
-            dataset = api.get(f"/datasets/{dataset_id}")
+            dataset = patience.ask(lambda: api.get(f"/datasets/{dataset_id}"))
             if dataset["status"] in DATASET_FINAL:
                 return dataset
             status.update(f"{dataset_id}: {dataset['status']}")

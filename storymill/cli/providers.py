@@ -5,7 +5,8 @@ from typing import Any
 import typer
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.cli.words import format_moment
 
@@ -20,11 +21,13 @@ def add_commands(app: typer.Typer) -> None:
 
 
 @providers_app.command("list")
-def list_providers(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_providers(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every provider with the verdict on it."""
     columns = make_columns("provider", "verdict", ("since", 2), ("until", 1), "last failure")
     with connect(state_dir) as api:
         providers = api.get("/providers")["data"]
+    if print_for_programs(providers, as_json=as_json):
+        return
     for provider in providers:
         moments = (spell_time(provider[field]) for field in ("since", "until"))
         add_row(columns, provider["name"], spell_verdict(provider), *moments, describe_failure(provider))
@@ -32,10 +35,12 @@ def list_providers(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
 
 
 @providers_app.command("show")
-def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(name: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show one provider, its verdict and its limits."""
     with connect(state_dir) as api:
         provider = api.get(f"/providers/{name}")
+    if print_for_programs([provider], as_json=as_json):
+        return
     console.print(f"{provider['name']}: {describe_verdict(provider)}", highlight=False)
     for label, field in (("since", "since"), ("until", "until"), ("last heard of", "seen_at")):
         if provider[field]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.client.errors import ClientError
 
@@ -32,14 +33,21 @@ def add(
 
 
 @recipes_app.command("list")
-def list_recipes(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def list_recipes(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every recipe and the size of its grid."""
-    columns = make_columns("name", ("version", 2), "grid", ("repeats", 3), ("model", 1), right=("version", "repeats"))
     with connect(state_dir) as api:
-        for recipe in api.list_all("/recipes"):
-            sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
-            numbers = (str(recipe.get("version", 1)), sizes, str(recipe["repeats"]))
-            add_row(columns, recipe["name"], *numbers, recipe["model"])
+        recipes = list(api.list_all("/recipes"))
+    if not print_for_programs(recipes, as_json=as_json):
+        print_recipes(recipes)
+
+
+def print_recipes(recipes: list[dict[str, Any]]) -> None:
+    """Print recipes, one a line."""
+    columns = make_columns("name", ("version", 2), "grid", ("repeats", 3), ("model", 1), right=("version", "repeats"))
+    for recipe in recipes:
+        sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
+        numbers = (str(recipe.get("version", 1)), sizes, str(recipe["repeats"]))
+        add_row(columns, recipe["name"], *numbers, recipe["model"])
     print_list(columns)
 
 

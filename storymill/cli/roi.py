@@ -11,7 +11,7 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import format_usd
 
 PLOT_HEIGHT = 16
@@ -81,7 +81,9 @@ def roi(
     print_return(found)
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)
-        console.print(f"wrote {png}")
+        say(f"wrote {png}")
+    if model is not None:
+        say_command("Tune it again with new stories", f"storymill fine-tune DATASET --model {model} --replay 0.2")
 
 
 def describe_side(usd: float | None, prompt: int | None, cached: int, completion: int | None) -> dict[str, Any] | None:

@@ -6,8 +6,9 @@ import typer
 from rich.panel import Panel
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list
+from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, LimitOption, StateDirOption
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of, describe_state
 
 TEASER_CHARACTERS = 30
@@ -24,25 +25,37 @@ def add_commands(app: typer.Typer) -> None:
 def list_stories(
     generation: Annotated[str | None, typer.Option(help="Only of this run.")] = None,
     status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed, …")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: LimitOption = 20,
+    ids: IdsOption = False,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show stories, one a line: those of a run in its order, else the newest first."""
-    columns = [*make_columns("id", "status"), ListColumn("story", shrinks=True)]
     order = "asc" if generation else "desc"
     with connect(state_dir) as api:
-        for story in api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order):
-            text = (story["text"] or story.get("failure_message") or "").replace("\n", " ")
-            teaser = f"{describe_attributes(story)}  {text[:TEASER_CHARACTERS]}"
-            add_row(columns, story["id"], describe_state(story["status"]), teaser)
+        found = api.list_all("/stories", at_most=limit, generation_id=generation, status=status, order=order)
+        stories = list(found)
+    if not print_for_programs(stories, as_json=as_json, ids=ids):
+        print_stories(stories)
+
+
+def print_stories(stories: list[dict[str, Any]]) -> None:
+    """Print stories, one a line."""
+    columns = [*make_columns("id", "status"), ListColumn("story", shrinks=True)]
+    for story in stories:
+        text = " ".join((story["text"] or story.get("failure_message") or "").split())
+        teaser = f"{describe_attributes(story)}  {text[:TEASER_CHARACTERS]}"
+        add_row(columns, story["id"], describe_state(story["status"]), teaser)
     print_list(columns)
 
 
 @stories_app.command("show")
-def show(story_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(story_id: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print one story."""
     with connect(state_dir) as api:
-        print_story(api.get(f"/stories/{story_id}"))
+        story = api.get(f"/stories/{story_id}")
+    if not print_for_programs([story], as_json=as_json):
+        print_story(story)
 
 
 @stories_app.command("review")
@@ -54,7 +67,8 @@ def review(
     """Accept or reject a story."""
     with connect(state_dir) as api:
         story = api.patch(f"/stories/{story_id}", {"review": verdict})
-        console.print(f"{story_id}: {story['review']}")
+        say(f"{story_id}: {story['review']}")
+        say_command("Once all are reviewed", f"storymill datasets prepare {story['generation_id']}")
 
 
 def print_story(story: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say_command
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange
@@ -37,6 +37,13 @@ def stream(
     body |= {"stop": stop} if stop else {}
     with connect(state_dir) as api:
         print_stream(api, body)
+    if is_of_your_own(model):
+        say_command("What it cost", "storymill usage --by kind,model")
+
+
+def is_of_your_own(model: str) -> bool:
+    """Say whether a name is a tuned model's or an alias."""
+    return "@" in model or ":" in model
 
 
 def print_stream(api: Api, body: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,12 @@ STAND_INS: Final = {
     "’": "'",
 }
 
+AFTER: Final = {
+    "pause": ("Go on later", "resume"),
+    "resume": ("Watch it", "watch"),
+    "cancel": ("See what it has come to", "show"),
+}
+
 console = Console()
 
 
@@ -64,6 +70,12 @@ def say(text: str | Text, *, style: str | None = None, to: Console | None = None
 def say_command(text: str, command: str) -> None:
     """Print what to do next, with a command that can be copied whole."""
     console.print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def tell_after(verb: str, command: str) -> None:
+    """Print what to do next once something was told to pause, resume or cancel; `{}` in the command is another verb."""
+    title, following = AFTER[verb]
+    say_command(title, command.format(following))
 
 
 @dataclass(slots=True)

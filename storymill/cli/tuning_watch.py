@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from storymill.cli.job_fields import describe_error
+from storymill.cli.patience import Patience
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.tuning_view import TuningView, describe_job_cost, read_elapsed_seconds
 from storymill.cli.words import count_of, format_seconds
@@ -27,19 +28,19 @@ def watch_job(api: Api, job_id: str) -> dict[str, Any]:
 
     Ctrl-C exits with 130 and leaves the job running. Raises: TuningFailedError when it ends without a model.
     """
-    follower = JobFollower(api, job_id)
+    follower, patience = JobFollower(api, job_id), Patience(console)
     try:
         with TuningView(console) as view:
             while True:
-                view.show(follower, follower.refresh())
+                view.show(follower, patience.ask(follower.refresh))
                 if follower.is_over or follower.job["status"] == "paused":
                     break
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        console.print(f"The job goes on. Watch it again: storymill fine-tunes watch {job_id}", soft_wrap=True)
+        say_command("The job goes on. Watch it to its end", f"storymill fine-tunes watch {job_id}")
         raise typer.Exit(130) from None
     tell_end(follower.job)
-    tell_accuracy(api, follower.job)
+    patience.ask(lambda: tell_accuracy(api, follower.job))
     return follower.job
 
 

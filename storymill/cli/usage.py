@@ -6,8 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import GAP, ListColumn, add_row, console, make_columns, measure, print_list, say
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
+from storymill.cli.terminal import (
+    GAP,
+    ListColumn,
+    add_row,
+    console,
+    make_columns,
+    measure,
+    print_list,
+    say,
+    say_command,
+)
 from storymill.cli.words import count_of, format_usd
 from storymill.client.errors import ClientError
 
@@ -37,6 +48,7 @@ def usage(
     model: Annotated[str | None, typer.Option(help="Only this model, as its provider calls it.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only inference, or only training.")] = None,
     job: Annotated[str | None, typer.Option(help="Only this fine-tuning job.")] = None,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show tokens and cost with totals. A bar is the part of the whole cost, or of all tokens where nothing costs."""
@@ -50,10 +62,13 @@ def usage(
     }
     with connect(state_dir) as api:
         rows = api.get("/usage", **query)["data"]
+    if print_for_programs(rows, as_json=as_json):
+        return
     if not rows:
         say(f"Nothing was used in the last {count_of(days, 'day')}.")
         return
     print_table(groups, rows)
+    say_command("When does a tuned model pay", "storymill roi MODEL --against BASE")
     if unpriced := sum(row["unpriced_requests"] for row in rows):
         say(f"Without a known price, and not in the cost: {count_of(unpriced, 'call')} (storymill prices show MODEL)")
 

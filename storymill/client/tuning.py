@@ -26,6 +26,7 @@ class JobFollower:
         self._path = f"/fine_tuning/jobs/{job_id}"
         self._last_event_id: str | None = None
         self._told: set[str] = set()
+        self._unread: list[Json] = []
         self.job: Json = {"id": job_id, "status": "unknown"}
         self.metrics: list[Json] = []
         self.total_steps: int | None = None
@@ -45,9 +46,10 @@ class JobFollower:
         # The job first: when it is over, the events and metrics read after it are complete.
         self.job = self._api.get(self._path)
         self._read_metrics()
-        events = list(self._read_events())
-        for event in events:
+        for event in self._read_events():
             self._note_total(event)
+            self._unread.append(event)  # kept where a later page fails: the next refresh returns it
+        events, self._unread = self._unread, []
         return [event for event in events if self._is_news(event)]
 
     def _is_news(self, event: Json) -> bool:

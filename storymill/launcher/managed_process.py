@@ -133,13 +133,16 @@ class ManagedProcess:
             await asyncio.sleep(STEADY_PROBE_SECONDS if readiness.is_ready else STARTING_PROBE_SECONDS)
 
     def _note_readiness(self, readiness: Readiness) -> None:
+        before = self.status.model_copy()
         was_ready = self.status.state in {"ready", "not ready"}
         self.status.progress = None if readiness.is_ready else readiness.progress
         self.status.message = "" if readiness.is_ready else readiness.message
         if readiness.is_ready and not self._first_outcome.done():
             self._first_outcome.set_result(None)
         if self.status.state != "stopping":
-            self._set_state("ready" if readiness.is_ready else "not ready" if was_ready else "starting")
+            self.status.state = "ready" if readiness.is_ready else "not ready" if was_ready else "starting"
+        if self.status != before:  # what is told is written to the disk
+            self._on_change()
 
     def _note_crash(self, what: str) -> None:
         self.status.restarts += 1

@@ -1,10 +1,10 @@
-"""Plan a whole mill from what `storymill up` was asked for."""
+"""StartPlan a whole mill from what `storymill up` was asked for."""
 
 import sys
 
 from storymill.launcher.api_key_command import build_key_step
 from storymill.launcher.options import UpOptions
-from storymill.launcher.plan import Plan, Step
+from storymill.launcher.plan import StartPlan, Step
 from storymill.launcher.ports import claim_port, find_free_port
 from storymill.launcher.secrets_file import ensure_secrets
 from storymill.launcher.services import Addresses, build_environment, build_services
@@ -13,7 +13,7 @@ from storymill.launcher.step import run_step
 from storymill.launcher.stores import build_stores
 
 
-def plan_mill(options: UpOptions, state: StateDir) -> Plan:
+def plan_mill(options: UpOptions, state: StateDir) -> StartPlan:
     """Choose ports and passwords and lay out every process; makes the database cluster on the first start.
 
     Raises: LauncherError for a port that is taken or a store that cannot be made.
@@ -25,7 +25,7 @@ def plan_mill(options: UpOptions, state: StateDir) -> Plan:
     )
     stores = build_stores(state, ensure_secrets(state))
     environment = build_environment(options, state, stores, addresses)
-    return Plan(
+    return StartPlan(
         gateway_url=addresses.gateway_url,
         streaming_url=addresses.streaming_url,
         stores=[[spec] for spec in stores.specs],
@@ -38,7 +38,7 @@ def plan_mill(options: UpOptions, state: StateDir) -> Plan:
 
 
 def build_migration_step(state: StateDir, environment: dict[str, str]) -> Step:
-    """Plan the step that brings the schema up to date."""
+    """StartPlan the step that brings the schema up to date."""
 
     async def run() -> None:
         command = [sys.executable, "-m", "shared.stores.db.migrate"]

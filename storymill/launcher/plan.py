@@ -15,7 +15,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StartPlan:
     """Groups are started in order and stopped in reverse; the members of a group start and stop together."""
 
     gateway_url: str

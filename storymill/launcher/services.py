@@ -148,7 +148,7 @@ class ServiceTable:
                 *(sys.executable, "-m", "celery", "-A", CELERY_APP, "worker"),
                 *("--pool", "threads", "--concurrency", str(concurrency)),
                 *("-Q", queues, "-n", f"{name.removeprefix('worker-')}@%h"),
-                *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
             ],
             probe=probe_http(f"http://{LOOPBACK}:{port}/readyz"),
             log_file=self.state.log_file(name),

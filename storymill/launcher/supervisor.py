@@ -8,7 +8,7 @@ from collections.abc import Callable
 from storymill.launcher.errors import LauncherError
 from storymill.launcher.log_file import rotate_if_large
 from storymill.launcher.managed_process import ManagedProcess
-from storymill.launcher.plan import Plan, Step
+from storymill.launcher.plan import StartPlan, Step
 from storymill.launcher.process_spec import ProcessSpec
 from storymill.launcher.snapshot import MillSnapshot, Phase, ProcessIdentity, ProcessStatus, write_snapshot
 from storymill.launcher.state_dir import StateDir
@@ -20,7 +20,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Supervisor:
     """One run of a mill. Create it inside the event loop of the main thread: signals arrive there."""
 
-    def __init__(self, plan: Plan, state: StateDir, on_change: Callable[[MillSnapshot], None]) -> None:
+    def __init__(self, plan: StartPlan, state: StateDir, on_change: Callable[[MillSnapshot], None]) -> None:
         self._plan = plan
         self._state = state
         self._on_change = on_change

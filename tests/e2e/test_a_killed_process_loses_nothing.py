@@ -14,8 +14,10 @@ from storymill.client.rest import Api
 from tests.support.dataset_mill import make_csv
 from tests.support.stack import wait_until
 from tests.support.tiny_model import build_tiny_model, build_tiny_tokenizer
+from tests.support.usual import mark_unusual
 from tests.support.whole_mill import Watcher, WholeMill
 
+pytestmark = pytest.mark.xdist_group("killed")
 CONTEXT_TOKENS = 16_384
 STREAM_TOKENS = 3_000
 STORY_TOKENS = 150
@@ -43,6 +45,8 @@ PROCESSES = (
     "redis",
     "postgres",
 )
+USUAL = ("worker-interactive",)
+"""What stands for them in `make test`: each is also killed, beside fewer others, in the tests of its own folder."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +111,7 @@ def test_a_file_is_prepared_by_the_mill_and_counted_with_the_engines_own_tokeniz
     assert (tokens["exact"], tokens["encoding"]) == (True, "tokenizer of tiny")
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("name", mark_unusual(PROCESSES, USUAL))
 def test_every_row_and_every_stream_ends_well_when_a_process_is_killed(mill: WholeMill, name: str) -> None:
     with mill.api() as api:
         generation = api.post("/generations", {"recipe": RECIPE})

@@ -6,8 +6,10 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -18,15 +20,20 @@ CLIENT_TIMEOUT_SECONDS = 300
 
 def client_python(name: str) -> Path:
     """Return the interpreter of a client's environment, made now if there is none (then it needs the package index)."""
-    requirements = PINS / f"requirements-{name}.txt"
-    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    return keep_environment(name, PINS / f"requirements-{name}.txt", make_environment) / "bin" / "python"
+
+
+def keep_environment(name: str, pins: Path, make: Callable[[Path, Path], None]) -> Path:
+    """Return the folder of a client's environment, made now if there is none."""
+    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = CACHE / f"{name}-{digest}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
-            make_environment(folder, requirements)
-    return folder / "bin" / "python"
+            make(folder, pins)
+            (folder / "complete").touch()
+    return folder
 
 
 def make_environment(folder: Path, requirements: Path) -> None:
@@ -35,7 +42,13 @@ def make_environment(folder: Path, requirements: Path) -> None:
     python = str(folder / "bin" / "python")
     subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
     subprocess.run([*uv, "pip", "install", "-q", "--python", python, "-r", str(requirements)], check=True)
-    (folder / "complete").touch()
+
+
+def install_packages(folder: Path, package: Path) -> None:
+    """Install the pins of a `package.json` into a fresh folder."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(package, folder / "package.json")
+    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
 
 
 async def run_client(
@@ -43,12 +56,33 @@ async def run_client(
 ) -> str:
     """Run `python <arguments>` in a client's environment, with nothing else in its own environment than `env`.
     Returns what it prints."""
-    python = await asyncio.to_thread(client_python, name)
+    command = [str(await asyncio.to_thread(client_python, name)), *arguments]
+    return await run_command(name, command, PINS / "scripts", env, stdin, expect_success=expect_success)
+
+
+async def run_node(name: str, script: str, *arguments: str, env: dict[str, str]) -> str:
+    """Run a script of ours with Node.js among a client's packages, made now if there are none. Returns what it
+    prints."""
+    packages = PINS / f"package-{name}.json"
+    folder = await asyncio.to_thread(keep_environment, name, packages, install_packages)
+    shutil.copy(PINS / "scripts" / script, folder / script)
+    return await run_command(name, ["node", script, *arguments], folder, env)
+
+
+async def run_command(
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    env: dict[str, str],
+    stdin: str = "",
+    *,
+    expect_success: bool = True,
+) -> str:
+    """Run a client in a folder, with nothing else in its own environment than `env`. Returns what it prints."""
     process = await asyncio.create_subprocess_exec(
-        str(python),
-        *arguments,
+        *command,
         env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", "NO_PROXY": "*", **env},
-        cwd=PINS / "scripts",
+        cwd=folder,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from storymill.cli.mill_display import MillDisplay
 from storymill.launcher.leftovers import end_leftovers
-from storymill.launcher.plan import Plan, Step
+from storymill.launcher.plan import StartPlan, Step
 from storymill.launcher.ports import find_free_port
 from storymill.launcher.probes import probe_http
 from storymill.launcher.process_spec import ProcessSpec
@@ -36,7 +36,7 @@ def build_spec(state: StateDir, journal: Path, member: dict[str, Any]) -> Proces
     )
 
 
-def build_plan(state: StateDir, journal: Path, layout: dict[str, Any]) -> Plan:
+def build_plan(state: StateDir, journal: Path, layout: dict[str, Any]) -> StartPlan:
     """Lay out `{"stores": [[member]], "services": [[member]]}` with one step between them."""
 
     async def note_step() -> None:
@@ -46,7 +46,7 @@ def build_plan(state: StateDir, journal: Path, layout: dict[str, Any]) -> Plan:
     def build_groups(key: str) -> list[list[ProcessSpec]]:
         return [[build_spec(state, journal, member) for member in group] for group in layout.get(key, [])]
 
-    return Plan(
+    return StartPlan(
         gateway_url="http://127.0.0.1:1",
         streaming_url="http://127.0.0.1:2",
         stores=build_groups("stores"),

@@ -22,6 +22,7 @@ from shared.stores.db.repositories.completions import NewCompletion, add_complet
 from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.session import Database
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
 from shared.streams.control import publish_cancel
@@ -50,11 +51,18 @@ class InteractiveBench:
             await add_completions(session, rows)
         return [row.id for row in rows]
 
-    async def submit(self, *prompts: str, kind: str = "completion", model: str = MODEL, **request: Any) -> list[str]:
-        """Insert queued rows and send their messages; return their ids."""
+    async def submit(
+        self,
+        *prompts: str,
+        kind: str = "completion",
+        model: str = MODEL,
+        project_id: str | None = None,
+        **request: Any,
+    ) -> list[str]:
+        """Insert queued rows and send their messages, in the line of a project (ours); return their ids."""
         rows = await self.add(*prompts, kind=kind, model=model, **request)
         for row_id in rows:
-            await self.sender.send(RunCompletion(row_id))
+            await self.sender.send(RunCompletion(row_id, project_id or self.project_id))
         return rows
 
     def build_row(self, prompt: str, kind: str, model: str, request: dict[str, Any]) -> NewCompletion:
@@ -173,7 +181,7 @@ async def open_bench(database_url: str, redis_url: str) -> AsyncIterator[Interac
     """Yield a bench with a project and a key of its own."""
     database = Database(Settings.model_validate({"database_url": database_url}))
     redis = open_redis(redis_url)
-    sender = TaskSender(make_celery(redis_url))
+    sender = TaskSender(make_celery(redis_url), ServingLine(redis))
     async with database.transaction() as session:
         project = await ensure_project(session, "tests")
         key = await add_api_key(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from shared.contracts.queue.messages import ReapLapsed
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from tests.support.worker_process import WorkerProcess
 
 BEAT_SECONDS = 1.0
@@ -37,7 +39,7 @@ async def running_reaper(
 
 async def send_beats(redis_url: str) -> None:
     """Send what Celery beat sends."""
-    sender = TaskSender(make_celery(redis_url))
+    sender = TaskSender(make_celery(redis_url), ServingLine(open_redis(redis_url)))
     try:
         while True:
             await sender.send(ReapLapsed())

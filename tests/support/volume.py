@@ -22,7 +22,9 @@ from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.repositories.story_expansion import insert_stories
 from shared.stores.db.session import Database
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from tests.support.interactive import eventually_async
 from tests.support.upstream import MODEL, ScriptedUpstream
 
@@ -197,7 +199,7 @@ class VolumeBench:
 async def open_volume_bench(database_url: str, redis_url: str) -> AsyncIterator[VolumeBench]:
     """Yield a bench with a project and a key of its own."""
     database = Database(Settings.model_validate({"database_url": database_url}))
-    sender = TaskSender(make_celery(redis_url))
+    sender = TaskSender(make_celery(redis_url), ServingLine(open_redis(redis_url)))
     async with database.transaction() as session:
         project = await ensure_project(session, "tests")
         key = await add_api_key(session, project_id=project.id, name="k", prefix="sm_", key_hash="h", scopes=[])

@@ -27,6 +27,8 @@ class WholeMill:
             **os.environ,
             "STORYMILL_DATABASE_URL": "",
             "STORYMILL_REDIS_URL": "",
+            "STORYMILL_WORKER_PREPARATION_NICENESS": "0",
+            "STORYMILL_ENGINE_TRAINING_NICENESS": "0",
             **(environment or {}),
         }
         self._arguments = arguments

@@ -40,6 +40,7 @@ class WorkerProcess:
             "STORYMILL_REDIS_URL": redis_url,
             "STORYMILL_UPSTREAM_URL": upstream_url,
             "STORYMILL_WORKER_HTTP_PORT": str(self.http_port),
+            "STORYMILL_WORKER_PREPARATION_NICENESS": "0",  # or it waits for all other tests
             **(env or {}),
         }
 
@@ -58,7 +59,7 @@ class WorkerProcess:
         """Start the process; it is not ready yet."""
         celery = [sys.executable, "-m", "celery", "-A", "services.workers.celery_app", "worker", "--pool", "threads"]
         options = ["--concurrency", str(self.concurrency), "-Q", self.queues, "-n", f"{self.name}@%h"]
-        quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*celery, *options, *quiet], stdout=log, stderr=log, cwd=PROJECT_ROOT, env=self.env

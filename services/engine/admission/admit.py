@@ -12,6 +12,7 @@ import transformers
 from services.engine.admission.dialect import read_dialect
 from services.engine.admission.fingerprint import Fingerprint, read_fingerprint
 from services.engine.admission.folder import check_folder, resolve_folder
+from services.engine.admission.full_precision import is_right_in_full
 from services.engine.admission.record import AdmissionRecord, read_raw_record, write_record
 from services.engine.admission.refusal import BaseRefusedError
 from services.engine.admission.self_test import SELF_TEST_VERSION, compare, take_reference
@@ -58,18 +59,21 @@ def admit_base(
     report("taking the weights' fingerprint")
     fingerprint = read_fingerprint(folder, records)
     check_room_for_weights(folder, dtype, device)
-    report("loading the model")
-    base = load_base(folder, dtype, device)
-    check_vocabulary(base, tokenizer)
-    record = _describe(base, tokenizer, folder, fingerprint, warnings)
     conditions = _describe_conditions(dtype, device)
     known = read_raw_record(records, fingerprint).get("self_test") or {}
     must_test = test_again or any(known.get(name) != value for name, value in conditions.items())
     if must_test:
+        report("trying the model in 32 bits")
+        only_rounds = is_right_in_full(folder, dtype, device)  # before the base is there: one of them at a time
+    report("loading the model")
+    base = load_base(folder, dtype, device)
+    check_vocabulary(base, tokenizer)
+    record = _describe(base, tokenizer, folder, fingerprint, warnings)
+    if must_test:
         report("trying the model")
         reference = take_reference(base)
     runner = ModelRunner(base, slots, context_length)
-    error = compare(runner, reference) if must_test else known.get("error")
+    error = compare(runner, reference, only_rounds=only_rounds) if must_test else known.get("error")
     if not runner.cache.column_bytes:
         runner.run(0, [[0]], [0], [None])  # one token shows what the cache takes
         runner.cache.reset()

@@ -31,6 +31,12 @@ LARGEST_ROUNDED_ERROR = 0.5
 """In 16 bits, in the same unit: rounding moves logits by a hundredth or two, and a router may choose another expert."""
 TYPICAL_ROUNDED_ERROR = 0.1
 """In 16 bits, the median, in the same unit."""
+UNRELATED_ERROR = 1.4
+"""Of logits that have nothing to do with each other."""
+HALF_WAY = UNRELATED_ERROR / 3
+"""In 16 bits, the median, where 32 bits have shown that the sums are right. Rounding alone moves those of a small model
+by more than a tenth: two of a processor's ways to multiply (Gemma 3 270M on AMX, with and without oneDNN) are 0.12
+apart."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,9 @@ def take_reference(model: Any) -> Reference:
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
-def compare(runner: ModelRunner, reference: Reference) -> float:
-    """Run the probe texts as serving does and return the typical error.
+def compare(runner: ModelRunner, reference: Reference, *, only_rounds: bool = False) -> float:
+    """Run the probe texts as serving does and return the typical error. `only_rounds`: the same weights were compared
+    in 32 bits and were right, so that in 16 bits rounding alone can be what is seen.
 
     Raises: BaseRefusedError when the errors are larger than allowed, or the model cannot be run in a batch.
     """
@@ -71,7 +78,7 @@ def compare(runner: ModelRunner, reference: Reference) -> float:
     errors = [
         _measure_error(logits[row], expected[row][step]) for step, logits in enumerate(found) for row in range(count)
     ]
-    return _judge(errors, runner.dtype)
+    return _judge(errors, runner.dtype, only_rounds=only_rounds)
 
 
 @contextmanager
@@ -90,12 +97,15 @@ def _explained() -> Iterator[None]:
         ) from error
 
 
-def _judge(errors: Sequence[float], dtype: torch.dtype) -> float:
+def _judge(errors: Sequence[float], dtype: torch.dtype, *, only_rounds: bool) -> float:
     typical, largest = sorted(errors)[len(errors) // 2], max(errors)
-    exact = LARGEST_ERROR.get(dtype)
-    good = largest <= exact if exact else typical <= TYPICAL_ROUNDED_ERROR and largest <= LARGEST_ROUNDED_ERROR
-    if not good:
-        allowed = exact or TYPICAL_ROUNDED_ERROR
+    if dtype in LARGEST_ERROR:
+        allowed = most = LARGEST_ERROR[dtype]
+    elif only_rounds:
+        allowed, most = HALF_WAY, UNRELATED_ERROR
+    else:
+        allowed, most = TYPICAL_ROUNDED_ERROR, LARGEST_ROUNDED_ERROR
+    if typical > allowed or largest > most:
         raise BaseRefusedError(
             f"The engine does not compute this model rightly: its logits are {typical:.3g} (at most {largest:.3g}) of "
             f"their spread away from a plain forward pass, where {allowed:g} is allowed: serve it elsewhere."

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.engine.door.door import Door
+from services.engine.door.guests import Door
 from services.engine.door.refusal import Refusal, refuse_head, refuse_slow, refuse_syntax
 
 SILENT_HEAD_SECONDS: Final = 1.0

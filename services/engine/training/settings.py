@@ -1,10 +1,11 @@
 """Settings of fine-tuning, from STORYMILL_ENGINE_TRAINING_* variables: read by the engine and by the trainer."""
 
-import os
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.engine.processors import count_processors
 
 BASE_LEARNING_RATE = 4e-4
 """At multiplier 1: what the storyteller is tuned with. No sweep over rates is on record."""
@@ -15,7 +16,7 @@ class TrainingSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STORYMILL_ENGINE_TRAINING_", extra="ignore")
 
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    threads: int = Field(default_factory=count_processors, ge=1)
     # Added to the trainer's niceness, so that generation goes first.
     niceness: int = Field(default=10, ge=0, le=19)
     device: str = "auto"

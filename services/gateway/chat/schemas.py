@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.completions.schemas import SamplingRequest
 
 
-class Message(BaseModel):
+class ChatMessage(BaseModel):
     """One turn; further fields (name, tool_calls, tool_call_id …) pass on."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -18,7 +18,7 @@ class Message(BaseModel):
 class ChatRequest(SamplingRequest):
     """The body of `POST /v1/chat/completions`."""
 
-    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: int | None = Field(None, ge=0, le=10_000_000)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)

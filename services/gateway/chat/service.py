@@ -14,9 +14,12 @@ from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
 from shared.http.answers import Json
 from shared.stores.db.models import Completion
+from shared.stores.db.repositories.completions import told_of
 
 OURS: Final = frozenset({"model", "messages", "n", "stream", "stream_options", "seed", "timeout"})
 """Fields that we carry out ourselves."""
+NOT_CONTENT: Final = frozenset({"tool_calls", "function_call", "refusal"})
+"""What a message may say in place of a content."""
 
 
 def split_request(body: ChatRequest) -> list[dict[str, Any]]:
@@ -35,14 +38,15 @@ def shape_chat(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
         "model": texts.model,
         "choices": [shape_choice(row) for row in rows],
         "usage": sum_usage(rows),
+        **(told_of(rows[0]) or {}),
     }
 
 
 def shape_choice(row: Completion) -> Json:
-    """Return one choice: its content is null when the model only called tools."""
+    """Return one choice: its content is null when the model only called tools, or refused."""
     extra = merge_extras(row.extra)
     logprobs = extra.pop("logprobs", None)
-    content = row.text if row.text or not extra.get("tool_calls") else None
+    content = row.text if row.text or NOT_CONTENT.isdisjoint(extra) else None
     message = {"role": "assistant", "content": content, "refusal": None, **extra}
     return {"index": row.choice_index, "message": message, "logprobs": logprobs, "finish_reason": row.finish_reason}
 
@@ -72,6 +76,7 @@ class ChatChunks:
 
     def finish(self, index: int, end: End) -> Json:
         """Return the last chunk of a choice."""
+        self._head |= end.told or {}
         return self._chunk(index, {}, None, end.finish_reason)
 
     def usage(self, usage: Json | None) -> Json:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.comparisons.schemas import ComparisonRequest
@@ -18,6 +17,7 @@ from shared.contracts.recipes.grid import read_grid
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.stores.db.repositories import files, generations, recipes
+from shared.texts.training_rows import BadLineError, check_text, number_lines, parse_line
 
 MOST_LINES: Final = 10_000
 """Of a file, that are looked at."""
@@ -80,28 +80,38 @@ async def choose_cells(
 
 async def read_file_prompts(gateway: Gateway, caller: Principal, file_id: str) -> list[str]:
     """Return the prompts of a file's rows. Raises: NotFoundError when the project or the store has no such file,
-    InvalidRequestError when rows are not of prompt and completion."""
+    InvalidRequestError with the first row that has no prompt, and why."""
     async with gateway.database.transaction() as session:
         file = await files.find_file(session, caller.project_id, file_id)
     if file is None:
         raise NotFoundError(f"No file '{file_id}' in this project.", param="file")
     try:
         return await asyncio.to_thread(read_prompts, gateway, file.sha256)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        message = f"The file '{file_id}' has rows that are not of prompt and completion."
+    except BadLineError as error:
+        message = f"The file '{file_id}' has rows that are not of prompt and completion: {error}."
         raise InvalidRequestError(message, param="file", code="invalid_file") from error
     except FileNotFoundError as error:
         raise NotFoundError("The file is not in the object store.", param="file") from error
 
 
 def read_prompts(gateway: Gateway, sha256: str) -> list[str]:
-    """Return the prompts. Raises: ValueError and the like for rows of another form."""
+    """Return the prompts. Raises: BadLineError for a row without one, and for a file without rows."""
     with gateway.objects.open(sha256) as source:
-        rows = [orjson.loads(line) for line in islice(source, MOST_LINES) if line.strip()]
-    prompts = [row["prompt"] for row in rows]
-    if not prompts or not all(isinstance(prompt, str) and prompt for prompt in prompts):
-        raise ValueError("no prompts")
+        prompts = [read_prompt(number, line) for number, line in number_lines(islice(source, MOST_LINES))]
+    if not prompts:
+        raise BadLineError("it has no rows")
     return prompts
+
+
+def read_prompt(number: int, line: bytes) -> str:
+    """Return a row's prompt; it needs no completion here. Raises: BadLineError with the line and why it has none."""
+    try:
+        prompt = check_text(parse_line(line), "prompt")
+        if not prompt:
+            raise BadLineError('"prompt" is empty')
+    except BadLineError as error:
+        raise BadLineError(f"line {number}: {error}") from error
+    return prompt
 
 
 def compile_long(template: str | None) -> PromptTemplate | None:

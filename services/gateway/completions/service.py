@@ -13,6 +13,7 @@ from shared.contracts.stream.frames import End
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json
 from shared.stores.db.models import Completion
+from shared.stores.db.repositories.completions import told_of
 
 OURS: Final = frozenset({"model", "prompt", "n", "best_of", "stream", "stream_options", "seed", "timeout"})
 """Fields that we carry out ourselves. (`timeout` is sent by the legacy client and means nothing to a server.)"""
@@ -57,7 +58,7 @@ def shape_completion(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
         }
         for row in rows
     ]
-    return {**head(texts), "choices": choices, "usage": sum_usage(rows)}
+    return {**head(texts), "choices": choices, "usage": sum_usage(rows), **(told_of(rows[0]) or {})}
 
 
 class CompletionChunks:
@@ -77,6 +78,7 @@ class CompletionChunks:
 
     def finish(self, index: int, end: End) -> Json:
         """Return the last chunk of a choice: legacy clients want `text` in it too."""
+        self._head |= end.told or {}
         return self._chunk(index, "", None, end.finish_reason)
 
     def usage(self, usage: Json | None) -> Json:

@@ -9,6 +9,7 @@ from services.gateway.http.dependencies import ID_PATTERN
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Side = Literal["train", "validation"]
 SourceId = Annotated[str, Field(pattern=ID_PATTERN)]
+FieldPath = Annotated[str, Field(min_length=1, max_length=512)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
 
 
@@ -29,6 +30,14 @@ class FileSource(BaseModel):
         pattern=r"^[A-Za-z0-9_.:-]{1,40}$",
         description="What the file is written in, such as cp1252; told by it unless given.",
     )
+    sheet: str | None = Field(
+        None, min_length=1, max_length=255, description="Of a workbook: the sheet's name, or its number from 1."
+    )
+    prompt_field: FieldPath | None = Field(
+        None,
+        description="Where the prompt stands: a column, or a path such as messages.0.content; several with commas.",
+    )
+    completion_field: FieldPath | None = Field(None, description="Where the completion stands, in the same way.")
 
 
 class DatasetRequest(BaseModel):

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.gateway.datasets.encoding_check import require_clear_encodings
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.wiring import Gateway
@@ -20,6 +21,7 @@ LISTED_REPORT = ("counts", "findings", "fixes")
 
 async def order_dataset(gateway: Gateway, caller: Principal, claim: KeyClaim, request: DatasetRequest) -> Prepared:
     """Record what is wanted, and send it to the workers. Raises: NotFoundError, InvalidRequestError for a source."""
+    await require_clear_encodings(gateway, caller, request)
     async with gateway.database.transaction() as session:
         for position, source in enumerate(request.sources):
             await require_source(session, caller, source, f"sources.{position}")

@@ -18,13 +18,18 @@ from shared.streams.job_events.feed import follow_events, shape_event
 
 
 async def list_events(
-    gateway: Gateway, caller: Principal, job_id: str, page: Page
+    gateway: Gateway, caller: Principal, job_id: str, page: Page, *, with_repeats: bool
 ) -> tuple[Sequence[FineTuningEvent], bool]:
     """Return a page of events. Raises: NotFoundError for the job or a cursor that is not there."""
     after = await find_position(gateway, caller, job_id, page.after)
     async with gateway.database.transaction() as session:
         return await fine_tuning_events.list_events(
-            session, job_id, after_position=after, limit=page.limit, newest_first=page.descending
+            session,
+            job_id,
+            after_position=after,
+            limit=page.limit,
+            newest_first=page.descending,
+            with_repeats=with_repeats,
         )
 
 
@@ -46,9 +51,12 @@ async def find_end(gateway: Gateway, job_id: str) -> JobMark:
         return (await fine_tuning_jobs.find_marks(session, [job_id]))[job_id]
 
 
-async def write_events(gateway: Gateway, job_id: str, after_position: int) -> AsyncGenerator[bytes, None]:
+async def write_events(
+    gateway: Gateway, job_id: str, after_position: int, *, with_repeats: bool
+) -> AsyncGenerator[bytes, None]:
     """Yield server-sent events; the id of each is the cursor to go on from."""
-    async with aclosing(follow_events(gateway.database, gateway.job_watch, job_id, after_position)) as batches:
+    feed = follow_events(gateway.database, gateway.job_watch, job_id, after_position, with_repeats=with_repeats)
+    async with aclosing(feed) as batches:
         async for rows in batches:
             for row in rows:
-                yield format_event(orjson.dumps(shape_event(row)), event_id=row.id)
+                yield format_event(orjson.dumps(shape_event(row, with_provider=with_repeats)), event_id=row.id)

@@ -115,19 +115,24 @@ async def read_events(
     caller: Caller,
     page: NewestFirst,
     stream: bool = False,
+    provider_events: Annotated[
+        bool, Query(description="All of the provider's own events too, with their ids.")
+    ] = False,
     last_event_id: Annotated[str | None, Header(pattern=ID_PATTERN)] = None,
 ) -> Response:
     """Return events, newest first unless asked otherwise. With `stream=true` they come as server-sent events, from the
-    first or the one after `after` or `Last-Event-ID`, to the end of the job; who has seen the end gets 204."""
+    first or the one after `after` or `Last-Event-ID`, to the end of the job; who has seen the end gets 204. Where the
+    provider tells what our own events tell (created, started, succeeded), only `provider_events` shows it."""
     if not stream:
-        events, has_more = await list_events(gateway, caller, job_id, page)
-        return JsonAnswer(list_body([shape_event(event) for event in events], has_more=has_more))
+        events, has_more = await list_events(gateway, caller, job_id, page, with_repeats=provider_events)
+        told = [shape_event(event, with_provider=provider_events) for event in events]
+        return JsonAnswer(list_body(told, has_more=has_more))
     after = await find_position(gateway, caller, job_id, last_event_id or page.after) or 0
     end = await find_end(gateway, job_id)
     if after and end.is_over and after >= end.last_position:
         return Response(status_code=204)
-    told = write_events(gateway, job_id, after)
-    return EventStream(told, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+    written = write_events(gateway, job_id, after, with_repeats=provider_events)
+    return EventStream(written, keep_alive_seconds=gateway.settings.keep_alive_seconds)
 
 
 @router.get("/fine_tuning/jobs/{job_id}/checkpoints", summary="List a job's checkpoints")

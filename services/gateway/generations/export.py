@@ -5,8 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from typing import Any, Final
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from services.gateway.generations.append_sink import AppendSink
 from services.gateway.wiring import Gateway
@@ -96,6 +94,10 @@ async def write_batches(
 
 async def write_parquet(gateway: Gateway, run: Generation, version: RecipeVersion) -> Chunks:
     """Yield a Parquet file, in row groups: the attributes' columns as text, `repeat`, `story` and what is known."""
+    # Imported at the first such export: 45 MB in each gateway.
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     schema = parquet_schema(version.attribute_names)
     sink = AppendSink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
@@ -120,6 +122,8 @@ async def gather_groups(batches: AsyncIterator[Sequence[Story]]) -> AsyncIterato
 
 def parquet_schema(names: Sequence[str]) -> Any:
     """Return the columns' types; attributes are text, for values of one attribute may differ in type."""
+    import pyarrow as pa  # noqa: PLC0415
+
     own = {
         "repeat": pa.int32(),
         STORY: pa.string(),

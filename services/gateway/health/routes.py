@@ -1,14 +1,21 @@
-"""`/livez`, `/readyz` and `/metrics`: for operators, without a key."""
+"""`/livez`, `/readyz`, `/health` and `/metrics`: for operators, without a key."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from services.gateway.http.dependencies import GatewayDep
+from services.gateway.wiring import Gateway
+from shared.errors import ServiceUnavailableError
 from shared.http.answers import JsonAnswer
 from shared.http.health import ALIVE, Probe, describe_readiness, probe_stores
 
 router = APIRouter(tags=["operations"])
+
+
+def list_stores(gateway: Gateway) -> dict[str, Probe]:
+    """Return what the gateway cannot serve without."""
+    return {"postgres": gateway.database.ping, "redis": gateway.redis.ping}
 
 
 @router.get("/livez", summary="The process runs")
@@ -20,8 +27,17 @@ async def get_liveness() -> JsonAnswer:
 @router.get("/readyz", summary="The process can serve")
 async def get_readiness(gateway: GatewayDep) -> JsonAnswer:
     """Answer 200 when Postgres and Redis answer, 503 with what is wrong when not."""
-    stores: dict[str, Probe] = {"postgres": gateway.database.ping, "redis": gateway.redis.ping}
-    return JsonAnswer(*describe_readiness(await probe_stores(stores)))
+    return JsonAnswer(*describe_readiness(await probe_stores(list_stores(gateway))))
+
+
+@router.get("/health", summary="The process can serve, as vLLM and llama.cpp are asked")
+@router.get("/v1/health", summary="The same, below the base URL")
+async def get_health(gateway: GatewayDep) -> JsonAnswer:
+    """Answer 200 when the process can serve. Raises: ServiceUnavailableError when not."""
+    problems, status = describe_readiness(await probe_stores(list_stores(gateway)))
+    if status != 200:
+        raise ServiceUnavailableError("; ".join(problems["problems"]))
+    return JsonAnswer(ALIVE)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

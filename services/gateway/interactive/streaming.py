@@ -1,7 +1,7 @@
 """Answer as the texts come: OpenAI's chunks over server-sent events, for both completion routes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 import orjson
@@ -20,6 +20,10 @@ from shared.contracts.event_stream import DONE, format_event
 from shared.contracts.stream.frames import End
 from shared.http.answers import Json
 from shared.http.event_answer import wait_for_disconnect
+
+Events = AsyncGenerator[Event, None]
+WriteEvents = Callable[[asyncio.Task[Event | None], Events], AsyncGenerator[bytes, None]]
+"""Yields an answer's events from what happens on its texts, the first of which is being waited for."""
 
 
 class ChunkShape(Protocol):
@@ -41,7 +45,19 @@ class ChunkShape(Protocol):
 async def answer_as_it_comes(
     gateway: Gateway, request: Request, claim: KeyClaim, texts: OpenTexts, shape: ChunkShape, *, include_usage: bool
 ) -> Response:
-    """Stream the texts. A failure before the first token is an ordinary error answer with its status."""
+    """Stream the texts as a route's chunks."""
+
+    def write(first: asyncio.Task[Event | None], events: Events) -> AsyncGenerator[bytes, None]:
+        return write_chunks(first, events, claim, shape, include_usage=include_usage)
+
+    return await answer_with_events(gateway, request, claim, texts, write)
+
+
+async def answer_with_events(
+    gateway: Gateway, request: Request, claim: KeyClaim, texts: OpenTexts, write: WriteEvents
+) -> Response:
+    """Stream the texts as `write` spells them. A failure before the first token is an ordinary error answer with its
+    status; who leaves before the end cancels them."""
     events = follow_texts(gateway.hub, texts.stream_ids)
     first = asyncio.create_task(_next(events))
     gone = asyncio.create_task(wait_for_disconnect(request.receive))
@@ -51,7 +67,7 @@ async def answer_as_it_comes(
         await events.aclose()
         return answer
     return EventStream(
-        write_chunks(first, events, claim, shape, include_usage=include_usage),
+        write(first, events),
         keep_alive_seconds=gateway.settings.keep_alive_seconds,
         headers=texts.headers,
         on_disconnect=lambda: leave_texts(gateway, claim, texts),
@@ -71,7 +87,7 @@ async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Event | 
 
 async def write_chunks(
     first: asyncio.Task[Event | None],
-    events: AsyncGenerator[Event, None],
+    events: Events,
     claim: KeyClaim,
     shape: ChunkShape,
     *,
@@ -121,5 +137,5 @@ def write_event(chunk: Json) -> bytes:
     return format_event(orjson.dumps(chunk))
 
 
-async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+async def _next(events: Events) -> Event | None:
     return await anext(events, None)

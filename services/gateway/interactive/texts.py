@@ -1,10 +1,12 @@
 """Open interactive texts: check the model, write the rows, send the messages; find them again, cancel them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.models.naming import model_headers, name_model
@@ -27,6 +29,8 @@ from shared.streams.control import publish_cancel
 
 OVERLOAD_RETRY_SECONDS = 2.0
 STREAM_ID_HEADER = "x-storymill-stream-id"
+
+RecordBeside = Callable[[AsyncSession, Sequence[NewCompletion]], Awaitable[None]]
 
 log = get_logger(__name__)
 
@@ -63,9 +67,11 @@ async def open_texts(
     kind: Kind,
     model: str | None,
     bodies: Sequence[dict[str, Any]],
+    *,
+    also: RecordBeside | None = None,
 ) -> OpenTexts:
     """Record one text per body and send them to the workers; a retry under the same Idempotency-Key gets the texts
-    that its first try opened.
+    that its first try opened. `also` records what else the request makes, in the same transaction.
 
     Raises: InvalidRequestError without a model, or for more texts than one request may ask for; NotFoundError for the
     model; RateLimitedError when too many texts are open.
@@ -99,8 +105,10 @@ async def open_texts(
                 "Come back when some are done.",
                 retry_after_seconds=OVERLOAD_RETRY_SECONDS,
             )
+        if also is not None:
+            await also(session, rows)
         await claim.bind(session, request_id)
-    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id)) for row in rows))
+    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id, principal.project_id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 

@@ -1,7 +1,7 @@
 """Tokens of a whole request: the sum of its texts, or nothing where a provider did not count one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.http.answers import Json
 from shared.stores.db.models import Completion
@@ -12,27 +12,31 @@ from shared.stores.db.repositories.completions import usage_of
 class UsageSum:
     """Tokens of all choices of a request: each was a call of its own."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    counted: list[Json] = field(default_factory=list)
     is_known: bool = True
 
     def add(self, usage: Json | None) -> None:
         """Count one choice's usage; one that nobody counted leaves the sum unknown: without it it would be wrong."""
         if usage is None:
             self.is_known = False
-            return
-        self.prompt_tokens += usage["prompt_tokens"]
-        self.completion_tokens += usage["completion_tokens"]
+        else:
+            self.counted.append(usage)
 
     def body(self) -> Json | None:
         """Return OpenAI's usage object, None where the sum is not known."""
-        if not self.is_known:
-            return None
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": self.prompt_tokens + self.completion_tokens,
-        }
+        return sum_counts(self.counted) if self.is_known and self.counted else None
+
+
+def sum_counts(counted: Sequence[Json]) -> Json:
+    """Return the sum of counts, and of the details that were told of each of them."""
+    names = [name for name in counted[0] if all(name in counts for counts in counted)]
+    nested = {name for name in names if isinstance(counted[0][name], dict)}
+    return {
+        name: sum_counts([counts[name] for counts in counted])
+        if name in nested
+        else sum(counts[name] for counts in counted)
+        for name in names
+    }
 
 
 def sum_usage(rows: Sequence[Completion]) -> Json | None:

@@ -41,12 +41,16 @@ async def name_model(gateway: Gateway, caller: Principal, asked: str | None) -> 
     """
     if not asked:
         raise InvalidRequestError("you must provide a model parameter", param="model")
+    if (caller.project_id, asked) in gateway.plain_names and (known := await gateway.catalog.find(asked)) is not None:
+        return NamedModel(asked, asked, None, known)
     async with gateway.database.transaction() as session:
         resolved = await registry.resolve_name(session, caller.project_id, asked, random.random())  # noqa: S311
         hidden = resolved.row is None and await registry.is_foreign(session, caller.project_id, resolved.model_name)
     listed = None if hidden else await gateway.catalog.find(resolved.model_name)
     if listed is None:
         raise model_not_found(asked)
+    if resolved.row is None and resolved.via_alias is None:
+        gateway.plain_names.add(caller.project_id, asked)
     return NamedModel(asked, resolved.model_name, resolved.row, listed)
 
 

@@ -31,7 +31,7 @@ class Stream(BaseModel):
     text: str
     sha256: str | None
     finish_reason: str | None
-    usage: dict[str, int] | None
+    usage: dict[str, Any] | None
     error: dict[str, Any] | None
     created_at: int
     finished_at: int | None

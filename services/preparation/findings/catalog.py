@@ -49,6 +49,12 @@ CATALOG: dict[str, CatalogEntry] = {
     ),
     "formula_without_value": _error("a formula that was never computed: its cell was read as empty", "drop"),
     "cell_error": _error("a formula that failed (such as #REF!): its cell was read as empty", "drop"),
+    "duplicate_column": _warning("several columns have the same name: the first of them was read"),
+    "duplicate_key": _warning("a key stands twice in an object: the last one was read", "drop"),
+    "other_rows": _warning("the file holds rows under other names too, such as a validation set: they were not read"),
+    "other_sheets": CatalogEntry("info", "one sheet of the workbook was read: --sheet NAME names another"),
+    "hidden_row": _warning("a row that is hidden in the sheet, by a filter perhaps, was read too", "drop"),
+    "merged_cell": CatalogEntry("info", "a cell merged over several rows was read as the value of each of them"),
     # rows
     "too_few_rows": _error("providers refuse fewer than ten examples"),
     "empty_completion": _error("nothing to learn: the completion is empty", "drop"),
@@ -70,6 +76,9 @@ CATALOG: dict[str, CatalogEntry] = {
     "carriage_return": _warning("Windows line ends: the model would learn to write them", "use_line_feeds"),
     "not_composed": _warning("letters with separate accents: other tokens than usual", "compose_characters"),
     "markup": _warning("HTML left in the text", "unescape_markup"),
+    "escape_left": _warning(
+        "escapes that were never undone, such as _x000D_ of Excel or \\u00e9 of JSON", "undo_escapes"
+    ),
     "reasoning_left": _warning(
         "the completion begins with a model's thoughts, which would be learnt", "strip_reasoning"
     ),

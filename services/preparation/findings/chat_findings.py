@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from services.preparation.findings.board import MarkBoard
 from services.preparation.findings.chat_tools import tool_problems
-from services.preparation.findings.finding import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 from shared.texts.chat_message import message_text
 

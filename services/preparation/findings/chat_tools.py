@@ -19,9 +19,10 @@ def tool_problems(line: dict[str, Any], messages: list[dict[str, Any]]) -> Itera
                 yield "chat_tool_schema"
             open_calls |= found or set()
         if message["role"] == "tool":
-            if message.get("tool_call_id") not in open_calls:
+            answered = message.get("tool_call_id")
+            if not isinstance(answered, str) or answered not in open_calls:
                 yield "chat_tool_schema"
-            open_calls.discard(str(message.get("tool_call_id")))
+            open_calls.discard(str(answered))
 
 
 def _declared_names(tools: Any) -> tuple[set[str], bool]:
@@ -46,7 +47,9 @@ def _call_ids(calls: Any, names: set[str]) -> set[str] | None:
     ids: set[str] = set()
     for call in calls:
         function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or function.get("name") not in names or not isinstance(call.get("id"), str):
+        if not isinstance(function, dict) or not isinstance(call.get("id"), str):
+            return None
+        if not isinstance(function.get("name"), str) or function["name"] not in names:
             return None
         try:
             arguments = orjson.loads(function.get("arguments", ""))

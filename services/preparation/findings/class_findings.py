@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 
 UNBALANCED_RATIO = 10

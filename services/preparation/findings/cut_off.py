@@ -1,6 +1,6 @@
 """Rows whose source says that the model was cut off, whatever their text ends in."""
 
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 from shared.texts.finish_reasons import CUT_OFF, REASON_COLUMN
 

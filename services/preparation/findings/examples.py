@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.preparation.findings.finding import Example, Finding
+from services.preparation.findings.board import Example, Finding
 from services.preparation.fixes.fix_plan import Fix
 from services.preparation.fixes.text_repairs import TEXT_REPAIRS
 from services.preparation.rows.row_store import RowStore

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preparation.conversation.column_profile import PairProfile, TaskType, profile_pairs
+from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.chat_findings import ChatWatch
 from services.preparation.findings.class_findings import ClassWatch
 from services.preparation.findings.cut_off import mark_cut_off
 from services.preparation.findings.examples import add_examples
-from services.preparation.findings.finding import Finding, MarkBoard
 from services.preparation.findings.marker_findings import MarkerWatch
 from services.preparation.findings.pattern_checks import mark_patterns
 from services.preparation.findings.row_findings import mark_rows

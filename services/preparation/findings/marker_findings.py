@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from services.preparation.conversation.marker_checks import ENDINGS, FALLBACK_ENDING, FALLBACK_SEPARATOR, SEPARATORS
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 
 # Endings that are markers and not simply how sentences end.

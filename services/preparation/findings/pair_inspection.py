@@ -8,9 +8,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.cut_off import mark_cut_off
 from services.preparation.findings.examples import EXAMPLES_PER_FINDING, add_examples
-from services.preparation.findings.finding import Finding, MarkBoard
 from services.preparation.findings.inspection import Inspection, open_tokenizer
 from services.preparation.findings.pattern_checks import CHECKS, mark_patterns
 from services.preparation.findings.row_findings import mark_pairs

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preparation.conversation.column_profile import TaskType
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.findings.scripts import NAMES
 from services.preparation.findings.survey import Survey
 

@@ -2,7 +2,7 @@
 
 import zlib
 
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.rows.row_batches import RowBatch
 
 # Below this many bytes, every text compresses badly.
@@ -10,6 +10,11 @@ LOOP_BYTES = 120
 # Prose of either language keeps more than 0.35 of its bytes at this length; a loop less than 0.25.
 LOOP_RATIO = 0.25
 ECHO_CHARACTERS = 12
+MOST_BYTES = 4
+PIECE_CHARACTERS = 4
+PROBES = 12
+ONCE_SHARE = 0.5
+REACH_CHARACTERS = 4000
 
 
 def mark_texts(batch: RowBatch, board: MarkBoard) -> None:
@@ -21,12 +26,31 @@ def mark_texts(batch: RowBatch, board: MarkBoard) -> None:
 
 def is_loop(text: str) -> bool:
     """Whether the text repeats itself over and over."""
+    if len(text) * MOST_BYTES < LOOP_BYTES or not _may_loop(text):
+        return False
     raw = text.encode()
     if len(raw) < LOOP_BYTES:
         return False
     # Long texts compress well by nature: judge them by their first part and their last.
     parts = (raw,) if len(raw) <= 4000 else (raw[:4000], raw[-4000:])
     return any(len(zlib.compress(part, 1)) < LOOP_RATIO * len(part) * _length_factor(len(part)) for part in parts)
+
+
+def _may_loop(text: str) -> bool:
+    """The cheap test before the costly one. What shrinks to a quarter says nearly all of its pieces again: of those
+    from several places of a text, few stand there once only."""
+    step = max(1, (len(text) - PIECE_CHARACTERS) // PROBES)
+    places = range(0, len(text) - PIECE_CHARACTERS, step)
+    once = sum(1 for at in places if _stands_once(text, text[at : at + PIECE_CHARACTERS], at))
+    return once <= len(places) * ONCE_SHARE
+
+
+def _stands_once(text: str, piece: str, at: int) -> bool:
+    """Whether a piece stands nowhere else within the reach of the compression."""
+    start = max(0, at - REACH_CHARACTERS)
+    return (
+        text.find(piece, start, at + PIECE_CHARACTERS - 1) < 0 and text.find(piece, at + 1, at + REACH_CHARACTERS) < 0
+    )
 
 
 def _length_factor(size: int) -> float:

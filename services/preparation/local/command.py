@@ -21,7 +21,9 @@ class FormatChoice(Enum):
 
 
 def prepare(
-    file: Annotated[Path, typer.Argument(help="csv, tsv, xlsx, txt, json, jsonl or parquet, also gzipped")],
+    files: Annotated[
+        list[Path], typer.Argument(help="csv, tsv, xlsx, xls, ods, txt, json, jsonl, parquet or arrow, also gzipped")
+    ],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Accept every recommendation, ask nothing.")] = False,
     parity: Annotated[bool, typer.Option(help="Do and print just what the public tool did, nothing more.")] = False,
     target: Annotated[FormatChoice | None, typer.Option("--format", help="As the source is, unless given.")] = None,
@@ -32,13 +34,18 @@ def prepare(
     stratify: Annotated[str | None, typer.Option(help="Hold out the same share of every value of this column.")] = None,
     system: Annotated[str | None, typer.Option(help="A system message for rows that become chat.")] = None,
     encoding: Annotated[str | None, typer.Option(help="What FILE is written in, such as cp1252 or gb18030.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook: the sheet's name, or its number from 1.")] = None,
+    prompt_field: Annotated[str | None, typer.Option(help="The prompt's column, or a path: messages.0.content")] = None,
+    completion_field: Annotated[str | None, typer.Option(help="The completion's column, or a path.")] = None,
+    preview: Annotated[int, typer.Option(min=0, max=1000, help="Show so many rows as read; write nothing.")] = 0,
+    name: Annotated[Path | None, typer.Option(help="What the written files are called by; the first source.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as an HTML page.")] = None,
     summary_json: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
 ) -> None:
-    """Check FILE and make training files of it, beside it; the source is never changed."""
+    """Check FILES and make training files of their rows, beside them; the sources are never changed."""
     streams = Streams(sys.stdout, sys.stderr, _accept if quiet else _ask)
     if parity:
-        raise typer.Exit(prepare_like_the_public_tool(str(file), streams))
+        raise typer.Exit(prepare_like_the_public_tool(str(files[0]), streams))
     # Deferred: the findings' libraries take half a second to import, which the public tool's checks can do without.
     from rich.console import Console  # noqa: PLC0415
 
@@ -46,10 +53,10 @@ def prepare(
 
     chosen = frozenset(apply or ())
     wanted = None if target is None else target.value
-    choices = ReadingChoices(encoding=encoding)
-    options = RunOptions(wanted, model, chosen, validation_share, seed, stratify, system, quiet, choices)
+    choices = ReadingChoices(encoding, sheet, prompt_field, completion_field)
+    options = RunOptions(wanted, model, chosen, validation_share, seed, stratify, system, quiet, choices, preview)
     try:
-        with LocalRun(file, options, streams, Console()) as run:
+        with LocalRun(files, options, streams, Console(), name=name) as run:
             status = run.run()
             if run.summary and report:
                 run.write_page(report)

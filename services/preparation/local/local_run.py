@@ -1,5 +1,6 @@
 """One preparation in the terminal: the public tool's conversation, then the findings, then the files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +14,11 @@ from services.preparation.conversation.dialogue import Streams, ask_for_fixes
 from services.preparation.conversation.output_files import free_names
 from services.preparation.conversation.write_out import PreparedRows, write_out
 from services.preparation.errors import UnusableRowsError
-from services.preparation.findings.finding import Finding
+from services.preparation.findings.board import Finding
 from services.preparation.findings.inspection import Inspection, inspect_file
 from services.preparation.fixes.fix_plan import Plan
+from services.preparation.local.joined_files import join_files
+from services.preparation.local.preview import print_preview
 from services.preparation.prepared_files import (
     COMPLETION_ONLY,
     build_rows,
@@ -27,6 +30,7 @@ from services.preparation.prepared_files import (
 from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.reading.corrected_copy import write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.reading.table_header import suggest_columns
 from services.preparation.reading.text_encoding import EncodingUnclearError
 from services.preparation.report.page import write_page
 from services.preparation.report.summary import Summary, summarise
@@ -52,18 +56,31 @@ class RunOptions:
     system: str | None
     quiet: bool
     choices: ReadingChoices = NO_CHOICES
+    preview: int = 0
+    """So many rows are shown, and nothing is written."""
 
 
 class LocalRun:
-    """Use as a context manager: the rows live in temporary files."""
+    """Use as a context manager: the rows live in temporary files. `name` is what the files written are called by: the
+    first of the sources unless given."""
 
-    def __init__(self, path: Path, options: RunOptions, streams: Streams, console: Console) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        options: RunOptions,
+        streams: Streams,
+        console: Console,
+        *,
+        name: Path | None = None,
+    ) -> None:
         self.summary: Summary | None = None
-        self._path = path
+        self._paths = paths
+        self._path = name or paths[0]
         self._options = options
         self._streams = streams
         self._console = console
         self._stores: list[RowStore] = []
+        self._is_ready = False
 
     def __enter__(self) -> Self:
         return self
@@ -77,13 +94,29 @@ class LocalRun:
     def run(self) -> int:
         """Run to the end; returns the exit status."""
         self._streams.output.write("Analyzing...\n")
-        read = self._read()
-        self._stores.append(read.store)
-        if read.problem_count:
-            return self._refuse(read)
-        if read.is_preference:
-            message = f"{self._path} holds preference pairs, which only a running mill prepares (--format preference)."
-            raise UnusableRowsError(message, "format")
+        reads = [self._read(path) for path in self._paths]
+        if self._options.preview:
+            for read in reads:
+                print_preview(self._console, read, self._options.preview)
+            return 0
+        bad = [read for read in reads if read.problem_count]
+        if bad:
+            return max(self._refuse(read) for read in bad)
+        for read in reads:
+            if read.is_preference:
+                message = f"{read.source.path} holds preference pairs, which only a running mill prepares."
+                raise UnusableRowsError(f"{message} Ask for --format preference there.", "format")
+        return self._prepare(reads[0] if len(reads) == 1 else self._join(reads))
+
+    def _join(self, reads: list[ReadFile]) -> ReadFile:
+        joined = join_files(reads, self._options.stratify, self._options.system)
+        self._stores.append(joined.store)
+        return joined
+
+    def _prepare(self, read: ReadFile) -> int:
+        if not read.store.row_count:
+            raise UnusableRowsError(f"{self._path} holds no rows.", "count")
+        self._is_ready = self._is_training_file(read)
         target = cast(TrainingFormat, self._options.target or ("chat" if read.is_chat else "completion"))
         if read.is_chat and target == "completion":
             read = self._as_pairs(read)
@@ -93,15 +126,26 @@ class LocalRun:
             return 1
         return self._finish(read, inspection, plan, any_applied, target)
 
-    def _read(self) -> ReadFile:
-        """Read the file; where its encoding is unclear, whoever sits before the terminal may choose one."""
+    def _read(self, path: Path) -> ReadFile:
+        """Read a file; where its encoding is unclear, whoever sits before the terminal may choose one."""
+        read = self._read_or_ask(path)
+        self._stores.append(read.store)
+        return read
+
+    def _read_or_ask(self, path: Path) -> ReadFile:
         try:
-            return read_file(self._path, self._options.choices)
+            return read_file(path, self._options.choices)
         except EncodingUnclearError as error:
             for candidate in error.candidates if not self._options.quiet else ():
                 if self._streams.ask(f"\n- The encoding is unclear. Read it like this?\n  {candidate}\n  [Y/n]: "):
-                    return read_file(self._path, replace(self._options.choices, encoding=candidate.encoding))
+                    return read_file(path, replace(self._options.choices, encoding=candidate.encoding))
             raise
+
+    def _is_training_file(self, read: ReadFile) -> bool:
+        """Whether the source itself could be trained on, so that nothing need be written."""
+        source = read.source
+        is_plain = source.format == "jsonl" and source.encoding == "utf-8" and not source.is_gzip
+        return len(self._paths) == 1 and is_plain and not read.is_chat and not (read.noted or read.set_notes)
 
     def write_page(self, path: Path) -> None:
         """Write the report of the finished run."""
@@ -110,12 +154,13 @@ class LocalRun:
         self._console.print(f"Report: {path}")
 
     def _refuse(self, read: ReadFile) -> int:
+        path = read.source.path
         for problem in read.problems[:SHOWN_PROBLEMS]:
-            where = f"{self._path}:{problem.line}:{problem.column}"
+            where = f"{path}:{problem.line}:{problem.column}"
             self._streams.errors.write(f"{where}: {problem.code}: {problem.message}\n")
         copy = write_corrected_copy(read.source, self._path.parent)
         self._streams.errors.write(
-            f"{read.problem_count} pieces of {self._path} could not be read. The {copy.row_count} good rows are in "
+            f"{read.problem_count} pieces of {path} could not be read. The {copy.row_count} good rows are in "
             f"{copy.corrected}, the pieces themselves in {copy.rejected}. Prepare the corrected copy, or mend the "
             "source.\n"
         )
@@ -138,7 +183,10 @@ class LocalRun:
         examination = examine_rows(read.store, read.columns)
         for outcome in examination.outcomes:
             if outcome.error:
-                self._streams.errors.write(f"\n\nERROR in {outcome.name} validator: {outcome.error}\n\nAborting...")
+                self._streams.errors.write(f"\n\nERROR in {outcome.name} validator: {outcome.error}\n")
+                if outcome.name == "necessary_column":
+                    self._streams.errors.write(f"{suggest_columns(read.columns).strip()}\n")
+                self._streams.errors.write("\nAborting...")
                 return None, False
             self._streams.output.write(outcome.message or "")
         outcomes = tuple(
@@ -187,7 +235,7 @@ class LocalRun:
     def _write(self, final: RowStore, inspection: Inspection, any_applied: bool, target: TrainingFormat) -> None:
         share = self._options.validation_share
         if target == "completion" and not share:
-            rows = PreparedRows(final, profile_pairs(final.batches()), any_applied)
+            rows = PreparedRows(final, profile_pairs(final.batches()), any_applied or not self._is_ready)
             write_out(str(self._path), rows, self._streams.output, self._streams.ask, free_names)
             return
         if not self._streams.ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.rows.formats import TrainingFormat
 from shared.texts.encodings import OwnTokenizerFile
 
@@ -24,8 +25,8 @@ class SourceOrder:
 
     path: str
     name: str
-    encoding: str | None = None
-    """As a person named it."""
+    choices: ReadingChoices = NO_CHOICES
+    """What a person said about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ class Order:
 def read_order(folder: Path) -> Order:
     """Return the order that was left in a folder."""
     value: dict[str, Any] = orjson.loads((folder / ORDER_FILE).read_bytes())
-    sources = tuple(SourceOrder(**source) for source in value.pop("sources"))
+    sources = tuple(
+        SourceOrder(source["path"], source["name"], ReadingChoices(**source["choices"]))
+        for source in value.pop("sources")
+    )
     own = value.pop("tokenizer")
     value |= {"sources": sources, "tokenizer": OwnTokenizerFile(**own) if own else None}
     return Order(**{**value, "apply": tuple(value["apply"]), "skip": tuple(value["skip"])})

@@ -11,10 +11,12 @@ from itertools import chain, islice
 from typing import Any, Self
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.choices import ReadingChoices
 from services.preparation.reading.json_values import ObjectReader, needs_objects
 from services.preparation.reading.regular_table import DecodedChunks, RegularTable
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
+from services.preparation.reading.table_header import clean_header
 from services.preparation.rows.row_batches import ROWS_PER_BATCH
 
 # What pandas reads as a missing value in text tables, and therefore as "".
@@ -55,13 +57,13 @@ def read_delimited(source: SourceFile, sink: RowSink) -> None:
     with _Records(source, sink) as records:
         chunks = iter(records)
         rows, lines = next(chunks, ([], []))
-        start = next((i for i, row in enumerate(rows) if not _is_blank(row)), None)
+        start = next((i for i, row in enumerate(rows) if not _is_blank(row) and not _is_separator(row)), None)
         if start is None:
             raise UnreadableFileError(f"File {source.path} has no header line.", line=1, column=1)
-        header = [rows[start][0].removeprefix("\ufeff"), *rows[start][1:]]
-        if not needs_objects(header):
+        header = clean_header(rows[start], sink)
+        if not needs_objects(header, source.choices):
             sink.name_columns(header)
-        reader = _RowReader(header, sink, records)
+        reader = _RowReader(header, sink, records, source.choices)
         reader.read(rows[start + 1 :], lines[start + 1 :])
         if len(rows) == ROWS_PER_BATCH:
             for columns, first_lines in records.regular_part(len(header)):
@@ -176,15 +178,20 @@ def _is_blank(record: list[str]) -> bool:
     return not record or (len(record) == 1 and not record[0].strip(" \t"))
 
 
+def _is_separator(record: list[str]) -> bool:
+    """Whether it is Excel's line that names the delimiter."""
+    return record[0].removeprefix("\ufeff").lower().startswith("sep=") and not any(record[1:])
+
+
 class _RowReader:
     """Turns records into rows: whole chunks at once while they are plain, else one by one."""
 
-    def __init__(self, header: list[str], sink: RowSink, records: _Records) -> None:
+    def __init__(self, header: list[str], sink: RowSink, records: _Records, choices: ReadingChoices) -> None:
         self._header = header
         self._width = len(header)
         self._sink = sink
         self._records = records
-        self._objects = ObjectReader(sink) if needs_objects(header) else None
+        self._objects = ObjectReader(sink, choices) if needs_objects(header, choices) else None
         self._prompt_at, self._completion_at = find_column(header, "prompt"), find_column(header, "completion")
         chosen = (self._prompt_at, self._completion_at)
         self._others = [i for i, name in enumerate(header) if i not in chosen and name != "messages"]

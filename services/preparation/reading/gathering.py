@@ -7,11 +7,11 @@ from pathlib import Path
 
 from services.preparation.conversation.column_checks import check_column
 from services.preparation.errors import DatasetError, UnusableRowsError
-from services.preparation.findings.finding import MarkBoard
+from services.preparation.findings.board import MarkBoard
 from services.preparation.orders.preparation_order import Order, SourceOrder
-from services.preparation.reading.choices import ReadingChoices
 from services.preparation.reading.corrected_copy import CorrectedCopy, write_corrected_copy
 from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.reading.table_header import suggest_columns
 from services.preparation.rows.formats import TrainingFormat, to_chat, to_completion
 from services.preparation.rows.preference import INPUT_COLUMN, split_pairs
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
@@ -86,7 +86,7 @@ def gather_rows(order: Order, folder: Path) -> GatheredRows:
 def read_source(source: SourceOrder) -> ReadFile:
     """Read one source; errors name it as people do. Raises: DatasetError when nothing in it can be read as rows."""
     try:
-        return read_file(Path(source.path), ReadingChoices(source.encoding))
+        return read_file(Path(source.path), source.choices)
     except DatasetError as error:
         error.message = error.message.replace(source.path, source.name)
         error.args = (error.message,)
@@ -110,7 +110,8 @@ def refuse_bad(index: int, source: SourceOrder, read: ReadFile, folder: Path) ->
         for name in ("prompt", "completion"):
             outcome, _ = check_column(read.columns, name)
             if outcome.error:
-                raise UnusableRowsError(f"{source.name}: {outcome.error}", outcome.name)
+                told = f"{source.name}: {outcome.error}.{suggest_columns(read.columns)}"
+                raise UnusableRowsError(told, outcome.name)
 
 
 def join_pairs(order: Order, reads: Sequence[ReadFile]) -> GatheredRows:

@@ -4,9 +4,10 @@ the rows in a wrapper such as `{"data": […]}`. Value by value: a large file ne
 import io
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
-from services.preparation.reading.json_values import ObjectReader
+from services.preparation.reading.json_documents import find_rows
+from services.preparation.reading.json_values import ObjectReader, note_double_keys
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
 from services.preparation.reading.source_file import KEEP_BYTES, WRAPPER, SourceFile
 
@@ -15,6 +16,8 @@ CHUNK_CHARACTERS: Final = 1 << 20
 MAX_ELEMENT_CHARACTERS: Final = 1 << 26
 SHOWN_CHARACTERS: Final = 1000
 BLANK: Final = re.compile(r"[ \t\r\n\ufeff]*")
+# Rows under a further name, such as a validation set beside the training set.
+OTHER_ROWS: Final = re.compile(r'"([^"\\]{1,80})"\s*:\s*\[\s*\{')
 # How near the end of what was read an error may be none: a number, a word or an escape may be cut there.
 CUT_CHARACTERS: Final = 16
 LONGEST_BEGINNING: Final = 16_384
@@ -24,7 +27,7 @@ def read_json_array(source: SourceFile, sink: RowSink) -> None:
     """Read the values into the sink. Reading ends at the first piece that is no JSON, which is named."""
     with source.open_binary() as raw:
         text = io.TextIOWrapper(raw, encoding=source.encoding, errors=KEEP_BYTES, newline="")
-        _Walk(text, ObjectReader(sink), sink).run()
+        _Walk(text, ObjectReader(sink, source.choices), sink).run()
 
 
 class _Walk:
@@ -39,6 +42,8 @@ class _Walk:
         self._at = 0
         self._line = 1
         self._column = 1
+        self._is_first = True
+        """No row has been read: the value may be a document around them."""
 
     def run(self) -> None:
         """Read arrays and objects until the text ends or something is no JSON."""
@@ -70,8 +75,12 @@ class _Walk:
 
     def _check_wrapper_end(self) -> None:
         """What follows the rows in their wrapper is not read, but it must end."""
+        more = OTHER_ROWS.findall(self._buffer, self._at)
         while self._fill():
+            more += OTHER_ROWS.findall(self._buffer)
             self._buffer = self._buffer[-CHUNK_CHARACTERS:]
+        if more:
+            self._sink.note_set("other_rows", f"under {', '.join(sorted({repr(name) for name in more})[:5])}")
         if not self._buffer.rstrip(" \t\r\n").endswith("}"):
             self._reject(self._line, self._column, "the object around the rows is not closed", "")
 
@@ -93,10 +102,19 @@ class _Walk:
                 raw = self._buffer[self._at : self._at + SHOWN_CHARACTERS]
                 self._reject(self._line, self._column, "nested too deeply", raw)
                 return False
-            raw = "" if isinstance(value, dict) else self._buffer[self._at : end]
-            self._reader.read(value, self._line, raw)
+            self._take(value, self._buffer[self._at : end])
             self._advance(end)
             return True
+
+    def _take(self, value: Any, text: str) -> None:
+        rows = find_rows(value) if self._is_first and isinstance(value, dict) else None
+        self._is_first = False
+        if rows is not None:
+            for row in rows:
+                self._reader.read(row, self._line, "" if isinstance(row, dict) else str(row))
+            return
+        note_double_keys(text, self._line, self._sink)
+        self._reader.read(value, self._line, "" if isinstance(value, dict) else text)
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         length = len(self._buffer)

@@ -3,17 +3,20 @@
 import io
 import json
 from collections.abc import Iterator
+from typing import Final
 
 import orjson
 
-from services.preparation.reading.json_values import ObjectReader
+from services.preparation.reading.json_values import ObjectReader, note_double_keys
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
 from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
+
+PYTHON_HINT: Final = " (this is how Python prints a dictionary: write it with json.dumps)"
 
 
 def read_json_lines(source: SourceFile, sink: RowSink) -> None:
     """Read every line into the sink; a line that is no JSON is reported with its column."""
-    reader = ObjectReader(sink)
+    reader = ObjectReader(sink, source.choices)
     for number, raw in enumerate(_lines(source), start=1):
         line = raw.strip()
         if number == 1:
@@ -25,6 +28,7 @@ def read_json_lines(source: SourceFile, sink: RowSink) -> None:
         except orjson.JSONDecodeError:
             _read_stubborn_line(line, number, reader, sink)
             continue
+        note_double_keys(line, number, sink)
         reader.read(value, number, "" if type(value) is dict else line.decode("utf-8", "backslashreplace"))
 
 
@@ -59,7 +63,8 @@ def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: Ro
     try:
         value = json.loads(text.removesuffix(","))
     except json.JSONDecodeError as error:
-        sink.reject(ReadingProblem("invalid_json", number, error.colno, error.msg, raw))
+        hint = PYTHON_HINT if text.startswith("{'") else ""
+        sink.reject(ReadingProblem("invalid_json", number, error.colno, error.msg + hint, raw))
         return
     except RecursionError:
         sink.reject(ReadingProblem("invalid_json", number, 1, "nested too deeply", raw))

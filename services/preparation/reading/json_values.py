@@ -1,27 +1,34 @@
 """From one JSON object to one row. Chat lines keep their JSON; other values become text, and that is noted."""
 
 import ast
+import json
 from math import isfinite
 from typing import Any, Final
 
 import orjson
 
+from services.preparation.errors import UnusableRowsError
+from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
 from services.preparation.reading.row_sink import ReadingProblem, RowSink, find_column
 from services.preparation.rows.chat_text import chat_texts
+from services.preparation.rows.chosen_fields import choose_fields, describe_names, find_missing
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
 from services.preparation.rows.shapes import ConversionError, Shape, find_shape
 from shared.contracts.storable import mend_surrogates
 
 # Columns that hold talks, which tables can only hold as text.
 PACKED: Final = frozenset({"messages", "conversations", "conversation"})
+TEXT_DOUBLE_KEYS: Final = ('"prompt"', '"completion"', '"messages"', '"instruction"', '"output"')
+DOUBLE_KEYS: Final = tuple(key.encode() for key in TEXT_DOUBLE_KEYS)
 LITERAL_CHARACTERS: Final = 1_000_000
 
 
 class ObjectReader:
     """Feeds parsed objects to a sink; the keys of the first object name the columns."""
 
-    def __init__(self, sink: RowSink) -> None:
+    def __init__(self, sink: RowSink, choices: ReadingChoices = NO_CHOICES) -> None:
         self._sink = sink
+        self._choices = choices
         self._columns: list[str] | None = None
         self._extras: list[str] = []
         self._prompt_key = "prompt"
@@ -36,7 +43,7 @@ class ObjectReader:
             return
         value = unpack_texts(value)
         if self._columns is None:
-            self._shape = find_shape(value)
+            self._shape = self._choose_shape(value)
             if self._shape:
                 self._sink.note_set("converted", f"{self._shape.name}: {self._shape.mapping}")
         if self._shape:
@@ -46,6 +53,11 @@ class ObjectReader:
                 self._sink.reject(ReadingProblem("not_convertible", line, 1, str(error), raw or _dump(value)))
                 return
         self._read_row(value, line, raw)
+
+    def _choose_shape(self, value: dict[str, Any]) -> Shape | None:
+        if self._choices.names_fields:
+            return choose_fields(self._choices.prompt_field, self._choices.completion_field)
+        return find_shape(value)
 
     def _read_row(self, value: dict[str, Any], line: int, raw: str) -> None:
         if self._columns is None:
@@ -60,6 +72,8 @@ class ObjectReader:
         if "messages" in value:
             prompt, completion = chat_texts(value)
             texts = mend_surrogates(prompt), mend_surrogates(completion)
+            if texts != (prompt, completion):
+                self._sink.note("lone_surrogate", line, "half a surrogate pair in `messages` became U+FFFD")
             self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
             return
         prompt = self._text(value, self._prompt_key, line)
@@ -82,7 +96,7 @@ class ObjectReader:
         self._prompt_key = keys[prompt_at] if prompt_at is not None else "prompt"
         self._completion_key = keys[completion_at] if completion_at is not None else "completion"
         self._extras = [key for i, key in enumerate(keys) if i not in chosen and key != "messages"]
-        self._sink.name_columns(keys)
+        self._sink.name_columns([mend_surrogates(key) for key in keys])
 
     def _extra_texts(self, value: dict[str, Any]) -> tuple[str, ...]:
         return tuple(_as_text(value.get(key, "")) for key in self._extras)
@@ -101,8 +115,37 @@ class ObjectReader:
         return _as_text(found)
 
 
-def needs_objects(header: list[str]) -> bool:
-    """Whether the rows of a table with this header are read as objects: those of another tool, or talks in a cell."""
+def note_double_keys(text: str | bytes, line: int, sink: RowSink) -> None:
+    """Note an object in which a key that is learned stands twice: parsers keep the last one. Counting is cheap; only
+    what may have one is parsed again."""
+    keys = DOUBLE_KEYS if isinstance(text, bytes) else TEXT_DOUBLE_KEYS
+    if all(text.count(key) < 2 for key in keys):  # type: ignore[arg-type]  # both of one kind
+        return
+    doubles: list[str] = []
+
+    def watch(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        doubles.extend({name for name in names if names.count(name) > 1})
+        return dict(pairs)
+
+    try:
+        json.loads(text, object_pairs_hook=watch)
+    except (ValueError, RecursionError):
+        return
+    if doubles:
+        sink.note("duplicate_key", line, f"`{doubles[0][:80]}` stands twice; the last one is read")
+
+
+def needs_objects(header: list[str], choices: ReadingChoices = NO_CHOICES) -> bool:
+    """Whether the rows of a table with this header are read as objects: those of another tool, with fields that a
+    person chose, or talks in a cell. Raises: UnusableRowsError when it lacks a chosen field."""
+    if choices.names_fields:
+        for name in (choices.prompt_field or "prompt", choices.completion_field or "completion"):
+            missing = find_missing(name, header)
+            if missing is not None:
+                message = f"There is no column `{missing}`; there are {describe_names(header)}."
+                raise UnusableRowsError(message, "necessary_column")
+        return True
     if "completion" in [name.lower() for name in header]:
         return False
     return not PACKED.isdisjoint(header) or find_shape(dict.fromkeys(header, "")) is not None
@@ -140,4 +183,4 @@ def _dump(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # lone surrogates inside, or integers beyond 64 bits
-        return mend_surrogates(str(value))
+        return mend_surrogates(json.dumps(value, ensure_ascii=False))

@@ -90,14 +90,14 @@ def read_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> ReadFile:
 def feed_rows(source: SourceFile, sink: RowSink) -> int:
     """Read the file into any sink; returns the number of sheets (1 for all but workbooks)."""
     # Deferred: Arrow and openpyxl take a quarter of a second to import, and most files are text.
-    if source.format == "xlsx":
+    if source.format in ("xlsx", "workbook"):
         from services.preparation.reading.workbook import read_workbook  # noqa: PLC0415
 
         return read_workbook(source, sink)
-    if source.format == "parquet":
-        from services.preparation.reading.parquet_table import read_parquet_table  # noqa: PLC0415
+    if source.format in ("parquet", "arrow"):
+        from services.preparation.reading.arrow_table import read_arrow_table  # noqa: PLC0415
 
-        read_parquet_table(source, sink)
+        read_arrow_table(source, sink)
         return 1
     READERS[source.format](source, sink)
     return 1

@@ -10,26 +10,37 @@ from pathlib import Path
 from typing import IO, Final, Literal, cast
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.binary_kind import BinaryFormat, UnsupportedKindError, find_binary_kind
 from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
-from services.preparation.reading.text_encoding import Encoding, Reading, detect_encoding, find_codec
+from services.preparation.reading.text_encoding import require_encoding, tell_encoding
+from shared.texts.file_encoding import Encoding, Reading
 
-FileFormat = Literal["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
+FileFormat = Literal["csv", "tsv", "xlsx", "workbook", "txt", "json", "jsonl", "parquet", "arrow"]
 EXTENSIONS: dict[str, FileFormat] = {
     ".csv": "csv", ".tsv": "tsv", ".xlsx": "xlsx", ".txt": "txt", ".json": "json", ".jsonl": "jsonl",
-    ".ndjson": "jsonl", ".parquet": "parquet",
+    ".ndjson": "jsonl", ".jsonlines": "jsonl", ".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow",
+    ".xls": "workbook", ".xlsm": "xlsx", ".xlsb": "workbook", ".ods": "workbook",
 }  # fmt: skip
+TEXT_FORMATS: Final = frozenset({"csv", "tsv", "txt", "json", "jsonl"})
 # Enough for a header and some thousand rows, small enough to read before every preparation.
 SAMPLE_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 20
 # How far the first byte beyond ASCII is looked for: a table of numbers may name its first town late.
 SEARCHED_BYTES: Final = 1 << 28
 ARRAY_START: Final = re.compile(r"\[\s*[{\[\]]")
+# The bar last: prose holds it now and then.
+DELIMITERS: Final = (",", "\t", ";", "|")
+SEPARATOR_LINE: Final = re.compile(r"[\"']?sep=([,;|\t])[\"']?[;, \t]*\r?\n", re.IGNORECASE)
 LINE_END: Final = re.compile(r"[ \t]*,?[ \t]*\r?(?:\n|\Z)")
 # Names under which tools keep the rows of a file. A talk's `messages` are no rows.
 WRAPPER: Final = re.compile(
     r'\{\s*(?:"[^"\\]{0,80}"\s*:\s*(?:"[^"\\]{0,400}"|-?[0-9.eE+]{1,40}|true|false|null)\s*,\s*){0,20}'
     r'"(?:data|rows|examples|train|training|training_data|train_data|items|records|instances|samples|dataset|stories|'
     r'entries|results)"\s*:\s*(?=\[\s*[{\]])'
+)
+# How pandas begins tables by columns, by rows, split, and with a schema.
+DOCUMENT: Final = re.compile(
+    r'\{\s*"(?:(?:columns|index)"\s*:\s*\[|schema"\s*:\s*\{|[^"\\]{1,80}"\s*:\s*\{\s*"0"\s*:|0"\s*:\s*\{)'
 )
 
 # Keeps undecodable bytes as lone surrogates, so that their line can be named. Python's own `surrogateescape` raises for
@@ -57,6 +68,7 @@ class SourceFile:
     encoding: str
     delimiter: str = ","
     guess: Reading | None = None
+    choices: ReadingChoices = NO_CHOICES
 
     def open_binary(self) -> IO[bytes]:
         """Open the uncompressed bytes."""
@@ -77,22 +89,29 @@ def describe_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> SourceFil
     is_gzip, sample = _read_sample(path)
     if not sample:
         raise UnreadableFileError(f"File {path} is empty.")
-    if sample.startswith(b"PAR1"):
-        return SourceFile(path, "parquet", is_gzip, "binary")
-    if sample.startswith(b"PK\x03\x04"):
-        return SourceFile(path, "xlsx", is_gzip, "binary")
+    binary = _find_binary(path, is_gzip, sample)
+    if binary:
+        return SourceFile(path, binary, is_gzip, "binary", choices=choices)
     encoding = _find_encoding(path, is_gzip, sample, choices)
     text = sample.decode(encoding.name, errors="replace").lstrip("\ufeff")
     file_format, delimiter = _text_format(path, text)
-    return SourceFile(path, file_format, is_gzip, encoding.name, delimiter, encoding.guess)
+    return SourceFile(path, file_format, is_gzip, encoding.name, delimiter, encoding.guess, choices)
+
+
+def _find_binary(path: Path, is_gzip: bool, sample: bytes) -> BinaryFormat | None:
+    with SourceFile(path, "txt", is_gzip, "binary").open_binary() as raw:
+        try:
+            return find_binary_kind(sample, raw)
+        except UnsupportedKindError as error:
+            raise UnreadableFileError(f"File {path} {error}") from error
 
 
 def _find_encoding(path: Path, is_gzip: bool, sample: bytes, choices: ReadingChoices) -> Encoding:
     if choices.encoding is not None:
-        return Encoding(find_codec(choices.encoding))
+        return require_encoding(choices.encoding)
     if sample.isascii() and len(sample) == SAMPLE_BYTES:
         sample = _find_telling_sample(path, is_gzip) or sample
-    return detect_encoding(path, sample)
+    return tell_encoding(path, sample)
 
 
 def _find_telling_sample(path: Path, is_gzip: bool) -> bytes | None:
@@ -133,19 +152,38 @@ def _text_format(path: Path, text: str) -> tuple[FileFormat, str]:
     shape = _json_format(text, promised)
     if shape:
         return shape, ","
-    if promised in ("txt", "jsonl", "json"):
+    if promised in ("jsonl", "json"):
         return promised, ","
-    header = text.split("\n", 1)[0]
-    delimiter = max(",\t;", key=header.count)
+    told = SEPARATOR_LINE.match(text)  # Excel's own: the first line names the delimiter
+    if told:
+        return ("tsv" if told.group(1) == "\t" else "csv"), told.group(1)
+    header = text.lstrip("\r\n").split("\n", 1)[0].split("\r", 1)[0]
+    delimiter = _find_delimiter(header)
     if promised in ("csv", "tsv"):
         fallback = "\t" if promised == "tsv" else ","
-        return promised, fallback if header.count(fallback) or not header.count(delimiter) else delimiter
-    if "prompt" in header.lower() and header.count(delimiter):
-        return ("tsv", "\t") if delimiter == "\t" else ("csv", delimiter)
-    known = ", ".join(sorted(set(EXTENSIONS)))
+        return promised, delimiter or fallback
+    if delimiter and (promised != "txt" or _names_fields(header, delimiter)):
+        return ("tsv" if delimiter == "\t" else "csv"), delimiter
+    if promised == "txt":
+        return promised, ","
+    known = ", ".join(sorted(EXTENSIONS))
     raise UnreadableFileError(
         f"File {path} is of no known kind. Give it one of these extensions: {known} (.gz may follow)."
     )
+
+
+def _find_delimiter(header: str) -> str | None:
+    """What stands between the names of columns: whatever gives prompt and completion; else the most frequent."""
+    naming = next((one for one in DELIMITERS if _names_fields(header, one)), None)
+    if naming:
+        return naming
+    most = max(DELIMITERS[:-1], key=header.count)
+    return most if header.count(most) else None
+
+
+def _names_fields(header: str, delimiter: str) -> bool:
+    names = {name.strip(" \t\"'\ufeff").lower() for name in header.split(delimiter)}
+    return {"prompt", "completion"} <= names
 
 
 def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:
@@ -162,8 +200,9 @@ def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:
 
 
 def is_line(text: str, end: int) -> bool:
-    """Whether the first object has a line of its own, and is no wrapper around the rows."""
-    return "\n" not in text[:end] and LINE_END.match(text, end) is not None and not WRAPPER.match(text)
+    """Whether the first object has a line of its own, and is nothing around the rows."""
+    is_alone = "\n" not in text[:end] and LINE_END.match(text, end) is not None
+    return is_alone and not WRAPPER.match(text) and not DOCUMENT.match(text)
 
 
 def _first_object_end(text: str) -> int | None:
@@ -171,7 +210,8 @@ def _first_object_end(text: str) -> int | None:
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
-        return len(text) if WRAPPER.match(text) or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
+        is_around = WRAPPER.match(text) or DOCUMENT.match(text)
+        return len(text) if is_around or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
     except RecursionError:
         return None
     return end

@@ -1,34 +1,49 @@
-"""One sheet of an Excel workbook, row by row."""
+"""Workbooks as a list of sheets: those of Excel by openpyxl, older, binary and OpenDocument ones by calamine."""
 
+import re
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
+from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from services.preparation.errors import UnreadableFileError
-from services.preparation.reading.delimited import EMPTY_CELL_WORDS
-from services.preparation.reading.json_values import ObjectReader, needs_objects
-from services.preparation.reading.row_sink import RowSink, find_column
+from services.preparation.reading.row_sink import RowSink
+from services.preparation.reading.sheet import Range, Sheet, SheetRow, read_workbook_sheet
 from services.preparation.reading.source_file import SourceFile
-from services.preparation.reading.workbook_cells import OddCell, StringReader, cell_text, read_cells
+from services.preparation.reading.workbook_cells import StringReader, read_cells
 
 BROKEN: Final = (
     InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, ParseError, TypeError, AttributeError,
-    IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError,
+    IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError, CalamineError,
 )  # fmt: skip
-"""What openpyxl and the archive raise for files that no writer writes."""
+"""What the libraries and the archive raise for files that no writer writes."""
+MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
+PART_BYTES: Final = 1 << 20
+LONGEST_MERGED: Final = 200
+"""Bytes of an element that names merged cells."""
 
 
 def read_workbook(source: SourceFile, sink: RowSink) -> int:
-    """Read the first sheet into the sink and return the number of sheets.
+    """Read one sheet into the sink and return the number of sheets.
 
     Raises:
-        UnreadableFileError: the file is no workbook, or its first sheet has no header.
+        UnreadableFileError: the file is no workbook, has no such sheet, or the sheet has no header.
     """
+    read = _read_excel if source.format == "xlsx" else _read_others
+    try:
+        return read(source, sink)
+    except BROKEN as error:
+        raise UnreadableFileError(f"File {source.path} is not a readable workbook: {error}") from error
+
+
+def _read_excel(source: SourceFile, sink: RowSink) -> int:
     with source.open_binary() as raw, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of extensions that hold no cells
         book = None
@@ -36,52 +51,60 @@ def read_workbook(source: SourceFile, sink: RowSink) -> int:
             reader = StringReader(raw)
             reader.read()
             book = reader.wb
-            _read_sheet(book.worksheets[0], source, sink)
+            read_workbook_sheet([_excel_sheet(sheet) for sheet in book.worksheets], source, sink)
             return len(book.sheetnames)
-        except BROKEN as error:
-            raise UnreadableFileError(f"File {source.path} is not a readable Excel workbook: {error}") from error
         finally:
             if book is not None:
                 book.close()
 
 
-def _read_sheet(sheet: Any, source: SourceFile, sink: RowSink) -> None:
-    rows = read_cells(sheet)
-    header = next((found for _, _, values in rows if any(found := [cell_text(value) for value in values])), None)
-    if header is None:
-        raise UnreadableFileError(f"The first sheet of {source.path} has no header row.", line=1, column=1)
-    if needs_objects(header):
-        _read_objects(rows, header, ObjectReader(sink))
-        return
-    sink.name_columns(header)
-    _read_rows(rows, header, sink)
+def _excel_sheet(sheet: Any) -> Sheet:
+    def walk() -> Iterator[SheetRow]:
+        return (SheetRow(number, is_hidden, values) for number, is_hidden, values in read_cells(sheet))
+
+    return Sheet(sheet.title, sheet.sheet_state == "visible", walk, partial(_merged_of, sheet))
 
 
-def _read_rows(rows: Iterator[tuple[int, bool, list[Any]]], header: list[str], sink: RowSink) -> None:
-    prompt_at, completion_at = find_column(header, "prompt"), find_column(header, "completion")
-    others = [i for i, name in enumerate(header) if i not in (prompt_at, completion_at) and name != "messages"]
-    for number, _, values in rows:
-        values.extend([None] * (len(header) - len(values)))
-        cells = [cell_text(value) for value in values]
-        texts = []
-        for at in (prompt_at, completion_at):
-            if at is not None and isinstance(values[at], OddCell):
-                sink.note(values[at].code, number, f"the cell of `{header[at]}` has no value")
-            texts.append("" if at is None else _read_word(cells[at], number, sink))
-        if any(value is not None and value != "" for value in values):
-            sink.add(number, texts[0], texts[1], "", tuple(cells[i] for i in others))
+def _merged_of(sheet: Any) -> list[Range]:
+    """The merged cells, which a sheet tells behind its rows."""
+    found: set[bytes] = set()
+    kept = b""
+    with sheet.parent._archive.open(sheet._worksheet_path) as part:
+        while block := part.read(PART_BYTES):
+            text = kept + block
+            if b"mergeCell" in text:
+                found.update(MERGED.findall(text))
+            kept = text[-LONGEST_MERGED:]
+    bounds = (range_boundaries(name.decode()) for name in found)
+    return [(first, left, last, right) for left, first, right, last in bounds]
 
 
-def _read_objects(rows: Iterator[tuple[int, bool, list[Any]]], header: list[str], objects: ObjectReader) -> None:
-    for number, _, values in rows:
-        cells = [cell_text(value) for value in values]
-        if any(cells):
-            objects.read(dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=False)), number, "")
+def _read_others(source: SourceFile, sink: RowSink) -> int:
+    with source.open_binary() as raw:
+        book = CalamineWorkbook.from_filelike(raw)
+        try:
+            told = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+            sheets = [_calamine_sheet(book, one.name, one.visible == SheetVisibleEnum.Visible) for one in told]
+            read_workbook_sheet(sheets, source, sink)
+            return len(told)
+        finally:
+            book.close()
 
 
-def _read_word(text: str, number: int, sink: RowSink) -> str:
-    if text not in EMPTY_CELL_WORDS:
-        return text
-    if text:
-        sink.note("word_read_as_empty", number, f"`{text}` is read as an empty cell")
-    return ""
+def _calamine_sheet(book: CalamineWorkbook, name: str, is_visible: bool) -> Sheet:
+    opened: list[CalamineSheet] = []
+
+    def get() -> CalamineSheet:
+        if not opened:
+            opened.append(book.get_sheet_by_name(name))
+        return opened[0]
+
+    def walk() -> Iterator[SheetRow]:
+        rows = get().to_python(skip_empty_area=False)
+        return (SheetRow(number, False, list(values)) for number, values in enumerate(rows, start=1))
+
+    def merged() -> list[Range]:
+        ranges = get().merged_cell_ranges or ()
+        return [(top + 1, left + 1, bottom + 1, right + 1) for (top, left), (bottom, right) in ranges]
+
+    return Sheet(name, is_visible, walk, merged)

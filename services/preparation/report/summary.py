@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.preparation.billing import TrainingEstimate, estimate_training
 from services.preparation.chosen_template import ChosenTemplate
-from services.preparation.findings.finding import Finding
+from services.preparation.findings.board import Finding
 from services.preparation.findings.inspection import Inspection
 from services.preparation.findings.scripts import NAMES
 from services.preparation.tokenizers.model_view import ModelView

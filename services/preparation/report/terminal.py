@@ -5,7 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from services.preparation.findings.finding import Finding
+from services.preparation.findings.board import Finding
 from services.preparation.report.summary import Histogram, Summary
 from services.preparation.tokenizers.model_view import ModelView
 

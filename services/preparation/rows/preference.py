@@ -37,8 +37,10 @@ def read_pair(value: dict[str, Any]) -> PreferencePair:
     turns = source.get("messages") if isinstance(source, dict) else None
     if not isinstance(turns, list) or not turns:
         raise BadPairError('"input" must be an object with "messages"')
-    if not all(isinstance(turn, dict) and turn.get("role") in ROLES for turn in turns):
-        raise BadPairError('every one of "input.messages" must be an object with a known role')
+    for at, turn in enumerate(turns):
+        if not isinstance(turn, dict) or not isinstance(turn.get("role"), str) or turn["role"] not in ROLES:
+            raise BadPairError('every one of "input.messages" must be an object with a known role')
+        refuse_other_parts(turn, f"input.messages[{at}]")
     prompt = "\n".join(message_text(turn) for turn in turns)
     is_simple = source == ask(prompt)
     told = "" if is_simple else orjson.dumps(source).decode()
@@ -54,7 +56,17 @@ def read_answer(value: dict[str, Any], name: str) -> str:
         raise BadPairError(f'"{name}" must hold exactly one assistant message')
     if answer.get("tool_calls") or not isinstance(answer.get("content"), (str, list)):
         raise BadPairError(f'"{name}" must hold a text')
+    refuse_other_parts(answer, f"{name}[0]")
     return message_text(answer)
+
+
+def refuse_other_parts(message: dict[str, Any], name: str) -> None:
+    """Pass for a message of text alone. Raises: BadPairError for pictures and the like, in the words of the job's
+    check."""
+    parts = message.get("content")
+    for at, part in enumerate(parts if isinstance(parts, list) else []):
+        if not isinstance(part, dict) or part.get("type", "text") != "text":
+            raise BadPairError(f"{name}.content[{at}] must be a part of text, which is all that can be learned")
 
 
 def ask(prompt: str, system: str | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A shape is told by its keys. What cannot be turned over is refused with a reason: nothing is left out in silence.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,15 +37,8 @@ PAIR_NAMES: Final = (
 # What an export of ours says of a story beside its attributes.
 STORY_FACTS: Final = frozenset(
     {
-        "story",
-        "repeat",
-        "finish_reason",
-        "model",
-        "prompt_tokens",
-        "completion_tokens",
-        "sha256",
-        "review",
-        "attributes",
+        *("story", "attributes", "id", "position", "repeat", "finish_reason", "model", "prompt_tokens"),
+        *("completion_tokens", "sha256", "review", "status", "cost_usd"),
     }
 )
 
@@ -99,10 +93,33 @@ def _from_sharegpt(value: Object) -> Object:
         if not isinstance(turn, dict):
             raise ConversionError(f"turn {at} must be an object")
         if "role" in turn:
-            messages.append({**turn, **_turn(turn["role"], turn.get("content"), at)})
+            messages.append({**turn, **_turn(turn["role"], turn.get("content", turn.get("value")), at)})
         else:
-            messages.append(_turn(turn.get("from"), turn.get("value"), at))
-    return {"messages": messages}
+            messages.append(_turn(turn.get("from"), turn.get("value"), at) | _weight_of(turn))
+    tools = _tools_of(value.get("tools"))
+    return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+def _weight_of(turn: Object) -> Object:
+    """What a turn says about being learned: `weight`, or `loss` as agents' data have it."""
+    weight = turn.get("weight", turn.get("loss"))
+    return {} if weight in (None, True, 1) else {"weight": 0 if weight is False else weight}
+
+
+def _tools_of(told: object) -> list[Any] | None:
+    """The tools of a talk: a list, or its JSON."""
+    if isinstance(told, str) and told.strip():
+        try:
+            told = json.loads(told)
+        except (ValueError, RecursionError) as error:
+            raise ConversionError('"tools" is no JSON') from error
+    if told in (None, "", [], {}) or (isinstance(told, str) and not told.strip()):
+        return None
+    if not isinstance(told, list):
+        raise ConversionError('"tools" must be a list')
+    return [
+        one if isinstance(one, dict) and "function" in one else {"type": "function", "function": one} for one in told
+    ]
 
 
 def _from_anthropic(value: Object) -> Object:

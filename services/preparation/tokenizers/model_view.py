@@ -40,7 +40,10 @@ def view_pair(tokenizer: Any, prompt: str, completion: str, limit: int | None = 
 def view_chat(tokenizer: Any, record: str, limit: int | None = None) -> ModelView:
     """A chat line in the ChatML form: assistant turns are learnt unless their weight is 0."""
     pieces: list[TokenPiece] = []
-    for message in orjson.loads(record).get("messages", []):
+    messages = orjson.loads(record).get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        if not isinstance(message, dict):
+            continue
         is_trained = message.get("role") == "assistant" and message.get("weight", 1) != 0
         pieces.append(TokenPiece(f"<|im_start|>{message.get('role', '')}\n", (-1, -1, -1), False))
         pieces.extend(_pieces(tokenizer, message_text(message), is_trained))

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from services.streaming.access import get_stored_text, identify
+from services.streaming.access import identify_viewer
 from services.streaming.event_streams.viewer_events import ViewerEvents
-from services.streaming.origins import is_allowed_origin
 from services.streaming.wiring import Streaming
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
 from shared.contracts.stream.errors import InvalidCursorError
 from shared.errors import PermissionDeniedError
+from shared.http.cross_origin import is_allowed_origin
 
 router = APIRouter(tags=["streams"])
 
@@ -24,7 +24,7 @@ async def watch_stream(
     last_event_id: Annotated[str | None, Header()] = None,
     after: Annotated[str | None, Query(description="Cursor to go on from.")] = None,
     starting_after: Annotated[str | None, Query(description="The same, by OpenAI's name.")] = None,
-    ticket: Annotated[str | None, Query(description="Single-use ticket, for browsers.")] = None,
+    ticket: Annotated[str | None, Query(description="For browsers: opens this stream, again too.")] = None,
 ) -> Response:
     """Send `delta`, `snapshot`, `rewind`, `state` and, last, `end` events. 204 when the stream is over and the
     cursor stands at its end. A cursor that cannot be read gets a snapshot, not a replay."""
@@ -32,8 +32,7 @@ async def watch_stream(
     origin = request.headers.get("origin")
     if not is_allowed_origin(origin, request.headers.get("host"), streaming.settings.origin_list):
         raise PermissionDeniedError(f"Pages of {origin} may not connect.")
-    principal = await identify(streaming, authorization, ticket)
-    stored = await get_stored_text(streaming, principal, stream_id)
+    _, stored = await identify_viewer(streaming, authorization, ticket, stream_id)
     cursor = read_cursor(last_event_id or after or starting_after)
     if stored.is_final and cursor == stored.to_end().cursor:
         return Response(status_code=204, headers=allow_origin(origin))

@@ -1,4 +1,4 @@
-"""One authenticated socket: client frames in, their effects out. The reading side; `Outbox` is the writing one."""
+"""One authenticated socket: client frames in, their effects out. The reading side; `SocketWriter` is the other one."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ from services.streaming.sockets.client_frames import (
     read_id,
     read_json,
 )
-from services.streaming.sockets.outbox import Outbox
+from services.streaming.sockets.socket_writer import SocketWriter
 from services.streaming.sockets.starting import StartRefusedError, start_stream
 from services.streaming.sockets.subscriptions import Subscriptions
 from services.streaming.sockets.transport import SocketTransport
@@ -59,36 +59,36 @@ class SocketConnection:
         self._streaming = streaming
         self._principal = principal
         self._bearer = bearer
-        self._outbox = Outbox(transport, self._end_viewer)
-        self._subscriptions = Subscriptions(streaming.hub, self._outbox, settings.max_subscriptions)
+        self._writer = SocketWriter(transport, self._end_viewer)
+        self._subscriptions = Subscriptions(streaming.hub, self._writer, settings.max_subscriptions)
         self._bucket = TokenBucket(settings.frames_per_second, settings.frames_per_second * BURST_SECONDS)
         self._jobs: set[asyncio.Task[None]] = set()
 
     @property
     def written_at(self) -> float:
         """Loop time of the last completed write."""
-        return self._outbox.written_at
+        return self._writer.written_at
 
     @property
     def writing_since(self) -> float | None:
         """Loop time at which a write began that is not through yet."""
-        return self._outbox.writing_since
+        return self._writer.writing_since
 
     def send_heartbeat(self) -> None:
         """Say that we are still there, and how far each stream was sent."""
-        self._outbox.put(Heartbeat(round(time.time(), 3), self._subscriptions.tops))
+        self._writer.put(Heartbeat(round(time.time(), 3), self._subscriptions.tops))
 
     def drop_slow(self) -> None:
         """End a client that does not read; it may come back and resume."""
-        self._outbox.drop(close_codes.TOO_SLOW, "too slow: come back and resume")
+        self._writer.drop(close_codes.TOO_SLOW, "too slow: come back and resume")
 
     def announce_close(self, in_ms: int) -> None:
         """Tell the client that the server stops."""
-        self._outbox.put(GoAway(in_ms))
+        self._writer.put(GoAway(in_ms))
 
     def close_for_restart(self) -> None:
         """Close because the server stops."""
-        self._outbox.close(close_codes.RESTART, "server restart")
+        self._writer.close(close_codes.RESTART, "server restart")
 
     def _end_viewer(self, viewer: Viewer) -> None:
         """Forget a stream whose end was sent."""
@@ -97,7 +97,7 @@ class SocketConnection:
     async def run(self, receive: Receive) -> None:
         """Greet, and serve until the client disconnects."""
         settings = self._streaming.settings
-        self._outbox.put(Hello(ids.new_id(CONNECTION_ID), settings.heartbeat_seconds, settings.max_subscriptions))
+        self._writer.put(Hello(ids.new_id(CONNECTION_ID), settings.heartbeat_seconds, settings.max_subscriptions))
         try:
             while True:
                 message = await receive()
@@ -112,7 +112,7 @@ class SocketConnection:
     def _handle_message(self, message: MutableMapping[str, Any]) -> None:
         text = message.get("text")
         if not self._bucket.take():
-            self._outbox.close(close_codes.TOO_MANY, "too many frames")
+            self._writer.close(close_codes.TOO_MANY, "too many frames")
             return
         try:
             if text is None:
@@ -124,7 +124,7 @@ class SocketConnection:
             except StorymillError as error:
                 self._refuse(frame_id, error)
         except ProtocolError as error:
-            self._outbox.close(close_codes.PROTOCOL, str(error))
+            self._writer.close(close_codes.PROTOCOL, str(error))
 
     def _handle(self, frame: ClientFrame, frame_id: FrameId) -> None:
         match frame:
@@ -165,7 +165,7 @@ class SocketConnection:
 
     def _refuse(self, frame_id: FrameId, error: StorymillError) -> None:
         answer = error.answer if isinstance(error, StartRefusedError) else error.body()["error"]
-        self._outbox.put(ErrorFrame(frame_id, answer))
+        self._writer.put(ErrorFrame(frame_id, answer))
 
     async def _subscribe(self, frame: Subscribe) -> None:
         self._subscriptions.check_room(frame.stream)

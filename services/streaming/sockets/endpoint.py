@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.streaming.access import identify
 from services.streaming.clients import Client
-from services.streaming.origins import is_allowed_origin
 from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.client_frames import Authenticate, ProtocolError, read_client_frame, read_json
@@ -20,6 +19,7 @@ from services.streaming.sockets.transport import EXTENSION, SocketTransport
 from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
 from shared.errors import AuthenticationError, PermissionDeniedError, ServiceUnavailableError, StorymillError
+from shared.http.cross_origin import is_allowed_origin
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 

@@ -1,7 +1,7 @@
 """The streams that one socket watches: joined one beside the other, each with its viewer."""
 
 from services.streaming.sockets.client_frames import FrameId, Subscribe
-from services.streaming.sockets.outbox import Outbox
+from services.streaming.sockets.socket_writer import SocketWriter
 from shared.contracts.stream.cursor import Cursor
 from shared.contracts.stream.frames import Subscribed
 from shared.contracts.stream.stored_text import StoredText
@@ -13,9 +13,9 @@ from shared.streams.viewer import Viewer
 class Subscriptions:
     """At most `limit` streams at a time. A stream subscribed to again goes on from the new cursor."""
 
-    def __init__(self, hub: StreamHub, outbox: Outbox, limit: int) -> None:
+    def __init__(self, hub: StreamHub, writer: SocketWriter, limit: int) -> None:
         self._hub = hub
-        self._outbox = outbox
+        self._writer = writer
         self._limit = limit
         self._viewers: dict[str, Viewer] = {}
         self._frames: dict[str, Subscribe] = {}
@@ -42,13 +42,13 @@ class Subscriptions:
             viewer.close()  # unsubscribed, or subscribed again, while we joined
             return
         top = viewer.cursor if frame.live_only else viewer.top
-        self._outbox.put(Subscribed(frame.id, frame.stream, viewer.state, top, viewer.mode))
+        self._writer.put(Subscribed(frame.id, frame.stream, viewer.state, top, viewer.mode))
         if viewer.has_ended:
             viewer.close()
             del self._frames[frame.stream]
             return
         self._viewers[frame.stream] = viewer
-        self._outbox.watch(viewer)
+        self._writer.watch(viewer)
 
     def find_stream(self, frame_id: FrameId) -> str | None:
         """Return the stream that was subscribed to under an id."""
@@ -59,7 +59,7 @@ class Subscriptions:
         self._frames.pop(stream_id, None)
         viewer = self._viewers.pop(stream_id, None)
         if viewer is not None:
-            self._outbox.forget(viewer)
+            self._writer.forget(viewer)
             viewer.close()
 
     def clear(self) -> None:

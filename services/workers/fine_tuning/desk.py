@@ -9,7 +9,6 @@ from services.workers.fine_tuning.give_up.failing import fail_without_provider
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.lease import FINE_TUNING_ROWS
 from services.workers.fine_tuning.running import run_job
-from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
 from services.workers.fine_tuning.upstream.provider import FineTuningProvider
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease
@@ -64,6 +63,9 @@ class FineTuningDesk:
 
     def find_provider(self, provider: Provider) -> FineTuningProvider:
         """Return the process's client of a provider."""
+        # Imported at the first tuning: OpenAI's library is 50 MB and a second, and every process reads the job table.
+        from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning  # noqa: PLC0415
+
         if provider.name not in self._providers:
             self._providers[provider.name] = OpenAiFineTuning(provider)
         return self._providers[provider.name]

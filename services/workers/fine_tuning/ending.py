@@ -23,7 +23,7 @@ OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed", "cancelled": "f
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JobFinish:
     """How a job ends, and who ended it."""
 
     status: str
@@ -35,7 +35,7 @@ class Ending:
     """False when a call that makes the job may have left and nobody knows what became of it."""
 
 
-async def end_job(session: AsyncSession, job: FineTuningJob, ending: Ending, **values: Any) -> None:
+async def end_job(session: AsyncSession, job: FineTuningJob, ending: JobFinish, **values: Any) -> None:
     """End a job whose row this transaction has locked."""
     moment = utc_now()
     cost = find_final_cost(job, moment) if ending.outcome_known else None
@@ -66,7 +66,7 @@ async def end_job(session: AsyncSession, job: FineTuningJob, ending: Ending, **v
     await add_webhook_events(session, job.project_id, f"fine_tuning.job.{ending.status}", {"id": job.id})
 
 
-def describe_end(job: FineTuningJob, ending: Ending) -> list[NewEvent]:
+def describe_end(job: FineTuningJob, ending: JobFinish) -> list[NewEvent]:
     """Return the last events."""
     words = LAST_WORDS.get(ending.status) or str((ending.error or {}).get("message") or ending.reason)
     level = "error" if ending.status == "failed" else "info"

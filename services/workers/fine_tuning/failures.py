@@ -42,7 +42,7 @@ class NotYetError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class NextTry:
     """What follows from a failure: wait and try again, or give the job up."""
 
     code: str
@@ -52,13 +52,13 @@ class Verdict:
     param: str | None = None
 
 
-def judge(error: Exception, tries: int) -> Verdict:
+def decide_next_try(error: Exception, tries: int) -> NextTry:
     """Return what follows from the failure number `tries` in a row of a step."""
     code, message, retryable, floor, param = read_failure(error)
     if not retryable or tries >= MOST_TRIES_OF.get(code, MOST_TRIES):
-        return Verdict(code, message, None, param)
+        return NextTry(code, message, None, param)
     delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(tries - 1, 10))
-    return Verdict(code, message, max(delay, floor), param)
+    return NextTry(code, message, max(delay, floor), param)
 
 
 def read_failure(error: Exception) -> tuple[str, str, bool, float, str | None]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.workers.fine_tuning.create.step import create_upstream
-from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, JobFailedError, judge
+from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, JobFailedError, decide_next_try
 from services.workers.fine_tuning.follow.step import follow_upstream
 from services.workers.fine_tuning.give_up.failing import GIVE_UP, fail_job
 from services.workers.fine_tuning.give_up.step import give_up
@@ -87,7 +87,7 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
     here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostJobError when another
     has the job or it is over."""
     try:
-        return await carry_out_verdict(held, error)
+        return await wait_or_give_up(held, error)
     except (LostJobError, LostRowError):
         raise
     except STORE_AWAY as store_error:
@@ -97,18 +97,18 @@ async def settle_failure(held: HeldJob, error: Exception) -> bool:
         return await settle_defect(held, defect)
 
 
-async def carry_out_verdict(held: HeldJob, error: Exception) -> bool:
+async def wait_or_give_up(held: HeldJob, error: Exception) -> bool:
     """Write what follows from a failure of the present step; say whether there is more to do."""
     if isinstance(error, JobFailedError):
         return await fail_job(held, error)
     job = await held.load()
-    verdict = judge(error, job.tries + 1)
-    unforeseen = verdict.code == "internal_error"
-    log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=verdict.code, exc_info=unforeseen)
-    if verdict.delay_seconds is None:
-        return await fail_job(held, JobFailedError(verdict.code, verdict.message, param=verdict.param))
+    next_try = decide_next_try(error, job.tries + 1)
+    unforeseen = next_try.code == "internal_error"
+    log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=next_try.code, exc_info=unforeseen)
+    if next_try.delay_seconds is None:
+        return await fail_job(held, JobFailedError(next_try.code, next_try.message, param=next_try.param))
     async with held.context.database.transaction() as session:
-        await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds)
+        await delay_job(session, held.claimed, job.tries + 1, next_try.delay_seconds)
     return True
 
 
@@ -117,11 +117,11 @@ async def settle_defect(held: HeldJob, defect: Exception) -> bool:
     the job in words of our own. Raises: LostJobError when another has the job or it is over."""
     try:
         job = await held.load()
-        verdict = judge(defect, job.tries + 1)
+        next_try = decide_next_try(defect, job.tries + 1)
         async with held.context.database.transaction() as session:
-            await delay_job(session, held.claimed, job.tries + 1, verdict.delay_seconds or LONGEST_DELAY_SECONDS)
-        if verdict.delay_seconds is None:
-            return await fail_job(held, JobFailedError(verdict.code, verdict.message))
+            await delay_job(session, held.claimed, job.tries + 1, next_try.delay_seconds or LONGEST_DELAY_SECONDS)
+        if next_try.delay_seconds is None:
+            return await fail_job(held, JobFailedError(next_try.code, next_try.message))
     except STORE_AWAY as store_error:
         return await wait_for_store(held, store_error)
     return True

@@ -1,6 +1,6 @@
 """Claim a batch of rows: lock, render, reserve the money, write the attempts; after the commit the calls may leave."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
@@ -12,12 +12,15 @@ from services.workers.generation.story_call import StoryCall
 from services.workers.leases.row_kind import Lease
 from shared import ids
 from shared.contracts.recipes.errors import TemplateError
-from shared.outside.providers.failures import FailureClass
+from shared.observability.logs import get_logger
+from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import Caller
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
 from shared.stores.db.repositories.story_claims import QueuedStory, StoryCallRow, lock_queued_stories, take_stories
 from shared.stores.db.repositories.story_results import UnsendableStory, fail_unsent_stories
 from shared.stores.db.session import Database
+
+log = get_logger(__name__)
 
 
 class Emptiness(Enum):
@@ -43,12 +46,18 @@ class ClaimedBatch:
     """Rows whose prompt cannot be rendered: failed without a call."""
 
 
-async def claim_batch(database: Database, run: Run, lease: Lease, row_limit: int, *, has_budget: bool) -> ClaimedBatch:
+Plan = Callable[[Run, Sequence[QueuedStory], Funds | None], Awaitable[ClaimedBatch]]
+"""`plan_claim`, with whatever care."""
+
+
+async def claim_batch(
+    database: Database, run: Run, lease: Lease, row_limit: int, plan: Plan, *, has_budget: bool
+) -> ClaimedBatch:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
     async with database.transaction() as session:
         funds = await lock_funds(session, run.order.id) if has_budget else None
         stories = await lock_queued_stories(session, run.order.id, row_limit)
-        claim = plan_claim(run, stories, funds)
+        claim = await plan(run, stories, funds)
         await fail_unsent_stories(session, run.order.id, claim.unsendable)
         if claim.calls and not await _take(session, run, lease, claim):
             # The run was paused or ended, or its money taken, while the rows were being claimed.
@@ -60,10 +69,9 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
     """Render the prompts and choose, in order, the calls that the money allows."""
     claim = ClaimedBatch(empty_because=None if stories else Emptiness.NO_ROW_DUE)
     for story in stories:
-        try:
-            prompt = run.render_prompt(story.attributes)
-        except TemplateError as error:
-            claim.unsendable.append(_describe_unsendable(story, error))
+        prompt = _render(run, story)
+        if isinstance(prompt, UnsendableStory):
+            claim.unsendable.append(prompt)
             continue
         worst = run.worst_case_usd(prompt)
         if funds is not None:
@@ -85,8 +93,16 @@ def _find_shortage(worst_usd: Decimal | None, funds: Funds, planned_usd: Decimal
     return Emptiness.BUDGET_RESERVED if funds.reserved_usd > 0 else Emptiness.BUDGET_SPENT
 
 
-def _describe_unsendable(story: QueuedStory, error: TemplateError) -> UnsendableStory:
-    return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
+def _render(run: Run, story: QueuedStory) -> str | UnsendableStory:
+    """Return a row's prompt, or why it has none: the recipe's fault, or a defect of ours, which is this row's alone."""
+    try:
+        return run.render_prompt(story.attributes)
+    except TemplateError as error:
+        return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
+    except Exception as defect:
+        log.exception("prompt_not_made", story=story.id)
+        ours = LlmError.of_defect(defect)
+        return UnsendableStory(story.id, ours.failure_class.value, ours.message)
 
 
 async def _take(session: AsyncSession, run: Run, lease: Lease, claim: ClaimedBatch) -> bool:

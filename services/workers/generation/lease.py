@@ -51,10 +51,11 @@ class GenerationRows(RowKind[GenerationSlice, RunState]):
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
         await reaping.requeue_lapsed_stories(session, DEATH_LIMIT)
-        found = await reaping.take_unheld_generations(session, lease_seconds)
-        found += await reaping.resume_due_generations(session)
-        expand: list[Message] = [ExpandGeneration(generation_id=run.id) for run in found if run.needs_expansion]
-        return [*expand, *(WorkGeneration(generation_id=run.id) for run in found)]
+        unheld = await reaping.take_unheld_generations(session, lease_seconds)
+        resumed = await reaping.resume_due_generations(session)
+        expand = [ExpandGeneration(run.id) for run in (*unheld, *resumed) if run.needs_expansion]
+        work = [WorkGeneration(run.id, was_unheld=True) for run in unheld]
+        return [*expand, *work, *(WorkGeneration(run.id) for run in resumed)]
 
     def name_row(self, row: GenerationSlice) -> str:
         return row.run.order.id

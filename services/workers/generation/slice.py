@@ -10,6 +10,7 @@ from typing import Final
 
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
+from services.workers.generation.caution import Caution
 from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.pausing import Pause, pause_run
@@ -57,6 +58,7 @@ class GenerationSlice:
         self.gate = gate
         self.state = state
         self.slots: CallSlots = desk.find_slots(run.target.provider)
+        self.caution = Caution(context.redis)
         self.limits = RunLimits(desk.limits, run)
         self.limits.configure(state)
         self.bottleneck = Bottleneck()
@@ -197,9 +199,9 @@ class GenerationSlice:
         if silence > 0:
             await self._nap(Cause.UPSTREAM_REFUSALS, silence)
             return 0
-        most = max(FEWEST_CLAIM_ROWS, self.slots.batch)
+        most = 1 if self.caution.is_on else max(FEWEST_CLAIM_ROWS, self.slots.batch)
         free = self.slots.count_free(self._occupied)
-        if free >= self.slots.batch:
+        if free >= min(most, self.slots.batch):
             return min(free, most)
         self.slots.changed.clear()
         is_at_most = self.slots.limit >= self.slots.most
@@ -221,7 +223,8 @@ class GenerationSlice:
 
         async def claim_once() -> tuple[ClaimedBatch, Lease]:
             lease = begin_lease(self._context)
-            return await claim_batch(database, self.run, lease, rows, has_budget=has_budget), lease
+            plan = self.caution.plan
+            return await claim_batch(database, self.run, lease, rows, plan, has_budget=has_budget), lease
 
         with self.bottleneck.waiting_for(Cause.DATABASE):
             return await keep_trying(claim_once, what="claim rows")

@@ -24,20 +24,22 @@ from shared.stores.db.repositories.registry import find_model
 log = get_logger(__name__)
 
 
-async def work_generation(context: WorkerContext, generation_id: str) -> None:
+async def work_generation(context: WorkerContext, generation_id: str, was_unheld: bool = False) -> None:
     """Work on a run for a while. Harmless when the run is paused, over, unknown, or in work here already."""
     desk = await context.part(GenerationDesk)
     if not desk.enter(generation_id):
         return
     try:
-        state = await work_slice(context, desk, generation_id)
+        state = await work_slice(context, desk, generation_id, was_unheld=was_unheld)
     finally:
         desk.leave(generation_id)
     if state is not None and has_claimable_rows(state):
         await context.sender.send(WorkGeneration(generation_id=generation_id))
 
 
-async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id: str) -> RunState | None:
+async def work_slice(
+    context: WorkerContext, desk: GenerationDesk, generation_id: str, *, was_unheld: bool
+) -> RunState | None:
     """Do one slice; return how the run stands afterwards, None when there is nothing to do with it."""
     lease = begin_lease(context)
     state = await take_hold(context, generation_id)
@@ -49,6 +51,8 @@ async def work_slice(context: WorkerContext, desk: GenerationDesk, generation_id
     health = await context.healths.find(run.target.provider)
     gate = RunGate(health, desk.find_trust(generation_id, state), context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
+    if was_unheld:  # in front of a row that kills there may lie all that the last worker had in flight
+        work.caution.begin(2 * work.slots.most)
     await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
     after = await finish_or_look(context, generation_id)
     if after is None or not after.is_active:

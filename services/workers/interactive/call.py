@@ -32,6 +32,8 @@ class Call:
     """Code points of the text before each."""
     finish_reason: str | None = None
     usage: Usage | None = None
+    told: dict[str, str] = field(default_factory=dict)
+    """What the answer says of itself: `system_fingerprint`, `service_tier`."""
     model: str | None = None
     request_id: str | None = None
     failure: LlmError | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.interactive.call import Call
+from services.workers.interactive.end_marks import EndMarks
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.streams.handle import StreamHandle
@@ -14,9 +15,9 @@ from shared.contracts.kept_errors import show_error
 from shared.contracts.stream.errors import StreamFencedError, StreamUnavailableError
 from shared.contracts.stream.frames import End
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.attempts import settle_attempts
-from shared.stores.db.repositories.completion_claims import FinishedText, finish_completion, mark_end_published
+from shared.stores.db.repositories.completion_claims import FinishedText, finish_completion
+from shared.stores.db.repositories.completions import told_of, usage_of
 from shared.stores.db.repositories.ledger import book_attempts
 
 log = get_logger(__name__)
@@ -38,7 +39,7 @@ async def finish(
     except (StreamFencedError, StreamUnavailableError) as failure:
         log.warning("end_left_to_the_reaper", stream=handle.stream_id, error=str(failure))
         return
-    await note_end_published(context, handle.stream_id)
+    (await context.part(EndMarks)).add(handle.stream_id)
 
 
 async def finish_bare(context: WorkerContext, handle: StreamHandle, error: dict[str, Any]) -> None:
@@ -76,22 +77,29 @@ def build_finished(handle: StreamHandle, status: str, call: Call | None, error: 
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         extra=extra,
+        told=describe_told(call),
         error=error,
     )
+
+
+def describe_told(call: Call | None) -> dict[str, Any] | None:
+    """Return what the provider said beside its choice, as the row keeps it."""
+    if call is None:
+        return None
+    details = {"usage": call.usage.details} if call.usage and call.usage.details else {}
+    return {**call.told, **details} or None
 
 
 async def commit_finished(
     context: WorkerContext, handle: StreamHandle, finished: FinishedText, call: Call | None
 ) -> bool:
-    """Write the final state and the books in one transaction, waiting for Postgres if it is away: the text is in
-    this process only. False when the row is not ours any more."""
+    """Write the final state and the books in one statement, waiting for Postgres if it is away: the text is in this
+    process only. False when the row is not ours any more."""
+    settled, line = call.settle() if call is not None else (None, None)
 
     async def commit() -> bool:
-        async with context.database.transaction() as session:
-            is_ours = await finish_completion(session, handle.stream_id, handle.attempt, finished)
-            if call is not None:
-                await settle_calls(session, [call], superseded=not is_ours)
-            return is_ours
+        async with context.database.statement() as connection:
+            return await finish_completion(connection, handle.stream_id, handle.attempt, finished, settled, line)
 
     return await keep_trying(commit, what="finish_completion")
 
@@ -105,29 +113,14 @@ async def settle_calls(session: AsyncSession, calls: Sequence[Call], *, supersed
 
 def build_end(handle: StreamHandle, finished: FinishedText) -> End:
     """Return the end frame of a committed row."""
-    usage = None
-    if finished.prompt_tokens is not None and finished.completion_tokens is not None:
-        usage = {
-            "prompt_tokens": finished.prompt_tokens,
-            "completion_tokens": finished.completion_tokens,
-            "total_tokens": finished.prompt_tokens + finished.completion_tokens,
-        }
     return End(
         handle.stream_id,
         handle.end_cursor,
         finished.status,
         handle.chars,
         finished.sha256,
-        usage,
+        usage_of(finished),
         finished.finish_reason,
         show_error(finished.error),
+        told_of(finished),
     )
-
-
-async def note_end_published(context: WorkerContext, stream_id: str) -> None:
-    """Mark the row; if that fails the reaper sends the same end again, which changes nothing."""
-    try:
-        async with context.database.transaction() as session:
-            await mark_end_published(session, stream_id)
-    except STORE_AWAY as failure:
-        log.warning("end_not_marked", stream=stream_id, error=str(failure))

@@ -52,7 +52,7 @@ class CompletionRows(RowKind[HeldCompletion, Renewed]):
         await settle_calls(session, [call for row in rows for call in row.calls])
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[RunCompletion]:
-        return [RunCompletion(completion_id=row_id) for row_id in await requeue_undelivered_completions(session)]
+        return [RunCompletion(*found) for found in await requeue_undelivered_completions(session)]
 
     def name_row(self, row: HeldCompletion) -> str:
         return row.id
@@ -70,7 +70,7 @@ class CompletionRows(RowKind[HeldCompletion, Renewed]):
         await fail_somehow(context, row.handle, next(iter(row.calls), None), error)
 
     def message(self, row: HeldCompletion) -> RunCompletion:
-        return RunCompletion(completion_id=row.id)
+        return RunCompletion(row.id, row.claimed.project_id)
 
 
 COMPLETION_ROWS: Final = CompletionRows()

@@ -91,6 +91,7 @@ async def _read(
                 note_progress(keeper, running)
         finally:
             call.finish_reason, call.usage, call.model = stream.finish_reason, stream.usage, stream.model
+            call.told = stream.told
 
 
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:

@@ -4,7 +4,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.streams.ending import publish_end
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.completion_claims import mark_end_published
+from shared.stores.db.repositories.completion_claims import mark_ends_published
 from shared.stores.db.repositories.completions import find_stored_text
 from shared.stores.db.repositories.reaping import find_missing_ends
 
@@ -30,6 +30,6 @@ async def publish_one(context: WorkerContext, completion_id: str) -> None:
     except STORE_AWAY as error:
         log.warning("end_not_published", stream=completion_id, error=str(error))
         return
-    async with context.database.transaction() as session:
-        await mark_end_published(session, completion_id)
+    async with context.database.statement() as connection:
+        await mark_ends_published(connection, [completion_id])
     log.info("end_healed", stream=completion_id)

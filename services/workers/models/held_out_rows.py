@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 import heapq
-from collections.abc import Iterator
-from typing import Any, Final
-
-import orjson
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from services.workers.models.scoring import CannotScoreError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.repositories import files
+from shared.texts.training_rows import BadLineError, check_row, number_lines, parse_line
 
 MOST_ROWS: Final = 200
 """Rows that are scored of one file: enough for a mean, and an evaluation stays a matter of minutes."""
@@ -38,22 +37,23 @@ def choose_pairs(context: WorkerContext, sha256: str) -> list[Pair]:
     """Read a file and choose among its rows by their hashes. Raises: CannotScoreError when there are none, or they are
     chats, FileNotFoundError when the store has lost the file."""
     with context.objects.open(sha256) as source:
-        drawn = ((hashlib.blake2b(line, digest_size=8).digest(), line) for line in source if line.strip())
+        drawn = ((hashlib.blake2b(line, digest_size=8).digest(), number, line) for number, line in number_lines(source))
         chosen = heapq.nsmallest(MOST_ROWS, drawn)
-    pairs = list(read_lines([line for _, line in chosen]))
+    pairs = list(read_pair_lines((number, line) for _, number, line in chosen))
     if not pairs:
         raise CannotScoreError("the file has no rows")
     return pairs
 
 
-def read_lines(lines: list[bytes]) -> Iterator[Pair]:
-    """Yield prompt and completion of JSON lines. Raises: CannotScoreError at the first line that is something else."""
-    for line in lines:
+def read_pair_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Pair]:
+    """Yield prompt and completion of numbered lines. Raises: CannotScoreError at the first one that is something else,
+    with its number and the reason."""
+    for number, line in lines:
         try:
-            row: Any = orjson.loads(line)
-            prompt, completion = row["prompt"], row["completion"]
-        except (orjson.JSONDecodeError, TypeError, KeyError) as error:
-            raise CannotScoreError("only rows of prompt and completion can be scored, not chats") from error
-        if not isinstance(prompt, str) or not isinstance(completion, str):
-            raise CannotScoreError("a row's prompt and completion must be texts")
-        yield prompt, completion
+            row = parse_line(line)
+            found = check_row(row)
+        except BadLineError as error:
+            raise CannotScoreError(f"line {number}: {error}") from error
+        if found != "completion":
+            raise CannotScoreError(f"line {number}: only rows of prompt and completion can be scored, not {found} rows")
+        yield row["prompt"], row["completion"]

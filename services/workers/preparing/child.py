@@ -25,7 +25,6 @@ RESERVED_TIMES: Final = 4
 grows between two looks."""
 LEAST_RESERVED_BYTES: Final = 8 * 1024**3
 """Below that, libraries do not even load."""
-LOWEST_PRIORITY: Final = 19
 FIRST_TO_GO: Final = b"1000"
 """For the kernel's memory killer: rather this process than its worker, or Postgres."""
 MIB: Final = 1024 * 1024
@@ -52,7 +51,7 @@ class PreparationLimitError(DatasetError):
         super().__init__(f"The preparation was stopped: {what} ({setting_of(bound)}). {HOW_TO_GO_ON}.")
 
 
-async def run_child(folder: Path, bounds: Bounds) -> None:
+async def run_child(folder: Path, bounds: Bounds, niceness: int) -> None:
     """Run the order in `folder` to its end; killed when we are cancelled.
 
     Raises: PreparationLimitError when it takes more than `bounds` allow, CrashedPreparationError when it ends with
@@ -65,7 +64,7 @@ async def run_child(folder: Path, bounds: Bounds) -> None:
         env={**os.environ, "TMPDIR": str(folder)},  # its own files go with the folder, also when it is killed
     )
     assert process.stderr is not None
-    limit_child(process.pid, bounds)
+    limit_child(process.pid, bounds, niceness)
     watching = asyncio.create_task(watch_child(process.pid, folder, bounds))
     reading = asyncio.create_task(read_tail(process.stderr))
     try:
@@ -81,11 +80,11 @@ async def run_child(folder: Path, bounds: Bounds) -> None:
         raise explain_end(status, tail, bounds)
 
 
-def limit_child(pid: int, bounds: Bounds) -> None:
+def limit_child(pid: int, bounds: Bounds, niceness: int) -> None:
     """Put the fences that the kernel keeps around a process that has just begun. Where there are none (no Linux) only
     the watch is left."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, pid, LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
         Path(f"/proc/{pid}/oom_score_adj").write_bytes(FIRST_TO_GO)
         most = bound_address_space(bounds)
         resource.prlimit(pid, resource.RLIMIT_AS, (most, most))

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 from typing import Final
 
 from services.preparation.errors import DatasetError
 from services.preparation.orders.preparation_order import SourceOrder
+from services.preparation.reading.choices import ReadingChoices
+from services.preparation.reading.source_file import EXTENSIONS
 from services.preparation.rows.reviewed_pairs import ACCEPTED, REJECTED, NoReviewedPairsError, PairBook, ReviewedStory
 from services.workers.preparing.origins import SourceOrigins, describe_story, write_story_origins
 from services.workers.preparing.story_lines import StoryWriter
@@ -17,7 +19,10 @@ from shared.stores.db.repositories import files, generations, recipes
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset
 from shared.stores.db.repositories.stories import iterate_succeeded
 
-KNOWN_ENDINGS: Final = frozenset({".csv", ".tsv", ".xlsx", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"})
+KNOWN_ENDINGS: Final = frozenset({*EXTENSIONS, ".gz"})
+
+
+CHOICES: Final = tuple(field.name for field in fields(ReadingChoices))
 
 
 class MissingSourceError(DatasetError):
@@ -62,9 +67,12 @@ async def fetch_file(
         await asyncio.to_thread(context.objects.fetch, file.sha256, target)
     except FileNotFoundError as error:
         raise MissingSourceError(f"The bytes of '{file_id}' are not in the object store.") from error
-    return FetchedSource(
-        SourceOrder(str(target), file.filename, source.get("encoding")), SourceOrigins(file_id=file_id)
-    )
+    return FetchedSource(SourceOrder(str(target), file.filename, take_choices(source)), SourceOrigins(file_id=file_id))
+
+
+def take_choices(source: dict[str, str]) -> ReadingChoices:
+    """Return what the request says about a file."""
+    return ReadingChoices(**{name: source[name] for name in CHOICES if name in source})
 
 
 async def find_run(context: WorkerContext, claimed: ClaimedDataset, run_id: str) -> tuple[Generation, RecipeVersion]:

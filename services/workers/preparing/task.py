@@ -40,7 +40,7 @@ async def prepare(context: WorkerContext, claimed: ClaimedDataset) -> None:
             sources = await fetch_sources(context, claimed, folder)
             tokenizer = await context.tokenizers.fetch(claimed.request["model"], folder)
             make_order(claimed, sources, tokenizer).write(folder)
-            await run_child(folder, bounds)
+            await run_child(folder, bounds, context.worker_settings.preparation_niceness)
         except DatasetError as error:
             await record_failure(context, claimed, describe(error), {})
             return

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from services.workers.process.running_jobs import RunningJobs
 from shared.errors import StorymillError
 
 T = TypeVar("T")
 
 START_SECONDS = 10.0
-CANCEL_SECONDS = 3.0
-"""How long cancelled jobs may take to hand their rows back."""
 
 
 class BridgeError(StorymillError):
@@ -35,12 +34,7 @@ class LoopBridge:
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._jobs: set[asyncio.Task[Any]] = set()
-
-    @property
-    def job_count(self) -> int:
-        """Coroutines under way that came by `run_job`."""
-        return len(self._jobs)
+        self.jobs = RunningJobs()
 
     def start(self) -> None:
         """Start the loop, once."""
@@ -57,29 +51,17 @@ class LoopBridge:
             self._loop, self._pid = loop, os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run `coroutine` on the loop and wait for it, from any other thread. Not cancelled by `cancel_jobs`."""
+        """Run `coroutine` on the loop and wait for it, from any other thread. Not among the `jobs`."""
         return self._submit(coroutine).result()
 
     def run_job(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a job's coroutine on the loop and wait for it, from a Celery thread.
 
-        Raises: JobCancelledError when `cancel_jobs` came in between, after the coroutine has cleaned up."""
+        Raises: JobCancelledError when `jobs` were cancelled in between, after the coroutine has cleaned up."""
         try:
-            return self._submit(self._track(coroutine)).result()
+            return self._submit(self.jobs.track(coroutine)).result()
         except CancelledError as error:
             raise JobCancelledError("the worker stops") from error
-
-    async def wait_for_jobs(self, timeout_seconds: float) -> bool:
-        """Wait, on the loop, until no job is under way; False when the time is up first."""
-        if self._jobs:
-            await asyncio.wait(self._jobs, timeout=timeout_seconds)
-        return not self._jobs
-
-    async def cancel_jobs(self) -> bool:
-        """Cancel every job, on the loop, and wait for their clean-up; False when some are not done in time."""
-        for job in self._jobs:
-            job.cancel()
-        return await self.wait_for_jobs(CANCEL_SECONDS)
 
     def stop(self) -> None:
         """End the loop and its thread; what still runs is dropped."""
@@ -88,15 +70,6 @@ class LoopBridge:
         if loop is not None and self._thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             self._thread.join(START_SECONDS)
-
-    async def _track(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        job = asyncio.current_task()
-        assert job is not None
-        self._jobs.add(job)
-        try:
-            return await coroutine
-        finally:
-            self._jobs.discard(job)
 
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         loop = self._loop

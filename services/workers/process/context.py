@@ -4,12 +4,14 @@ loop. Knows no job kind; what a kind keeps per process it declares as a `Part`."
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, Self, TypeVar
 
 from redis.asyncio import Redis
 
+from services.workers.process.running_jobs import RunningJobs
 from services.workers.process.settings import WorkerSettings
 from services.workers.process.told_verdicts import tell_verdict
 from services.workers.providers.dialect_store import RedisDialects
@@ -29,6 +31,7 @@ from shared.settings import Settings
 from shared.stores.db.session import Database
 from shared.stores.objects.object_store import ObjectStore
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
 
@@ -68,12 +71,20 @@ class WorkerContext:
     """How the providers stand, for the whole cluster."""
     stream_writer: StreamWriter
     bounds: LiveBounds
+    line: ServingLine
+    """Where interactive texts wait."""
     sender: TaskSender
     objects: ObjectStore
     lag_sampler: "asyncio.Task[None]"
     """Measures what blocks the loop that all leases are renewed on."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
+    jobs: RunningJobs = field(default_factory=RunningJobs)
+    """What is under way, however it came: through Celery, or from the line."""
+    concurrency: int = 0
+    """Jobs that this process may have under way at once, as Celery was told."""
+    figures: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Asked for fresh values whenever somebody reads the metrics."""
     _parts: dict[type[Part], Part] = field(default_factory=dict)
     _part_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -104,7 +115,9 @@ class WorkerContext:
         await asyncio.to_thread(self.sender.close)
 
 
-async def open_context(settings: Settings, worker_settings: WorkerSettings) -> WorkerContext:
+async def open_context(
+    settings: Settings, worker_settings: WorkerSettings, jobs: RunningJobs | None = None
+) -> WorkerContext:
     """Build the context on the running loop. Opens no connection yet. Raises: ProvidersFileError or PriceFileError when
     a file of the operator's cannot be read."""
     providers = load_providers(settings)
@@ -115,7 +128,7 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         redis, tick_seconds=worker_settings.stream_tick_seconds, lease_seconds=worker_settings.lease_seconds
     )
     await writer.start()
-    worker_id, database = ids.new_id(ids.WORKER), Database(settings)
+    worker_id, database, line = ids.new_id(ids.WORKER), Database(settings), ServingLine(redis)
     context = WorkerContext(
         settings=settings,
         worker_settings=worker_settings,
@@ -128,9 +141,11 @@ async def open_context(settings: Settings, worker_settings: WorkerSettings) -> W
         healths=ProviderHealths(redis, worker_id, partial(tell_verdict, database)),
         stream_writer=writer,
         bounds=LiveBounds(Bounds(), settings.bounds_file),
-        sender=TaskSender(make_celery(settings.redis_url)),
+        line=line,
+        sender=TaskSender(make_celery(settings.redis_url), line),
         objects=ObjectStore(settings.object_store_dir),
         lag_sampler=start_sampling(),
+        jobs=jobs or RunningJobs(),
     )
     log.info("worker_context_opened", worker=context.worker_id, host=socket.gethostname(), pid=os.getpid())
     return context

@@ -1,10 +1,13 @@
 """A small HTTP server on the worker's loop: is it alive, can it work, what does it count. For orchestrators."""
 
+from contextlib import suppress
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.workers.process.context import WorkerContext
 from shared.http.health import ALIVE, describe_readiness, probe_stores
+from shared.stores.away import STORE_AWAY
 
 
 class HealthServer:
@@ -39,4 +42,7 @@ class HealthServer:
         return web.json_response(body, status=status)
 
     async def _answer_metrics(self, _request: web.Request) -> web.Response:
+        for tell in self._context.figures:
+            with suppress(*STORE_AWAY):  # the last figures stay
+                await tell()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

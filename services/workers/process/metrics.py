@@ -1,5 +1,9 @@
 """What a worker counts, for `/metrics`."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.observability.logs import get_logger
@@ -27,6 +31,8 @@ FIRST_TOKEN_SECONDS = Histogram(
     ["provider"],
     buckets=LATENCY_BUCKETS,
 )
+LINE_DEPTH = Gauge("storymill_line_depth", "Interactive texts that wait in the line, of all projects.")
+LINE_OLDEST_SECONDS = Gauge("storymill_line_oldest_seconds", "How long the oldest text in the line has waited.")
 STREAMS_OPEN = Gauge("storymill_worker_streams_open", "Interactive streams that this process writes.")
 WEBHOOKS_SENT = Counter(
     "storymill_webhooks_sent_total",
@@ -44,6 +50,18 @@ BEATS_FAILED = Counter(
     "Renewals that did not get through: the store was away, or a defect of ours.",
     ["kind", "cause"],
 )
+
+
+@contextmanager
+def note_job(name: str) -> Iterator[None]:
+    """Count a job while it runs, and how long it took."""
+    JOBS_RUNNING.labels(name).inc()
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        JOBS_RUNNING.labels(name).dec()
+        JOB_SECONDS.labels(name).observe(time.monotonic() - begun)
 
 
 def note_finish_reason(provider: str, reason: str | None) -> None:

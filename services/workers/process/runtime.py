@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from services.workers.process.bridge import CANCEL_SECONDS, JobCancelledError, LoopBridge
+from services.workers.process.bridge import JobCancelledError, LoopBridge
 from services.workers.process.context import Part, WorkerContext, open_context
 from services.workers.process.health import HealthServer
-from services.workers.process.metrics import JOB_SECONDS, JOBS_RUNNING
+from services.workers.process.metrics import note_job
+from services.workers.process.running_jobs import CANCEL_SECONDS, RunningJobs
 from services.workers.process.settings import WorkerSettings, load_worker_settings
 from shared.observability.logs import get_logger
 from shared.settings import Settings, load_settings
@@ -44,27 +45,24 @@ class WorkerRuntime:
             if self._context is None:
                 settings, worker_settings = load_settings(), load_worker_settings()
                 self.bridge.start()
-                self._context, self._health = self.bridge.run(open_process(settings, worker_settings))
+                self._context, self._health = self.bridge.run(open_process(settings, worker_settings, self.bridge.jobs))
             return self._context
 
-    def start_parts(self, parts: Collection[type[Part]]) -> None:
-        """Start what must listen before the first job comes."""
+    def start_parts(self, parts: Collection[type[Part]], concurrency: int) -> None:
+        """Start what must listen before the first job comes, in a process of so many jobs at once."""
         context = self.start()
+        context.concurrency = concurrency
         for part in parts:
             self.bridge.run(context.part(part))
 
     def run_job(self, name: str, body: JobBody, ids: dict[str, Any]) -> None:
         """Run a job's body on the loop, from a Celery thread, until it is done or the worker stops."""
         context = self.start()
-        JOBS_RUNNING.labels(name).inc()
-        begun = time.monotonic()
         try:
-            self.bridge.run_job(await_body(body, context, ids))
+            with note_job(name):
+                self.bridge.run_job(await_body(body, context, ids))
         except JobCancelledError:
             log.info("job_handed_back", job=name, **ids)
-        finally:
-            JOBS_RUNNING.labels(name).dec()
-            JOB_SECONDS.labels(name).observe(time.monotonic() - begun)
 
     def begin_stop(self) -> None:
         """Called inside the signal handler: start the bounded way down in a thread and return at once."""
@@ -74,8 +72,8 @@ class WorkerRuntime:
 
     def _stop_jobs(self) -> None:
         context = self.start()
-        drained = self.bridge.run(stop_jobs(self.bridge, context))
-        log.info("jobs_stopped", drained=drained, jobs_left=self.bridge.job_count)
+        drained = self.bridge.run(stop_jobs(context))
+        log.info("jobs_stopped", drained=drained, jobs_left=context.jobs.count)
         time.sleep(LAST_EXIT_SECONDS + CLOSE_SECONDS)
         # Celery's own way out waits for its threads and its broker without bound. Every row is handed back or has
         # a lease that ends, so leaving hard loses nothing.
@@ -94,10 +92,10 @@ class WorkerRuntime:
 
 
 async def open_process(
-    settings: Settings, worker_settings: WorkerSettings
+    settings: Settings, worker_settings: WorkerSettings, jobs: RunningJobs
 ) -> tuple[WorkerContext, HealthServer | None]:
     """Open the context, and the health server if a port is set."""
-    context = await open_context(settings, worker_settings)
+    context = await open_context(settings, worker_settings, jobs)
     if worker_settings.http_port is None:
         return context, None
     health = HealthServer(context)
@@ -121,10 +119,10 @@ async def await_body(body: JobBody, context: WorkerContext, ids: dict[str, Any])
     await body(context, **ids)
 
 
-async def stop_jobs(bridge: LoopBridge, context: WorkerContext) -> bool:
+async def stop_jobs(context: WorkerContext) -> bool:
     """Let jobs finish for `drain_seconds`, then cancel them; say whether all finished by themselves."""
     context.stopping.set()
-    drained = await bridge.wait_for_jobs(context.worker_settings.drain_seconds)
-    if not drained and not await bridge.cancel_jobs():
-        log.warning("jobs_did_not_stop", seconds=CANCEL_SECONDS, jobs=bridge.job_count)
+    drained = await context.jobs.wait(context.worker_settings.drain_seconds)
+    if not drained and not await context.jobs.cancel():
+        log.warning("jobs_did_not_stop", seconds=CANCEL_SECONDS, jobs=context.jobs.count)
     return drained

@@ -34,6 +34,8 @@ class WorkerSettings(BaseSettings):
     """A run whose provider asks to be left alone for longer is paused until then, and goes on by itself."""
     fine_tuning_validation_seconds: float = Field(3600.0, gt=0)
     """How long a provider may validate a job's files before the job is given up."""
+    preparation_niceness: int = Field(19, ge=0, le=19)
+    """The processor goes to everybody else before it goes to a dataset's preparation; 0: it is shared alike."""
     redis_connections: int = Field(32, ge=4)
     stream_tick_seconds: float = Field(0.02, ge=0, le=0.1)
     """Tokens of a stream are gathered for so long before they are written."""

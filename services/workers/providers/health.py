@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 from redis.asyncio import Redis
 
-from services.workers.providers.verdict import Judge, Standing, Verdict
+from services.workers.providers.verdict import Standing, Verdict, VerdictFinder
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import LlmError
@@ -47,7 +47,7 @@ class ProviderHealth:
     def __init__(self, redis: Redis, provider: Provider, worker_id: str) -> None:
         self.provider = provider
         self.fingerprint = fingerprint(provider)
-        self.judge = Judge()
+        self.judge = VerdictFinder()
         self.untold: Standing | None = None
         """A change of our own that Postgres does not show yet."""
         self._redis = redis

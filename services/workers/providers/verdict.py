@@ -101,7 +101,7 @@ class Streak:
         return self.not_our_doing >= DOWN_AFTER or (self.calls >= DOWN_AFTER and len(self.subjects) >= DOWN_ROWS)
 
 
-class Judge:
+class VerdictFinder:
     """Comes to the verdict on one provider and key, call by call."""
 
     def __init__(self) -> None:

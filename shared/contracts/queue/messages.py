@@ -26,11 +26,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RunCompletion(Message):
-    """Claim one interactive completion and stream its text."""
+    """Claim one interactive completion and stream its text. Sent to the line of its project, not through Celery."""
 
     task: ClassVar[str] = "storymill.interactive.run_completion"
     queue: ClassVar[str] = INTERACTIVE
     completion_id: str
+    project_id: str = ""
+    """Whose turn it takes; messages of releases before the line do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class WorkGeneration(Message):
     task: ClassVar[str] = "storymill.generation.work"
     queue: ClassVar[str] = GENERATION
     generation_id: str
+    was_unheld: bool = False
+    """The reaper found that no worker held it: one of its rows may have killed them all."""
 
 
 @dataclass(frozen=True, slots=True)

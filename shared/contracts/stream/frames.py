@@ -100,7 +100,8 @@ class State:
 @dataclass(frozen=True, slots=True)
 class End:
     """The last frame, sent after the commit. `chars` counts code points; `sha256` is of the stored text in UTF-8;
-    `error` is OpenAI's inner error object."""
+    `error` is OpenAI's inner error object; `told` is what the provider's answer said of itself (`system_fingerprint`,
+    `service_tier`)."""
 
     stream: str
     cursor: Cursor
@@ -110,10 +111,11 @@ class End:
     usage: Json | None = None
     finish_reason: str | None = None
     error: Json | None = None
+    told: Json | None = None
 
     def to_wire(self) -> Json:
         """Return the JSON object."""
-        return {
+        wire: Json = {
             "t": "end",
             "stream": self.stream,
             "c": str(self.cursor),
@@ -124,6 +126,7 @@ class End:
             "finish_reason": self.finish_reason,
             "error": self.error,
         }
+        return {**wire, "told": self.told} if self.told else wire
 
 
 CursorFrame = Delta | Snapshot | Rewind | End
@@ -289,7 +292,7 @@ def _read_state(wire: Json) -> Frame:
 
 
 def _read_end(wire: Json) -> Frame:
-    told = (wire.get(name) for name in ("usage", "finish_reason", "error"))
+    told = (wire.get(name) for name in ("usage", "finish_reason", "error", "told"))
     return End(wire["stream"], Cursor.parse(wire["c"]), wire["state"], wire["chars"], wire["sha256"], *told)
 
 

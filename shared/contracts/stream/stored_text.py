@@ -1,6 +1,7 @@
 """What Postgres knows of a stream, as the hub needs it when Redis has nothing or too little."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.contracts.statuses import COMPLETION
@@ -24,6 +25,8 @@ class StoredText:
     usage: dict[str, Any] | None = None
     finish_reason: str | None = None
     error: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
+    finished_at: datetime | None = None
     extra: tuple[dict[str, Any], ...] = ()
     extra_at: tuple[int, ...] = ()
 
@@ -52,4 +55,5 @@ class StoredText:
             self.usage,
             self.finish_reason,
             self.error,
+            self.told,
         )

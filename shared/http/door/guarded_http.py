@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.http.door.door import Door
+from shared.http.door.guests import Door
 from shared.http.door.refusal import Refusal, refuse_head, refuse_slow, refuse_syntax
 
 SILENT_HEAD_SECONDS: Final = 1.0

@@ -145,7 +145,7 @@ class Providers:
         return claimed + tuple(p for p in self.all[:1] if p not in claimed)
 
 
-class PriceEntry(BaseModel):
+class ProviderPrice(BaseModel):
     """`[providers.NAME.prices."MODEL PATTERN"]`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -188,7 +188,7 @@ class ProviderEntry(ConnectionEntry):
     tokens_per_minute: int | None = Field(None, ge=1)
     concurrency: int | None = Field(None, ge=1)
     stream_usage: bool | None = None
-    prices: dict[str, PriceEntry] | None = None
+    prices: dict[str, ProviderPrice] | None = None
     fine_tuning: FineTuningEntry | None = None
 
 
@@ -272,7 +272,7 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
     return replace(known or Provider(name, ""), **changes)
 
 
-def read_prices(entries: dict[str, PriceEntry]) -> dict[str, Any]:
+def read_prices(entries: dict[str, ProviderPrice]) -> dict[str, Any]:
     """Return the provider's fields of prices."""
     calls = ((pattern, entry.token_price()) for pattern, entry in entries.items())
     capacity = ((pattern, entry.capacity_price()) for pattern, entry in entries.items())

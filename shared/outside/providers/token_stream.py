@@ -45,6 +45,11 @@ class TokenStream:
         return self._reader.model
 
     @property
+    def told(self) -> dict[str, str]:
+        """What the answer says of itself: `system_fingerprint`, `service_tier`."""
+        return self._reader.told
+
+    @property
     def done(self) -> bool:
         """Whether `[DONE]` was read: all that is left is the end of the body."""
         return self._reader.done

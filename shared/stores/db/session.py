@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from shared.contracts.storable import encode_storable_json
 from shared.settings import Settings
 from shared.stores.away import STORE_AWAY, is_away, is_read_only, tell_postgres_away
+from shared.stores.db.idle_connections import ping_idle_connections
 from shared.stores.db.parameters import send_storable_texts
 from shared.stores.db.server_settings import apply_server_settings, driver_options
 
@@ -37,7 +38,7 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=MAX_OVERFLOW,
             pool_timeout=POOL_WAIT_SECONDS,
-            pool_pre_ping=True,
+            pool_use_lifo=True,
             json_serializer=write_json,
             json_deserializer=orjson.loads,
             connect_args={
@@ -47,9 +48,13 @@ class Database:
                 **driver_options(settings),
             },
         )
+        ping_idle_connections(self.engine)
         send_storable_texts(self.engine)
         apply_server_settings(self.engine, settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        # A pooler gives each transaction another connection, and its settings with it: there it takes a whole one.
+        takes_settings = settings.database_pooler == "transaction"
+        self._single = self.engine if takes_settings else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -60,6 +65,14 @@ class Database:
         with translating():
             async with self._sessions() as session, session.begin(), leaving_read_only(session):
                 yield session
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection for one statement, which is a transaction of its own: one round trip instead of three.
+        Raises: as `transaction`."""
+        with translating():
+            async with self._single.connect() as connection, connection.begin(), leaving_read_only(connection):
+                yield connection
 
     @asynccontextmanager
     async def long_transaction(self) -> AsyncIterator[AsyncSession]:
@@ -92,7 +105,7 @@ def translating() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def leaving_read_only(session: AsyncSession) -> AsyncIterator[None]:
+async def leaving_read_only(session: AsyncSession | AsyncConnection) -> AsyncIterator[None]:
     """Drop the connection when its server takes no writes: the pool would go on with it after a failover."""
     try:
         yield

@@ -1,7 +1,8 @@
 """The Celery application that senders and workers share: one configuration of the broker and the queues.
 
 Early acks: a message is only a hint that a row waits; the row and its lease are the truth, and the reaper
-sends the hint again. Late acks on the Redis broker make a worker exit when the broker restarts."""
+sends the hint again. Late acks on the Redis broker make a worker exit when the broker restarts. Events, three a task
+and a heartbeat of each process, are published only by a worker that is started with `-E`, for Flower."""
 
 from celery import Celery
 from kombu import Queue
@@ -23,7 +24,6 @@ def make_celery(redis_url: str) -> Celery:
         accept_content=["json"],
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
-        worker_send_task_events=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=10,

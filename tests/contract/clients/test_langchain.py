@@ -19,7 +19,7 @@ async def test_both_model_classes_work(variable: str, mill: Mill, client: httpx2
     env = {"OPENAI_API_KEY": await mill.key(), variable: f"{mill.base_url}/v1"}
     said = json.loads(await run_client("langchain", "langchain_models.py", MODEL, prompt, env=env))
     story = story_for({"prompt": prompt})
-    for name in ("chat", "chat_streamed", "text", "text_streamed"):
+    for name in ("chat", "chat_streamed", "responses", "responses_streamed", "text", "text_streamed"):
         assert said[name] == story, name
     assert said["chat_many"] == [story_for({"prompt": f"{prompt}{number}"}) for number in range(5)]
     assert said["text_many"] == [story, story_for({"prompt": "b"}), story_for({"prompt": "c"})]

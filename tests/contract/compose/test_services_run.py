@@ -20,8 +20,10 @@ from storymill.launcher.ports import find_free_port
 from tests.contract.compose.compose_file import parse_seconds, read_app_services
 from tests.support.stack import PROJECT_ROOT, wait_until
 from tests.support.tiny_model import build_tiny_model
+from tests.support.usual import mark_unusual
 
 SERVICES = read_app_services()
+USUAL = ("gateway", "worker-batch")
 CONTAINER_PORTS = ("8000", "8001", "8002", "9100")
 
 
@@ -119,7 +121,7 @@ def test_migrate_brings_the_schema_up_to_date_and_ends(place: LocalPlace, tmp_pa
         assert process.wait(timeout=60) == 0, (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate", "engine"}))
+@pytest.mark.parametrize("name", mark_unusual(sorted(set(SERVICES) - {"migrate", "engine"}), USUAL))
 def test_a_service_starts_passes_its_health_check_and_stops(place: LocalPlace, tmp_path: Path, name: str) -> None:
     assert_runs_and_stops(place, SERVICES[name], tmp_path / "log")
 

@@ -1,4 +1,4 @@
-"""One rule for a training row at every door: preparation, the check of a job's files, the engine.
+"""One rule for a training row at every door: preparation, check of a job, held-out rows, counts of tokens, the engine.
 
 The engine imports nothing of ours: the vectors hold all three to the same verdict, and the two doors to the same words.
 What a preparation refuses it refuses as a problem of its line, or as a finding that is an error.
@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from services.engine.training.examples import parse_lines
+from services.gateway.comparisons.prompts import read_prompt
+from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.inspection import inspect_file
-from services.preparation.reading.read_file import read_file
-from services.workers.fine_tuning.upload.training_rows import check_rows
+from services.preparation.findings.pair_inspection import inspect_pairs
+from services.preparation.reading.read_file import ReadFile, read_file
+from services.preparation.rows.preference import split_pairs
+from services.preparation.rows.row_store import RowStore
+from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
+from services.workers.models.held_out_rows import read_pair_lines
+from services.workers.models.scoring import CannotScoreError
+from shared.texts.training_file import PublishedCounter, count_training_tokens
+from shared.texts.training_rows import number_lines
 
 FILE = Path(__file__).parents[1] / "training_rows.jsonl"
 VECTORS = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
@@ -30,12 +39,53 @@ def test_both_doors_of_training_say_the_same(vector: dict[str, str]) -> None:
     assert job.format == engine.format == vector.get("format")
 
 
+def find_all(read: ReadFile) -> tuple[Finding, ...]:
+    if not read.is_preference:
+        return inspect_file(read, "").findings
+    with RowStore() as pairs:
+        for batch in split_pairs(read.store.batches()):
+            pairs.append(batch)
+        return inspect_pairs(pairs, "", MarkBoard(), None).findings
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.get("reason") or vector["format"])
+def test_who_scores_and_who_counts_read_the_same_rows(vector: dict[str, str]) -> None:
+    line, reason = vector["line"].encode(), vector.get("reason")
+    assert count_training_tokens([line], PublishedCounter("davinci-002")).rows == (0 if reason else 1)
+    if vector.get("format") == "completion":
+        row = json.loads(line)
+        assert list(read_pair_lines([(7, line)])) == [(row["prompt"], row["completion"])]
+        return
+    with pytest.raises(CannotScoreError) as refused:
+        list(read_pair_lines([(7, line)]))
+    expected = reason or f"only rows of prompt and completion can be scored, not {vector['format']} rows"
+    assert refused.value.message == f"line 7: {expected}"
+
+
+def test_the_mark_before_the_first_row_is_none_of_it() -> None:
+    line = b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}'
+    assert count_training_tokens([line], PublishedCounter("davinci-002")).rows == 1
+    assert [read_prompt(number, found) for number, found in number_lines([line])] == ["a"]
+
+
+@pytest.mark.parametrize("odd", ['"\\ud800"', "NaN", "1e400", "123456789012345678901234567890"])
+def test_what_stands_in_a_field_that_nobody_reads_breaks_no_count(odd: str) -> None:
+    answer = '{"role": "assistant", "content": "a"}'
+    asked = f'{{"role": "user", "content": "q", "mark": {odd}}}'
+    chat = f'{{"messages": [{asked}, {answer}]}}'
+    pair = f'{{"input": {{"messages": [{asked}]}}, "preferred_output": [{answer}], "non_preferred_output": [{answer}]}}'
+    for line in (chat.encode(), pair.encode()):
+        report = check_rows([line], collect_keys([line]))
+        assert (report.problems, report.rows, report.overlapping) == ([], 1, [1])
+        assert count_training_tokens([line], PublishedCounter("gpt-4o-mini-2024-07-18")).rows == 1
+
+
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.get("reason") or vector["format"])
 def test_a_preparation_lets_no_row_pass_that_the_doors_refuse(vector: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(vector["line"] + "\n", encoding="utf-8")
     read = read_file(path)
-    findings = inspect_file(read, "").findings if read.store.row_count and not read.is_preference else ()
+    findings = find_all(read) if read.store.row_count else ()
     told = {finding.code for finding in findings}
     errors = {finding.code for finding in findings if finding.severity == "error"} - OF_THE_SET
     is_known = read.is_chat or read.is_preference or {"prompt", "completion"} <= {*read.columns}

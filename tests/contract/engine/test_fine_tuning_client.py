@@ -11,6 +11,7 @@ import pytest
 from tests.support.engine_process import TERMINAL, EngineProcess, wait_until
 from tests.support.tiny_model import build_tiny_model
 
+pytestmark = pytest.mark.xdist_group("engine trains")
 BASE = "tiny"
 
 
@@ -174,6 +175,7 @@ def test_a_tuned_model_writes_what_it_learned(client: openai.OpenAI) -> None:
     assert told.choices[0].finish_reason == "stop"
 
 
+@pytest.mark.slow  # the loop's own unit test repeats a run by its seed
 def test_the_same_seed_gives_the_same_losses(client: openai.OpenAI) -> None:
     method = supervised(n_epochs=2, batch_size=2)
     tables = [
@@ -209,6 +211,7 @@ def test_an_empty_file_and_one_of_the_wrong_kind_fail(client: openai.OpenAI) -> 
     assert "needs preference examples" in job.error.message
 
 
+@pytest.mark.slow
 def test_a_run_that_explodes_fails_with_the_reason(client: openai.OpenAI) -> None:
     job = train(client, completion_lines(4), method=supervised(n_epochs=5, learning_rate_multiplier=1e35))
     assert job.status == "failed"

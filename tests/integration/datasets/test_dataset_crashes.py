@@ -15,7 +15,9 @@ from sqlalchemy import func, select
 
 from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from tests.support.dataset_mill import export, make_csv, order, upload, wait_for
 from tests.support.gateway import Mill, new_name
 from tests.support.interactive import eventually_async
@@ -80,7 +82,7 @@ def find_work_folders(place: Path) -> list[Path]:
 @asynccontextmanager
 async def reaper(mill: Mill) -> AsyncIterator[None]:
     """The reaper's beat."""
-    sender = TaskSender(make_celery(mill.redis_url))
+    sender = TaskSender(make_celery(mill.redis_url), ServingLine(open_redis(mill.redis_url)))
     try:
         async with reaping(sender):
             yield

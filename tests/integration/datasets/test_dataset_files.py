@@ -1,9 +1,11 @@
 """Datasets of uploaded files: several kinds joined, bad lines named, wrong orders refused with nothing written."""
 
+import io
 import json
 from typing import Any
 
 import httpx2
+import openpyxl
 import pytest
 
 from tests.support.dataset_mill import export, make_csv, prepare, read_rows, upload
@@ -74,14 +76,39 @@ async def test_an_unclear_encoding_is_asked_back_and_a_named_one_counts(mill: Mi
     # What all completions begin with would be taken away.
     lines = [f"Příběh {n},{n} Žluťoučký kůň úpěl ďábelské ódy {n}." for n in range(3)]
     file_id = await upload(client, "\n".join(["prompt,completion", *lines]).encode("iso8859_2"), "cs.csv")
-    error = (await prepare(client, {"file": file_id}))["error"]
-    assert error["code"] == "encoding_unclear"
-    assert {candidate["encoding"] for candidate in error["candidates"]} >= {"iso8859_2", "cp1250"}
+    answer = await client.post("/v1/datasets", json={"sources": [{"file": file_id}]})
+    error = assert_openai_error(answer, 400, param="sources.0.encoding", code="encoding_unclear")
     assert error["message"].startswith("File cs.csv is not UTF-8")
+    assert "  iso8859_2: Příběh 0,0 Žluťoučký" in error["message"]
+    assert "cp1250: " in error["message"]
+    unknown = {"sources": [{"file": file_id, "encoding": "klingon"}]}
+    assert_openai_error(await client.post("/v1/datasets", json=unknown), 400, param="sources.0.encoding")
     source = {"file": file_id, "encoding": "iso8859_2"}
     dataset = await prepare(client, source, validation_share=0)
     assert (dataset["status"], dataset["sources"]) == ("succeeded", [source])
     assert "Žluťoučký kůň úpěl ďábelské ódy 2." in (await export(client, dataset["id"], "train"))[2]["completion"]
+
+
+async def test_sheet_and_fields_are_chosen(mill: Mill, client: httpx2.AsyncClient) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["nothing here"])
+    sheet = book.create_sheet("Daten")
+    for row in [("Frage", "Antwort"), *((f"Wer {n}?", f"Held {n} kam.") for n in range(3))]:
+        sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    file_id = await upload(client, content.getvalue(), "a.xlsx")
+    source = {"file": file_id, "sheet": "Daten", "prompt_field": "Frage", "completion_field": "Antwort"}
+    dataset = await prepare(client, source, validation_share=0)
+    assert (dataset["status"], dataset["sources"]) == ("succeeded", [source])
+    assert "Held 2 kam." in (await export(client, dataset["id"], "train"))[2]["completion"]
+    error = (await prepare(client, {**source, "sheet": "Data"}))["error"]
+    assert (error["code"], error["message"]) == (
+        "unreadable_file",
+        "a.xlsx has no sheet `Data`; there are `Sheet`, `Daten`.",
+    )
+    error = (await prepare(client, {**source, "prompt_field": "Fragen"}))["error"]
+    assert "There is no column `Fragen`; there are `Frage`, `Antwort`." in error["message"]
 
 
 @pytest.mark.parametrize(

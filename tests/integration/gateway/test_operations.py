@@ -24,9 +24,19 @@ async def test_probes_and_metrics_need_no_key(gateway: Mill, client: httpx2.Asyn
     async with httpx2.AsyncClient(base_url=gateway.base_url) as anyone:
         assert (await anyone.get("/livez")).json() == {"status": "ok"}
         assert (await anyone.get("/readyz")).json() == {"status": "ready", "problems": []}
+        for path in ("/health", "/v1/health"):
+            assert (await anyone.get(path)).json() == {"status": "ok"}
         metrics = (await anyone.get("/metrics")).text
     assert 'storymill_http_requests_total{method="GET",route="/v1/models/{model:path}",status="404"}' in metrics
     assert "nobody" not in metrics
+
+
+@pytest.mark.parametrize(("path", "words"), [("/v1/embeddings", "provider's own"), ("/v1/nothing", "/docs")])
+async def test_what_no_route_serves_says_what_to_do(
+    path: str, words: str, gateway: Mill, client: httpx2.AsyncClient
+) -> None:
+    error = assert_openai_error(await client.post(path, json={}), 404, code="unknown_url")
+    assert words in error["message"]
 
 
 async def test_every_answer_has_its_request_id_twice(gateway: Mill, client: httpx2.AsyncClient) -> None:
@@ -64,8 +74,15 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
     for path, methods in paths.items():
         for method, operation in methods.items():
             assert operation["summary"], (method, path)
-            assert bool(operation.get("security")) == path.startswith("/v1/"), (method, path)
+            assert bool(operation.get("security")) == (path.startswith("/v1/") and path != "/v1/health"), (method, path)
+            assert "422" not in operation["responses"], (method, path)
+            error = operation["responses"]["500"]["content"]["application/json"]["schema"]
+            assert error == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path)
     assert {"Recipe", "Generation", "Story", "Stream"} <= set(schema["components"]["schemas"])
+    answer = paths["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
+    assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatCompletion"}
+    assert "text/event-stream" in answer
+    assert schema["components"]["schemas"]["InnerError"]["required"] == ["message", "type", "param", "code"]
 
 
 async def test_the_documentation_page_loads_nothing_from_elsewhere(gateway: Mill, client: httpx2.AsyncClient) -> None:

@@ -67,7 +67,7 @@ class Worker:
 
     async def claim(self, stream_id: str, attempt: int = 1) -> StreamHandle:
         """Take the row and open its stream."""
-        await self._write(stream_id, status="running", attempt=attempt)
+        await self.set_row(stream_id, status="running", attempt=attempt)
         handle = self.writer.open(stream_id, attempt)
         await handle.begin("worker_lost")
         return handle
@@ -78,7 +78,7 @@ class Worker:
 
     async def commit(self, handle: StreamHandle, status: str = "succeeded") -> End:
         """Store the whole text and return the end frame that is due."""
-        await self._write(
+        await self.set_row(
             handle.stream_id,
             status=status,
             text=handle.text,
@@ -98,7 +98,8 @@ class Worker:
         await handle.end(end)
         return end
 
-    async def _write(self, stream_id: str, **values: Any) -> None:
+    async def set_row(self, stream_id: str, **values: Any) -> None:
+        """Change a row."""
         async with self.database.transaction() as session:
             await session.execute(update(Completion).where(Completion.id == stream_id).values(**values))
 

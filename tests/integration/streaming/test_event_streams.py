@@ -1,11 +1,16 @@
 """The event stream and the HTTP side, from outside."""
 
+from datetime import timedelta
+
 import httpx2
 import pytest
 
 from shared.auth.principal import Principal
-from shared.auth.tickets import issue_ticket
+from shared.auth.tickets import issue_ticket, redeem_ticket
+from shared.clock import utc_now
 from shared.contracts.stream.fold import Fold
+from shared.errors import AuthenticationError
+from shared.stores.db.repositories.api_keys import revoke_api_key
 from tests.integration.streaming.service import Service, read_events
 from tests.support.stack import eventually
 
@@ -80,16 +85,42 @@ async def test_unknown_and_foreign_streams_are_404_and_bad_keys_401(service: Ser
         assert (await client.post(f"/v1/streams/{theirs}")).status_code == 405
 
 
-async def test_a_ticket_in_the_url_works_once(service: Service) -> None:
+async def test_a_ticket_in_the_url_opens_its_stream_until_a_minute_after_the_end(service: Service) -> None:
+    handle, other = [await service.worker.open_stream(service.account) for _ in range(2)]
+    principal = Principal(service.account.project_id, service.account.api_key_id, frozenset({"read"}))
+    ticket = await issue_ticket(service.redis, principal)
+    url = f"/v1/streams/{handle.stream_id}?ticket={ticket}"
+    async with httpx2.AsyncClient(base_url=service.base_url, trust_env=False) as client:
+        async with client.stream("GET", url) as response:
+            assert response.status_code == 200  # and the connection is lost
+        handle.write("text")
+        end = await service.worker.finish(handle)
+        again = await client.get(url, headers={"last-event-id": "1-0"})
+        assert "text" in again.text
+        assert "event: end" in again.text
+        assert (await client.get(url, headers={"last-event-id": str(end.cursor)})).status_code == 204
+        assert (await client.get(f"/v1/streams/{other.stream_id}?ticket={ticket}")).status_code == 401
+        long_ago = utc_now() - timedelta(seconds=61)
+        await service.worker.set_row(handle.stream_id, finished_at=long_ago)
+        assert (await client.get(url)).status_code == 401
+        fresh = f"/v1/streams/{handle.stream_id}?ticket={await issue_ticket(service.redis, principal)}"
+        assert (await client.get(fresh)).status_code == 200
+        await service.worker.set_row(handle.stream_id, finished_at=utc_now())
+        assert (await client.get(fresh)).status_code == 200
+        async with service.streaming.database.transaction() as session:
+            await revoke_api_key(session, service.account.api_key_id)
+        assert (await client.get(fresh)).status_code == 401
+
+
+async def test_a_ticket_that_opened_a_stream_opens_no_socket(service: Service) -> None:
     handle = await service.worker.open_stream(service.account)
-    handle.write("text")
     await service.worker.finish(handle)
     principal = Principal(service.account.project_id, service.account.api_key_id, frozenset({"read"}))
     ticket = await issue_ticket(service.redis, principal)
     async with httpx2.AsyncClient(base_url=service.base_url, trust_env=False) as client:
-        url = f"/v1/streams/{handle.stream_id}?ticket={ticket}"
-        assert (await client.get(url)).status_code == 200
-        assert (await client.get(url)).status_code == 401
+        assert (await client.get(f"/v1/streams/{handle.stream_id}?ticket={ticket}")).status_code == 200
+    with pytest.raises(AuthenticationError):
+        await redeem_ticket(service.redis, ticket)
 
 
 async def test_a_client_that_leaves_is_forgotten_and_the_stream_goes_on(service: Service) -> None:

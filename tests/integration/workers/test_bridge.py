@@ -26,7 +26,7 @@ def test_coroutines_of_many_threads_run_on_one_loop(bridge: LoopBridge) -> None:
     with ThreadPoolExecutor(20) as threads:
         names = set(threads.map(lambda _: bridge.run_job(get_thread()), range(200)))
     assert names == {"worker-loop"}
-    assert bridge.job_count == 0
+    assert bridge.jobs.count == 0
 
 
 def test_an_error_reaches_the_thread_that_waits(bridge: LoopBridge) -> None:
@@ -57,7 +57,7 @@ def test_a_cancelled_job_cleans_up_before_its_thread_goes_on(bridge: LoopBridge)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(wait)
         begun.wait(5)
-        assert bridge.run(bridge.cancel_jobs())
+        assert bridge.run(bridge.jobs.cancel())
         waiting.result(5)
     assert steps == ["cleaned", "returned"]
 

@@ -264,3 +264,23 @@ async def submit_when_back(bench: InteractiveBench) -> dict[str, str]:
     """Submit one more; the reaper sends it if the broker is not there yet."""
     [row_id] = await bench.submit("之后")
     return {row_id: "之后"}
+
+
+async def test_a_crowd_of_one_project_leaves_room_for_the_first_text_of_another(
+    tmp_path: Path, database_url: str, redis_url: str, upstream: ScriptedUpstream, bench: InteractiveBench
+) -> None:
+    gate = asyncio.Event()
+    upstream.default = Script(gate=gate)
+    async with (
+        open_bench(database_url, redis_url) as other,
+        make_worker(tmp_path, database_url, redis_url, upstream, concurrency=16) as worker,
+    ):
+        crowd = await bench.submit(*(f"crowd {number}" for number in range(60)), project_id="crowd")
+        await eventually(lambda: len(upstream.calls) == 15, what="the crowd to take all that one project may")
+        await other.submit("alone", project_id="other")
+        await eventually(lambda: len(upstream.calls) == 16, timeout_seconds=10, what="the other project's call")
+        assert "alone" in json.dumps(upstream.calls[-1].body)
+        _, metrics = await worker.fetch("/metrics")
+        assert "storymill_line_depth 45.0" in metrics
+        gate.set()
+        await bench.wait_until_over(*crowd, timeout_seconds=120)

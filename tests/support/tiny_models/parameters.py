@@ -2,14 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from tests.support.tiny_models.families import USUAL, Verdict, find_families
+from tests.support.usual import mark_unusual
 
 
 def family_parameters(*verdicts: Verdict) -> list[Any]:
     """Return one parameter a family with one of these verdicts."""
-    return [
-        pytest.param(name, id=name, marks=() if name in USUAL else pytest.mark.slow)
-        for name in find_families(*verdicts)
-    ]
+    return mark_unusual(find_families(*verdicts), USUAL)

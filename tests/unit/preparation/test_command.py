@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -110,3 +111,41 @@ def test_chat_lines_stay_chat_or_become_pairs(tmp_path: Path) -> None:
     assert _run(chat, "--quiet", "--format", "completion")[0] == 0
     first = json.loads((tmp_path / "talk_prepared (1).jsonl").read_text().splitlines()[0])
     assert first["prompt"] == f"{ROWS[0][0]} ->"
+
+
+ODD_TALKS: list[list[object]] = [
+    [{"messages": [3]}, {"messages": {"a": 1}}, {"messages": [{"role": {}, "content": []}]}],
+    [{"messages": [{"role": "assistant", "content": [{"text": {}}]}]}],
+    [{"messages": [{"role": "user", "content": "q"}, {"role": "tool", "tool_call_id": {}}]}],
+    [{"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": {}}}]}], "tools": []}],
+    [{"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "b", "\udfff": 1}]}],
+    [{"input": {"messages": [{"role": ["x"], "content": "q"}]}, "preferred_output": [], "non_preferred_output": []}],
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TALKS)
+@pytest.mark.parametrize("options", [[], ["--preview", "2"], ["--format", "completion", "--apply", "all"]])
+def test_wrong_types_in_talks_are_findings_or_lines_and_no_traceback(
+    odd: list[object], options: list[str], tmp_path: Path
+) -> None:
+    talk = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    source = tmp_path / "a.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in [talk, *odd]))
+    result = CliRunner().invoke(app, [str(source), "--quiet", *options])
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+
+
+def test_half_a_character_in_a_talk_leaves_json_behind(tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "b"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(talk) + "\n")
+    assert _run(tmp_path / "a.jsonl", "--quiet", "--format", "chat")[0] == 0
+    (line,) = (tmp_path / "a_prepared.jsonl").read_text().splitlines()
+    assert json.loads(line)["messages"][0]["content"] == "\ufffd"
+
+
+@pytest.mark.parametrize("content", ["prompt,completion\n", "prompt,completion"])
+def test_a_file_without_rows_is_refused_and_nothing_is_written(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    status, output = _run(tmp_path / "a.csv", "--quiet")
+    assert (status, "holds no rows" in output) == (1, True)
+    assert len(list(tmp_path.iterdir())) == 1

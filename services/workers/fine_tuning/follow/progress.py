@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.ending import find_cost
 from services.workers.fine_tuning.follow.alarms import find_alarms
+from services.workers.fine_tuning.follow.life_cycle import repeats_ours
 from services.workers.fine_tuning.upstream.metric_names import read_metric
 from services.workers.fine_tuning.upstream.provider import UpstreamCheckpoint, UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
@@ -95,7 +96,8 @@ async def hold_budget(session: AsyncSession, job: FineTuningJob) -> None:
 
 def copy_event(event: UpstreamEvent) -> NewEvent:
     """Return a provider's event as ours."""
-    return NewEvent(event.message, event.level, event.type, event.data, event.id, event.created_at)
+    is_repeat = repeats_ours(event)
+    return NewEvent(event.message, event.level, event.type, event.data, event.id, event.created_at, is_repeat)
 
 
 def copy_checkpoint(checkpoint: UpstreamCheckpoint) -> NewCheckpoint:

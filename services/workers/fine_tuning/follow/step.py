@@ -4,7 +4,7 @@ provider's. Ends with the job's end there."""
 import time
 from datetime import timedelta
 
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.ending import JobFinish, end_job
 from services.workers.fine_tuning.failures import JobFailedError, NotYetError, is_gone
 from services.workers.fine_tuning.follow.event_feed import EventFeed
 from services.workers.fine_tuning.follow.pace import Pace
@@ -100,7 +100,7 @@ class Follower:
                     await enter_step(session, job, "results", upstream_result_files=names)
                 case "failed":
                     error = upstream.error or {"code": "upstream_failed", "message": "The provider gave no reason."}
-                    await end_job(session, job, Ending("failed", "provider", str(error["message"]), error))
+                    await end_job(session, job, JobFinish("failed", "provider", str(error["message"]), error))
                 case "cancelled":
                     await end_job(session, job, describe_cancellation(job))
                 case "succeeded":
@@ -120,12 +120,12 @@ class Follower:
         raise JobFailedError("validation_timeout", message)
 
 
-def describe_cancellation(job: FineTuningJob) -> Ending:
+def describe_cancellation(job: FineTuningJob) -> JobFinish:
     """Return the end of a job that was cancelled, by somebody here or at the provider."""
     if job.wanted == "cancel":
         reason = "the budget is used up" if job.wanted_by == "budget" else "asked for by a client"
-        return Ending("cancelled", job.wanted_by or "unknown", reason)
-    return Ending("cancelled", "provider", "cancelled at the provider")
+        return JobFinish("cancelled", job.wanted_by or "unknown", reason)
+    return JobFinish("cancelled", "provider", "cancelled at the provider")
 
 
 def identify(checkpoint: UpstreamCheckpoint) -> tuple[str, int, str]:

@@ -4,13 +4,13 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.ending import JobFinish, end_job
 from services.workers.fine_tuning.failures import (
     PROVIDER_UNKNOWN,
     WORKER_LOST,
     JobFailedError,
     NotYetError,
-    judge,
+    decide_next_try,
 )
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.process.context import WorkerContext
@@ -58,12 +58,12 @@ async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob) -> 
             return
         if job.step != GIVE_UP:
             await begin_giving_up(session, job, error)
-        verdict = judge(NotYetError(PROVIDER_UNKNOWN, str(error)), job.tries + 1)
-        if verdict.delay_seconds is None:
+        next_try = decide_next_try(NotYetError(PROVIDER_UNKNOWN, str(error)), job.tries + 1)
+        if next_try.delay_seconds is None:
             fate = f"It could not be cancelled ({error}): {name_training(job)} may go on, and cost. Look for it there"
             await end_given_up(session, job, context.worker_id, fate, cost_is_known=False)
             return
-        await delay_job(session, claimed, job.tries + 1, verdict.delay_seconds)
+        await delay_job(session, claimed, job.tries + 1, next_try.delay_seconds)
         await hand_back_jobs(session, [claimed])
 
 
@@ -91,7 +91,7 @@ async def end_failed(session: AsyncSession, job: FineTuningJob, worker_id: str, 
         await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": "model_left"})])
     by = "provider" if job.upstream_job_id else worker_id
     reason = f"{error.error['code']}: {error}"
-    await end_job(session, job, Ending("failed", by, reason, error.error, error.details))
+    await end_job(session, job, JobFinish("failed", by, reason, error.error, error.details))
 
 
 async def end_given_up(
@@ -101,7 +101,7 @@ async def end_given_up(
     error = job.error or {"code": "internal_error", "message": "The job was given up.", "param": None}
     await append_events(session, job.id, [NewEvent(fate, level="warn", data={"code": "training_given_up"})])
     reason = f"{error['code']}: {error['message']}"
-    await end_job(session, job, Ending("failed", worker_id, reason, error, outcome_known=cost_is_known))
+    await end_job(session, job, JobFinish("failed", worker_id, reason, error, outcome_known=cost_is_known))
     log.warning("fine_tuning_job_failed", job=job.id, code=error["code"], fate=fate)
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.ending import JobFinish, end_job
 from services.workers.fine_tuning.failures import JobFailedError
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.register.derived_template import derive_template
 from services.workers.fine_tuning.register.legacy_names import make_legacy_name
 from services.workers.fine_tuning.upload.file_check import fetch_file
-from services.workers.fine_tuning.upload.training_rows import read_rows
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.outside.prices.book import load_price_book
@@ -25,6 +24,7 @@ from shared.stores.db.repositories.dataset_versions import list_versions
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.projects import find_project
 from shared.stores.db.repositories.registry import NewModel, register_model
+from shared.texts.training_rows import read_rows
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ async def register_result(held: HeldJob) -> None:
             await keep_old_name(session, row, model)
         event = NewEvent(f"New fine-tuned model created: {model.name}", data={"code": "model", "model": model.name})
         await append_events(session, row.id, [event])
-        ending = Ending("succeeded", "provider", "trained, and the model is registered")
+        ending = JobFinish("succeeded", "provider", "trained, and the model is registered")
         await end_job(session, row, ending, fine_tuned_model=model.name)
     log.info("fine_tuning_job_succeeded", job=held.id, model=model.name)
 

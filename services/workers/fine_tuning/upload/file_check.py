@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from services.workers.fine_tuning.failures import JobFailedError
-from services.workers.fine_tuning.upload.training_rows import RowFormat, RowsReport, check_rows, collect_keys
+from services.workers.fine_tuning.upload.rows_report import RowsReport, check_rows, collect_keys
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files
+from shared.texts.training_rows import RowFormat
 
 PURPOSE: Final = "fine-tune"
 FORMATS: Final[dict[str, frozenset[RowFormat]]] = {

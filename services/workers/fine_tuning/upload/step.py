@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from services.workers.fine_tuning.ending import Ending, end_job
+from services.workers.fine_tuning.ending import JobFinish, end_job
 from services.workers.fine_tuning.failures import JobFailedError
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.upload.file_check import LocalFile, LocalFiles, fetch_files
@@ -54,7 +54,7 @@ async def carry_out_here(held: HeldJob) -> bool:
     async with held.writing() as (session, job):
         wanted, by = job.wanted, job.wanted_by or "unknown"
         if wanted == "cancel":
-            await end_job(session, job, Ending("cancelled", by, "asked for by a client"))
+            await end_job(session, job, JobFinish("cancelled", by, "asked for by a client"))
             return True
         status = "paused" if wanted == "pause" else "validating_files"
         values = {"wanted": None, "wanted_by": None}

@@ -14,6 +14,7 @@ from shared.texts.finish_reasons import Ending, find_ending, name_reason, says_n
 
 Kind = Literal["completion", "chat"]
 
+TOLD: Final = ("system_fingerprint", "service_tier")
 LONGEST_FINISH_REASON_CHARACTERS: Final = 32
 """What rows keep of it."""
 NATIVE_MATTERS: Final = frozenset({Ending.FAILED, Ending.FILTERED, Ending.LENGTH})
@@ -98,6 +99,8 @@ class Said:
     """The choice broke off, and this is what is said of it."""
     words: str | None = None
     """An object without choices that says why."""
+    told: dict[str, str] | None = None
+    """What it says of itself: `system_fingerprint`, `service_tier`."""
 
 
 def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> Said:
@@ -106,12 +109,22 @@ def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> S
         raise error_from_body(200, body, headers)
     choice = _first_choice(body)
     usage, model = find_usage(body, choice), spell_field(body, "model", LONGEST_NAME_CHARACTERS)
+    told = find_told(body)
     if choice is None:
-        return Said(usage=usage, model=model, words=_find_words(body))
+        return Said(usage=usage, model=model, words=_find_words(body), told=told)
     text, extra, is_whole = _read_choice(kind, choice)
     reason = read_reason(choice)
     error = _find_choice_error(choice, reason, headers)
-    return Said(text, extra, reason, usage, model, True, is_whole, choice.get("delta") is not None, error)
+    is_chunk = choice.get("delta") is not None
+    return Said(text, extra, reason, usage, model, True, is_whole, is_chunk, error, told=told)
+
+
+def find_told(body: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return what an answer or chunk says of itself beside its choices, for clients to read."""
+    if body.get("system_fingerprint") is None and body.get("service_tier") is None:
+        return None
+    found = {name: spell_field(body, name, LONGEST_NAME_CHARACTERS) for name in TOLD}
+    return {name: value for name, value in found.items() if value is not None} or None
 
 
 def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:

@@ -29,6 +29,8 @@ class DeltaReader:
         self._headers = headers
         self.finish_reason: str | None = None
         self.model: str | None = None
+        self.told: dict[str, str] = {}
+        """What the answer says of itself: `system_fingerprint`, `service_tier`."""
         self.done = False
         """Whether `[DONE]` was read: all that is left is the end of the body."""
         self._events = EventReader()
@@ -51,9 +53,16 @@ class DeltaReader:
         """Whether anything was read."""
         return self._objects > 0
 
-    def feed(self, chunk: bytes) -> Iterator[LlmDelta]:
-        """Yield the deltas that `chunk` completes. Raises: LlmError (malformed, or what an error object says), but not
-        once the text has its finish reason: nothing of worth can follow."""
+    def feed(self, chunk: bytes) -> Iterable[LlmDelta]:
+        """Return the deltas that `chunk` completes. Raises, here or while they are read: LlmError (malformed, or what
+        an error object says), but not once the text has its finish reason: nothing of worth can follow."""
+        data = None if self.done or self.finish_reason is not None else self._events.take_usual(chunk)
+        if data is None:
+            return self._feed_any(chunk)
+        said, is_odd = self._read(None, data)
+        return (self._take_said(said, is_odd=is_odd),)
+
+    def _feed_any(self, chunk: bytes) -> Iterator[LlmDelta]:
         if self.done:
             return
         try:
@@ -163,6 +172,8 @@ class DeltaReader:
         else:
             self._words = said.words or self._words
         self._usage = said.usage or self._usage
+        if said.told:
+            self.told = said.told
         return LlmDelta(text, extra or None, said.reason, said.usage, said.model)
 
     def _write(self, said: Said, *, is_odd: bool) -> tuple[str, dict[str, Any]]:

@@ -48,6 +48,17 @@ class EventReader:
     _data: list[bytes] = field(default_factory=list)
     _bytes: int = 0
 
+    def take_usual(self, chunk: bytes) -> bytes | None:
+        """Return the data of a chunk that is one whole event as nearly every stream has it, behind whole ones; None for
+        any other, of which nothing was taken: feed it."""
+        if not (chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n") and chunk.find(b"\n") == len(chunk) - 2):
+            return None
+        if not self._has_events or self._pending or self._data or self._event or self._is_whole or b"\r" in chunk:
+            return None
+        if self._skips_line_feed or self.is_bare or len(chunk) > MAX_EVENT_BYTES:
+            return None
+        return chunk[6:-2]
+
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that `chunk` completes. Raises: EventTooLargeError when a line, or an event of many lines,
         goes on for more than `MAX_EVENT_BYTES`."""

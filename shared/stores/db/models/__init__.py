@@ -16,6 +16,7 @@ from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
 from shared.stores.db.models.provider import ProviderState
 from shared.stores.db.models.recipe import Recipe, RecipeVersion
+from shared.stores.db.models.response import StoredResponse
 from shared.stores.db.models.tenancy import ApiKey, ConsoleSession, Project
 from shared.stores.db.models.tuned_model import (
     ComparisonPair,
@@ -55,6 +56,7 @@ __all__ = [
     "ProviderState",
     "Recipe",
     "RecipeVersion",
+    "StoredResponse",
     "Story",
     "TrackerRun",
     "Upload",

@@ -135,6 +135,8 @@ class FineTuningEvent(Base):
     message: Mapped[str] = mapped_column(Text)
     data: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Moment]
+    is_repeat: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
+    """The provider tells what an event of our own tells: shown to who asks for the provider's events."""
 
 
 class FineTuningMetric(Base):

@@ -51,6 +51,8 @@ class Completion(Base):
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """What the answer holds beside text (tool calls, log probabilities, refusal): its `deltas` in order, and in `at`
     the code points of the text before each of them."""
+    told: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """What the provider said beside its choice: `usage` (details of counts), `system_fingerprint`, `service_tier`."""
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """OpenAI's inner error object plus `status`, when it failed."""
     end_published: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))

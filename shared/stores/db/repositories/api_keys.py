@@ -32,6 +32,12 @@ async def find_active_key(session: AsyncSession, key_hash: str) -> ApiKey | None
     return (await session.scalars(query)).one_or_none()
 
 
+async def find_active_ids(session: AsyncSession, key_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these keys are not revoked."""
+    query = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
+    return frozenset(await session.scalars(query))
+
+
 async def list_api_keys(session: AsyncSession) -> Sequence[ApiKey]:
     """Return every key, oldest first."""
     return (await session.scalars(select(ApiKey).order_by(ApiKey.id))).all()

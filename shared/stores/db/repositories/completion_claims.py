@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, null, select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from shared.contracts.statuses import COMPLETION
-from shared.stores.db.models import Completion
+from shared.contracts.storable import encode_storable_json
 from shared.stores.db.recordset import encode_rows
+from shared.stores.db.repositories.attempts import SettledAttempt
+from shared.stores.db.repositories.ledger import LedgerLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class FinishedText:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     extra: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -91,6 +94,48 @@ RENEW: Final = text("""
       and completion.status in ('queued', 'running')
     returning completion.id, completion.attempt, completion.cancel_requested_at is not null as cancel_requested
 """)
+
+# What one statement writes it does not see: the entry takes its figures from what the settlement returns.
+FINISH: Final = text("""
+    with done as (
+        update completion
+        set status = :status, text = :text, text_seq = :text_seq, sha256 = :sha256, finish_reason = :finish_reason,
+            upstream_model = :upstream_model, prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens,
+            extra = cast(:extra as jsonb), told = cast(:told as jsonb),
+            error = cast(:error as jsonb), finished_at = now(), lease_until = null
+        where id = :id and attempt = :attempt and status in ('queued', 'running')
+        returning id),
+    claim as (
+        select exists (select from done) or exists (
+            select from completion
+            where id = :id and attempt = :attempt and status in ('succeeded', 'failed', 'cancelled')) as is_ours),
+    settled as (
+        update attempt
+        set outcome = case when rows.outcome = 'succeeded' and not claim.is_ours then 'superseded'
+                           else rows.outcome end,
+            spent_usd = rows.spent_usd, failure_class = rows.failure_class,
+            upstream_request_id = rows.upstream_request_id, prompt_tokens = rows.prompt_tokens,
+            completion_tokens = rows.completion_tokens, finished_at = now()
+        from claim, json_to_recordset(cast(:calls as json)) as rows (
+            id text, outcome text, spent_usd numeric, failure_class text, upstream_request_id text, prompt_tokens int,
+            completion_tokens int)
+        where attempt.id = rows.id
+        returning attempt.*),
+    booked as (
+        insert into ledger_entry (id, project_id, api_key_id, attempt_id, generation_id, provider, model, prompt_tokens,
+                                  completion_tokens, cost_usd, price_note)
+        select rows.id, settled.project_id, rows.api_key_id, settled.id, settled.generation_id, settled.provider,
+               settled.model, settled.prompt_tokens, settled.completion_tokens, settled.spent_usd, rows.price_note
+        from json_to_recordset(cast(:lines as json)) as rows (
+            id text, attempt_id text, api_key_id text, price_note text)
+        join settled on settled.id = rows.attempt_id
+        on conflict (attempt_id) do update
+        set prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
+            cost_usd = excluded.cost_usd, price_note = excluded.price_note)
+    select is_ours from claim
+""")
+
+MARK_ENDS: Final = text("update completion set end_published = true where id = any(:ids)")
 
 HAND_BACK: Final = text("""
     update completion
@@ -136,29 +181,36 @@ async def hand_back_completions(session: AsyncSession, checkpoints: Sequence[Che
     await session.execute(HAND_BACK, {"rows": encode_rows([asdict(checkpoint) for checkpoint in checkpoints])})
 
 
-async def finish_completion(session: AsyncSession, completion_id: str, attempt: int, finished: FinishedText) -> bool:
-    """Write the final state; False when the row is not ours any more.
+async def finish_completion(
+    connection: AsyncConnection,
+    completion_id: str,
+    attempt: int,
+    finished: FinishedText,
+    settled: SettledAttempt | None,
+    line: LedgerLine | None,
+) -> bool:
+    """Write the final state, the outcome of the last call and its ledger entry, in one statement; False when the row is
+    not ours any more: then a call that has succeeded counts as superseded, and the books alone are kept.
 
     True also when this very attempt has finished it already: the answer to an earlier commit may have been lost."""
-    values = {**asdict(finished), "extra": finished.extra or null(), "error": finished.error or null()}
-    statement = (
-        update(Completion)
-        .where(
-            Completion.id == completion_id,
-            Completion.attempt == attempt,
-            Completion.status.in_(COMPLETION.open),
-        )
-        .values(**values, finished_at=func.now(), lease_until=None)
-        .returning(Completion.id)
-    )
-    if await session.scalar(statement) is not None:
-        return True
-    query = select(Completion.id).where(
-        Completion.id == completion_id, Completion.attempt == attempt, Completion.status.in_(COMPLETION.final)
-    )
-    return await session.scalar(query) is not None
+    values = {
+        **asdict(finished),
+        "extra": encode_optional(finished.extra),
+        "told": encode_optional(finished.told),
+        "error": encode_optional(finished.error),
+        "id": completion_id,
+        "attempt": attempt,
+        "calls": encode_rows([settled] if settled else []),
+        "lines": encode_rows([line] if line else []),
+    }
+    return bool((await connection.execute(FINISH, values)).scalar_one())
 
 
-async def mark_end_published(session: AsyncSession, completion_id: str) -> None:
-    """Record that the stream's end frame is out."""
-    await session.execute(update(Completion).where(Completion.id == completion_id).values(end_published=True))
+def encode_optional(value: dict[str, Any] | None) -> str | None:
+    """Return a JSON column's value; nothing for nothing."""
+    return encode_storable_json(value, option=orjson.OPT_NON_STR_KEYS).decode() if value else None
+
+
+async def mark_ends_published(connection: AsyncConnection, completion_ids: Sequence[str]) -> None:
+    """Record that the streams' end frames are out."""
+    await connection.execute(MARK_ENDS, {"ids": list(completion_ids)})

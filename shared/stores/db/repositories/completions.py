@@ -12,6 +12,7 @@ from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.stored_text import StoredText
 from shared.stores.db.models import Completion
 from shared.stores.db.recordset import encode_rows
+from shared.stores.db.repositories.completion_claims import FinishedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +123,22 @@ def to_stored_text(row: Completion) -> StoredText:
         usage=usage_of(row),
         finish_reason=row.finish_reason,
         error=show_error(row.error),
+        told=told_of(row),
+        finished_at=row.finished_at,
         extra=tuple((row.extra or {}).get("deltas", ())),
         extra_at=tuple((row.extra or {}).get("at", ())),
     )
 
 
-def usage_of(row: Completion) -> dict[str, int] | None:
-    """Return OpenAI's usage object, None while the provider has not counted."""
+def usage_of(row: Completion | FinishedText) -> dict[str, Any] | None:
+    """Return OpenAI's usage object with the details that the provider told; None while it has not counted."""
     prompt, completion = row.prompt_tokens, row.completion_tokens
     if prompt is None or completion is None:
         return None
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {**counts, **(row.told or {}).get("usage", {})}
+
+
+def told_of(row: Completion | FinishedText) -> dict[str, Any] | None:
+    """Return what the provider's answer said of itself: `system_fingerprint`, `service_tier`."""
+    return {name: value for name, value in (row.told or {}).items() if name != "usage"} or None

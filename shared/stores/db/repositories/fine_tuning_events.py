@@ -27,6 +27,7 @@ class NewEvent:
     data: dict[str, Any] | None = None
     upstream_id: str | None = None
     created_at: datetime = field(default_factory=utc_now)
+    is_repeat: bool = False
 
 
 async def lock_job(session: AsyncSession, job_id: str) -> None:
@@ -76,6 +77,7 @@ def _event_row(job_id: str, position: int, event: NewEvent) -> dict[str, Any]:
         "message": event.message,
         "data": event.data,
         "created_at": event.created_at,
+        "is_repeat": event.is_repeat,
     }
 
 
@@ -95,9 +97,10 @@ async def list_events(
     after_id: str | None = None,
     limit: int = 20,
     newest_first: bool = False,
+    with_repeats: bool = False,
 ) -> tuple[Sequence[FineTuningEvent], bool]:
     """Return events past a position or an id, in the order asked for, and whether there is more. An id of no event
-    of this job gives none."""
+    of this job gives none. `with_repeats`: also where the provider tells what our own events tell."""
     if after_id is not None:
         query = select(FineTuningEvent.position).where(FineTuningEvent.job_id == job_id, FineTuningEvent.id == after_id)
         after_position = await session.scalar(query)
@@ -105,6 +108,8 @@ async def list_events(
             return [], False
     page = Page(limit, descending=newest_first)
     events = select(FineTuningEvent).where(FineTuningEvent.job_id == job_id)
+    if not with_repeats:
+        events = events.where(FineTuningEvent.is_repeat.is_(False))
     return await fetch_page(session, events, FineTuningEvent.position, page, after_position)
 
 

@@ -15,7 +15,8 @@ BATCH_ROWS: Final = 1_000
 DELIVERY_SECONDS: Final = 5
 """A queued row whose message nobody took for so long gets another."""
 REDELIVERY_SECONDS: Final = 30
-"""Then not again before this has passed: a long queue is no reason to make it longer."""
+"""Then not again before this has passed: a long queue is no reason to make it longer. (Texts keep their place in the
+line however often they are put into it.)"""
 DELIVERY: Final = {
     "row_limit": BATCH_ROWS,
     "delivery_seconds": DELIVERY_SECONDS,
@@ -92,7 +93,7 @@ REQUEUE_COMPLETIONS: Final = text("""
     update completion
     set status = 'queued', worker_id = null, lease_until = now() + make_interval(secs => :redelivery_seconds)
     from undelivered where completion.id = undelivered.id
-    returning completion.id
+    returning completion.id, completion.project_id
 """)
 
 TAKE_UNHELD: Final = text("""
@@ -157,9 +158,11 @@ async def requeue_lapsed_stories(session: AsyncSession, limit: DeathLimit) -> in
     return sum(count for _, count, _ in found)
 
 
-async def requeue_undelivered_completions(session: AsyncSession) -> Sequence[str]:
-    """Queue again the completions that nobody took or whose lease has lapsed; return their ids, to be sent again."""
-    return (await session.scalars(REQUEUE_COMPLETIONS, DELIVERY)).all()
+async def requeue_undelivered_completions(session: AsyncSession) -> list[tuple[str, str]]:
+    """Queue again the completions that nobody took or whose lease has lapsed; return their ids, to be sent again, each
+    with its project's."""
+    found = await session.execute(REQUEUE_COMPLETIONS, DELIVERY | {"redelivery_seconds": DELIVERY_SECONDS})
+    return [(row_id, project_id) for row_id, project_id in found]
 
 
 async def take_unheld_generations(session: AsyncSession, hold_seconds: float) -> list[UnheldGeneration]:

@@ -10,6 +10,7 @@ from langchain_openai import ChatOpenAI, OpenAI
 model, prompt = sys.argv[1], sys.argv[2]
 chat = ChatOpenAI(model=model, temperature=0.7, max_tokens=50, stop=["."])
 text = OpenAI(model=model)
+responses = ChatOpenAI(model=model, max_tokens=50, use_responses_api=True)
 messages = [SystemMessage("你是作家。"), HumanMessage(prompt)]
 answer = chat.invoke(messages)
 
@@ -28,6 +29,8 @@ print(
             "chat_usage": answer.usage_metadata,
             "chat_streamed": "".join(chunk.content for chunk in chat.stream(messages)),
             "chat_many": asyncio.run(gather()),
+            "responses": str(responses.invoke(messages).text),
+            "responses_streamed": "".join(str(chunk.text) for chunk in responses.stream(messages)),
             "text": text.invoke(prompt),
             "text_streamed": "".join(text.stream(prompt)),
             "text_many": [generation[0].text for generation in generations],

@@ -11,11 +11,17 @@ from tests.support.faults.case import Fault, KindCase
 from tests.support.faults.kinds import KINDS
 from tests.support.faults.mill import FaultMill, open_fault_mill
 from tests.support.stack import PrivatePostgres
+from tests.support.usual import mark_unusual
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env, pytest.mark.timeout(900)]
+pytestmark = [
+    *(pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env, pytest.mark.timeout(900)),
+    pytest.mark.xdist_group("faults"),
+]
+USUAL = [fault for fault in STRIKES if fault.name == "killed"]
+"""What stands for the others in `make test`."""
 
 
-@pytest.fixture(scope="module", params=list(STRIKES), ids=lambda fault: fault.name)
+@pytest.fixture(scope="module", params=mark_unusual(STRIKES, USUAL), ids=lambda fault: fault.name)
 def fault(request: pytest.FixtureRequest) -> Fault:
     """What strikes."""
     found: Fault = request.param

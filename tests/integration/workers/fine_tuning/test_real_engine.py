@@ -9,7 +9,9 @@ import pytest
 
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from tests.support.engine_process import EngineProcess
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping
@@ -29,7 +31,7 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
 async def test_a_killed_worker_loses_nothing_of_a_job_at_the_engine(
     tmp_path: Path, database_url: str, redis_url: str, engine: EngineProcess
 ) -> None:
-    sender = TaskSender(make_celery(redis_url))
+    sender = TaskSender(make_celery(redis_url), ServingLine(open_redis(redis_url)))
     async with open_tuning_bench(tmp_path, database_url, redis_url, engine.base_url) as bench:
         job_id = await bench.add(
             make_rows(12),

@@ -1,12 +1,19 @@
 """A story that takes its workers with it, one after the other: it ends, and is not paid for without end."""
 
+import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import update
 
+from services.workers.generation.caution import MOST_DEATHS as MOST_DEATHS_UNBOOKED
+from services.workers.generation.lease import GENERATION_ROWS
 from services.workers.generation.work_task import work_generation
 from services.workers.job_table import ROW_KINDS
+from services.workers.leases.death_count import DeathCount
 from services.workers.leases.deaths import MOST_DEATHS, SUSPECT_DEATHS, say_worker_died
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.store_watch import StoreWatch
@@ -14,9 +21,10 @@ from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared import ids
 from shared.clock import utc_now
+from shared.contracts.queue.messages import WorkGeneration
 from shared.settings import Settings
 from shared.stores.db.models import Attempt, Story
-from tests.support.stack import eventually
+from tests.support.stack import PROJECT_ROOT, eventually
 from tests.support.upstream import MODEL, ScriptedUpstream
 from tests.support.volume import VolumeBench
 
@@ -104,3 +112,50 @@ async def test_a_suspect_waits_for_a_moment_of_its_own_so_that_its_neighbours_li
     assert (suspect.not_before - utc_now()).total_seconds() <= 2 * SUSPECT_DEATHS
     await work_generation(reaper, run_id)
     assert {story.status for story in await bench.stories(run_id)} == {"succeeded"}
+
+
+async def die_at_a_prompt(bench: VolumeBench, reaper: WorkerContext, run_id: str, number: int) -> None:
+    """Have a worker die while it makes the prompt of the row with this number."""
+    settings = reaper.settings
+    stores = {"STORYMILL_DATABASE_URL": settings.database_url, "STORYMILL_REDIS_URL": settings.redis_url}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.dying_worker", run_id, str(number)),
+        env={**os.environ, **stores, "STORYMILL_UPSTREAM_URL": str(settings.upstream_url)},
+        cwd=PROJECT_ROOT,
+    )
+    assert await process.wait() == -signal.SIGKILL
+    await reap(reaper, ROW_KINDS)
+
+
+async def test_a_row_that_kills_its_worker_before_its_call_is_on_the_books_is_given_up_alone(
+    bench: VolumeBench, reaper: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    run_id = await bench.add(6)
+    deadly = next(story for story in await bench.stories(run_id) if story.attributes["number"] == 2)
+    for _ in range(MOST_DEATHS_UNBOOKED - 1):
+        await DeathCount(reaper.redis, "prompt", deadly.id).begin()
+    await die_at_a_prompt(bench, reaper, run_id, 2)
+    await work_generation(reaper, run_id, was_unheld=True)
+    stories = {story.id: story for story in await bench.stories(run_id)}
+    given_up = stories.pop(deadly.id)
+    assert (given_up.status, given_up.failure_class) == ("failed", "internal_error")
+    assert given_up.failure_message == say_worker_died(MOST_DEATHS_UNBOOKED)
+    assert {story.status for story in stories.values()} == {"succeeded"}
+    assert deadly.id not in {attempt.subject_id for attempt in await bench.attempts(run_id)}
+    await bench.assert_counters_exact(run_id)
+
+
+async def test_rows_beside_one_that_kills_are_not_counted_with_it(bench: VolumeBench, reaper: WorkerContext) -> None:
+    run_id = await bench.add(6)
+    await die_at_a_prompt(bench, reaper, run_id, 2)
+    counted = [
+        key.decode() if isinstance(key, bytes) else key async for key in reaper.redis.scan_iter("deaths:prompt:*")
+    ]
+    deadly = next(story for story in await bench.stories(run_id) if story.attributes["number"] == 2)
+    assert counted == [f"deaths:prompt:{deadly.id}"]
+
+
+async def test_the_reaper_says_of_a_run_that_nobody_held_it(bench: VolumeBench) -> None:
+    run_id = await bench.add(1)
+    async with bench.database.transaction() as session:
+        assert await GENERATION_ROWS.requeue(session, 0) == [WorkGeneration(run_id, was_unheld=True)]

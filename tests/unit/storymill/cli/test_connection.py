@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storymill.cli.connection import load_credentials
+from storymill.cli.connection import load_credentials, read_base_url
 from storymill.client.errors import ClientError
 from storymill.launcher.credentials import Credentials, write_credentials
 from storymill.launcher.errors import LauncherError
@@ -38,3 +38,24 @@ def test_a_named_mill_gets_its_own_key_or_none(tmp_path: Path, monkeypatch: pyte
 def test_a_state_directory_names_its_mill(tmp_path: Path) -> None:
     write_credentials(tmp_path, HERE)
     assert load_credentials(tmp_path) == HERE
+
+
+@pytest.mark.parametrize(
+    ("named", "read"),
+    [
+        ("http://mill.example:8000", "http://mill.example:8000/v1"),
+        ("https://mill.example/", "https://mill.example/v1"),
+        (" http://127.0.0.1:8000/v1/ ", "http://127.0.0.1:8000/v1"),
+        ("https://host.example/mill/v1", "https://host.example/mill/v1"),
+    ],
+)
+def test_an_address_is_read_with_and_without_its_path(named: str, read: str) -> None:
+    assert read_base_url(named) == read
+
+
+@pytest.mark.parametrize(
+    "named", ["localhost:8000", "mill", "http://", "http://host:port/v1", "http://[::1", "ftp://a/v1"]
+)
+def test_what_is_no_address_is_named(named: str) -> None:
+    with pytest.raises(ClientError, match=r"is not the address of a mill.*--base-url"):
+        read_base_url(named)

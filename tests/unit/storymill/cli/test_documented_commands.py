@@ -18,6 +18,8 @@ PAGES = sorted(
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(?:\.venv/bin/)?(storymill [^`\n]+)`")
 TYPED = re.compile(r"^(?:\$ )?(?:.*&& )?(?:\S*/)?(storymill .+)$", re.MULTILINE)
+INSIDE = re.compile(r"\$\((storymill [^()]+)\)")
+"""A command whose output is put into another."""
 TABLE_OPTION = re.compile(r"`(--[a-z-]+)")
 OPTION_TABLES = {
     "datasets.md": "storymill datasets prepare",
@@ -30,7 +32,8 @@ def list_commands(page: Path) -> Iterator[str]:
     """Yield each command line of a page; a line that goes on is one."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     for block in FENCED.findall(text):
-        yield from TYPED.findall(block)
+        yield from INSIDE.findall(block)
+        yield from TYPED.findall(INSIDE.sub("x", block))
     yield from INLINE.findall(FENCED.sub("", text))
 
 
@@ -81,3 +84,15 @@ def test_a_mistake_is_found() -> None:
     assert find_mistake("storymill datasets prepare stories.csv --parity  # as it was") == "no option --parity"
     assert find_mistake("storymill tell me") == "there is no command tell"
     assert find_mistake("storymill fine-tunes list") is None
+
+
+def test_a_command_inside_another_is_one_of_its_own(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```sh\nstorymill datasets prepare $(storymill generations list --idz) --local\n```\n", encoding="utf-8"
+    )
+    found = {line: find_mistake(line) for line in list_commands(page)}
+    assert found == {
+        "storymill generations list --idz": "no option --idz",
+        "storymill datasets prepare x --local": None,
+    }

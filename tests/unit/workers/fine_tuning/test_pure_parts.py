@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, NotYetError, judge
+from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, NotYetError, decide_next_try
 from services.workers.fine_tuning.follow.alarms import find_turn
 from services.workers.fine_tuning.register.legacy_names import make_legacy_name
-from services.workers.fine_tuning.upload.training_rows import check_rows, collect_keys
+from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
 from services.workers.fine_tuning.upstream.metric_names import is_broken, read_metric
 from services.workers.fine_tuning.upstream.result_file import parse_result_table
 from shared.outside.providers.configuration import Provider
@@ -62,10 +62,10 @@ def test_a_legacy_name_has_base_owner_suffix_and_time() -> None:
 
 def test_a_storm_of_429_is_waited_out_and_a_bad_request_is_not() -> None:
     storm = LlmError(FailureClass.RATE_LIMITED, "slow down", retry_after_seconds=90)
-    assert judge(storm, 50).delay_seconds == 90
-    assert judge(LlmError(FailureClass.INVALID_REQUEST, "no", code="bad_model"), 1).delay_seconds is None
-    assert judge(LlmError(FailureClass.UNREACHABLE, "away"), 100).delay_seconds == LONGEST_DELAY_SECONDS
-    assert judge(NotYetError("no_model", "none"), 4).delay_seconds is None
+    assert decide_next_try(storm, 50).delay_seconds == 90
+    assert decide_next_try(LlmError(FailureClass.INVALID_REQUEST, "no", code="bad_model"), 1).delay_seconds is None
+    assert decide_next_try(LlmError(FailureClass.UNREACHABLE, "away"), 100).delay_seconds == LONGEST_DELAY_SECONDS
+    assert decide_next_try(NotYetError("no_model", "none"), 4).delay_seconds is None
 
 
 def test_rows_of_two_formats_are_a_problem_with_a_number() -> None:

@@ -12,6 +12,13 @@ from shared.stores.db.repositories.story_claims import QueuedStory
 PRICE = TokenPrice(Decimal(0), Decimal(10_000))  # a cent a token
 
 
+class Unspeakable:
+    """A value that the template engine stumbles over."""
+
+    def __str__(self) -> str:
+        raise RecursionError
+
+
 def build_run(**parameters: Any) -> Run:
     """Return a run whose calls cost at most a dollar each, unless the parameters say otherwise."""
     order = WorkOrder("gen_1", "p", "k", "m", {"max_tokens": 100, **parameters}, 1, 5, "completion", "写{{ hero }}",
@@ -51,6 +58,14 @@ def test_a_row_whose_prompt_cannot_be_rendered_is_failed_without_a_call() -> Non
     claim = plan_claim(build_run(), [QueuedStory("story_1", 0, {}), *build_rows(1)], None)
     assert [row.id for row in claim.unsendable] == ["story_1"]
     assert len(claim.calls) == 1
+
+
+def test_a_defect_of_ours_in_making_a_prompt_fails_that_row_alone() -> None:
+    run, rows = build_run(), build_rows(2)
+    rows[0].attributes["hero"] = Unspeakable()
+    claim = plan_claim(run, rows, None)
+    assert [(row.id, row.failure_class) for row in claim.unsendable] == [("story_0", "internal_error")]
+    assert [call.story_id for call in claim.calls] == ["story_1"]
 
 
 def test_no_row_is_no_claim() -> None:

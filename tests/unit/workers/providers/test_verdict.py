@@ -6,9 +6,9 @@ from services.workers.providers.verdict import (
     DOWN_AFTER,
     KEY_REFUSED_AFTER,
     REFUSALS_WITHOUT_DELAY,
-    Judge,
     Standing,
     Verdict,
+    VerdictFinder,
 )
 from shared.outside.providers.failures import FailureClass, LlmError
 
@@ -25,7 +25,7 @@ def too_fast(seconds: float | None) -> LlmError:
     return LlmError(FailureClass.RATE_LIMITED, "slow down", status=429, retry_after_seconds=seconds)
 
 
-def fail(judge: Judge, error: LlmError, times: int = 1, *, rows: int = 1000, begun_at: float = NOW) -> Verdict:
+def fail(judge: VerdictFinder, error: LlmError, times: int = 1, *, rows: int = 1000, begun_at: float = NOW) -> Verdict:
     for number in range(times):
         judge.hear_failure(error, f"row {number % rows}", begun_at, NOW)
     return judge.standing.verdict
@@ -33,14 +33,14 @@ def fail(judge: Judge, error: LlmError, times: int = 1, *, rows: int = 1000, beg
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNREACHABLE, LlmError(FailureClass.CUT_CONNECTION, "reset")])
 def test_failures_in_a_row_mean_that_the_provider_is_down(error: LlmError) -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, error, DOWN_AFTER - 1) is Verdict.WELL
     assert fail(judge, error) is Verdict.DOWN
     assert judge.standing.message == error.message
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     for _ in range(4):
         fail(judge, UNAVAILABLE, DOWN_AFTER - 1)
         judge.hear_success(NOW, NOW)
@@ -48,18 +48,18 @@ def test_a_success_between_failures_starts_the_count_again() -> None:
 
 
 def test_one_row_that_breaks_the_server_does_not_put_it_down() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, BROKEN, 20, rows=1) is Verdict.WELL
     assert judge.explains(BROKEN) is None
     assert fail(judge, BROKEN, 20, rows=3) is Verdict.DOWN
 
 
 def test_what_a_gateway_says_of_the_server_behind_is_no_rows_doing() -> None:
-    assert fail(Judge(), UNAVAILABLE, DOWN_AFTER, rows=1) is Verdict.DOWN
+    assert fail(VerdictFinder(), UNAVAILABLE, DOWN_AFTER, rows=1) is Verdict.DOWN
 
 
 def test_only_a_call_that_began_after_the_verdict_lifts_it() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     fail(judge, UNAVAILABLE, DOWN_AFTER)
     judge.hear_success(NOW - 30, NOW + 1)
     assert judge.standing.verdict is Verdict.DOWN
@@ -68,20 +68,20 @@ def test_only_a_call_that_began_after_the_verdict_lifts_it() -> None:
 
 
 def test_a_late_echo_of_an_outage_says_nothing_when_it_is_over() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     fail(judge, UNAVAILABLE, DOWN_AFTER)
     judge.hear_success(NOW + 1, NOW + 2)
     assert fail(judge, UNAVAILABLE, 50, begun_at=NOW - 30) is Verdict.WELL
 
 
 def test_a_refusal_of_what_was_asked_shows_that_the_provider_is_there() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     fail(judge, UNAVAILABLE, DOWN_AFTER)
     assert fail(judge, INVALID, begun_at=NOW + 1) is Verdict.WELL
 
 
 def test_an_empty_account_is_known_at_once_and_only_a_success_ends_it() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, NO_CREDIT) is Verdict.NO_CREDIT
     assert fail(judge, INVALID, begun_at=NOW + 1) is Verdict.NO_CREDIT
     judge.hear_success(NOW + 1, NOW + 2)
@@ -89,13 +89,13 @@ def test_an_empty_account_is_known_at_once_and_only_a_success_ends_it() -> None:
 
 
 def test_a_key_is_refused_when_several_calls_in_a_row_say_so() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, BAD_KEY, KEY_REFUSED_AFTER - 1) is Verdict.WELL
     assert fail(judge, BAD_KEY) is Verdict.KEY_REFUSED
 
 
 def test_a_delay_that_a_provider_names_is_a_silence_until_then() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, too_fast(4980)) is Verdict.SILENT
     assert judge.standing.waits_seconds(NOW + 80) == 4900
     fail(judge, too_fast(20))
@@ -104,11 +104,11 @@ def test_a_delay_that_a_provider_names_is_a_silence_until_then() -> None:
 
 
 def test_a_short_delay_is_no_matter_of_the_cluster() -> None:
-    assert fail(Judge(), too_fast(0.05), 50) is Verdict.WELL
+    assert fail(VerdictFinder(), too_fast(0.05), 50) is Verdict.WELL
 
 
 def test_refusals_without_a_delay_get_one_that_grows() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     assert fail(judge, too_fast(None), REFUSALS_WITHOUT_DELAY - 1) is Verdict.WELL
     waits = []
     for _ in range(6):
@@ -131,13 +131,13 @@ def test_refusals_without_a_delay_get_one_that_grows() -> None:
 def test_a_verdict_excuses_the_failures_that_it_explains(
     verdict_by: LlmError, times: int, error: LlmError, excuse: str | None
 ) -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     fail(judge, verdict_by, times)
     assert judge.explains(error) == excuse
 
 
 def test_what_another_process_found_is_taken_over_and_newer_than_what_stood() -> None:
-    judge = Judge()
+    judge = VerdictFinder()
     ahead = NOW + 3600  # the other machine's clock
     judge.adopt(Standing(Verdict.DOWN, NOW, ahead))
     judge.hear_success(NOW + 1, NOW + 1)

@@ -27,11 +27,33 @@ COUNTED = {"prompt_tokens": 100, "completion_tokens": 7}
     ],
 )
 def test_cached_tokens_are_read_and_never_more_than_the_prompt(details: Any, cached: int) -> None:
-    assert parse_usage({**COUNTED, "prompt_tokens_details": details}) == Usage(100, 7, cached)
+    usage = parse_usage({**COUNTED, "prompt_tokens_details": details})
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (100, 7, cached)
+    told = usage.details.get("prompt_tokens_details", {})
+    assert told == ({"cached_tokens": cached} if told else {})
+
+
+def test_what_is_told_of_the_counts_is_kept_and_nothing_else() -> None:
+    told = {
+        "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": None, "text": "many"},
+        "output_tokens_details": {"reasoning_tokens": "5"},
+    }
+    usage = parse_usage({**COUNTED, **told})
+    assert usage is not None
+    assert usage.details == {
+        "prompt_tokens_details": {"cached_tokens": 64},
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }
+    deepseek = parse_usage({**COUNTED, "prompt_cache_hit_tokens": 3})
+    assert deepseek is not None
+    assert deepseek.details == {"prompt_tokens_details": {"cached_tokens": 3}}
 
 
 def test_answers_and_streams_carry_cached_tokens() -> None:
     usage = {**COUNTED, "prompt_tokens_details": {"cached_tokens": 64}}
     body = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": usage}
     assert parse_answer("completion", orjson.dumps(body), {}).cached_tokens == 64
-    assert parse_delta("completion", {"choices": [], "usage": usage}).usage == Usage(100, 7, 64)
+    assert parse_delta("completion", {"choices": [], "usage": usage}).usage == Usage(
+        100, 7, 64, {"prompt_tokens_details": {"cached_tokens": 64}}
+    )

@@ -11,7 +11,7 @@ from functools import cache
 from math import log
 from typing import Final
 
-from services.preparation.reading.letter_frequencies import (
+from shared.texts.letter_frequencies import (
     COMMON_MARKS,
     HANGUL,
     JAPANESE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.streaming.origins import is_allowed_origin
+from shared.http.cross_origin import is_allowed_origin
 
 
 @pytest.mark.parametrize(

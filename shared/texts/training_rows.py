@@ -1,76 +1,22 @@
-"""The rows of training files, checked as providers check them: line by line, each problem with number and reason.
+"""The rule of a training row, for whoever reads one: a job's files, held-out rows, comparisons, counts of tokens. A
+line becomes a row, or a reason why it is none that a person can act on."""
 
-Blocking; streams, so that memory does not grow with the file. Knows no database and no provider."""
-
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 import orjson
 
 RowFormat = Literal["completion", "chat", "preference"]
 
-REPORTED_PROBLEMS: Final = 100
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-KEY_BYTES: Final = 12
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class BadLineError(Exception):
     """The line cannot be used; the message is the reason."""
-
-
-@dataclass(slots=True)
-class RowsReport:
-    """What a file holds. `problems` names the first ones, `problem_count` counts all."""
-
-    rows: int = 0
-    format: RowFormat | None = None
-    problems: list[str] = field(default_factory=list)
-    problem_count: int = 0
-    overlapping: list[int] = field(default_factory=list)
-    """Lines whose prompt is in the other file, the first ones."""
-    overlap_count: int = 0
-
-
-def check_rows(lines: Iterable[bytes], other_keys: Set[bytes] = frozenset()) -> RowsReport:
-    """Check every line, and count those whose prompt is among `other_keys`."""
-    report = RowsReport()
-    for number, line in number_lines(lines):
-        try:
-            row = parse_line(line)
-            found = check_row(row)
-            report.format = report.format or found
-            if found != report.format:
-                raise BadLineError(f"this is a {found} example, but the file began with {report.format} examples")
-        except BadLineError as error:
-            report.problem_count += 1
-            if len(report.problems) < REPORTED_PROBLEMS:
-                report.problems.append(f"line {number}: {error}")
-            continue
-        report.rows += 1
-        if other_keys and row_key(row) in other_keys:
-            report.overlap_count += 1
-            if len(report.overlapping) < REPORTED_PROBLEMS:
-                report.overlapping.append(number)
-    return report
-
-
-def collect_keys(lines: Iterable[bytes]) -> set[bytes]:
-    """Return what the prompts of the usable rows are told apart by."""
-    keys = set()
-    for _, line in number_lines(lines):
-        try:
-            row = parse_line(line)
-            check_row(row)
-        except BadLineError:
-            continue
-        keys.add(row_key(row))
-    return keys
 
 
 def read_rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -108,6 +54,14 @@ def parse_stubborn_line(line: bytes) -> Any:
         raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise BadLineError("nested too deeply") from error
+
+
+def encode_row(value: object) -> bytes:
+    """Return a row, or a part of one, as JSON with its keys in order, also where only the patient parser took it."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # half a character in a field that nobody reads
+        return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def check_row(row: dict[str, Any]) -> RowFormat:
@@ -211,20 +165,3 @@ def check_preference(row: dict[str, Any]) -> None:
         found = check_messages(row.get(name), name)
         if [role for role, _ in found] != ["assistant"]:
             raise BadLineError(f'"{name}" must hold exactly one assistant message')
-
-
-def row_key(row: dict[str, Any]) -> bytes:
-    """Return what rows of the same prompt share; rows without a prompt are told apart by their completion."""
-    if "messages" in row and "preferred_output" not in row:
-        asked: Any = row["messages"][: find_last_answer(row["messages"])]
-    elif "input" in row:
-        asked = row["input"]
-    else:
-        asked = row["prompt"].strip() or row["completion"]
-    value = asked or row
-    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=KEY_BYTES).digest()
-
-
-def find_last_answer(messages: list[dict[str, Any]]) -> int:
-    """Return the place of the last assistant message."""
-    return max(index for index, message in enumerate(messages) if message["role"] == "assistant")

@@ -13,7 +13,7 @@ MAX_DUE_FRAMES = 1000
 """Answers to a client that asks without reading; more is abuse and they are dropped."""
 
 
-class Outbox:
+class SocketWriter:
     """Sends control frames and the news of viewers, as fast as the client reads."""
 
     __slots__ = (

@@ -1,0 +1,73 @@
+"""The interface as it is told to machines: every route with its errors in their one shape, none that never comes."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field
+
+REF_TEMPLATE: Final = "#/components/schemas/{model}"
+NEVER_ANSWERED: Final = "422"
+"""FastAPI declares it wherever something is read; here such a request is a 400."""
+ERRORS: Final = {
+    "400": "The request cannot be carried out as it is; `param` names the field.",
+    "401": "No key, or one that is unknown or revoked.",
+    "403": "The key lacks a scope.",
+    "404": "Not in this project.",
+    "413": "The body is too large.",
+    "429": "Too much at once: come back after `retry-after`.",
+    "500": "A defect of the server.",
+    "502": "The provider failed.",
+    "503": "A store is away.",
+    "504": "Not finished in time.",
+}
+OPEN_ERRORS: Final = ("500", "503")
+"""What routes without a key may answer."""
+
+
+class InnerError(BaseModel):
+    """What went wrong, and what to do."""
+
+    message: str = Field(examples=["The model 'nobody' does not exist."])
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None = Field(examples=["model"])
+    code: str | None = Field(examples=["model_not_found"])
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every error."""
+
+    error: InnerError
+
+
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of an application, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=app.openapi_tags
+        )
+        schemas = document["components"]["schemas"]
+        body = ErrorAnswer.model_json_schema(ref_template=REF_TEMPLATE)
+        schemas |= {**body.pop("$defs"), ErrorAnswer.__name__: body}
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for operation in list_operations(document):
+            declare_errors(operation)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def list_operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every operation of a document."""
+    for path in document["paths"].values():
+        yield from (operation for operation in path.values() if isinstance(operation, dict))
+
+
+def declare_errors(operation: dict[str, Any]) -> None:
+    """Put the errors that a route answers in place of those that it does not."""
+    answers = operation["responses"]
+    answers.pop(NEVER_ANSWERED, None)
+    content = {"application/json": {"schema": {"$ref": REF_TEMPLATE.format(model=ErrorAnswer.__name__)}}}
+    statuses = ERRORS if operation.get("security") else OPEN_ERRORS
+    answers |= {status: {"description": ERRORS[status], "content": content} for status in statuses}

@@ -1,0 +1,1 @@
+"""`/v1/responses`: OpenAI's responses, another door to chats. The work is done in `interactive`."""

@@ -1,0 +1,88 @@
+"""README and docs/ are stories that can be typed: every block runs in order from nothing, and prints what is shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.engine.settings import BUILT_IN_MODEL
+from tests.support.pages import PageRun, is_alike, read_blocks
+from tests.support.stack import PROJECT_ROOT
+from tests.support.tiny_model import build_tiny_model
+
+DOCS = PROJECT_ROOT / "docs"
+PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+FAST = {"README.md"}
+"""Run by every `make test`; docs/api.md has a test of its own, on a scripted provider."""
+ON_THE_REAL_MODEL = {"tour.md"}
+ELSEWHERE = {"api.md"}
+MOST_SECONDS = 1500
+
+
+def name_of(page: Path) -> str:
+    return page.name
+
+
+def list_stories() -> list[object]:
+    """Return the pages that have something to run, each with its tier."""
+    found = []
+    for page in PAGES:
+        if page.name in ELSEWHERE or not any(block.runs for block in read_blocks(page.read_text(encoding="utf-8"))):
+            continue
+        marks = [] if page.name in FAST else [pytest.mark.slow]
+        marks += [pytest.mark.real_model] if page.name in ON_THE_REAL_MODEL else []
+        found.append(pytest.param(page, id=page.name, marks=marks))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tiny_engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables that give a mill a tiny random model, under the names of the shipped one."""
+    folder = tmp_path_factory.mktemp("engine")
+    return {
+        "STORYMILL_ENGINE_MODEL": str(build_tiny_model(folder / "tiny", context_length=1024)),
+        "STORYMILL_ENGINE_MODEL_NAME": BUILT_IN_MODEL,
+        "STORYMILL_ENGINE_SHIPPED_ADAPTERS_DIR": str(folder),
+        "STORYMILL_ENGINE_ALIASES": json.dumps(
+            dict.fromkeys(["text-davinci-003", "storyteller", "curie"], BUILT_IN_MODEL)
+        ),
+        "STORYMILL_ENGINE_CONTEXT_LENGTH": "1024",
+        "STORYMILL_ENGINE_THREADS": "1",
+        "STORYMILL_ENGINE_TRAINING_NICENESS": "0",
+    }
+
+
+@pytest.mark.timeout(MOST_SECONDS + 200)
+@pytest.mark.parametrize("page", list_stories())
+def test_a_page_runs_from_a_fresh_start(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    engine = {} if page.name in ON_THE_REAL_MODEL else request.getfixturevalue("tiny_engine")
+    ports = {"STORYMILL_GATEWAY_PORT": "0", "STORYMILL_STREAMING_PORT": "0"}
+    run = PageRun(page, tmp_path / "reader", {**engine, **ports})
+    run.run(MOST_SECONDS)
+    assert run.find_differences() == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_runs_or_says_why_not(page: Path) -> None:
+    blocks = read_blocks(page.read_text(encoding="utf-8"))
+    untold = [f"line {block.line}: ```{block.language}" for block in blocks if not block.is_told_how]
+    assert untold == []
+
+
+def test_an_output_is_compared_but_for_what_varies() -> None:
+    shown = "job ftjob-1: succeeded after 3:05\n…\nmodel: ft:a:b, costs $1.50\n"
+    printed = "job ftjob-99ab: succeeded after 12:00\nmore\n\nand more\nmodel: ft:c:d:e, costs $0.25\n"
+    assert is_alike(shown, printed)
+    assert not is_alike(shown, printed.replace("succeeded", "failed"))
+    assert not is_alike(shown, printed + "one line more\n")
+
+
+def test_a_page_that_fails_names_its_line(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n```sh\nA=1\n```\n```console\n$ echo $A; false\n1\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="line 5 failed"):
+        PageRun(page, tmp_path / "reader", {}).run(60)
+    page.write_text("# A page\n```sh\nA=one\n```\n```console\n$ echo $A\ntwo\n```\n", encoding="utf-8")
+    run = PageRun(page, tmp_path / "again", {})
+    run.run(60)
+    assert "shown:\ntwo" in run.find_differences()[0]
