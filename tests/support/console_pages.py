@@ -70,7 +70,8 @@ def take_pictures(out: Path) -> None:
                     watched.page.wait_for_timeout(SETTLE_MS)
                     if name == "playground":
                         watched.page.get_by_role("button", name="Write").click()
-                        watched.page.wait_for_selector(".verified", timeout=60_000)
+                        watched.page.wait_for_selector(".panel:last-child .verified", timeout=60_000)
+                        watched.page.wait_for_timeout(SETTLE_MS)
                     write_small(watched.page.screenshot(), out / f"{name}{ending}.png")
 
 
