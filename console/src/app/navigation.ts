@@ -9,6 +9,7 @@ const words = say({
   recipes: ["Recipes", "配方"],
   runs: ["Runs", "批量生成"],
   stories: ["Stories", "故事"],
+  datasets: ["Datasets", "数据集"],
   jobs: ["Jobs", "微调任务"],
   models: ["Models", "模型"],
   playground: ["Playground", "试写台"],
@@ -36,6 +37,7 @@ export const navigation: { label: (() => string) | null; items: NavItem[] }[] = 
   {
     label: () => words.tune,
     items: [
+      { to: "/datasets", icon: "data", label: () => words.datasets },
       { to: "/jobs", icon: "job", label: () => words.jobs },
       { to: "/models", icon: "model", label: () => words.models },
       { to: "/playground", icon: "play", label: () => words.playground },

@@ -1,5 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { Cost } from "../features/cost/cost";
+import { Dataset } from "../features/datasets/dataset";
+import { Datasets } from "../features/datasets/datasets";
 import { Home } from "../features/home/home";
 import { Job } from "../features/jobs/job";
 import { Jobs } from "../features/jobs/jobs";
@@ -23,6 +25,7 @@ const PAGES: Record<string, Draw> = {
   recipes: (name) => (name ? <Recipe key={name} name={name} /> : <Recipes />),
   runs: (id) => (id ? <Run key={id} id={id} /> : <Runs />),
   stories: () => <Stories />,
+  datasets: (id) => (id ? <Dataset key={id} id={id} /> : <Datasets />),
   jobs: (id) => (id ? <Job key={id} id={id} /> : <Jobs />),
   models: (name) => (name ? <Lineage key={name} name={name} /> : <Models />),
   playground: () => <Playground />,

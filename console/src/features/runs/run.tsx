@@ -1,10 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, canWrite } from "../../shared/api/client";
-import type { Failure, Generation, Page, Progress } from "../../shared/api/types";
+import type { Dataset, Failure, Generation, Page, Progress } from "../../shared/api/types";
 import { compact, duration, fullMoment, moment, number, percent, usd } from "../../shared/format";
 import { fill } from "../../shared/i18n";
 import { useResource } from "../../shared/resource";
-import { href } from "../../shared/router";
+import { go, href } from "../../shared/router";
 import { CopyAs } from "../../shared/ui/copy_as";
 import { Badge, Bar, Button, Card, Dialog, ErrorNotice, Loading, Menu, Notice, PageHead, Stat } from "../../shared/ui/parts";
 import { tell, tellError } from "../../shared/ui/toasts";
@@ -90,6 +90,15 @@ function RunPage(props: { run: Generation; told: Progress | null; changed: () =>
   );
 }
 
+async function makeDataset(run: string): Promise<void> {
+  try {
+    const dataset = await api.post<Dataset>("/v1/datasets", { sources: [{ generation: run }] });
+    go(`/datasets/${dataset.id}`);
+  } catch (error) {
+    tellError(error);
+  }
+}
+
 type Act = (verb: string, done: string, body?: unknown) => Promise<void>;
 
 function Actions({ run, act }: { run: Generation; act: Act }) {
@@ -114,6 +123,11 @@ function Actions({ run, act }: { run: Generation; act: Act }) {
       {mayWrite && run.counts.failed > 0 && run.status !== "cancelled" && (
         <Button hotkey="t" onClick={() => act("retry", words.retried)}>
           {words.retry}
+        </Button>
+      )}
+      {mayWrite && run.counts.succeeded > 0 && (
+        <Button hotkey="d" onClick={() => makeDataset(run.id)}>
+          {words.dataset}
         </Button>
       )}
       <Menu label={words.export}>

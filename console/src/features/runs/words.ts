@@ -19,6 +19,7 @@ export const words = say({
   retry: ["Retry failed", "重试失败项"],
   cancelRun: ["Cancel run", "取消任务"],
   export: ["Export", "导出"],
+  dataset: ["Make a dataset", "生成数据集"],
   read: ["Read the stories", "阅读故事"],
   cancelTitle: ["Cancel this run?", "取消此任务？"],
   cancelText: [

@@ -258,3 +258,39 @@ export interface Estimate {
   seconds_at_least: number | null;
   notes: string[];
 }
+
+export interface Finding {
+  code: string;
+  severity: string;
+  count: number;
+  reason: string;
+  fix: string | null;
+  examples: { row_id: number; excerpt: string; after: string | null }[];
+}
+
+export interface Dataset {
+  id: string;
+  version: string | null;
+  status: string;
+  sources: { generation?: string; file?: string }[];
+  format: string | null;
+  counts: Record<string, number> | null;
+  findings: Finding[] | null;
+  fixes: unknown[] | null;
+  template: { separator?: string | null; stop?: string | null } | null;
+  files: { train: string; validation: string | null; report: string | null } | null;
+  cost_usd: number | null;
+  cost_note: string | null;
+  error: { message?: string } | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+export interface DatasetRow {
+  id: string;
+  split: string;
+  row: Record<string, unknown>;
+  story_id: string | null;
+  generation_id: string | null;
+  recipe: string | null;
+}
