@@ -176,7 +176,7 @@ def print_table(reports: Sequence[Report]) -> None:
     """Print measures as rows and contestants as columns, in Markdown."""
     print(f"| measure | {' | '.join(report.name for report in reports)} |")
     print("|---" * (len(reports) + 1) + "|")
-    for measure_name in reports[0].lines:
+    for measure_name in reports[0].lines if reports else ():
         print(f"| {measure_name} | {' | '.join(report.lines.get(measure_name, '') for report in reports)} |")
 
 
@@ -197,10 +197,12 @@ def main() -> None:
         contestants = [running_mill(upstream, Path(folder) / "mill")]
         contestants += [running_peer(*peers[peer], upstream) for peer in arguments.peers]
         reports = []
-        for contestant in contestants:
-            with contestant as running:
-                reports.append(asyncio.run(measure(running, arguments)))
-    print_table(reports)
+        try:
+            for contestant in contestants:
+                with contestant as running:
+                    reports.append(asyncio.run(measure(running, arguments)))
+        finally:  # a peer that does not start must not cost what was measured
+            print_table(reports)
 
 
 if __name__ == "__main__":

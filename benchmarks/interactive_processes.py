@@ -19,7 +19,7 @@ from storymill.launcher.state_dir import find_state_dir
 from tests.support.client_env import client_python
 from tests.support.stack import PROJECT_ROOT, wait_until
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,35 @@ class Bounds(BaseSettings):
     )
     max_generation_rows: int = Field(2_000_000, ge=1, description="stories of one generation", json_schema_extra=SHOWN)
 
+    max_requests_per_minute: int = Field(
+        30_000, ge=1, description="requests a minute with one key, at each gateway process", json_schema_extra=SHOWN
+    )
+    max_stored_bytes: int = Field(
+        200 * 1024**3, ge=0, description="bytes of a project's files", json_schema_extra=SHOWN
+    )
+    max_files: int = Field(100_000, ge=0, description="files of a project", json_schema_extra=SHOWN)
+    max_open_uploads: int = Field(
+        1_000, ge=0, description="uploads in parts of a project that are not complete", json_schema_extra=SHOWN
+    )
+    max_recipe_versions: int = Field(
+        50_000, ge=0, description="versions of a project's recipes", json_schema_extra=SHOWN
+    )
+    max_open_generations: int = Field(
+        1_000, ge=0, description="generations of a project that are not over", json_schema_extra=SHOWN
+    )
+    max_open_rows: int = Field(
+        20_000_000,
+        ge=0,
+        description="stories to be written of a project's generations",
+        json_schema_extra=SHOWN,
+    )
+    max_open_datasets: int = Field(
+        1_000, ge=0, description="datasets of a project that are not over", json_schema_extra=SHOWN
+    )
+    max_open_fine_tuning_jobs: int = Field(
+        1_000, ge=0, description="fine-tuning jobs of a project that are not over", json_schema_extra=SHOWN
+    )
+
     door_connections: int = Field(20_000, ge=16, description="connections of a process, by its open files fewer")
     door_connections_per_address: int = Field(
         2_000, ge=1, description="connections of one address that is no trusted proxy", json_schema_extra=SHOWN
@@ -71,9 +100,18 @@ class Bounds(BaseSettings):
     door_body_bytes_per_second: int = Field(
         500, ge=1, description="bytes a second, of a body, at least", json_schema_extra=SHOWN
     )
+    slow_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="seconds for which a client may not read what it is sent",
+        json_schema_extra=SHOWN,
+    )
 
     prepare_children: int = Field(
         0, ge=0, description="datasets that a worker prepares at once; 0: as many as it has processors"
+    )
+    prepare_spare_children: int = Field(
+        4, ge=0, description="datasets beyond those, of projects that have none under way"
     )
     prepare_memory_bytes: int = Field(
         4 * 1024**3, ge=128 * 1024**2, description="bytes of a preparation's memory", json_schema_extra=SHOWN

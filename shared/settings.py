@@ -2,12 +2,36 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.secret_files import read_secret
 
 Tracker = Literal["wandb", "mlflow", "trackio", "tensorboard"]
+
+
+SECRETS: Final = {
+    "database_url": "STORYMILL_DATABASE_URL",
+    "redis_url": "STORYMILL_REDIS_URL",
+    "OPENAI_API_KEY": "OPENAI_API_KEY",
+}
+"""The settings that may come from a file, and their variables."""
+
+
+class FileSecrets(PydanticBaseSettingsSource):
+    """What stands in files and not in the environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return nothing: all are read at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the secrets that are given. Raises: SecretFileError for a file that cannot be read."""
+        found = {name: read_secret(variable) for name, variable in SECRETS.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -63,6 +87,18 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: str = "json"
     """`json` for machines, `console` for people."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read secrets from files too, after the environment."""
+        return init_settings, env_settings, FileSecrets(settings_cls)
 
     @field_validator("engine_url", "upstream_url", "providers_file", "prices_dir", "bounds_file", mode="before")
     @classmethod

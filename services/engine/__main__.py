@@ -45,6 +45,7 @@ class EngineServer(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 http=guard(door),
+                forwarded_allow_ips=settings.trusted_proxies,
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=int(settings.drain_seconds) + CLOSING_SECONDS,

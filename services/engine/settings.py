@@ -67,6 +67,7 @@ class EngineSettings(BaseSettings):
     door_header_lines: int = Field(default=100, ge=10)
     door_body_seconds: float = Field(default=20.0, gt=0)
     door_body_bytes_per_second: int = Field(default=500, ge=1)
+    slow_seconds: float = Field(default=30.0, gt=0)
     # Addresses and networks, by comma, of which each may have any number of connections.
     trusted_proxies: str = "127.0.0.0/8,::1"
     keep_alive_seconds: float = Field(default=15.0, gt=0)

@@ -28,6 +28,7 @@ def main(
         http=open_door(settings, bounds),
         ws="none",
         access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=settings.drain_seconds,

@@ -1,18 +1,24 @@
 """What one gateway process holds: its stores, the sender of tasks, the stream hub, the model catalog."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
 from services.gateway.console.sessions import Sessions
+from services.gateway.http.request_rates import RequestRates
 from services.gateway.models.plain_names import PlainNames
 from services.gateway.project_turns import ProjectTurns
 from services.gateway.settings import GatewaySettings
 from shared.auth.bearer import Authenticator
+from shared.auth.key_watch import KeyWatch
+from shared.auth.principal import Principal
 from shared.bounds import LiveBounds
 from shared.contracts.stream.stored_text import StoredText
+from shared.http.door.proxies import TrustedProxies
+from shared.http.event_answer import Hold
 from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
@@ -46,9 +52,12 @@ class Gateway:
     catalog: ModelCatalog
     authenticator: Authenticator
     sessions: Sessions
+    keys: KeyWatch
+    proxies: TrustedProxies
     objects: ObjectStore
     job_watch: JobWatch
     computing: Computing
+    rates: RequestRates = field(default_factory=RequestRates)
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
 
@@ -58,6 +67,10 @@ class Gateway:
     def tokenizers(self) -> TokenizerShelf:
         """Models' own tokenizers."""
         return TokenizerShelf(self.llm_client, self.catalog, self.objects)
+
+    def hold(self, caller: Principal) -> Hold:
+        """Return what an answer is held by, so that it ends with its key."""
+        return partial(self.keys.watching, caller)
 
     @classmethod
     def build(cls, settings: GatewaySettings, bounds: LiveBounds) -> Self:
@@ -83,6 +96,8 @@ class Gateway:
             catalog=ModelCatalog(load_providers(settings), client),
             authenticator=Authenticator(database),
             sessions=Sessions(database),
+            keys=KeyWatch(database),
+            proxies=TrustedProxies(settings.trusted_proxies),
             objects=ObjectStore(settings.object_store_dir),
             job_watch=JobWatch(database, settings.job_watch_interval_seconds),
             computing=Computing(),
@@ -96,6 +111,7 @@ class Gateway:
         """Close every connection."""
         await self.hub.stop()
         await self.job_watch.stop()
+        await self.keys.stop()
         await self.llm_client.close()
         self.sender.close()
         self.computing.close()

@@ -7,8 +7,8 @@ import random
 from typing import Protocol
 
 from services.streaming.settings import StreamingSettings
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
-from shared.streams.cancellation import cancel_tasks
 
 TICK_SECONDS = 1.0
 

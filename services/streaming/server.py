@@ -32,6 +32,7 @@ class StreamingServer(uvicorn.Server):
             ws_per_message_deflate=False,
             lifespan="on",
             access_log=False,
+            forwarded_allow_ips=settings.trusted_proxies,
             log_config=None,
             log_level="warning",
             backlog=BACKLOG,

@@ -19,8 +19,6 @@ class StreamingSettings(Settings, Bounds):
     frames_per_second: float = Field(50.0, gt=0)
     """Client frames on one socket, over a burst of four times as many."""
     heartbeat_seconds: float = Field(15.0, gt=0)
-    slow_seconds: float = Field(30.0, gt=0)
-    """How long a viewer may not read at all before it is closed with 4008."""
     auth_seconds: float = Field(10.0, gt=0)
     """How long a socket may stay without credentials."""
     job_watch_interval_seconds: float = Field(0.25, gt=0)

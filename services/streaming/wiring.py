@@ -6,7 +6,9 @@ from typing import Self
 from services.streaming.clients import ClientRegistry
 from services.streaming.settings import StreamingSettings
 from shared.auth.bearer import Authenticator
+from shared.auth.key_watch import KeyWatch
 from shared.contracts.stream.stored_text import StoredText
+from shared.http.door.proxies import TrustedProxies
 from shared.stores.db.repositories.completions import find_stored_text
 from shared.stores.db.session import Database
 from shared.streams.hot_stream import LoadRow
@@ -23,6 +25,8 @@ class Streaming:
     load_row: LoadRow
     hub: StreamHub
     authenticator: Authenticator
+    keys: KeyWatch
+    proxies: TrustedProxies
     job_watch: JobWatch
     clients: ClientRegistry = field(default_factory=ClientRegistry)
 
@@ -41,6 +45,8 @@ class Streaming:
             load_row=load_stored_text,
             hub=StreamHub(settings.redis_url, load_stored_text),
             authenticator=Authenticator(database),
+            keys=KeyWatch(database),
+            proxies=TrustedProxies(settings.trusted_proxies),
             job_watch=JobWatch(database, settings.job_watch_interval_seconds),
         )
 
@@ -52,6 +58,7 @@ class Streaming:
     async def stop(self) -> None:
         """Close every connection."""
         await self.clients.stop()
+        await self.keys.stop()
         await self.job_watch.stop()
         await self.hub.stop()
         await self.database.close()

@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.auth.keys import KEY_PREFIX, hash_key
 from shared.auth.principal import Principal
+from shared.auth.wrong_keys import WrongKeys
 from shared.errors import AuthenticationError
 from shared.stores.db.repositories.api_keys import find_active_key
 from shared.stores.db.session import Database
@@ -14,6 +15,7 @@ from shared.stores.db.session import Database
 CACHE_SECONDS: Final = 4.0
 """How long a checked key is trusted unseen. With the look itself, a revoked key fails within 5 s."""
 CACHE_ENTRIES: Final = 10_000
+WRONG_ENTRIES: Final = 1_000
 LONGEST_KEY: Final = 256
 HOW_TO_SEND = "Send your API key as 'Authorization: Bearer sm_...'."
 
@@ -32,17 +34,27 @@ class Authenticator:
         self._cache_seconds = cache_seconds
         self._monotonic = monotonic
         self._checked: dict[str, tuple[Principal, float]] = {}
+        self._wrong: dict[str, float] = {}
+        """Keys that were none at the last look, and until when that is believed."""
+        self._wrong_keys = WrongKeys(monotonic)
         self._looks: dict[str, asyncio.Task[Principal | None]] = {}
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Return who is behind an `Authorization` header. Raises: AuthenticationError when it holds
-        no key, or one that is unknown or revoked."""
+    async def authenticate(self, authorization: str | None, address: str | None = None) -> Principal:
+        """Return who is behind an `Authorization` header; `address` is whose wrong keys are counted.
+
+        Raises: AuthenticationError when it holds no key, or one that is unknown or revoked; RateLimitedError after too
+        many such."""
         key_hash = hash_key(read_bearer(authorization))
         known = self._checked.get(key_hash)
         if known is not None and known[1] > self._monotonic():
             return known[0]
-        principal = await self._look_once(key_hash)
+        if address is not None:
+            self._wrong_keys.require_patience(address)
+        is_wrong = self._wrong.get(key_hash, 0.0) > self._monotonic()
+        principal = None if is_wrong else await self._look_once(key_hash)
         if principal is None:
+            if address is not None:
+                self._wrong_keys.note(address)
             raise AuthenticationError("Incorrect API key provided: it is unknown or revoked.")
         return principal
 
@@ -60,6 +72,9 @@ class Authenticator:
             key = await find_active_key(session, key_hash)
         if key is None:
             self._checked.pop(key_hash, None)
+            if len(self._wrong) >= WRONG_ENTRIES:
+                self._wrong.clear()
+            self._wrong[key_hash] = asked_at + self._cache_seconds
             return None
         principal = Principal(key.project_id, key.id, frozenset(key.scopes))
         if len(self._checked) >= CACHE_ENTRIES:

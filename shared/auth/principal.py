@@ -7,7 +7,10 @@ from shared.errors import PermissionDeniedError
 
 READ: Final = "read"
 WRITE: Final = "write"
-ALL_SCOPES: Final = (READ, WRITE)
+OPERATE: Final = "operate"
+"""What concerns the whole installation: the words of its providers may name any project."""
+ALL_SCOPES: Final = (READ, WRITE, OPERATE)
+USUAL_SCOPES: Final = (READ, WRITE)
 
 
 @dataclass(frozen=True, slots=True)

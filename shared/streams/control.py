@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 import orjson
 from redis.asyncio import Redis
 
+from shared.cancellation import cancel_tasks
 from shared.contracts.stream.names import CONTROL_CHANNEL, cancel_key
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
-from shared.streams.cancellation import cancel_tasks
 
 CANCEL_KEY_SECONDS = 3600
 RECONNECT_SECONDS = 0.5

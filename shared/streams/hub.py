@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
+from shared.cancellation import cancel_tasks
 from shared.contracts.statuses import STREAM_IN_HAND
 from shared.contracts.stream.cursor import NOWHERE, START, Cursor
 from shared.contracts.stream.names import stream_of_channel
@@ -15,7 +16,6 @@ from shared.contracts.stream.stored_text import StoredText
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.redis.connection import open_redis
-from shared.streams.cancellation import cancel_tasks
 from shared.streams.hot_stream import HotStream, HubCounters, LoadRow, Sources
 from shared.streams.live_feed import LiveFeed
 from shared.streams.log_reader import LogReader, Look

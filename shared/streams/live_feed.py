@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.redis.connection import open_redis
-from shared.streams.cancellation import cancel_tasks
 
 BATCH_SIZE = 500
 """Channels in one SUBSCRIBE: after a reconnect thousands are due, and Redis should serve others in between."""

@@ -8,6 +8,16 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.dataset_files import find_free_path, keep_copies, prepare_here
+from storymill.cli.dataset_options import (
+    CompletionFieldOption,
+    EncodingOption,
+    FromOption,
+    PreviewOption,
+    PromptFieldOption,
+    ShareOption,
+    SheetOption,
+    SourcesArgument,
+)
 from storymill.cli.dataset_sources import STANDARD_INPUT, FoundSources, find_sources
 from storymill.cli.dataset_views import print_dataset, print_datasets
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
@@ -23,7 +33,7 @@ GENERATION_SHARE = 0.1
 PREFERENCE = "preference"
 MOST_SOURCES = 32
 
-datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, report, export.", no_args_is_help=True)
+datasets_app = typer.Typer(help="Datasets: prepare, list, show, cancel, delete, report, export.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -33,38 +43,20 @@ def add_commands(app: typer.Typer) -> None:
 
 @datasets_app.command("prepare")
 def prepare(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Files, folders, patterns, - (standard input), hf:DIR (a dataset's folder), or a run: gen_…"
-        ),
-    ] = None,
-    more: Annotated[list[str] | None, typer.Option("--from", help="A source too (again and again).")] = None,
+    sources: SourcesArgument = None,
+    more: FromOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Ask nothing; without a mill it asks.")] = False,
     target: Annotated[
         str | None, typer.Option("--format", help="completion, chat, or preference (of a run's reviews).")
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="On this machine, even while a mill is running.")] = False,
-    validation_share: Annotated[
-        float | None, typer.Option(min=0.0, max=0.5, help="Hold out this share (of a run: 0.1).")
-    ] = None,
+    validation_share: ShareOption = None,
     model: Annotated[str | None, typer.Option(help="Whose tokens are counted and whose limit applies.")] = None,
-    prompt_field: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt-field",
-            "--prompt-column",
-            help="Where the prompt stands: a column, a path such as messages.0.content, or several with commas.",
-        ),
-    ] = None,
-    completion_field: Annotated[
-        str | None, typer.Option("--completion-field", "--completion-column", help="Where the completion stands.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="What the files are written in, such as cp1252.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Of a workbook: the sheet's name, or its number from 1.")] = None,
-    preview: Annotated[
-        int, typer.Option(min=0, max=1000, help="Show so many rows as they would be read; write nothing.")
-    ] = 0,
+    prompt_field: PromptFieldOption = None,
+    completion_field: CompletionFieldOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+    preview: PreviewOption = 0,
     apply: Annotated[list[str] | None, typer.Option(help="Fix this finding too (again and again, or `all`).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the split.")] = None,
     stratify: Annotated[str | None, typer.Option(help="Hold out the same share of every value of this column.")] = None,
@@ -72,37 +64,52 @@ def prepare(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Check rows, mend them, and write training files. A file needs no running mill; its source is never changed."""
-    options = {
-        "format": target,
-        "validation_share": validation_share,
-        "model": model,
-        "apply": apply or None,
-        "seed": seed,
-        "stratify": stratify,
-        "system": system,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    fields = {"encoding": encoding, "sheet": sheet, "prompt_field": prompt_field, "completion_field": completion_field}
-    choices = {name: value for name, value in fields.items() if value is not None}
+    given = keep_given(
+        format=target,
+        validation_share=validation_share,
+        model=model,
+        apply=apply or None,
+        seed=seed,
+        stratify=stratify,
+        system=system,
+    )
+    choices = keep_given(encoding=encoding, sheet=sheet, prompt_field=prompt_field, completion_field=completion_field)
     named = [*(sources or ()), *(more or ())]
     if any(name.startswith(GENERATION_PREFIX) for name in named):
         prepare_run(state_dir, named, choices, {"validation_share": GENERATION_SHARE, **given})
         return
     if not named:
         raise ClientError("Name what to prepare: files, a folder, - (standard input), hf:DIR, or a run (gen_…).")
-    is_here = local or bool(preview) or not is_mill_there(state_dir)
-    if is_here and target == PREFERENCE and not preview:
+    if local or preview or not is_mill_there(state_dir):
+        shown = keep_given(preview=preview or None)
+        raise typer.Exit(prepare_named_here(named, {**given, **choices, **shown}, quiet=quiet))
+    with TemporaryDirectory(prefix="storymill-sources-") as scratch, connect(state_dir) as api:
+        found = find_told(named, Path(scratch))
+        tell_next(prepare_files_there(api, found, choices, {"validation_share": 0.0, **given}))
+
+
+def keep_given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def find_told(named: list[str], scratch: Path) -> FoundSources:
+    """Return the files that are meant, having said what was left out."""
+    found = find_sources(named, scratch)
+    for note in found.notes:
+        say(note, style="yellow")
+    return found
+
+
+def prepare_named_here(named: list[str], options: dict[str, Any], *, quiet: bool) -> int:
+    """Prepare files on this machine; return the exit status. Raises: ClientError for what takes a mill."""
+    if options.get("format") == PREFERENCE and "preview" not in options:
         raise ClientError("Preference pairs are prepared by a running mill: start it with `storymill up`.")
     with TemporaryDirectory(prefix="storymill-sources-") as scratch:
-        found = find_sources(named, Path(scratch))
-        for note in found.notes:
-            say(note, style="yellow")
-        if is_here:
-            extra = {**choices, "preview": preview} if preview else choices
-            is_quiet = quiet or STANDARD_INPUT in named
-            raise typer.Exit(prepare_here(found.paths, {**given, **extra, "name": found.name}, quiet=is_quiet))
-        with connect(state_dir) as api:
-            tell_next(prepare_files_there(api, found, choices, {"validation_share": 0.0, **given}))
+        found = find_told(named, Path(scratch))
+        is_quiet = quiet or STANDARD_INPUT in named  # the rows come where answers would
+        here = {name: value for name, value in options.items() if value != PREFERENCE}
+        return prepare_here(found.paths, {**here, "name": found.name}, quiet=is_quiet)
 
 
 def prepare_run(state_dir: Path, named: list[str], choices: dict[str, str], options: dict[str, Any]) -> None:
@@ -148,6 +155,14 @@ def cancel(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> No
     """End a preparation, whether it waits or is under way."""
     with connect(state_dir) as api:
         print_dataset(api.post(f"/datasets/{dataset_id}/cancel", {}))
+
+
+@datasets_app.command("delete")
+def delete(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a dataset with its rows and files; one that a model learned from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/datasets/{dataset_id}")
+    console.print(f"deleted {dataset_id}", markup=False)
 
 
 @datasets_app.command("report")

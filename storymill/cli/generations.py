@@ -1,5 +1,6 @@
 """`storymill generate` and `storymill generations`: volume runs, watched and steered."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from storymill.cli.words import (
     describe_wish,
     format_moment,
     format_usd,
+    list_of,
 )
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -146,6 +148,41 @@ def retry(
         generation = api.post(f"/generations/{generation_id}/retry", chosen)
         left = count_of(generation["counts"]["queued"], "story")
         say(f"{generation_id}: {describe_state(generation['status'])}, {left} to write")
+
+
+@generations_app.command("update")
+def update(
+    generation_id: str,
+    max_tokens: Annotated[int | None, typer.Option(help="The most tokens of a story.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="How freely the model writes.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="From which part of the likely tokens it chooses.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any parameter, NAME=VALUE; VALUE may be JSON.")
+    ] = None,
+    unset: Annotated[list[str] | None, typer.Option(help="A parameter to leave out from now on.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Change parameters of a paused run, as when its recipe was refused; resume it afterwards."""
+    named = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
+    changes = {name: value for name, value in named.items() if value is not None}
+    changes |= dict(read_setting(setting) for setting in set_ or ()) | dict.fromkeys(unset or ())
+    if not changes:
+        raise ClientError("Say what to change: --max-tokens, --temperature, --top-p, --set NAME=VALUE or --unset NAME.")
+    with connect(state_dir) as api:
+        api.patch(f"/generations/{generation_id}", {"parameters": changes})
+    say(f"{generation_id}: changed {list_of(sorted(changes))}")
+    say_command("Go on", f"storymill generations resume {generation_id}")
+
+
+def read_setting(setting: str) -> tuple[str, Any]:
+    """Return name and value of `NAME=VALUE`. Raises: ClientError for what is none."""
+    name, separator, value = setting.partition("=")
+    if not (separator and name.strip()):
+        raise ClientError(f"--set {setting}: give it as NAME=VALUE, as in --set max_tokens=200.")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value
 
 
 @generations_app.command("export")

@@ -27,7 +27,9 @@ def add_commands(app: typer.Typer) -> None:
 def create(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     project: Annotated[str, typer.Option(help="The project it opens; made if new.")] = "default",
-    scopes: Annotated[str | None, typer.Option(help="Comma-separated; all of them if left out.")] = None,
+    scopes: Annotated[
+        str | None, typer.Option(help="Comma-separated: read, write (these two if left out), operate.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:

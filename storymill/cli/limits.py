@@ -20,7 +20,10 @@ def limits(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STAT
         bounds = api.get("/limits")["data"]
     if print_for_programs(bounds, as_json=as_json):
         return
-    table = Table(Column("most", justify="right"), "of what", "setting", box=None, pad_edge=False)
+    numbers = [Column(name, justify="right") for name in ("most", "used")]
+    table = Table(*numbers, "of what", "setting", box=None, pad_edge=False)
     for limit in bounds:
-        table.add_row(f"{limit['value']:,}", limit["description"], limit["setting"])
+        used = limit.get("used")
+        shown = "" if used is None else f"{used:,}"
+        table.add_row(f"{limit['value']:,}", shown, limit["description"], limit["setting"])
     console.print(table)

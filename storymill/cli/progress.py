@@ -19,6 +19,8 @@ POLL_SECONDS = 0.5
 RATE_WINDOW_SECONDS = 20.0
 WAITING_FOR_THE_MODEL = "upstream_latency"
 """Says nothing while the first stories are being written: they always are waited for."""
+TOLD_AT_ONCE = {"provider_down", "budget"}
+"""What may hold a run up for hours: without a terminal it is a line of its own."""
 LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
@@ -75,15 +77,19 @@ class RunView(LiveView):
         self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task("stories", total=None)
         self._told = 0
+        self._told_limit: str | None = None
 
-    def show(self, done: int, total: int, note: str) -> None:
-        """Show where the run stands."""
+    def show(self, done: int, total: int, note: str, limited_by: str | None) -> None:
+        """Show where the run stands, and what holds it up."""
         if self._live is not None:
             self._bar.update(self._task, total=total, completed=done)
             self._live.update(Group(self._bar, Text.from_markup(note, style="dim")), refresh=True)
         elif done - self._told >= max(1, total // LINES_PER_RUN):
             self._told = done
             say(Text.from_markup(f"{done}/{total} stories · {note}"), to=self._console)
+        elif limited_by != self._told_limit and limited_by in TOLD_AT_ONCE:
+            say(f"{done}/{total} stories · {describe_limit(limited_by)}", to=self._console)
+        self._told_limit = limited_by
 
 
 def follow_generation(api: Api, generation_id: str, console: Console, patience: Patience) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def follow_generation(api: Api, generation_id: str, console: Console, patience: 
             generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
-            view.show(done, generation["counts"]["total"], note)
+            view.show(done, generation["counts"]["total"], note, generation.get("limited_by"))
             if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation
             time.sleep(POLL_SECONDS)

@@ -1,15 +1,16 @@
 """`storymill providers`: how those who write the texts stand, as the workers found."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list
-from storymill.cli.words import format_moment
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.words import format_moment, format_usd, list_of
 
+MARKS = {True: "yes", False: "no", None: "?"}
 VERDICT_STYLES = {"well": "green", "silent": "yellow"}
 
 providers_app = typer.Typer(help="Providers: who is well, down, silent, out of credit.", no_args_is_help=True)
@@ -47,8 +48,54 @@ def show(name: str, as_json: JsonOption = False, state_dir: StateDirOption = DEF
             console.print(f"  {label}: {spell_time(provider[field])}", highlight=False)
     if failure := describe_failure(provider):
         console.print(f"  last failure: {failure}", highlight=False, markup=False)
-    for limit, amount in provider["limits"].items():
-        console.print(f"  {limit.replace('_', ' ')}: {'none' if amount is None else f'{amount:,}'}", highlight=False)
+    for line in list_limits(provider) + list_facts(provider):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+@providers_app.command("test")
+def try_out(
+    name: str,
+    model: Annotated[str | None, typer.Option(help="One of its models; the first that it lists if left out.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Try a provider out and say what works. Asks first: it writes three short texts. Exits 1 when no text comes."""
+    asked = {"model": model} if model else {}
+    with connect(state_dir) as api:
+        plan = api.post(f"/providers/{name}/test", {**asked, "dry_run": True})
+        cost = format_usd(plan["most_cost_usd"])
+        say(f"{name}: at most {plan['most_calls']} calls, to {plan['model']}, for at most {cost}")
+        if not yes and not typer.confirm("Go on?", default=True):
+            raise typer.Exit(1)
+        with console.status("asking the provider"):
+            results = api.post(f"/providers/{name}/test", {**asked, "model": plan["model"]})["results"]
+    for found in results:
+        mark = MARKS[found["works"]]
+        note = f"  {found['note']}" if found["note"] else ""
+        console.print(f"  {mark:<3} {found['name'].replace('_', ' ')}{note}", highlight=False, markup=False)
+    if not any(found["works"] for found in results if found["name"] == "text"):
+        raise typer.Exit(1)
+
+
+def list_limits(provider: dict[str, Any]) -> list[str]:
+    """Return a line for each limit that is configured, or told by the provider's answers."""
+    limits = provider["limits"].items()
+    lines = [f"{name.replace('_', ' ')}: {'none' if amount is None else f'{amount:,}'}" for name, amount in limits]
+    for model, told in (provider.get("learnt_limits") or {}).items():
+        lines.append(f"its answers tell of {model}: " + ", ".join(f"{told[name]:,} {name}" for name in sorted(told)))
+    return lines
+
+
+def list_facts(provider: dict[str, Any]) -> list[str]:
+    """Return a line for each other thing that the workers know."""
+    calls = provider.get("calls_in_flight")
+    lines = [] if calls is None else [f"calls in flight: {calls:,}"]
+    for silent in provider.get("silent_models") or ():
+        lines.append(f"{silent['model']} takes no calls until {spell_time(silent['until'])}")
+    for model, changes in (provider.get("dialects") or {}).items():
+        if changes:
+            lines.append(f"{model} is asked with {list_of(changes)}")
+    return lines
 
 
 def describe_verdict(provider: dict[str, Any]) -> str:
@@ -68,7 +115,8 @@ def describe_failure(provider: dict[str, Any]) -> str:
     if failure is None:
         return ""
     status = f" ({failure['upstream_status']})" if failure["upstream_status"] else ""
-    return f"{str(failure['class']).replace('_', ' ')}{status}"
+    words = f": {failure['message']}" if failure.get("message") else ""
+    return f"{str(failure['class']).replace('_', ' ')}{status}{words}"
 
 
 def spell_time(seconds: int | None) -> str:

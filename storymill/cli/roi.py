@@ -78,6 +78,11 @@ def roi(
     }
     with connect(state_dir) as api:
         found = api.post("/roi", {name: value for name, value in body.items() if value is not None})
+    show_return(found, png, model)
+
+
+def show_return(found: dict[str, Any], png: Path | None, model: str | None) -> None:
+    """Print what was found, draw it where that was asked for, and say what may come next."""
     print_return(found)
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)

@@ -68,9 +68,9 @@ def usage(
         say(f"Nothing was used in the last {count_of(days, 'day')}.")
         return
     print_table(groups, rows)
-    say_command("When does a tuned model pay", "storymill roi MODEL --against BASE")
     if unpriced := sum(row["unpriced_requests"] for row in rows):
         say(f"Without a known price, and not in the cost: {count_of(unpriced, 'call')} (storymill prices show MODEL)")
+    say_command("When does a tuned model pay", "storymill roi MODEL --against BASE")
 
 
 def read_groups(text: str) -> list[str]:

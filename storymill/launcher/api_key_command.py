@@ -10,6 +10,7 @@ from storymill.launcher.plan import Step
 from storymill.launcher.state_dir import StateDir
 from storymill.launcher.step import run_step, run_to_end
 
+SCOPES = "read,write,operate"
 API_KEYS_COMMAND = [sys.executable, "-m", "services.gateway.api_keys"]
 
 
@@ -42,7 +43,7 @@ async def find_valid_key(state: StateDir, environment: dict[str, str], log_file:
 
 async def create_key(environment: dict[str, str], log_file: Path) -> str:
     """Make the launcher's key and return its secret."""
-    arguments = ["create", "--project", "default", "--name", "launcher", "--json"]
+    arguments = ["create", "--project", "default", "--name", "launcher", "--json", "--scopes", SCOPES]
     output = await run_step("creating an API key", [*API_KEYS_COMMAND, *arguments], environment, log_file)
     try:
         return str(json.loads(output)["key"])

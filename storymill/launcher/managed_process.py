@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psutil
 
 from storymill.launcher.child_command import build_child_command
+from storymill.launcher.child_environment import build_child_environment
 from storymill.launcher.errors import LauncherError, StartError
 from storymill.launcher.log_file import LINES_OF_LOG_TO_SHOW, read_tail, rotate_if_large
 from storymill.launcher.probes import Readiness
@@ -19,6 +20,8 @@ from storymill.launcher.snapshot import ProcessIdentity, ProcessState, ProcessSt
 
 STARTING_PROBE_SECONDS = 0.15
 STEADY_PROBE_SECONDS = 3.0
+# Fewer may be ours: a launcher that was stopped itself finds all its probes late.
+SILENT_PROBES_OF_THE_FROZEN = 3
 # A process that dies this often before it was ever ready will not come up: say so and stop.
 CRASHES_BEFORE_GIVING_UP = 3
 
@@ -81,13 +84,13 @@ class ManagedProcess:
     async def _keep_running(self) -> None:
         while not self._stop_requested.is_set():
             try:
-                exit_code = await self._run_once()
+                end = await self._run_once()
             except (OSError, LauncherError) as error:
                 self._note_crash(str(error))
             else:
                 if self._stop_requested.is_set():
                     return
-                self._note_crash(describe_exit(exit_code))
+                self._note_crash(end)
             delay_seconds = self._policy.record_crash(time.monotonic())
             if self._policy.is_crash_loop:
                 self.status.message = self._describe_crash_loop(delay_seconds)
@@ -95,13 +98,15 @@ class ManagedProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), timeout=delay_seconds)
 
-    async def _run_once(self) -> int:
-        """Start the process and stay with it until it ends; return its exit code."""
+    async def _run_once(self) -> str:
+        """Start the process and stay with it until it ends; return how it did."""
         self.spec.prepare()
         process = await self._spawn()
         watcher = asyncio.create_task(self._watch_readiness())
         try:
-            return await process.wait()
+            exit_code = await process.wait()
+            was_frozen = watcher.done() and watcher.exception() is None
+            return watcher.result() if was_frozen else describe_exit(exit_code)
         finally:
             watcher.cancel()
             # What a dead child started would go on holding its files and ports.
@@ -117,7 +122,7 @@ class ManagedProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.spec.environment},
+                env=build_child_environment(self.spec.environment, keeps_secrets=self.spec.keeps_secrets),
                 # Ctrl-C at the terminal is for us; we stop the children in order.
                 start_new_session=True,
             )
@@ -126,9 +131,19 @@ class ManagedProcess:
         self._set_state("starting")
         return self._process
 
-    async def _watch_readiness(self) -> None:
+    async def _watch_readiness(self) -> str:
+        """Ask again and again; kill a process that has frozen, and return what is said of it then."""
+        was_ready, silent_probes, silent_since = False, 0, 0.0
         while True:
+            asked_at = time.monotonic()
             readiness = await self.spec.probe()
+            was_ready = was_ready or readiness.is_ready
+            silent_probes = silent_probes + 1 if readiness.is_silent else 0
+            silent_since = asked_at if silent_probes <= 1 else silent_since
+            is_late = time.monotonic() - silent_since > self.spec.frozen_seconds
+            if was_ready and is_late and silent_probes >= SILENT_PROBES_OF_THE_FROZEN:
+                self.kill()
+                return f"did not answer for {self.spec.frozen_seconds:g} s and was killed"
             self._note_readiness(readiness)
             await asyncio.sleep(STEADY_PROBE_SECONDS if readiness.is_ready else STARTING_PROBE_SECONDS)
 

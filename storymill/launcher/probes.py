@@ -21,6 +21,8 @@ class Readiness:
     is_ready: bool
     message: str = ""
     progress: float | None = None
+    is_silent: bool = False
+    """Whether nothing answered at all, where a running process would."""
 
 
 Probe = Callable[[], Awaitable[Readiness]]
@@ -36,7 +38,7 @@ def probe_http(url: str) -> Probe:
         try:
             answer = await client.get(url)
         except httpx2.HTTPError:
-            return Readiness(is_ready=False)
+            return Readiness(is_ready=False, is_silent=True)
         return Readiness(answer.status_code == 200, *read_progress(answer))
 
     return probe

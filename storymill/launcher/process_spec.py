@@ -22,6 +22,8 @@ class ProcessSpec:
     probe: Probe
     log_file: Path
     environment: dict[str, str] = field(default_factory=dict)
+    keeps_secrets: bool = False
+    """Whether it gets the secrets of our environment too: it speaks to providers, proxies or trackers."""
     port: int | None = None
     owner: Owner | None = None
     """The user to run as, where it is not ours."""
@@ -31,3 +33,5 @@ class ProcessSpec:
     stop_grace_seconds: float = 10.0
     """How long it may take to stop before it is killed."""
     start_timeout_seconds: float = 180.0
+    frozen_seconds: float = 20.0
+    """After so long without any answer to its probe a process that was ready is taken for frozen, and killed."""

@@ -14,7 +14,10 @@ from storymill.launcher.state_dir import StateDir
 from storymill.launcher.stores import Stores
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+DATABASE_URL = "STORYMILL_DATABASE_URL"
 CELERY_APP = "services.workers.celery_app"
+# With these the engine may fetch a base from a hub.
+HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 BATCH_QUEUES = "datasets,fine_tuning"
 # Tasks wait on the worker's one event loop, so a thread is only a place in the queue, not a share of the CPU.
 INTERACTIVE_CONCURRENCY = 256
@@ -59,7 +62,7 @@ class Addresses:
 def build_environment(options: UpOptions, state: StateDir, stores: Stores, addresses: Addresses) -> dict[str, str]:
     """Return the variables that every process of the mill gets on top of ours."""
     return {
-        "STORYMILL_DATABASE_URL": stores.database_url,
+        DATABASE_URL: stores.database_url,
         "STORYMILL_REDIS_URL": stores.redis_url,
         "STORYMILL_STATE_DIR": str(state.root),
         "STORYMILL_OBJECT_STORE_DIR": str(state.objects),
@@ -118,6 +121,7 @@ class ServiceTable:
             probe=probe_http(f"http://{LOOPBACK}:{port}/readyz"),
             log_file=self.state.log_file(name),
             environment=self.environment,
+            keeps_secrets=name == "gateway",
             port=port,
             stop_grace_seconds=ENTRANCE_GRACE_SECONDS,
         )
@@ -130,6 +134,7 @@ class ServiceTable:
             probe=probe_http(f"http://{LOOPBACK}:{port}/readyz"),
             log_file=self.state.log_file("engine"),
             environment={
+                **{name: os.environ[name] for name in HUB_TOKENS if name in os.environ},
                 "STORYMILL_ENGINE_STATE_DIR": str(self.state.engine),
                 **build_model_environment(self.state.root, model),
                 **build_python_environment(),
@@ -153,12 +158,13 @@ class ServiceTable:
             probe=probe_http(f"http://{LOOPBACK}:{port}/readyz"),
             log_file=self.state.log_file(name),
             environment={**self.environment, "STORYMILL_WORKER_HTTP_PORT": str(port)},
+            keeps_secrets=True,
             port=port,
             stop_grace_seconds=WORKER_GRACE_SECONDS,
         )
 
     def build_beat(self) -> ProcessSpec:
-        """Celery's scheduler. It has no port: its schedule file shows that it runs."""
+        """Celery's scheduler, which needs the queue alone. It has no port: its schedule file shows that it runs."""
         schedule = self.state.beat / "schedule"
         return ProcessSpec(
             name="beat",
@@ -168,5 +174,5 @@ class ServiceTable:
             ],
             probe=probe_fresh_file(self.state.beat, "schedule*"),
             log_file=self.state.log_file("beat"),
-            environment=self.environment,
+            environment={name: value for name, value in self.environment.items() if name != DATABASE_URL},
         )

@@ -1,10 +1,10 @@
 """Run one short program of a start to its end: migrations, the first API key."""
 
 import asyncio
-import os
 from pathlib import Path
 
 from storymill.launcher.child_command import build_child_command
+from storymill.launcher.child_environment import build_child_environment
 from storymill.launcher.errors import StartError
 from storymill.launcher.log_file import LINES_OF_LOG_TO_SHOW, read_tail
 
@@ -35,7 +35,7 @@ async def run_to_end(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **environment},
+            env=build_child_environment(environment, keeps_secrets=False),
             start_new_session=True,
         )
         try:

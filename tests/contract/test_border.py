@@ -19,6 +19,7 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
     "services/preparation/conversation/column_profile.py": "separates texts of a column in memory",
     "services/preparation/findings/pattern_checks.py": "finds such characters in training rows, and says so",
     "services/preparation/fixes/text_repairs.py": "a fix that a client asks for takes them out of training rows",
+    "services/preparation/reading/binary_kind.py": "knows files that are no text by how they begin",
     "services/preparation/reading/delimited.py": "shows the bytes of a line that is no text",
     "services/preparation/reading/json_lines.py": "shows the bytes of a line that is no text",
     "services/preparation/reading/plain_text.py": "shows the bytes of a line that is no text",
@@ -29,6 +30,7 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
     "services/preparation/tokenizers/model_view.py": "what a tokenizer gives for a part of a character",
     "shared/auth/keys.py": "hashes whatever a client sends as its key",
     "shared/auth/tickets.py": "hashes whatever a client sends as its ticket",
+    "shared/texts/training_rows.py": "names a row of which only a patient parser took a field that nobody reads",
     "shared/observability/request_limits.py": "refuses a URL, below the layer of the storable module",
 }
 MAY_PARSE = {
@@ -38,7 +40,6 @@ MAY_PARSE = {
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",
     "services/workers/fine_tuning/upstream/result_file.py": "a provider's table, made ours where its other words are",
-    "services/workers/models/held_out_rows.py": "rows of files that clients upload",
     "services/workers/preparing/origins.py": "a file that we wrote",
     "services/workers/preparing/recording.py": "a file that our own child process wrote",
     "services/workers/preparing/task.py": "a file that our own child process wrote",

@@ -18,6 +18,10 @@ OTHER_USERS = {
         Path("shared/stores/queue/sender.py"),
         "OperationalError",
     ): "the broker's: a message unsent is the reaper's to send",
+    (
+        Path("shared/stores/db/idle_connections.py"),
+        "exc",
+    ): "raised, not caught: the pool's own word for a dead connection",
     (Path("shared/stores/db/migrate.py"), "OperationalError"): "a command, before any service has a database",
 }
 """Who else names such an error, each with the reason."""

@@ -59,6 +59,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMill]:
         "STORYMILL_ENGINE_MODEL_NAME": "tiny",
         "STORYMILL_ENGINE_CONTEXT_LENGTH": str(CONTEXT_TOKENS),
         "STORYMILL_ENGINE_MAX_BATCH_SIZE": "8",
+        "STORYMILL_ENGINE_THREADS": "1",  # a tiny model is no faster with more, and the others want the cores
     }
     running = WholeMill(folder / "state", environment=environment)
     running.start()

@@ -22,7 +22,7 @@ FAKE_SERVICE = Path(__file__).with_name("fake_service.py")
 
 
 def build_spec(state: StateDir, journal: Path, member: dict[str, Any]) -> ProcessSpec:
-    """Turn `{"name", "arguments"?, "grace"?}` into a process."""
+    """Turn `{"name", "arguments"?, "grace"?, "frozen"?}` into a process."""
     port = find_free_port()
     name = member["name"]
     command = [sys.executable, str(FAKE_SERVICE), "--name", name, "--port", str(port), "--journal", str(journal)]
@@ -33,6 +33,7 @@ def build_spec(state: StateDir, journal: Path, member: dict[str, Any]) -> Proces
         log_file=state.log_file(name),
         port=port,
         stop_grace_seconds=member.get("grace", 5.0),
+        frozen_seconds=member.get("frozen", 20.0),
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from services.gateway.api_keys.service import create_api_key
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
-from shared.auth.principal import ALL_SCOPES
+from shared.auth.principal import USUAL_SCOPES
 from shared.bounds import LiveBounds
 from shared.http.open_door import open_door
 from shared.settings import Settings
@@ -43,7 +43,7 @@ class Mill:
     key_ids: dict[str, str] = field(default_factory=dict)
     worker: WorkerProcess | None = None
 
-    async def key(self, project: str = "default", scopes: tuple[str, ...] = ALL_SCOPES) -> str:
+    async def key(self, project: str = "default", scopes: tuple[str, ...] = USUAL_SCOPES) -> str:
         """Return a key of a project, made at the first call."""
         name = f"{project} {' '.join(scopes)}"
         if name not in self.keys:
@@ -51,7 +51,7 @@ class Mill:
             self.keys[name], self.key_ids[name] = secret, row.id
         return self.keys[name]
 
-    async def client(self, project: str = "default", scopes: tuple[str, ...] = ALL_SCOPES) -> httpx2.AsyncClient:
+    async def client(self, project: str = "default", scopes: tuple[str, ...] = USUAL_SCOPES) -> httpx2.AsyncClient:
         """Return a client with a key of the project; close it when done."""
         headers = {"Authorization": f"Bearer {await self.key(project, scopes)}"}
         return httpx2.AsyncClient(base_url=self.base_url, headers=headers, timeout=60)
@@ -107,6 +107,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
         http=open_door(settings, bounds),
         ws="none",
         access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         log_config=None,
         timeout_graceful_shutdown=1,
     )

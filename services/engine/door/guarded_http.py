@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.engine.door.guests import Door
 from services.engine.door.refusal import Refusal, refuse_head, refuse_slow, refuse_syntax
+from services.engine.door.unread import Unread
 
 SILENT_HEAD_SECONDS: Final = 1.0
 """A head that is so late may be closed when another connection needs the room: heads come in one packet."""
@@ -46,11 +47,15 @@ class GuardedHttp(HttpToolsProtocol):
         self._since = self.loop.time()
         self._head_bytes = self._line_bytes = self._body_bytes = 0
         self._refusal: Refusal | None = None
+        self._unread = Unread(transport)
+        self._client: str | None = None
+        """Whose request it is, when a trusted proxy says so."""
         if (refusal := self.door.enter(self)) is not None:
             self._refuse(refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        self._end_request()
         self.door.leave(self)
         super().connection_lost(exc)
 
@@ -107,7 +112,8 @@ class GuardedHttp(HttpToolsProtocol):
             self._stop_parser(self._too_large())
 
     def on_headers_complete(self) -> None:
-        """Begin to wait for the body."""
+        """Begin to wait for the body, if the client may ask."""
+        self._begin_request()
         self._wait_for(Phase.BODY)
         self._body_bytes = 0
         super().on_headers_complete()
@@ -123,6 +129,7 @@ class GuardedHttp(HttpToolsProtocol):
         """Wait for the next request, unless it is here already."""
         if self._phase is Phase.ANSWER and not self.pipeline:
             self._wait_for(Phase.IDLE)
+        self._end_request()
         super().on_response_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -131,7 +138,11 @@ class GuardedHttp(HttpToolsProtocol):
         self.door.upgrade(self)
         self._phase = Phase.ANSWER
         protocol: Any = self.transport.get_protocol()
-        protocol.on_lost = lambda: self.door.leave(self)
+        protocol.on_lost = self._leave_upgraded
+
+    def _leave_upgraded(self) -> None:
+        self._end_request()
+        self.door.leave(self)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser did not take: what we stopped it for, or what is no HTTP."""
@@ -140,6 +151,10 @@ class GuardedHttp(HttpToolsProtocol):
     def check_clock(self, now: float) -> None:
         """End the connection if it is over its time."""
         bounds, waited = self.door.bounds, now - self._since
+        if self._unread.measure_seconds(now) > bounds.slow_seconds:
+            self.door.count("unread")
+            self.transport.abort()
+            return
         if self._phase is Phase.FIRST_BYTE and waited > bounds.door_first_byte_seconds:
             self.door.count("silent")
             self.leave_silently()
@@ -168,6 +183,20 @@ class GuardedHttp(HttpToolsProtocol):
             elif slow:
                 message = f"The body came slower than {bounds.door_body_bytes_per_second} bytes a second"
                 self._refuse(refuse_slow(message, self.door.name_setting("door_body_bytes_per_second")))
+
+    def _begin_request(self) -> None:
+        self._end_request()
+        client = self.door.proxies.find_client(self.address, self.headers)
+        if client == self.address:
+            return
+        if (refusal := self.door.begin_request(client)) is not None:
+            self._stop_parser(refusal)
+        self._client = client
+
+    def _end_request(self) -> None:
+        if self._client is not None:
+            self.door.end_request(self._client)
+            self._client = None
 
     def _begin_head(self) -> None:
         self._wait_for(Phase.HEAD)

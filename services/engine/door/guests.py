@@ -4,12 +4,12 @@ import asyncio
 import resource
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
 import structlog
 
 from services.engine.door.bounds import DoorBounds
+from services.engine.door.proxies import TrustedProxies
 from services.engine.door.refusal import Refusal, refuse_crowd
 
 SWEEP_SECONDS: Final = 0.5
@@ -57,7 +57,7 @@ class Door:
     ) -> None:
         self._read_bounds = read_bounds
         self._prefix = prefix
-        self._trusted = [ip_network(network.strip()) for network in trusted_proxies.split(",") if network.strip()]
+        self.proxies = TrustedProxies(trusted_proxies)
         self.count = count
         self._most_descriptors = raise_descriptor_limit()
         self._inside: dict[Guest, None] = {}
@@ -96,9 +96,25 @@ class Door:
             del self._inside[guest]
         else:
             self._upgraded -= 1
-        self._by_address[guest.address] -= 1
-        if self._by_address[guest.address] <= 0:
-            del self._by_address[guest.address]
+        self._forget(guest.address)
+
+    def begin_request(self, client: str) -> Refusal | None:
+        """Count a request that a trusted proxy forwards as its client's, until `end_request`; or return why not."""
+        refusal = self._find_crowd(client)
+        if refusal is not None:
+            self.count(refusal.reason)
+            return refusal
+        self._by_address[client] += 1
+        return None
+
+    def end_request(self, client: str) -> None:
+        """Forget a request of a proxy's client."""
+        self._forget(client)
+
+    def _forget(self, address: str) -> None:
+        self._by_address[address] -= 1
+        if self._by_address[address] <= 0:
+            del self._by_address[address]
 
     def upgrade(self, guest: Guest) -> None:
         """Look no more at the clock of a connection that speaks another protocol now."""
@@ -109,20 +125,17 @@ class Door:
         bounds = self.bounds
         most = min(bounds.door_connections, self._most_descriptors - RESERVED_DESCRIPTORS)
         self._warn_when_near(most)
-        alike = bounds.door_connections_per_address
-        if self._by_address[guest.address] >= alike and not self._is_trusted(guest.address):
-            return refuse_crowd("Your address", alike, self.name_setting("door_connections_per_address"))
+        if (crowd := self._find_crowd(guest.address)) is not None:
+            return crowd
         if len(self) >= most and not self._make_room():
             return refuse_crowd("The server", most, self.name_setting("door_connections"))
         return None
 
-    def _is_trusted(self, address: str) -> bool:
-        """Say whether an address is a proxy, behind which there are many."""
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return True  # a socket of this machine
-        return any(found in network for network in self._trusted)
+    def _find_crowd(self, address: str) -> Refusal | None:
+        alike = self.bounds.door_connections_per_address
+        if self._by_address[address] < alike or address in self.proxies:
+            return None
+        return refuse_crowd("Your address", alike, self.name_setting("door_connections_per_address"))
 
     def _make_room(self) -> bool:
         """Close the connection that has been silent for longest; False when all are at work."""

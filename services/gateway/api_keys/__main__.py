@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from services.gateway.api_keys import service
-from shared.auth.principal import ALL_SCOPES
+from shared.auth.principal import ALL_SCOPES, USUAL_SCOPES
 from shared.clock import unix_seconds
 from shared.settings import load_settings
 from shared.stores.away import StoreAwayError
@@ -56,7 +56,7 @@ def describe(key: ApiKey) -> dict[str, object]:
 def create(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     project: Annotated[str, typer.Option(help="The project it opens; made if new.")] = "default",
-    scopes: Annotated[str, typer.Option(help="Comma-separated: read, write.")] = ",".join(ALL_SCOPES),
+    scopes: Annotated[str, typer.Option(help="Comma-separated: read, write, operate.")] = ",".join(USUAL_SCOPES),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key and print its secret, this once."""

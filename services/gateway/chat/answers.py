@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.gateway.completions.answers import Usage
+from services.gateway.completions.answers import CompletionUsage
 
 
 class AssistantMessage(BaseModel):
@@ -35,6 +35,6 @@ class ChatCompletion(BaseModel):
     created: int
     model: str
     choices: list[ChatChoice]
-    usage: Usage | None
+    usage: CompletionUsage | None
     system_fingerprint: str | None = None
     service_tier: str | None = None

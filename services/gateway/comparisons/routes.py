@@ -10,10 +10,10 @@ from services.gateway.comparisons.service import (
     vote_on_pair,
 )
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("models")
+router = own_router("models")
 
 
 @router.post("/model_comparisons", summary="Compare two models", status_code=202)

@@ -8,7 +8,7 @@ EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 """The content of an answer that may be asked for as server-sent events."""
 
 
-class Usage(BaseModel):
+class CompletionUsage(BaseModel):
     """Tokens of all choices; details where the provider tells them."""
 
     model_config = ConfigDict(extra="allow")
@@ -20,7 +20,7 @@ class Usage(BaseModel):
 
 
 class TextChoice(BaseModel):
-    """One text."""
+    """One of the texts asked for, and why it ended."""
 
     text: str
     index: int
@@ -36,6 +36,6 @@ class TextCompletion(BaseModel):
     created: int
     model: str
     choices: list[TextChoice]
-    usage: Usage | None
+    usage: CompletionUsage | None
     system_fingerprint: str | None = None
     service_tier: str | None = None

@@ -8,6 +8,7 @@ from services.gateway.console.cookies import read_token
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.errors import PermissionDeniedError
+from shared.http.open_door import find_counted_address
 
 CONSOLE_HEADER: Final = "x-storymill-console"
 """No form and no link of another page can send a header of its own."""
@@ -22,9 +23,15 @@ async def identify(gateway: Gateway, request: Request) -> Principal:
     authorization = request.headers.get("authorization")
     token = read_token(request) if authorization is None else None
     if token is None:
-        return await gateway.authenticator.authenticate(authorization)
+        return await check_key(gateway, request, authorization)
     require_own_page(request)
     return (await gateway.sessions.authenticate(token)).principal
+
+
+async def check_key(gateway: Gateway, request: Request, authorization: str | None) -> Principal:
+    """Return who is behind a key. Raises: AuthenticationError for one that is none; RateLimitedError after too many
+    such from one address."""
+    return await gateway.authenticator.authenticate(authorization, find_counted_address(gateway.proxies, request.scope))
 
 
 def require_own_page(request: Request) -> None:

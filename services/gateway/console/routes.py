@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.gateway.console.access import require_own_page
+from services.gateway.console.access import check_key, require_own_page
 from services.gateway.console.cookies import clear_token, read_token, require_safe_address, set_token
 from services.gateway.console.pages import answer_page, find_streaming_url
 from services.gateway.console.schemas import ConsoleLink, LoginRequest, Session
@@ -46,7 +46,7 @@ async def log_in(body: LoginRequest, request: Request, gateway: GatewayDep) -> J
     if body.ticket is not None:
         caller = await redeem_ticket(gateway.redis, body.ticket, purpose=LOGIN)
     else:
-        caller = await gateway.authenticator.authenticate(f"Bearer {body.key}")
+        caller = await check_key(gateway, request, f"Bearer {body.key}")
     token, opened = await gateway.sessions.open(caller)
     answer = JsonAnswer(shape_session(request, gateway, opened), 201, {"cache-control": "no-store"})
     set_token(request, answer, token, int(OLDEST.total_seconds()))

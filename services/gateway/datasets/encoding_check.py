@@ -19,7 +19,7 @@ NO_TEXT: Final = (b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"\xd0
 """How tables begin that are no text: their readers know their encoding."""
 
 
-class EncodingUnclearError(InvalidRequestError):
+class UnclearEncodingError(InvalidRequestError):
     """Several encodings of a file are about as likely: its owner must name one. The message quotes each."""
 
     default_code = "encoding_unclear"
@@ -30,7 +30,7 @@ class EncodingUnclearError(InvalidRequestError):
 
 async def require_clear_encodings(gateway: Gateway, caller: Principal, request: DatasetRequest) -> None:
     """Pass when each file is in an encoding that was named or can be told. Files that are not there are for others to
-    refuse. Raises: InvalidRequestError for a name of none, EncodingUnclearError."""
+    refuse. Raises: InvalidRequestError for a name of none, UnclearEncodingError where several are as likely."""
     for position, source in enumerate(request.sources):
         if not isinstance(source, FileSource):
             continue
@@ -45,11 +45,11 @@ async def require_clear_encodings(gateway: Gateway, caller: Principal, request: 
             continue
         found = await gateway.computing.run(caller.project_id, detect_encoding, sample)
         if file and found.candidates:
-            raise EncodingUnclearError(file.filename, found.candidates, param)
+            raise UnclearEncodingError(file.filename, found.candidates, param)
 
 
 def require_codec(name: str, param: str) -> None:
-    """Pass when there is such an encoding. Raises: InvalidRequestError."""
+    """Pass when there is such an encoding. Raises: InvalidRequestError where there is none."""
     try:
         find_codec(name)
     except LookupError as error:

@@ -7,9 +7,10 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from services.gateway.datasets.reading import ROW_PREFIX, get_finished, get_report_file, get_side_file, list_rows
-from services.gateway.datasets.schemas import Dataset, DatasetRequest, Side, Status
+from services.gateway.datasets.schemas import Dataset, DatasetRequest, DeletedDataset, Side, Status
 from services.gateway.datasets.service import (
     cancel_dataset,
+    delete_dataset,
     get_dataset,
     list_datasets,
     order_dataset,
@@ -17,10 +18,10 @@ from services.gateway.datasets.service import (
 )
 from services.gateway.files.routes import send_file
 from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("datasets")
+router = own_router("datasets")
 
 
 @router.post("/datasets", summary="Prepare a dataset", status_code=202, response_model=Dataset)
@@ -52,6 +53,12 @@ async def read_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -> 
 async def stop_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """End a preparation, whether it waits or is under way; nothing of it is kept."""
     return JsonAnswer(shape_dataset(*await cancel_dataset(gateway, caller, dataset_id)))
+
+
+@router.delete("/datasets/{dataset_id}", summary="Delete a dataset", response_model=DeletedDataset)
+async def remove_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Delete a dataset that is over, with its rows and files, unless a fine-tuning job or model was made with it."""
+    return JsonAnswer(await delete_dataset(gateway, caller, dataset_id))
 
 
 @router.get(

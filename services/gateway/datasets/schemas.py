@@ -87,3 +87,11 @@ class Dataset(BaseModel):
     created_at: int
     started_at: int | None
     finished_at: int | None
+
+
+class DeletedDataset(BaseModel):
+    """What is left of a dataset."""
+
+    id: str
+    object: Literal["dataset"] = "dataset"
+    deleted: bool

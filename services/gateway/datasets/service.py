@@ -4,15 +4,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.datasets.encoding_check import require_clear_encodings
 from services.gateway.datasets.schemas import DatasetRequest, FileSource, GenerationSource
+from services.gateway.files.service import drop_bytes
 from services.gateway.http.idempotency import KeyClaim
+from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.queue.messages import PrepareDataset
+from shared.contracts.statuses import DATASET
 from shared.errors import ConflictError, InvalidRequestError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Dataset, DatasetVersion
-from shared.stores.db.repositories import dataset_versions, datasets, files, generations
+from shared.stores.db.repositories import dataset_removal, dataset_versions, datasets, files, generations
+from shared.stores.db.repositories.dataset_removal import find_user_of_dataset
 from shared.stores.db.repositories.pages import Page
 
 Prepared = tuple[Dataset, DatasetVersion | None]
@@ -20,9 +24,11 @@ LISTED_REPORT = ("counts", "findings", "fixes")
 
 
 async def order_dataset(gateway: Gateway, caller: Principal, claim: KeyClaim, request: DatasetRequest) -> Prepared:
-    """Record what is wanted, and send it to the workers. Raises: NotFoundError, InvalidRequestError for a source."""
+    """Record what is wanted, and send it to the workers. Raises: NotFoundError, InvalidRequestError for a source,
+    RateLimitedError for one dataset too many."""
     await require_clear_encodings(gateway, caller, request)
     async with gateway.database.transaction() as session:
+        await require_quota(session, gateway, caller, max_open_datasets=1)
         for position, source in enumerate(request.sources):
             await require_source(session, caller, source, f"sources.{position}")
         dataset = await datasets.add_dataset(
@@ -74,6 +80,23 @@ async def cancel_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -
     if status != "cancelled":
         raise ConflictError(f"The dataset is {status}; only one that is not over can be cancelled.", param="status")
     return prepared
+
+
+async def delete_dataset(gateway: Gateway, caller: Principal, dataset_id: str) -> Json:
+    """Delete a dataset with its rows and files. Raises: ConflictError when it is not over, or a fine-tuning job or
+    model was made with it; NotFoundError for one that the project has not."""
+    dataset, _ = await get_dataset(gateway, caller, dataset_id)
+    if dataset.status not in DATASET.final:
+        raise ConflictError(f"The dataset is {dataset.status}. Cancel it first.", param="id")
+    async with gateway.database.transaction() as session:
+        user = await find_user_of_dataset(session, dataset.version_id) if dataset.version_id else None
+        if user is not None:
+            message = f"'{user}' was made with this dataset, which stays so that it can be told what it learned."
+            raise ConflictError(message, param="id", code="dataset_in_use")
+        dropped = await dataset_removal.delete_dataset(session, dataset)
+    for sha256 in dropped:
+        await drop_bytes(gateway, sha256)
+    return {"id": dataset_id, "object": "dataset", "deleted": True}
 
 
 async def list_datasets(

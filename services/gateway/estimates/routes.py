@@ -3,10 +3,10 @@
 from services.gateway.estimates.service import estimate_job
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import NEEDS_READ, keyed_router
+from services.gateway.http.route import NEEDS_READ, own_router
 from shared.http.answers import JsonAnswer
 
-router = keyed_router("fine-tuning")
+router = own_router("fine-tuning")
 
 
 @router.post("/fine_tuning/estimate", summary="Estimate a fine-tuning job", openapi_extra=NEEDS_READ)

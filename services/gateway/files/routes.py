@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from services.gateway.files.schemas import DeletedFile, File
-from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, shape_file
+from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, require_room, shape_file
 from services.gateway.files.upload import open_upload
 from services.gateway.http.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import UploadRoute, keyed_router
@@ -55,6 +55,8 @@ def read_files_page(
 @uploads.post("/files", summary="Upload a file", response_model=File, openapi_extra=UPLOAD_FORM)
 async def create_file(request: Request, gateway: GatewayDep, caller: Caller, claim: ClaimDep) -> JsonAnswer:
     """Keep a file. `purpose` may come before or after it."""
+    if claim.subject_id is None:
+        await require_room(gateway, caller, int(request.headers.get("content-length", 0)))
     async with open_upload(request) as upload:
         file = await keep_upload(gateway, caller, claim, upload)
     return JsonAnswer(shape_file(file))

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.files.upload import UploadedForm
 from services.gateway.http.idempotency import KeyClaim
+from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
@@ -23,12 +24,19 @@ PUT_TRIES: Final = 3
 Row = TypeVar("Row")
 
 
+async def require_room(gateway: Gateway, caller: Principal, announced_bytes: int) -> None:
+    """Pass when the project may have one file more. Raises: RateLimitedError, before the file is taken in."""
+    async with gateway.database.transaction() as session:
+        await require_quota(session, gateway, caller, max_files=1, max_stored_bytes=announced_bytes)
+
+
 async def keep_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, upload: UploadedForm) -> File:
     """Store the bytes, then record the file."""
     if claim.subject_id is not None:
         return await get_file(gateway, caller, claim.subject_id)
 
     async def record(session: AsyncSession, stored: StoredObject) -> File:
+        await require_quota(session, gateway, caller, max_files=1, max_stored_bytes=stored.bytes)
         file = await files.add_file(
             session,
             project_id=caller.project_id,

@@ -131,8 +131,7 @@ async def read_events(
     end = await find_end(gateway, job_id)
     if after and end.is_over and after >= end.last_position:
         return Response(status_code=204)
-    written = write_events(gateway, job_id, after, with_repeats=provider_events)
-    return EventStream(written, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+    return EventStream(gateway, caller, write_events(gateway, job_id, after, with_repeats=provider_events))
 
 
 @router.get("/fine_tuning/jobs/{job_id}/checkpoints", summary="List a job's checkpoints")

@@ -10,6 +10,7 @@ from services.gateway.fine_tuning.openai_objects import ShownJob
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.starting_point import StartModel, find_start, hold_files
 from services.gateway.http.idempotency import KeyClaim
+from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import utc_now
@@ -40,13 +41,15 @@ async def order_job(
 ) -> FineTuningJob:
     """Record a job and send it to the workers; a post that was made before joins its job.
 
-    Raises: NotFoundError, InvalidRequestError for what the job is to start from."""
+    Raises: NotFoundError, InvalidRequestError for what the job is to start from,
+    RateLimitedError for one open job too many."""
     start = await find_start(gateway, caller, request.model)
     require_sense(gateway, request, start)
     async with gateway.database.transaction() as session:
         first = await post.find_first(session) if post else None
         if first is not None:
             return await get_row(session, caller, first)
+        await require_quota(session, gateway, caller, max_open_fine_tuning_jobs=1)
         job = await add_job(session, caller, request, start, is_legacy=is_legacy)
         integrations = job.integrations
         await tracker_runs.open_tracker_runs(session, job.id, integrations, gateway.settings.trackers)

@@ -9,7 +9,7 @@ from services.gateway.generations.schemas import GenerationRequest
 from services.gateway.models.naming import model_headers, name_model
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import InlineRecipe
-from services.gateway.recipes.service import get_recipe
+from services.gateway.recipes.service import get_recipe, record_content
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.bounds import setting_of
@@ -128,10 +128,9 @@ def check_budget(plan: RunPlan, budget_usd: Decimal | None) -> None:
         )
 
 
-async def ensure_version_id(session: AsyncSession, caller: Principal, plan: RunPlan) -> str:
+async def ensure_version_id(session: AsyncSession, gateway: Gateway, caller: Principal, plan: RunPlan) -> str:
     """Return the recipe version of a run; an inline recipe is recorded now."""
     if plan.version_id is not None:
         return plan.version_id
-    recipe = await recipes.ensure_recipe(session, caller.project_id, plan.recipe_name)
-    version, _ = await recipes.ensure_version(session, recipe, plan.content)
+    _, version, _ = await record_content(session, gateway, caller, plan.recipe_name, plan.content)
     return version.id

@@ -32,10 +32,10 @@ from services.gateway.generations.service import (
 )
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
-from services.gateway.http.route import NEEDS_READ, RecipeRoute, keyed_router
+from services.gateway.http.route import NEEDS_READ, RecipeRoute, own_router
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("generations", RecipeRoute)
+router = own_router("generations", RecipeRoute)
 
 
 @router.post("/generations", summary="Run a recipe", status_code=202, response_model=Generation)
@@ -135,8 +135,7 @@ async def read_failures(generation_id: str, gateway: GatewayDep, caller: Caller)
 async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> EventStream:
     """Stream the run's object as `progress` events, at most two a second, and as `end` when it is over."""
     await get_run(gateway, caller, generation_id)
-    events = write_progress(gateway, caller, generation_id)
-    return EventStream(events, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+    return EventStream(gateway, caller, write_progress(gateway, caller, generation_id))
 
 
 @router.get(

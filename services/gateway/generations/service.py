@@ -2,6 +2,7 @@
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
 from services.gateway.http.idempotency import KeyClaim
+from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
@@ -24,12 +25,14 @@ Run = tuple[Generation, Recipe, RecipeVersion]
 
 
 async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> Run:
-    """Record a run, with its rows if they are few, and send it to the workers."""
+    """Record a run, with its rows if they are few, and send it to the workers. Raises: RateLimitedError for one run, or
+    more rows, than the project may have open."""
     generation_id = ids.new_id(ids.GENERATION)
     inline_rows = plan.total if plan.total <= INLINE_ROWS else 0
     stories = await gateway.computing.run(caller.project_id, lambda: list(build_stories(plan.source, 0, inline_rows)))
     async with gateway.database.transaction() as session:
-        version_id = await ensure_version_id(session, caller, plan)
+        await require_quota(session, gateway, caller, max_open_generations=1, max_open_rows=plan.total)
+        version_id = await ensure_version_id(session, gateway, caller, plan)
         await generations.add_generation(
             session,
             NewGeneration(
@@ -65,7 +68,9 @@ async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> Ru
 
 
 async def list_runs(gateway: Gateway, caller: Principal, page: Page, status: str | None) -> tuple[list[Run], bool]:
-    """Return a page of runs, each with what it is made from."""
+    """Return a page of runs, each with what it is made from. Raises: NotFoundError for a cursor that is not there."""
+    if page.after is not None:
+        await get_run(gateway, caller, page.after)
     async with gateway.database.transaction() as session:
         runs, has_more = await generations.list_generations(session, caller.project_id, page, status=status)
         versions = await recipes.list_versions(session, [run.recipe_version_id for run in runs])

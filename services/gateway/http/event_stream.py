@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
+from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
 from shared.contracts.event_stream import format_comment
 from shared.http.event_answer import EventAnswer, Write
 
@@ -15,15 +17,16 @@ class EventStream(EventAnswer):
 
     def __init__(
         self,
+        gateway: Gateway,
+        caller: Principal,
         events: AsyncGenerator[bytes, None],
         *,
-        keep_alive_seconds: float,
         headers: Mapping[str, str] | None = None,
         on_disconnect: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        super().__init__(self._write_all, headers=headers, on_disconnect=on_disconnect)
+        super().__init__(self._write_all, gateway.hold(caller), headers=headers, on_disconnect=on_disconnect)
         self._events = events
-        self._keep_alive_seconds = keep_alive_seconds
+        self._keep_alive_seconds = gateway.settings.keep_alive_seconds
 
     async def _write_all(self, write: Write) -> None:
         """Write events until there are no more. The generator is closed when this ends, however it ends."""

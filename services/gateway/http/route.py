@@ -11,6 +11,7 @@ from services.gateway.console.access import READING_METHODS, identify
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
 from services.gateway.http.json_cost import JsonBound
 from services.gateway.http.json_request import JsonRequest
+from services.gateway.http.query_names import refuse_unknown_names
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
 from shared.bounds import Bounds, setting_of
@@ -41,6 +42,7 @@ class KeyedRoute(APIRoute):
         async def handle_keyed(request: Request) -> Response:
             gateway: Gateway = request.app.state.gateway
             principal = await identify(gateway, request)
+            gateway.rates.take(principal, gateway.bounds.now)
             principal.require(scope)
             strict = JsonRequest(request.scope, request.receive, self.bound_json(gateway.bounds.now))
             if self.takes_json:
@@ -72,5 +74,13 @@ class UploadRoute(KeyedRoute):
 
 
 def keyed_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:
-    """Return a router under /v1 whose routes need a key."""
+    """Return a router under /v1 whose routes need a key, and take query parameters that they do not know: clients of
+    OpenAI send such."""
     return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, dependencies=[Depends(SHOWN_SECURITY)])
+
+
+def own_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:
+    """Return the same for routes that OpenAI does not have: they refuse query parameters that they do not know."""
+    router = keyed_router(tag, route_class)
+    router.dependencies.append(Depends(refuse_unknown_names))
+    return router

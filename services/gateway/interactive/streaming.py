@@ -8,18 +8,19 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
+from services.gateway.http.dependencies import get_principal
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
 from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
 from services.gateway.interactive.usage import UsageSum
-from services.gateway.interactive.waiting import leave_texts
+from services.gateway.interactive.waiting import answer_leave, leave_texts
 from services.gateway.wiring import Gateway
 from shared.contracts.event_stream import DONE, format_event
 from shared.contracts.stream.frames import End
 from shared.http.answers import Json
-from shared.http.event_answer import wait_for_disconnect
+from shared.http.event_answer import wait_for_leave
 
 Events = AsyncGenerator[Event, None]
 WriteEvents = Callable[[asyncio.Task[Event | None], Events], AsyncGenerator[bytes, None]]
@@ -60,15 +61,24 @@ async def answer_with_events(
     status; who leaves before the end cancels them."""
     events = follow_texts(gateway.hub, texts.stream_ids)
     first = asyncio.create_task(_next(events))
-    gone = asyncio.create_task(wait_for_disconnect(request.receive))
-    await asyncio.wait({first, gone}, timeout=gateway.settings.keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
+    leaving = asyncio.create_task(wait_for_leave(request.receive, gateway.hold(get_principal(request))))
+    await asyncio.wait(
+        {first, leaving}, timeout=gateway.settings.keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED
+    )
+    if leaving.done() and not first.done():
+        first.cancel()
+        await asyncio.wait({first})
+        await events.aclose()
+        await leave_texts(gateway, claim, texts)
+        return answer_leave(leaving.result())
+    leaving.cancel()
     if first.done() and (answer := await find_early_failure(gateway, texts, first.result())) is not None:
         await events.aclose()
         return answer
     return EventStream(
+        gateway,
+        get_principal(request),
         write(first, events),
-        keep_alive_seconds=gateway.settings.keep_alive_seconds,
         headers=texts.headers,
         on_disconnect=lambda: leave_texts(gateway, claim, texts),
     )

@@ -97,20 +97,24 @@ async def open_texts(
         for index, text in enumerate(kept)
     ]
     async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
-        limit = bounds.max_open_completions
-        has_room = await completions.take_turn_to_add(session, principal.project_id, len(rows), limit)
-        if not (has_room and await completions.add_completions(session, rows, most_open=limit)):
-            raise RateLimitedError(
-                f"This project has {limit} texts under way, the most allowed ({setting_of('max_open_completions')}). "
-                "Come back when some are done.",
-                retry_after_seconds=OVERLOAD_RETRY_SECONDS,
-            )
+        await add_rows(session, rows, principal.project_id, bounds.max_open_completions)
         if also is not None:
             await also(session, rows)
         await claim.bind(session, request_id)
     await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id, principal.project_id)) for row in rows))
     warning = next((text.warning for text in kept if text.warning), None)
     return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
+
+
+async def add_rows(session: AsyncSession, rows: Sequence[NewCompletion], project_id: str, most_open: int) -> None:
+    """Record texts. Raises: RateLimitedError when the project has as many open as it may have."""
+    has_room = await completions.take_turn_to_add(session, project_id, len(rows), most_open)
+    if not (has_room and await completions.add_completions(session, rows, most_open=most_open)):
+        raise RateLimitedError(
+            f"This project has {most_open} texts under way, the most allowed ({setting_of('max_open_completions')}). "
+            "Come back when some are done.",
+            retry_after_seconds=OVERLOAD_RETRY_SECONDS,
+        )
 
 
 def check_choices(count: int, most: int) -> None:

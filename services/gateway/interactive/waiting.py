@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 from starlette.responses import Response
 
+from services.gateway.http.dependencies import get_principal
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import failed_row_answer
 from services.gateway.interactive.follow import wait_for_ends
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_rows
 from services.gateway.wiring import Gateway
-from shared.errors import DeadlineError
+from shared.auth.key_watch import REVOKED
+from shared.errors import AuthenticationError, DeadlineError
 from shared.http.answers import Json, JsonAnswer
-from shared.http.event_answer import wait_for_disconnect
+from shared.http.event_answer import Leave, wait_for_leave
 from shared.observability.http import CLIENT_GONE
 from shared.stores.db.models import Completion
 
@@ -28,15 +30,15 @@ async def answer_when_done(
     """Wait for all texts, then answer with `shape` of their rows, or with the first failure. Raises: DeadlineError when
     they take longer than the setting allows; without a key they are cancelled then."""
     done = asyncio.create_task(wait_for_ends(gateway.hub, texts.stream_ids))
-    gone = asyncio.create_task(wait_for_disconnect(request.receive))
+    leaving = asyncio.create_task(wait_for_leave(request.receive, gateway.hold(get_principal(request))))
     try:
         await asyncio.wait(
-            {done, gone}, timeout=gateway.settings.answer_timeout_seconds, return_when=asyncio.FIRST_COMPLETED
+            {done, leaving}, timeout=gateway.settings.answer_timeout_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         if not done.done():
             await leave_texts(gateway, claim, texts)
-            if gone.done():
-                return Response(status_code=CLIENT_GONE)
+            if leaving.done():
+                return answer_leave(leaving.result())
             raise DeadlineError(
                 f"The text was not finished within {gateway.settings.answer_timeout_seconds:g} s. "
                 "Stream it, ask for less, or give an Idempotency-Key and come back for it."
@@ -44,10 +46,17 @@ async def answer_when_done(
         done.result()
     finally:
         done.cancel()
-        gone.cancel()
+        leaving.cancel()
     rows = await read_rows(gateway, texts.request_id)
     failed = next((row for row in rows if row.status != "succeeded"), None)
     return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=texts.headers)
+
+
+def answer_leave(leave: Leave) -> Response:
+    """Return what is noted of a request that nobody waits for. Raises: AuthenticationError when its key was revoked."""
+    if leave is Leave.KEY_REVOKED:
+        raise AuthenticationError(REVOKED)
+    return Response(status_code=CLIENT_GONE)
 
 
 async def leave_texts(gateway: Gateway, claim: KeyClaim, texts: OpenTexts) -> None:

@@ -51,8 +51,7 @@ async def read_fine_tune_events(
     """Return all events; with `stream=true` as they come, from the first on, until the job is over."""
     job = await get_fine_tune(gateway, caller, fine_tune_id)
     if stream:
-        told = write_legacy_events(gateway, job)
-        return EventStream(told, keep_alive_seconds=gateway.settings.keep_alive_seconds)
+        return EventStream(gateway, caller, write_legacy_events(gateway, job))
     return JsonAnswer({"object": "list", "data": await read_legacy_events(gateway, job)})
 
 

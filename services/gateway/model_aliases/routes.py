@@ -1,7 +1,7 @@
 """`/v1/model_aliases…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from services.gateway.model_aliases.schemas import AliasRequest, RollbackRequest
 from services.gateway.model_aliases.service import (
     delete_alias,
@@ -13,7 +13,7 @@ from services.gateway.model_aliases.service import (
 )
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("models")
+router = own_router("models")
 
 
 @router.post("/model_aliases", summary="Set an alias")

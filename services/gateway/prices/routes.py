@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import Query
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from services.gateway.prices.service import compare_prices, find_prices, get_provider, shape_entry, shape_prices
 from shared.clock import utc_now
 from shared.http.answers import JsonAnswer
 from shared.outside.prices.book import load_price_book
 
-router = keyed_router("usage")
+router = own_router("usage")
 
 ModelName = Annotated[str, Query(min_length=1, max_length=512)]
 ProviderName = Annotated[str | None, Query(min_length=1, max_length=64)]

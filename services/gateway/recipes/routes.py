@@ -1,12 +1,12 @@
 """`/v1/recipes…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep, NewestFirst
-from services.gateway.http.route import RecipeRoute, keyed_router
+from services.gateway.http.route import RecipeRoute, own_router
 from services.gateway.recipes.schemas import Recipe, RecipeRequest
 from services.gateway.recipes.service import get_recipe, list_recipes, record_recipe, shape_recipe
 from shared.http.answers import JsonAnswer, list_body
 
-router = keyed_router("recipes", RecipeRoute)
+router = own_router("recipes", RecipeRoute)
 
 
 @router.post("/recipes", summary="Record a recipe", status_code=201, response_model=Recipe)

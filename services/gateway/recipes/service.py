@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.gateway.limits.quotas import require_quota
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import RecipeRequest
 from services.gateway.wiring import Gateway
@@ -16,6 +17,7 @@ from shared.http.answers import Json
 from shared.stores.db.models import Recipe, RecipeVersion
 from shared.stores.db.repositories import recipes
 from shared.stores.db.repositories.pages import Page
+from shared.stores.db.repositories.recipes import RecipeContent
 
 EXACT_NUMBERS: Final = 2**53
 """Up to here every reader of JSON reads a whole number as it is."""
@@ -24,11 +26,21 @@ EXACT_NUMBERS: Final = 2**53
 async def record_recipe(
     gateway: Gateway, caller: Principal, request: RecipeRequest
 ) -> tuple[Recipe, RecipeVersion, bool]:
-    """Record a recipe: a new name, a new version of a known one, or what is there already (then False)."""
+    """Record a recipe: a new name, a new version of a known one, or what is there already (then False).
+    Raises: RateLimitedError for one version too many."""
     content = await gateway.computing.run(caller.project_id, check_content, request)
     async with gateway.database.transaction() as session:
-        recipe = await recipes.ensure_recipe(session, caller.project_id, request.name)
-        version, is_new = await recipes.ensure_version(session, recipe, content)
+        return await record_content(session, gateway, caller, request.name, content)
+
+
+async def record_content(
+    session: AsyncSession, gateway: Gateway, caller: Principal, name: str, content: RecipeContent
+) -> tuple[Recipe, RecipeVersion, bool]:
+    """Record what a recipe of this name is now. Raises: RateLimitedError for one version too many."""
+    recipe = await recipes.ensure_recipe(session, caller.project_id, name)
+    version, is_new = await recipes.ensure_version(session, recipe, content)
+    if is_new:
+        await require_quota(session, gateway, caller, max_recipe_versions=0)
     return recipe, version, is_new
 
 
@@ -43,8 +55,10 @@ async def get_recipe(session: AsyncSession, caller: Principal, name_or_id: str) 
 async def list_recipes(
     gateway: Gateway, caller: Principal, page: Page
 ) -> tuple[Sequence[tuple[Recipe, RecipeVersion]], bool]:
-    """Return a page of recipes, each with its newest version."""
+    """Return a page of recipes, each with its newest version. Raises: NotFoundError for a cursor that is not there."""
     async with gateway.database.transaction() as session:
+        if page.after is not None:
+            await get_recipe(session, caller, page.after)
         found, has_more = await recipes.list_recipes(session, caller.project_id, page)
         newest = await recipes.list_newest_versions(session, [recipe.id for recipe in found])
     return [(recipe, newest[recipe.id]) for recipe in found], has_more

@@ -18,7 +18,7 @@ from shared.stores.db.repositories.responses import ResponseRow, find_responses
 
 async def read_items(gateway: Gateway, caller: Principal, body: ResponseRequest) -> list[Json]:
     """Return the request's input items, those that it refers to in their places. Raises: NotFoundError for one that is
-    not stored; InvalidRequestError."""
+    not stored; InvalidRequestError for an item that cannot be used."""
     items = list_items(body.input)
     references = find_references(items)
     wanted = {response_of(item_id) for item_id in references.values()} - {None}

@@ -15,7 +15,7 @@ COMPLETED: Final = "completed"
 
 
 @dataclass(slots=True)
-class Part:
+class GrowingPart:
     """The part of an item that is being written: the field that grows, and the name of its events."""
 
     content: Json
@@ -36,7 +36,7 @@ class OutputItems:
         self.items: list[Json] = []
         self._open: Json | None = None
         """The message or reasoning that is being written."""
-        self._part: Part | None = None
+        self._part: GrowingPart | None = None
         self._calls: dict[int, int] = {}
         """The place in `items` of each of the provider's calls; they may come side by side, so they end together."""
         self._unnamed: dict[int, Json] = {}
@@ -79,7 +79,7 @@ class OutputItems:
         assert self._open is not None
         if self._part is None or self._part.content["type"] != part["type"]:
             yield from self._close_part()
-            self._part = Part(part, *names)
+            self._part = GrowingPart(part, *names)
             self._open["content"].append(part)
             yield {"type": "response.content_part.added", **self._place(), "part": copy(part)}
             yield from self._annotate()
@@ -87,7 +87,7 @@ class OutputItems:
         self._part.content[self._part.field] += text
         yield {"type": f"{self._part.event}.delta", **self._place(), "delta": text, **self._take_logprobs(self._part)}
 
-    def _take_logprobs(self, part: Part) -> Json:
+    def _take_logprobs(self, part: GrowingPart) -> Json:
         if part.content["type"] != "output_text":
             return {}
         taken, self._logprobs = self._logprobs, []

@@ -26,6 +26,7 @@ from services.gateway.responses.service import (
     open_response,
 )
 from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
 from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("responses")
@@ -48,7 +49,7 @@ async def create_response(
     if body.stream:
         stream = ResponseStream(gateway, texts, echo, claim)
         if body.background:
-            return tell_events(gateway, stream)
+            return tell_events(gateway, caller, stream)
         return await answer_with_events(gateway, request, claim, texts, stream.write)
     if body.background:
         row = (await read_rows(gateway, texts.request_id))[0]
@@ -74,7 +75,7 @@ async def read_response(
     if not stream:
         return JsonAnswer(shape_response(response.request, completion))
     texts = await find_texts(gateway, completion.request_id)
-    return tell_events(gateway, ResponseStream(gateway, texts, response.request, after=starting_after))
+    return tell_events(gateway, caller, ResponseStream(gateway, texts, response.request, after=starting_after))
 
 
 @router.delete("/responses/{response_id}", summary="Delete a response", response_model=DeletedResponse)
@@ -105,12 +106,8 @@ async def read_input_items(
     return JsonAnswer(list_body(items, has_more=has_more))
 
 
-def tell_events(gateway: Gateway, stream: ResponseStream) -> EventStream:
+def tell_events(gateway: Gateway, caller: Principal, stream: ResponseStream) -> EventStream:
     """Answer with a response's events; who leaves may come back for the rest."""
     events = follow_texts(gateway.hub, stream.texts.stream_ids)
     first = asyncio.create_task(anext(events, None))
-    return EventStream(
-        stream.write(first, events),
-        keep_alive_seconds=gateway.settings.keep_alive_seconds,
-        headers=stream.texts.headers,
-    )
+    return EventStream(gateway, caller, stream.write(first, events), headers=stream.texts.headers)

@@ -41,7 +41,7 @@ class TextConfig(BaseModel):
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class StreamOptions(BaseModel):
+class ResponseStreamOptions(BaseModel):
     """How a stream is told. Nothing is obfuscated here, whatever is asked."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -59,7 +59,7 @@ class ResponseRequest(BaseModel):
     instructions: str | None = None
     previous_response_id: str | None = Field(None, max_length=64)
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponseStreamOptions | None = None
     store: bool | None = None
     background: bool | None = None
     max_output_tokens: int | None = Field(None, ge=1, le=10_000_000)

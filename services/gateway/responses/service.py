@@ -71,7 +71,8 @@ async def get_response(gateway: Gateway, caller: Principal, response_id: str) ->
 
 async def cancel_response(gateway: Gateway, caller: Principal, response_id: str) -> ResponseRow:
     """Ask for the end of a background response, and wait for it a moment; one that is over stays as it is. Raises:
-    NotFoundError; InvalidRequestError for one that a client waits on: it is cancelled by hanging up."""
+    NotFoundError for one that the project has not; InvalidRequestError for one that a client waits on: it is cancelled
+    by hanging up."""
     response, completion = await get_response(gateway, caller, response_id)
     if not response.background:
         raise InvalidRequestError(
@@ -82,7 +83,8 @@ async def cancel_response(gateway: Gateway, caller: Principal, response_id: str)
 
 
 async def forget_response(gateway: Gateway, caller: Principal, response_id: str) -> None:
-    """Delete a response; one that is being written is cancelled. Raises: NotFoundError."""
+    """Delete a response; one that is being written is cancelled. Raises: NotFoundError for one that the
+    project has not."""
     _, completion = await get_response(gateway, caller, response_id)
     await end_text(gateway, caller, completion)
     async with gateway.database.transaction() as session:
@@ -100,8 +102,8 @@ async def end_text(gateway: Gateway, caller: Principal, completion: Completion) 
 
 
 async def list_input(gateway: Gateway, caller: Principal, response_id: str, page: Page) -> tuple[list[Any], bool]:
-    """Return a page of a response's input items, and whether there are more. Raises: NotFoundError;
-    InvalidRequestError for a cursor that is none of its items."""
+    """Return a page of a response's input items, and whether there are more. Raises: NotFoundError for
+    a response that the project has not; InvalidRequestError for a cursor that is none of its items."""
     response, _ = await get_response(gateway, caller, response_id)
     items = list(reversed(response.input)) if page.descending else list(response.input)
     if page.after is not None:

@@ -1,12 +1,12 @@
 """`POST /v1/roi`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import NEEDS_READ, keyed_router
+from services.gateway.http.route import NEEDS_READ, own_router
 from services.gateway.roi.schemas import RoiRequest
 from services.gateway.roi.service import find_return
 from shared.http.answers import JsonAnswer
 
-router = keyed_router("usage")
+router = own_router("usage")
 
 
 @router.post("/roi", summary="Find when a tuned model pays", openapi_extra=NEEDS_READ)

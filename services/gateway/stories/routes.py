@@ -6,7 +6,7 @@ import orjson
 from fastapi import Query
 
 from services.gateway.http.dependencies import ID_PATTERN, Caller, GatewayDep, InOrder
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from services.gateway.stories.schemas import Review, Story, StoryReview, StoryStatus
 from services.gateway.stories.service import describe_lineage, get_story, list_stories, review_story
 from shared.contracts.storable import holds_nul
@@ -14,7 +14,7 @@ from shared.errors import InvalidRequestError
 from shared.http.answers import Json, JsonAnswer, list_body
 from shared.stores.db.repositories.stories import StoryFilter
 
-router = keyed_router("stories")
+router = own_router("stories")
 
 
 @router.get("/stories", summary="List stories")

@@ -1,13 +1,13 @@
 """`/v1/streams…` and `/v1/tickets`."""
 
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
-from services.gateway.http.route import NEEDS_READ, keyed_router
+from services.gateway.http.route import NEEDS_READ, own_router
 from services.gateway.streams.schemas import Stream, StreamRequest, Ticket
 from services.gateway.streams.service import cancel_stream, get_stream, shape_stream, start_stream
 from shared.auth.tickets import TICKET_SECONDS, issue_ticket
 from shared.http.answers import JsonAnswer
 
-router = keyed_router("streams")
+router = own_router("streams")
 
 
 @router.post("/streams", summary="Start a stream", status_code=202, response_model=Stream)

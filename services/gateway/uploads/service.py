@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.files.service import drop_bytes, keep_bytes, shape_file
 from services.gateway.http.idempotency import KeyClaim
+from services.gateway.limits.quotas import require_quota
 from services.gateway.uploads.schemas import UploadRequest
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -25,12 +26,14 @@ Found = tuple[Upload, File | None]
 
 
 async def begin_upload(gateway: Gateway, caller: Principal, claim: KeyClaim, request: UploadRequest) -> Upload:
-    """Record that a file will come. Raises: RequestTooLargeError when it is announced larger than a file may be."""
+    """Record that a file will come. Raises: RequestTooLargeError when it is announced larger than a file may be,
+    RateLimitedError when the project may not have so much."""
     most = gateway.bounds.now.max_file_bytes
     if request.bytes > most:
         message = f"bytes: a file may have {most} bytes ({setting_of('max_file_bytes')})."
         raise RequestTooLargeError(message, param="bytes")
     async with gateway.database.transaction() as session:
+        await require_quota(session, gateway, caller, max_open_uploads=1, max_files=1, max_stored_bytes=request.bytes)
         upload = await uploads.add_upload(
             session,
             project_id=caller.project_id,

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from services.gateway.http.dependencies import Caller, GatewayDep
-from services.gateway.http.route import keyed_router
+from services.gateway.http.route import own_router
 from shared.clock import unix_seconds, utc_now
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json, JsonAnswer
 from shared.stores.db.repositories.usage import FILTERS, GROUPS, sum_ledger
 
-router = keyed_router("usage")
+router = own_router("usage")
 
 DEFAULT_DAYS = 30
 LATEST_SECOND = 4_102_444_800

@@ -82,7 +82,7 @@ async def test_endpoint(endpoint_id: str, body: EndpointTest, gateway: GatewayDe
     """Send one sample and return the status that the target answered with; nothing is tried again."""
     status = await service.send_sample(gateway, caller, endpoint_id, body.event_type)
     result = {"object": "webhook_endpoint.test", "event_type": body.event_type, "status_code": status}
-    return JsonAnswer({**result, "success": True, "webhook_endpoint_id": endpoint_id})
+    return JsonAnswer({**result, "success": 200 <= status < 300, "webhook_endpoint_id": endpoint_id})
 
 
 @router.get(PATH + "/{endpoint_id}/deliveries", summary="List deliveries")

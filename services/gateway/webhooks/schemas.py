@@ -4,7 +4,14 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-EventType = Literal["fine_tuning.job.succeeded", "fine_tuning.job.failed", "fine_tuning.job.cancelled"]
+EventType = Literal[
+    "fine_tuning.job.succeeded",
+    "fine_tuning.job.failed",
+    "fine_tuning.job.cancelled",
+    "provider.down",
+    "provider.recovered",
+    "provider.out_of_credit",
+]
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
 
 
@@ -78,5 +85,6 @@ class TestResult(BaseModel):
     object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
     event_type: str
     status_code: int
-    success: Literal[True] = True
+    success: bool
+    """Whether the target answered with a 2xx, as a delivery needs."""
     webhook_endpoint_id: str

@@ -23,6 +23,7 @@ from shared.stores.db.repositories.projects import take_turn
 MOST_ENDPOINTS: Final = 50
 """Of a project: every one of them costs a row and a call an event."""
 SAMPLE_ID: Final = "ftjob-00000000000000000000000000000000"
+SAMPLE_PROVIDER: Final = "engine"
 
 
 async def add_endpoint(
@@ -98,7 +99,9 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
     Raises: NotFoundError, BadTargetError, InvalidRequestError when nobody answers."""
     endpoint = await get_endpoint(gateway, caller, endpoint_id)
     event_id = ids.new_id(ids.WEBHOOK_EVENT)
-    payload = outbox.build_event(event_id, event_type, {"id": SAMPLE_ID})
+    payload = outbox.build_event(
+        event_id, event_type, {"id": SAMPLE_PROVIDER if event_type.startswith("provider.") else SAMPLE_ID}
+    )
     sender = WebhookSender.open(
         allow_private=gateway.settings.webhook_allow_private, proxy_guards=gateway.settings.webhook_proxy_guards
     )
@@ -122,9 +125,11 @@ async def list_deliveries(
     gateway: Gateway, caller: Principal, endpoint_id: str, page: Page
 ) -> tuple[list[Outbox], bool]:
     """Return a page of what was sent to an endpoint, or is to be. Raises: NotFoundError when the project has no such
-    endpoint."""
+    endpoint, or the endpoint no such delivery."""
     async with gateway.database.transaction() as session:
         await require_endpoint(session, caller, endpoint_id)
+        if page.after is not None and not await outbox.has_delivery(session, endpoint_id, page.after):
+            raise NotFoundError(f"No delivery '{page.after}' to this endpoint.", param="after")
         found, has_more = await outbox.list_deliveries(session, endpoint_id, page)
     return list(found), has_more
 

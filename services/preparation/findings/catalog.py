@@ -50,6 +50,7 @@ CATALOG: dict[str, CatalogEntry] = {
     "formula_without_value": _error("a formula that was never computed: its cell was read as empty", "drop"),
     "cell_error": _error("a formula that failed (such as #REF!): its cell was read as empty", "drop"),
     "duplicate_column": _warning("several columns have the same name: the first of them was read"),
+    "header_mended": CatalogEntry("info", "blanks and marks around the names of columns were left out"),
     "duplicate_key": _warning("a key stands twice in an object: the last one was read", "drop"),
     "other_rows": _warning("the file holds rows under other names too, such as a validation set: they were not read"),
     "other_sheets": CatalogEntry("info", "one sheet of the workbook was read: --sheet NAME names another"),

@@ -18,18 +18,14 @@ BOTH = ("prompt", "completion")
 
 @dataclass(frozen=True, slots=True)
 class PatternCheck:
-    """`signs` are bytes of which every hit has one: a batch without them is not searched. `screen` is RE2 (no
-    look-around); `confirm` sees the whole text and has the last word."""
+    """`sign` and `screen` are RE2 (no look-around). Every hit has the sign, which is simple: all signs are looked for at
+    once. `confirm` sees the whole text and has the last word."""
 
     code: str
-    signs: tuple[bytes, ...]
+    sign: str
     screen: str
     confirm: Callable[[str], bool] | None = None
     fields: tuple[str, ...] = BOTH
-
-
-def _signs(*texts: str) -> tuple[bytes, ...]:
-    return tuple(text.encode() for text in texts)
 
 
 def _finds(pattern: str) -> Callable[[str], bool]:
@@ -59,46 +55,42 @@ def _refuses(text: str) -> bool:
 
 
 # Whatever looks like a telephone, card or identity number has nine digits, or digits with signs between, in a row.
-DIGITS = (b"0123456789",)
-LONG_NUMBER = re.compile(rb"[0-9][0-9 ().-]{7}")
-# What begins a character from U+0080 to U+00BF stands for the controls among them.
-CONTROLS = (bytes([*range(9), 11, 12, *range(14, 32), 127, 0xC2]),)
+DIGITS = r"\d[\d ().-]{7}"
 CHECKS = (
-    PatternCheck("byte_order_mark", _signs("\ufeff"), "\ufeff"),
-    PatternCheck("control_character", CONTROLS, r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{80}-\x{9F}]", _finds(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<![ÃâÂäåæçèé€])[\x80-\x9f]")),
-    PatternCheck("invisible_character", _signs("\u00ad", "\u200b", "\u2060", "\u2061", "\u2062", "\u2063", "\u2064", "\u180e"), "[\u200b\u2060-\u2064\u00ad\u180e]"),
-    PatternCheck("replacement_character", _signs("\ufffd"), "\ufffd"),
-    PatternCheck("mojibake", _signs(*"ÃâÂïÐÑÎÏäåæçèéРС鐨鍦涓銆锛", "锟斤拷", "烫烫烫"), r"Ã|â|Â|ï»|[äåæçèéÐÑÎÏ][\x{80}-\x{BF}\x{152}-\x{192}\x{2013}-\x{2122}]|[РС][\x{402}-\x{40F}\x{452}-\x{45F}\x{A0}-\x{BF}\x{2013}-\x{2122}]|锟斤拷|烫烫烫|鐨|鍦|涓|銆|锛", _was_wrongly_decoded),
-    PatternCheck("carriage_return", (b"\r",), r"\r"),
-    PatternCheck("not_composed", (b"\xcc", b"\xcd"), "[A-Za-z][\u0300-\u036f]"),
-    PatternCheck("markup", (b"<", b"&"), r"</?(?:p|br|div|span|a|li|ul|ol|h[1-6]|strong|em)(?:\s[^<>]*)?/?>|&(?:nbsp|lt|gt|amp|quot|apos|hellip|mdash|ndash|[lr][sd]quo|[aeiouAEIOU](?:uml|acute|grave|circ)|szlig|ccedil|ntilde|#[0-9]{2,6}|#x[0-9A-Fa-f]{2,5});"),
-    PatternCheck("escape_left", (b"_x", b"\\u", b"\\n"), r"_x[0-9A-Fa-f]{4}_|\\u[0-9A-Fa-f]{4}|\\n", lambda text: undo_escapes(text) != text),
-    PatternCheck("reasoning_left", (b"</think", b"</reasoning>", b"</thought>"), r"</(?:think|thinking|reasoning|thought)>", lambda text: strip_reasoning(text) != text, ("completion",)),
-    PatternCheck("special_token", (b"<|", b"INST]", b"<s>", b"</s>", b"_of_turn>", b"<<SYS>>"), r"<\|[a-z_]{2,24}\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>|<<SYS>>"),
-    PatternCheck("placeholder", (b"{", b"[", b"orem", b"OREM"), r"\{\{\s*[\pL_][\pL\pN_.]*\s*\}\}|\$\{[\pL_]\w*\}|\{%|\[(?:INSERT|TODO|YOUR|NAME|TBD)[^\]]{0,40}\]|(?i:lorem ipsum)|(?:^|[^{\w])\{(?:name|dynasty|title|prompt|topic|story|character|super_power|story_type)\}"),
-    PatternCheck("refusal", _signs("AI", "ＡＩ", "人工智能", "模型", "助手", "抱歉", "对不起", "遗憾", "不能", "无法", "artificial", "language model", "orry", "pologi", "nfortunately", "I can", "I am unable"), r"AI\b|ＡＩ|人工智能|模型|助手|抱歉|对不起|遗憾|不能|无法|artificial|language model|orry|pologi|nfortunately|I can|I am unable", _refuses, ("completion",)),
-    PatternCheck("personal_email", (b"@",), r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
+    PatternCheck("byte_order_mark", "\ufeff", "\ufeff"),
+    PatternCheck("control_character", r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{80}-\x{9F}]", r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{80}-\x{9F}]", _finds(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<![ÃâÂäåæçèé€])[\x80-\x9f]")),
+    PatternCheck("invisible_character", "[\u200b\u2060-\u2064\u00ad\u180e]", "[\u200b\u2060-\u2064\u00ad\u180e]"),
+    PatternCheck("replacement_character", "\ufffd", "\ufffd"),
+    PatternCheck("mojibake", r"[ÃâÂ]|ï»|[äåæçèéÐÑÎÏ][\x{80}-\x{BF}\x{152}-\x{192}\x{2013}-\x{2122}]|[РС][\x{402}-\x{40F}\x{452}-\x{45F}\x{A0}-\x{BF}\x{2013}-\x{2122}]|锟斤拷|烫烫烫|[鐨鍦涓銆锛]", r"Ã|â|Â|ï»|[äåæçèéÐÑÎÏ][\x{80}-\x{BF}\x{152}-\x{192}\x{2013}-\x{2122}]|[РС][\x{402}-\x{40F}\x{452}-\x{45F}\x{A0}-\x{BF}\x{2013}-\x{2122}]|锟斤拷|烫烫烫|鐨|鍦|涓|銆|锛", _was_wrongly_decoded),
+    PatternCheck("carriage_return", r"\r", r"\r"),
+    PatternCheck("not_composed", "[\u0300-\u036f]", "[A-Za-z][\u0300-\u036f]"),
+    PatternCheck("markup", r"<|&", r"</?(?:p|br|div|span|a|li|ul|ol|h[1-6]|strong|em)(?:\s[^<>]*)?/?>|&(?:nbsp|lt|gt|amp|quot|apos|hellip|mdash|ndash|[lr][sd]quo|[aeiouAEIOU](?:uml|acute|grave|circ)|szlig|ccedil|ntilde|#[0-9]{2,6}|#x[0-9A-Fa-f]{2,5});"),
+    PatternCheck("escape_left", r"_x|\\[un]", r"_x[0-9A-Fa-f]{4}_|\\u[0-9A-Fa-f]{4}|\\n", lambda text: undo_escapes(text) != text),
+    PatternCheck("reasoning_left", r"</", r"</(?:think|thinking|reasoning|thought)>", lambda text: strip_reasoning(text) != text, ("completion",)),
+    PatternCheck("special_token", r"<|INST\]", r"<\|[a-z_]{2,24}\|>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>|<<SYS>>"),
+    PatternCheck("placeholder", r"\{|\[|(?i:orem)", r"\{\{\s*[\pL_][\pL\pN_.]*\s*\}\}|\$\{[\pL_]\w*\}|\{%|\[(?:INSERT|TODO|YOUR|NAME|TBD)[^\]]{0,40}\]|(?i:lorem ipsum)|(?:^|[^{\w])\{(?:name|dynasty|title|prompt|topic|story|character|super_power|story_type)\}"),
+    PatternCheck("refusal", r"AI|ＡＩ|人工智能|模型|助手|抱歉|对不起|遗憾|不能|无法|artificial|language model|orry|pologi|nfortunately|I can|I am unable", r"AI\b|ＡＩ|人工智能|模型|助手|抱歉|对不起|遗憾|不能|无法|artificial|language model|orry|pologi|nfortunately|I can|I am unable", _refuses, ("completion",)),
+    PatternCheck("personal_email", "@", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
     PatternCheck("personal_phone", DIGITS, r"\d[\d ().-]{7,}\d", is_phone),
     PatternCheck("personal_identity_number", DIGITS, r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}", is_identity_number),
     PatternCheck("payment_card", DIGITS, r"\d(?:[ -]?\d){12,18}", is_card),
-    PatternCheck("secret_key", (b"sk-", b"AKIA", b"gh", b"xox", b"-----BEGIN", b"AIza", b"eyJ", b"hf_"), r"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAIza[0-9A-Za-z_-]{35}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|\bhf_[A-Za-z0-9]{30,}"),
+    PatternCheck("secret_key", r"sk-|AKIA|gh[pousr]_|xox|-----BEGIN|AIza|eyJ|hf_", r"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAIza[0-9A-Za-z_-]{35}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|\bhf_[A-Za-z0-9]{30,}"),
 )  # fmt: skip
 
 
+ANY_SIGN = "|".join(f"(?:{sign})" for sign in dict.fromkeys(check.sign for check in CHECKS))
+
+
 def mark_patterns(batch: RowBatch, board: MarkBoard) -> None:
-    """Run every check over a batch."""
+    """Run every check over the texts of a batch that have any sign."""
     for name, column in (("prompt", batch.prompts), ("completion", batch.completions)):
-        joined = "\n".join(column).encode()
         array = pa.array(column, pa.string())
-        has_digits = bool(LONG_NUMBER.search(joined))
+        places = pc.indices_nonzero(pc.match_substring_regex(array, ANY_SIGN))
+        if not len(places):
+            continue
+        signed, where = array.take(places), places.to_pylist()
         for check in CHECKS:
-            if name in check.fields and (has_digits if check.signs is DIGITS else _has_sign(joined, check.signs)):
-                hits = pc.indices_nonzero(pc.match_substring_regex(array, check.screen)).to_pylist()
-                found = [batch.ids[i] for i in hits if check.confirm is None or check.confirm(column[i])]
-                board.mark(check.code, found)
-
-
-def _has_sign(joined: bytes, signs: tuple[bytes, ...]) -> bool:
-    if signs is CONTROLS:
-        return len(joined.translate(None, CONTROLS[0])) < len(joined)
-    return any(sign in joined for sign in signs)
+            if name in check.fields:
+                hits = pc.indices_nonzero(pc.match_substring_regex(signed, check.screen)).to_pylist()
+                found = [where[hit] for hit in hits if check.confirm is None or check.confirm(column[where[hit]])]
+                board.mark(check.code, [batch.ids[at] for at in found])

@@ -33,7 +33,7 @@ class Fix:
     row_ids: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-able form that `fix_from_json` reads back."""
+        """Its form in reports."""
         return {
             "code": self.code,
             "kind": self.kind,
@@ -42,18 +42,6 @@ class Fix:
             "length": self.length,
             "row_ids": list(self.row_ids),
         }
-
-
-def fix_from_json(value: dict[str, Any]) -> Fix:
-    """The fix that `Fix.to_json` wrote."""
-    return Fix(
-        code=value["code"],
-        kind=value["kind"],
-        fields=tuple(value["fields"]),
-        text=value["text"],
-        length=value["length"],
-        row_ids=tuple(value["row_ids"]),
-    )
 
 
 @dataclass(frozen=True, slots=True)

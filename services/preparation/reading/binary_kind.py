@@ -38,7 +38,7 @@ class UnsupportedKindError(Exception):
 def find_binary_kind(sample: bytes, raw: IO[bytes]) -> BinaryFormat | None:
     """Return what a file that begins with `sample` is; None when it may be text. `raw` gives all of it, from anywhere.
 
-    Raises: UnsupportedKindError.
+    Raises: UnsupportedKindError for one that is not read, with what to do instead.
     """
     if sample.startswith(b"PAR1"):
         return "parquet"

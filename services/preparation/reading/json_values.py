@@ -118,8 +118,7 @@ class ObjectReader:
 def note_double_keys(text: str | bytes, line: int, sink: RowSink) -> None:
     """Note an object in which a key that is learned stands twice: parsers keep the last one. Counting is cheap; only
     what may have one is parsed again."""
-    keys = DOUBLE_KEYS if isinstance(text, bytes) else TEXT_DOUBLE_KEYS
-    if all(text.count(key) < 2 for key in keys):  # type: ignore[arg-type]  # both of one kind
+    if not _may_have_doubles(text):
         return
     doubles: list[str] = []
 
@@ -134,6 +133,12 @@ def note_double_keys(text: str | bytes, line: int, sink: RowSink) -> None:
         return
     if doubles:
         sink.note("duplicate_key", line, f"`{doubles[0][:80]}` stands twice; the last one is read")
+
+
+def _may_have_doubles(text: str | bytes) -> bool:
+    if isinstance(text, bytes):
+        return any(text.count(key) > 1 for key in DOUBLE_KEYS)
+    return any(text.count(key) > 1 for key in TEXT_DOUBLE_KEYS)
 
 
 def needs_objects(header: list[str], choices: ReadingChoices = NO_CHOICES) -> bool:

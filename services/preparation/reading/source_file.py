@@ -12,6 +12,7 @@ from typing import IO, Final, Literal, cast
 from services.preparation.errors import UnreadableFileError
 from services.preparation.reading.binary_kind import BinaryFormat, UnsupportedKindError, find_binary_kind
 from services.preparation.reading.choices import NO_CHOICES, ReadingChoices
+from services.preparation.reading.table_header import is_header
 from services.preparation.reading.text_encoding import require_encoding, tell_encoding
 from shared.texts.file_encoding import Encoding, Reading
 
@@ -182,8 +183,7 @@ def _find_delimiter(header: str) -> str | None:
 
 
 def _names_fields(header: str, delimiter: str) -> bool:
-    names = {name.strip(" \t\"'\ufeff").lower() for name in header.split(delimiter)}
-    return {"prompt", "completion"} <= names
+    return is_header([name.strip("\"' \ufeff") for name in header.split(delimiter)])
 
 
 def _json_format(text: str, promised: FileFormat | None) -> FileFormat | None:

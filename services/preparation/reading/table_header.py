@@ -16,6 +16,9 @@ FIELDS: Final = ("prompt", "completion")
 def clean_header(names: list[str], sink: RowSink) -> list[str]:
     """Return the names without what surrounds them; a name that stands again gets a number, and that is said."""
     clean = [AROUND_NAMES.sub("", name) for name in names]
+    mended = [name for name, told in zip(clean, names, strict=True) if name != told.removeprefix("\ufeff")]
+    if mended:
+        sink.note_set("header_mended", describe_names(mended))
     doubles = [name for name, count in Counter(clean).items() if count > 1 and name]
     if doubles:
         sink.note_set("duplicate_column", f"{describe_names(doubles)}: the first of them is read")

@@ -17,7 +17,8 @@ class EncodingUnclearError(DatasetError):
 
 
 def tell_encoding(path: object, sample: bytes) -> Encoding:
-    """Return the encoding of a file that starts with `sample`. Raises: EncodingUnclearError."""
+    """Return the encoding of a file that starts with `sample`. Raises: EncodingUnclearError
+    where several are about as likely."""
     found = detect_encoding(sample)
     if found.candidates:
         raise EncodingUnclearError(path, found.candidates)

@@ -1,5 +1,6 @@
 """The route of the event stream: credentials, cursor, then an `ViewerEvents`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -32,12 +33,12 @@ async def watch_stream(
     origin = request.headers.get("origin")
     if not is_allowed_origin(origin, request.headers.get("host"), streaming.settings.origin_list):
         raise PermissionDeniedError(f"Pages of {origin} may not connect.")
-    _, stored = await identify_viewer(streaming, authorization, ticket, stream_id)
+    principal, stored = await identify_viewer(streaming, request.scope, authorization, ticket, stream_id)
     cursor = read_cursor(last_event_id or after or starting_after)
     if stored.is_final and cursor == stored.to_end().cursor:
         return Response(status_code=204, headers=allow_origin(origin))
     viewer = await streaming.hub.attach(stream_id, cursor, stored=stored)
-    return ViewerEvents(viewer, streaming.clients, streaming.settings.slow_seconds, allow_origin(origin))
+    return ViewerEvents(viewer, streaming.clients, partial(streaming.keys.watching, principal), allow_origin(origin))
 
 
 def read_cursor(text: str | None) -> Cursor:

@@ -13,13 +13,14 @@ from services.streaming.sockets.connection import Receive
 from services.streaming.sockets.messages import encode_message
 from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
+from shared.auth.key_watch import REVOKED
 from shared.auth.principal import Principal
+from shared.cancellation import cancel_tasks
 from shared.errors import NotFoundError
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tuning_events import find_event_position
 from shared.stores.db.repositories.fine_tuning_jobs import find_job
-from shared.streams.cancellation import cancel_tasks
 from shared.streams.job_events.feed import follow_events, shape_event
 
 HEARTBEAT = {"object": "heartbeat"}
@@ -65,6 +66,10 @@ class JobConnection:
     def close_for_restart(self) -> None:
         """Close because the server stops."""
         self._transport.close_with(close_codes.RESTART, "server restart")
+
+    def end_with_key(self) -> None:
+        """End the conversation: its key was revoked."""
+        self._transport.close_with(close_codes.AUTHENTICATION, REVOKED)
 
     async def run(self, receive: Receive) -> None:
         """Follow the job until it is over or the client leaves."""

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from services.streaming.access import get_stored_text
-from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.client_frames import (
     Authenticate,
@@ -28,10 +27,12 @@ from services.streaming.sockets.subscriptions import Subscriptions
 from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
 from shared import ids
+from shared.auth.key_watch import REVOKED
 from shared.auth.principal import WRITE, Principal
 from shared.contracts.stream.cursor import START
 from shared.contracts.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
 from shared.errors import InvalidRequestError, ServiceUnavailableError, StorymillError
+from shared.http.token_bucket import TokenBucket
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.streams.control import publish_cancel
@@ -89,6 +90,10 @@ class SocketConnection:
     def close_for_restart(self) -> None:
         """Close because the server stops."""
         self._writer.close(close_codes.RESTART, "server restart")
+
+    def end_with_key(self) -> None:
+        """End the conversation: its key was revoked."""
+        self._writer.drop(close_codes.AUTHENTICATION, REVOKED)
 
     def _end_viewer(self, viewer: Viewer) -> None:
         """Forget a stream whose end was sent."""

@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.streaming.access import identify
 from services.streaming.clients import Client
-from services.streaming.rate_limit import TokenBucket
 from services.streaming.sockets import close_codes
 from services.streaming.sockets.client_frames import Authenticate, ProtocolError, read_client_frame, read_json
 from services.streaming.sockets.connection import Receive as ReceiveMessage
@@ -20,6 +19,7 @@ from services.streaming.wiring import Streaming
 from shared.auth.principal import Principal
 from shared.errors import AuthenticationError, PermissionDeniedError, ServiceUnavailableError, StorymillError
 from shared.http.cross_origin import is_allowed_origin
+from shared.http.token_bucket import TokenBucket
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 
@@ -35,6 +35,9 @@ class SocketClient(Client, Protocol):
 
     async def run(self, receive: ReceiveMessage) -> None:
         """Serve the client until it leaves or is sent away."""
+
+    def end_with_key(self) -> None:
+        """Send the client away: its key was revoked."""
 
 
 Conversation = Callable[[Principal, str | None, SocketTransport], SocketClient]
@@ -62,7 +65,7 @@ class SocketEndpoint:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
         try:
             self._check_room()
-            principal = await self._identify(headers.get("authorization"), offered, receive)
+            principal = await self._identify(scope, receive)
         except STORE_AWAY as error:
             log.error("store_unreachable", error=str(error))
             await send({"type": "websocket.close", "code": close_codes.RESTART, "reason": "come back in a moment"})
@@ -78,7 +81,8 @@ class SocketEndpoint:
             client = conversation(principal, headers.get("authorization"), transport)
             self._streaming.clients.add(client)
             try:
-                await client.run(receive)
+                with self._streaming.keys.watching(principal, client.end_with_key):
+                    await client.run(receive)
             finally:
                 self._streaming.clients.remove(client)
 
@@ -89,11 +93,13 @@ class SocketEndpoint:
         if len(clients) >= self._streaming.settings.max_connections:
             raise _FullError("too many connections on this server")
 
-    async def _identify(self, authorization: str | None, offered: Sequence[str], receive: Receive) -> Principal | None:
+    async def _identify(self, scope: Scope, receive: Receive) -> Principal | None:
         """Return who is there: by header, by ticket among the subprotocols, or by an `auth` frame; None if gone."""
+        authorization = Headers(scope=scope).get("authorization")
+        offered: Sequence[str] = scope.get("subprotocols", [])
         tickets = [name.removeprefix(TICKET_PREFIX) for name in offered if name.startswith(TICKET_PREFIX)]
         if authorization is not None or tickets:
-            return await identify(self._streaming, authorization, tickets[0] if tickets else None)
+            return await identify(self._streaming, scope, authorization, tickets[0] if tickets else None)
         try:
             async with asyncio.timeout(self._streaming.settings.auth_seconds):
                 message = await receive()
@@ -104,7 +110,7 @@ class SocketEndpoint:
         frame = read_client_frame(read_json(message.get("text") or ""))
         if not isinstance(frame, Authenticate):
             raise AuthenticationError("the first frame must be 'auth' with a ticket")
-        return await identify(self._streaming, None, frame.ticket)
+        return await identify(self._streaming, scope, None, frame.ticket)
 
 
 class _RestartingError(ServiceUnavailableError):

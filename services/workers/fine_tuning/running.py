@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from services.workers.fine_tuning.bad_days import find_excused_delay
 from services.workers.fine_tuning.create.step import create_upstream
 from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, JobFailedError, decide_next_try
 from services.workers.fine_tuning.follow.step import follow_upstream
@@ -102,6 +103,12 @@ async def wait_or_give_up(held: HeldJob, error: Exception) -> bool:
     if isinstance(error, JobFailedError):
         return await fail_job(held, error)
     job = await held.load()
+    excused_delay = await find_excused_delay(held, job, error)
+    if excused_delay is not None:
+        log.info("fine_tuning_waits_for_its_provider", job=job.id, step=job.step, error=str(error))
+        async with held.context.database.transaction() as session:
+            await delay_job(session, held.claimed, job.tries, excused_delay)
+        return True
     next_try = decide_next_try(error, job.tries + 1)
     unforeseen = next_try.code == "internal_error"
     log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=next_try.code, exc_info=unforeseen)

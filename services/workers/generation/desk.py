@@ -5,6 +5,7 @@ from typing import Self
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run_trust import RunTrust
 from services.workers.process.context import WorkerContext
+from services.workers.providers.model_health import ModelHealth
 from services.workers.providers.rate_limits import RateLimits
 from shared.outside.providers.configuration import Provider
 from shared.stores.db.repositories.generation_progress import RunState
@@ -31,13 +32,16 @@ class GenerationDesk:
         """Return the process's slots for a provider."""
         return self._slots.setdefault(provider.name, CallSlots(provider.concurrency))
 
-    def find_trust(self, generation_id: str, state: RunState) -> RunTrust:
-        """Return how far this process trusts a run's provider to take its calls. One that is new, or was just resumed
-        (no row was claimed since: `queued`), begins with a single call."""
+    async def find_trust(self, generation_id: str, state: RunState, health: ModelHealth) -> RunTrust:
+        """Return how far this process trusts a run's provider to take its calls. A run that was just resumed (no row
+        was claimed since: `queued`) begins with a single call, and so does one whose provider nobody has asked
+        lately."""
         is_fresh = state.status == "queued"
         trust = self._trusts.get(generation_id)
         if trust is None or (is_fresh and trust.has_tried):
-            trust = self._trusts[generation_id] = RunTrust(is_proven=state.succeeded > 0 and not is_fresh)
+            is_warm = state.is_new and await health.has_answered_lately()
+            is_proven = state.succeeded > 0 and not is_fresh
+            trust = self._trusts[generation_id] = RunTrust(is_proven=is_proven, is_warm=is_warm)
         return trust
 
     def forget_trust(self, generation_id: str) -> None:

@@ -9,7 +9,7 @@ from services.workers.generation.bottleneck import Cause
 from services.workers.generation.pausing import Pause, pause_for_refusal, pause_for_verdict
 from services.workers.generation.run_trust import RunTrust
 from services.workers.process.settings import WorkerSettings
-from services.workers.providers.health import ProviderHealth
+from services.workers.providers.model_health import ModelHealth
 from services.workers.providers.verdict import LONGEST_WORDS_CHARACTERS, Verdict
 from shared.contracts.storable import cut_text
 from shared.outside.providers.failures import LlmError
@@ -32,12 +32,17 @@ class Admission:
 class RunGate:
     """One run's door to its provider."""
 
-    def __init__(self, health: ProviderHealth, trust: RunTrust, settings: WorkerSettings) -> None:
+    def __init__(self, health: ModelHealth, trust: RunTrust, settings: WorkerSettings) -> None:
         self.health = health
         self.trust = trust
         self._settings = settings
         self._own_words: str | None = None
         self._is_probing = False
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing but a probe may leave."""
+        return self.health.standing.verdict is Verdict.DOWN
 
     async def admit(self, wanted: int, under_way: int) -> Admission:
         """Return how many of `wanted` calls may be made while so many are under way. One admitted to a provider that
@@ -54,7 +59,7 @@ class RunGate:
                 return self._pause()
             if silence and not is_long:
                 return Admission(cause=Cause.UPSTREAM_REFUSALS, wait_seconds=silence)
-        if standing.verdict is Verdict.DOWN:
+        if self.is_down:
             return await self._admit_probe()
         window = self.trust.window if standing.verdict is Verdict.WELL else 1
         rows = min(wanted, window - under_way)

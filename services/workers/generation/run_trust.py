@@ -1,5 +1,6 @@
 """How many calls a run may have under way before its provider has shown that it takes them: the first goes alone, each
-success doubles. What is refused from the start is the recipe's doing, not a row's. Knows no provider's state."""
+success doubles; where the provider has just answered others, a handful goes at once. What is refused from the start
+is the recipe's doing, not a row's. Knows no provider's state."""
 
 import time
 from typing import Final
@@ -12,6 +13,9 @@ SAME_REFUSALS: Final = 3
 """The same refusal so often, without a success, is the recipe's."""
 MOST_REFUSALS: Final = 12
 """Or so many different ones."""
+WARM_WINDOW: Final = 16
+"""For a provider that has just answered others well, or is our own engine: a refused recipe or an account that was
+emptied since costs so many calls at most, and a small run none of its time."""
 FULL_WINDOW: Final = 1024
 """More than any process has slots."""
 EXCUSE: Final = "recipe_refused"
@@ -23,10 +27,10 @@ Signature = tuple[int | None, str | None, str | None]
 class RunTrust:
     """One run in one process. A run that is resumed begins anew: what was wrong may still be."""
 
-    def __init__(self, *, is_proven: bool) -> None:
+    def __init__(self, *, is_proven: bool, is_warm: bool = False) -> None:
         self.is_proven = is_proven
         """Whether its provider has answered it well, as it is asked now."""
-        self.window = FULL_WINDOW if is_proven else 1
+        self.window = FULL_WINDOW if is_proven else WARM_WINDOW if is_warm else 1
         self.begun_at = time.time()
         """From when on its patience counts, at the earliest."""
         self.has_tried = is_proven
@@ -46,6 +50,7 @@ class RunTrust:
             return EXCUSES[Verdict.KEY_REFUSED]
         if self.is_proven or error.failure_class not in RECIPE_CLASSES or speaks_of_one_row(error):
             return None
+        self.window = 1  # what goes wrong for one may go wrong for all: ask slowly now
         signature = (error.upstream_status, error.code, error.param)
         self._refusals[signature] = self._refusals.get(signature, 0) + 1
         return EXCUSE

@@ -184,9 +184,9 @@ class GenerationSlice:
     async def _find_room(self) -> int:
         """Return how many rows to claim: as many as there are slots, and as the run's provider may be asked."""
         rows = await self._wait_for_slots()
-        if rows == 0:
+        if rows == 0 and not self.gate.is_down:
             return 0
-        admission = await self.gate.admit(rows, self._occupied)
+        admission = await self.gate.admit(max(rows, 1), self._occupied)  # calls that hang must not keep a probe out
         if admission.pause is not None:
             await self._pause(admission.pause)
         elif admission.rows == 0:

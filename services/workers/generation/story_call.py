@@ -56,7 +56,9 @@ async def make_call(
         if lease.is_over:
             gate.give_up()
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
-        answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
+        async with gate.health.follow("whole"):
+            answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
+        gate.health.learn_limits(answer.headers)
         note_finish_reason(run.target.provider.name, answer.finish_reason)
         result = CallResult(call, answer, find_fault(answer))
         gate.take_answer(result.error, begun_at)

@@ -48,8 +48,9 @@ async def work_slice(
     run = await load_run(context, generation_id)
     if run is None:
         return None
-    health = await context.healths.find(run.target.provider)
-    gate = RunGate(health, desk.find_trust(generation_id, state), context.worker_settings)
+    health = await context.healths.find_for(run.target)
+    trust = await desk.find_trust(generation_id, state, health)
+    gate = RunGate(health, trust, context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
     if was_unheld:  # in front of a row that kills there may lie all that the last worker had in flight
         work.caution.begin(2 * work.slots.most)

@@ -49,6 +49,7 @@ class ServingSlice:
 
     async def stop(self) -> None:
         """Take nothing more, and let another worker hear the bell that may have rung for us."""
+        self._context.stopping.set()  # a cancellation can be lost in Redis' client: the loop must see it all the same
         for task in (self._serving, self._bell):
             if task is not None:
                 task.cancel()

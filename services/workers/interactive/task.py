@@ -78,7 +78,7 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
     """Make calls and finish the row by how the last one ended."""
     plan = RetryPlan(context.worker_settings.patience_seconds)
     keeper = await context.part(LeaseKeeper)
-    health = await context.healths.find(running.call.target.provider)
+    health = await context.healths.find_for(running.call.target)
     running.handle.state("running")
     while True:
         refusal = await wait_for_turn(

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Final
 
 from services.workers.interactive.desk import note_progress
@@ -11,7 +10,7 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
-from services.workers.providers.health import ProviderHealth
+from services.workers.providers.model_health import ModelHealth
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
 from shared.outside.providers.failures import FailureClass, LlmError
@@ -22,13 +21,13 @@ log = get_logger(__name__)
 
 
 async def read_judged(
-    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ProviderHealth
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ModelHealth
 ) -> bool:
     """Read as `read_upstream`, and let the provider be judged by what came. Return whether the provider is to blame for
     a failure that time cures: it costs no try."""
     begun_at = time.time()
     try:
-        await read_upstream(context, keeper, running, lambda: health.hear(None, running.id, begun_at))
+        await read_upstream(context, keeper, running, health, begun_at)
         failure = running.call.failure
         if failure is None or running.stop_reason is not None or failure.message == DID_NOT_LEAVE:
             return False
@@ -40,17 +39,17 @@ async def read_judged(
 
 
 async def read_upstream(
-    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, on_answer: Callable[[], object]
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ModelHealth, begun_at: float
 ) -> None:
     """Make the call and write its tokens until it ends, fails (`running.call.failure`, whatever it met) or is stopped.
 
     Raises: asyncio.CancelledError when the job itself is cancelled, not when `running.stop` was called.
-    `on_answer` is called at the first token."""
+    The provider is said to be well at the first token."""
     call = running.call
     call.failure = LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)
     if running.stop_reason is not None:
         return
-    running.reader = asyncio.create_task(_read(context, keeper, running, on_answer), name=f"read-{running.id}")
+    running.reader = asyncio.create_task(_read(context, keeper, running, health, begun_at), name=f"read-{running.id}")
     try:
         await running.reader
     except LlmError as error:
@@ -72,7 +71,7 @@ async def read_upstream(
 
 
 async def _read(
-    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, on_answer: Callable[[], object]
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ModelHealth, begun_at: float
 ) -> None:
     """Wait until the row is surely ours, then call. Until then its failure says that it did not leave: it is free,
     however the waiting ends."""
@@ -80,12 +79,17 @@ async def _read(
     call, begun = running.call, time.monotonic()
     call.failure = None
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
-    async with context.llm.stream(call.target, kind, running.claimed.request) as stream:
+    async with (
+        health.follow("streamed") as under_way,
+        context.llm.stream(call.target, kind, running.claimed.request) as stream,
+    ):
         call.request_id = stream.request_id
+        health.learn_limits(stream.headers)
         try:
             async for delta in stream:
                 if call.deltas == 0:
-                    on_answer()
+                    under_way.note_answer()
+                    health.hear(None, running.id, begun_at)
                     FIRST_TOKEN_SECONDS.labels(call.target.provider.name).observe(time.monotonic() - begun)
                 write_delta(running, delta)
                 note_progress(keeper, running)

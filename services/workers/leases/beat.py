@@ -13,6 +13,7 @@ from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease, RowKind
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import BEATS_FAILED, ROWS_HELD, ROWS_LOST
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 
@@ -75,9 +76,7 @@ class KindBeat:
 
     async def stop(self) -> None:
         """End a beat that is under way."""
-        if self._beating is not None:
-            self._beating.cancel()
-        await self.wait_until_idle()
+        await cancel_tasks([self._beating])
 
     def _end(self, _task: "asyncio.Task[None]") -> None:
         self._beating = None

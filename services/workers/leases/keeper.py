@@ -11,6 +11,7 @@ from services.workers.leases.hand_back import HandBackBatch
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import Lease, RowKind
 from services.workers.process.context import WorkerContext
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 
 AFTER_DEFECT_SECONDS: Final = 0.5
@@ -38,9 +39,7 @@ class LeaseKeeper:
 
     async def stop(self) -> None:
         """Renew nothing more. Rows can still be handed back."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait({self._loop})
+        await cancel_tasks([self._loop])
         for beat in self._beats.values():
             await beat.stop()
 

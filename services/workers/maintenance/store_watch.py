@@ -3,10 +3,10 @@ those of workers that live and wait to renew: they come first, or their rows wou
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Self
 
 from services.workers.process.context import WorkerContext
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.reaping import takes_writes
@@ -30,9 +30,7 @@ class StoreWatch:
 
     async def stop(self) -> None:
         """Watch no more."""
-        self._watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watching
+        await cancel_tasks([self._watching])
 
     @property
     def is_steady(self) -> bool:

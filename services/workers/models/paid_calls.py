@@ -14,6 +14,7 @@ from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
+from services.workers.providers.model_health import ModelHealth
 from services.workers.providers.retry_plan import RetryPlan
 from services.workers.providers.turns import wait_for_turn
 from shared import ids
@@ -55,14 +56,14 @@ class PaidCalls:
         time, and at once for those that do not; LostRowError when the row is another's."""
         settings = self.context.worker_settings
         plan = RetryPlan(settings.patience_seconds)
-        health = await self.context.healths.find(target.provider)
+        health = await self.context.healths.find_for(target)
         while True:
             refusal = await wait_for_turn(health, settings.down_grace_seconds, plan.give_up_at, wait)
             if refusal is not None:
                 raise refusal
             begun_at = time.time()
             try:
-                answer = await self._ask_once(target, kind, body)
+                answer = await self._ask_once(health, target, kind, body)
             except LlmError as error:
                 excuse = health.hear(error, self.claimed.id, begun_at)
                 is_excused = excuse is not None and error.failure_class.retryable
@@ -77,7 +78,7 @@ class PaidCalls:
                     health.give_up_probe()
             await asyncio.sleep(wait_seconds)
 
-    async def _ask_once(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
+    async def _ask_once(self, health: ModelHealth, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         quote = find_price(target.provider, target.model)
         reserved = quote.cost(bound_prompt_tokens(read_prompt(body)), find_max_tokens(kind, body))
         call = NewAttempt(ids.new_id(ids.ATTEMPT), self.claimed.id, next(self.numbers), reserved)
@@ -91,7 +92,9 @@ class PaidCalls:
             await self._settle(describe_failure(call, never_left), quote.note)
             raise
         try:
-            answer = await self.context.llm.complete(target, kind, body)
+            async with health.follow("whole"):
+                answer = await self.context.llm.complete(target, kind, body)
+            health.learn_limits(answer.headers)
         except LlmError as error:
             await self._settle(describe_failure(call, error), quote.note)
             raise

@@ -31,6 +31,8 @@ MIB: Final = 1024 * 1024
 LOGGED_BYTES: Final = 4_000
 """Of what a crashed preparation said last."""
 OUT_OF_MEMORY: Final = (b"MemoryError", b"ArrowMemoryError", b"bad_alloc", b"memory allocation of")
+KEPT_VARIABLES: Final = ("PATH", "HOME", "TZ", "LANG", "LC_", "PYTHON", "LD_", "OMP_", "OPENBLAS_", "RAYON_", "MALLOC_")
+"""How the variables begin that the child gets: what it needs to run, and none of the worker's secrets."""
 HOW_TO_GO_ON: Final = "Split the sources, or shorten their longest rows"
 
 log = get_logger(__name__)
@@ -51,6 +53,11 @@ class PreparationLimitError(DatasetError):
         super().__init__(f"The preparation was stopped: {what} ({setting_of(bound)}). {HOW_TO_GO_ON}.")
 
 
+def build_environment() -> dict[str, str]:
+    """Return what the child gets of our environment."""
+    return {name: value for name, value in os.environ.items() if name.startswith(KEPT_VARIABLES)}
+
+
 async def run_child(folder: Path, bounds: Bounds, niceness: int) -> None:
     """Run the order in `folder` to its end; killed when we are cancelled.
 
@@ -61,7 +68,7 @@ async def run_child(folder: Path, bounds: Bounds, niceness: int) -> None:
         *(sys.executable, "-m", "services.preparation.orders.order_process", str(folder)),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(folder)},  # its own files go with the folder, also when it is killed
+        env={**build_environment(), "TMPDIR": str(folder)},  # its own files go with the folder, also when it is killed
     )
     assert process.stderr is not None
     limit_child(process.pid, bounds, niceness)

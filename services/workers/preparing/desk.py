@@ -1,5 +1,6 @@
 """The datasets that this process prepares: a child each, as many at once as there are processors, and the projects
-by turns. A dataset that waits holds neither a row nor a thread of Celery's, so it holds up no other kind of job."""
+by turns; a few more for projects that have none under way. A dataset that waits holds neither a row nor a thread of
+Celery's, so it holds up no other kind of job."""
 
 import asyncio
 import os
@@ -11,6 +12,7 @@ from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.preparing.lease import DATASET_ROWS
 from services.workers.process.context import WorkerContext
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_next_dataset
@@ -43,9 +45,7 @@ class PreparingDesk:
 
     async def stop(self) -> None:
         """Hand back every dataset."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await cancel_tasks(self._loops)
         await self._hand_back()
 
     async def _run(self) -> None:
@@ -62,15 +62,12 @@ class PreparingDesk:
 
     async def _claim(self) -> bool:
         """Take the next dataset; False when there is no room here, or nobody's turn."""
-        context = self._context
-        most = context.bounds.now.prepare_children or os.cpu_count() or 1
-        if context.stopping.is_set() or self._prepare is None or len(self._under_way) >= most:
+        context, most_of_project = self._context, self._find_room()
+        if context.stopping.is_set() or self._prepare is None or not most_of_project:
             return False
         lease = begin_lease(context)
         async with context.database.transaction() as session:
-            claimed = await claim_next_dataset(
-                session, lease.worker_id, lease.seconds, most_of_project=max(1, most - 1)
-            )
+            claimed = await claim_next_dataset(session, lease.worker_id, lease.seconds, most_of_project=most_of_project)
         if claimed is None:
             return False
         log.info("dataset_claimed", dataset=claimed.id, attempt=claimed.attempt)
@@ -78,6 +75,15 @@ class PreparingDesk:
         self._under_way.add(task)
         task.add_done_callback(self._make_room)
         return True
+
+    def _find_room(self) -> int:
+        """Return how many datasets a project may have under way that gets the next place; 0 without a place."""
+        bounds = self._context.bounds.now
+        most = bounds.prepare_children or os.cpu_count() or 1
+        if len(self._under_way) < most:
+            return max(1, most - 1)
+        # Long preparations of a few projects fill the places: another project's first does not wait behind them.
+        return 1 if len(self._under_way) < most + bounds.prepare_spare_children else 0
 
     def _make_room(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)

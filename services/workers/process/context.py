@@ -15,7 +15,7 @@ from services.workers.process.running_jobs import RunningJobs
 from services.workers.process.settings import WorkerSettings
 from services.workers.process.told_verdicts import tell_verdict
 from services.workers.providers.dialect_store import RedisDialects
-from services.workers.providers.health import ProviderHealths
+from services.workers.providers.healths import ProviderHealths
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.bounds import Bounds, LiveBounds
@@ -129,6 +129,7 @@ async def open_context(
     )
     await writer.start()
     worker_id, database, line = ids.new_id(ids.WORKER), Database(settings), ServingLine(redis)
+    sender = TaskSender(make_celery(settings.redis_url), line)
     context = WorkerContext(
         settings=settings,
         worker_settings=worker_settings,
@@ -138,11 +139,13 @@ async def open_context(
         llm=llm,
         providers=providers,
         catalog=ModelCatalog(providers, llm),
-        healths=ProviderHealths(redis, worker_id, partial(tell_verdict, database)),
+        healths=ProviderHealths(
+            redis, worker_id, partial(tell_verdict, database, sender), worker_settings.hung_seconds
+        ),
         stream_writer=writer,
         bounds=LiveBounds(Bounds(), settings.bounds_file),
         line=line,
-        sender=TaskSender(make_celery(settings.redis_url), line),
+        sender=sender,
         objects=ObjectStore(settings.object_store_dir),
         lag_sampler=start_sampling(),
         jobs=jobs or RunningJobs(),

@@ -32,6 +32,9 @@ class WorkerSettings(BaseSettings):
     once, with 429."""
     longest_silence_seconds: float = Field(600.0, ge=0)
     """A run whose provider asks to be left alone for longer is paused until then, and goes on by itself."""
+    hung_seconds: float = Field(20.0, gt=0)
+    """A provider that takes calls and answers none for so long (and four times longer than it usually takes) is
+    down."""
     fine_tuning_validation_seconds: float = Field(3600.0, gt=0)
     """How long a provider may validate a job's files before the job is given up."""
     preparation_niceness: int = Field(19, ge=0, le=19)

@@ -4,27 +4,31 @@ from datetime import UTC, datetime
 
 from services.workers.providers.health import ProviderHealth
 from services.workers.providers.verdict import Standing
+from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.provider_states import ToldState, tell_state
 from shared.stores.db.session import Database
+from shared.stores.queue.sender import TaskSender
 
 log = get_logger(__name__)
 
 
-async def tell_verdict(database: Database, health: ProviderHealth) -> None:
+async def tell_verdict(database: Database, sender: TaskSender, health: ProviderHealth) -> None:
     """Write the newest verdict; while Postgres is away it stays to be written."""
     standing = health.untold
     if standing is None:
         return
     try:
         async with database.transaction() as session:
-            await tell_state(session, describe_state(health, standing))
+            is_news = await tell_state(session, describe_state(health, standing))
     except STORE_AWAY as error:
         log.warning("verdict_not_told", provider=health.provider.name, error=str(error))
         return
     if health.untold is standing:
         health.untold = None
+    if is_news:
+        await sender.send(DeliverOutbox())
 
 
 def describe_state(health: ProviderHealth, standing: Standing) -> ToldState:

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from shared.outside.providers.dialects import Change, Changes
 from shared.stores.away import STORE_AWAY
+from shared.stores.redis.provider_facts import DIALECT_PREFIX, as_text
 
-KEY_PREFIX: Final = "sm:dialect:"
 KEPT_SECONDS: Final = 7 * 24 * 3600
 """Then it is learnt anew, by a call that is refused: providers are mended too."""
 TIMEOUT_SECONDS: Final = 1.0
@@ -27,7 +27,7 @@ class RedisDialects:
         """Return what is known of a provider, by model."""
         with suppress(*STORE_AWAY, TimeoutError):
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                found = await self._redis.hgetall(KEY_PREFIX + provider)
+                found = await self._redis.hgetall(DIALECT_PREFIX + provider)
             return {as_text(model): read_changes(raw) for model, raw in found.items()}
         return {}
 
@@ -35,14 +35,9 @@ class RedisDialects:
         """Keep what was learnt of a model."""
         with suppress(*STORE_AWAY, TimeoutError):
             async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline() as pipe:
-                pipe.hset(KEY_PREFIX + provider, model, orjson.dumps(sorted(changes)))
-                pipe.expire(KEY_PREFIX + provider, KEPT_SECONDS)
+                pipe.hset(DIALECT_PREFIX + provider, model, orjson.dumps(sorted(changes)))
+                pipe.expire(DIALECT_PREFIX + provider, KEPT_SECONDS)
                 await pipe.execute()
-
-
-def as_text(value: bytes | str) -> str:
-    """Return what Redis holds as text, however its client was opened."""
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def read_changes(raw: bytes | str) -> Changes:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
-from services.workers.providers.health import ProviderHealth
+from services.workers.providers.model_health import ModelHealth
 from services.workers.providers.verdict import Verdict
 from shared.outside.providers.failures import FailureClass, LlmError
 
@@ -20,9 +20,7 @@ Pause = Callable[[float], Awaitable[bool]]
 """Waits; False when nobody wants the call any more."""
 
 
-async def wait_for_turn(
-    health: ProviderHealth, grace_seconds: float, give_up_at: float, pause: Pause
-) -> LlmError | None:
+async def wait_for_turn(health: ModelHealth, grace_seconds: float, give_up_at: float, pause: Pause) -> LlmError | None:
     """Return when a call may leave, or nobody wants it any more; else the failure that stands for it.
 
     A provider that went down less than `grace_seconds` ago is taken to restart, and waited for, until `give_up_at`
@@ -35,7 +33,7 @@ async def wait_for_turn(
             return None
 
 
-async def _ask(health: ProviderHealth, grace_seconds: float, give_up_at: float) -> LlmError | Literal[True] | None:
+async def _ask(health: ModelHealth, grace_seconds: float, give_up_at: float) -> LlmError | Literal[True] | None:
     """Return True to go, None to wait, or why not."""
     standing = health.standing
     match standing.verdict:
@@ -54,20 +52,20 @@ async def _ask(health: ProviderHealth, grace_seconds: float, give_up_at: float) 
             return True if health.try_again(ASK_AGAIN_SECONDS) else refuse_account(health)
 
 
-def refuse_silent(health: ProviderHealth, seconds: float) -> LlmError:
+def refuse_silent(health: ModelHealth, seconds: float) -> LlmError:
     """Return the failure of a call to a provider that asked to be left alone."""
     message = f"the provider {health.provider.name!r} takes no calls for another {seconds:.0f} s"
     return LlmError(FailureClass.RATE_LIMITED, message, code="provider_silent", retry_after_seconds=seconds)
 
 
-def refuse_down(health: ProviderHealth) -> LlmError:
+def refuse_down(health: ModelHealth) -> LlmError:
     """Return the failure of a call to a provider that is down."""
     message = f"the provider {health.provider.name!r} is down"
     seconds = RETRY_A_DOWN_PROVIDER_SECONDS
     return LlmError(FailureClass.RATE_LIMITED, message, code="provider_down", retry_after_seconds=seconds)
 
 
-def refuse_account(health: ProviderHealth) -> LlmError:
+def refuse_account(health: ModelHealth) -> LlmError:
     """Return the failure of a call that no account would pay for. Never the provider's words: another was told them."""
     name = health.provider.name
     if health.standing.verdict is Verdict.NO_CREDIT:

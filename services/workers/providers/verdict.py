@@ -135,6 +135,10 @@ class VerdictFinder:
         else:
             self._hear_sign_of_life(begun_at, now)
 
+    def hear_nothing(self, now: float) -> None:
+        """Take in that calls hang and none is answered."""
+        self._change(Verdict.DOWN, now, LlmError(FailureClass.TIMEOUT, "it takes calls and answers none"))
+
     def adopt(self, standing: Standing) -> None:
         """Take over what another process found."""
         self._clear()

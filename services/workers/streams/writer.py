@@ -21,10 +21,10 @@ from services.workers.streams.append_script import (
 )
 from services.workers.streams.handle import StreamHandle
 from services.workers.streams.lease import renew_leases
+from shared.cancellation import cancel_tasks
 from shared.contracts.stream.names import lease_key
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
-from shared.streams.cancellation import cancel_tasks
 
 MAX_STREAMS_PER_PIPELINE = 256
 FIRST_RETRY_SECONDS = 0.05

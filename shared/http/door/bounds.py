@@ -45,3 +45,8 @@ class DoorBounds(Protocol):
     def door_body_bytes_per_second(self) -> int:
         """How fast a body must come."""
         ...
+
+    @property
+    def slow_seconds(self) -> float:
+        """For how long a client may read nothing of what it is sent."""
+        ...

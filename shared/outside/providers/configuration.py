@@ -1,6 +1,5 @@
 """Who can be asked for text: the providers, from settings and `providers.toml`. Knows no wire format."""
 
-import os
 import tomllib
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,6 +18,7 @@ from shared.outside.providers.connection_settings import (
 )
 from shared.outside.providers.fine_tuning_overrides import FineTuningEntry
 from shared.outside.providers.toml_lines import locate
+from shared.secret_files import SecretFileError, read_secret
 from shared.settings import Settings
 
 ENGINE: Final = "engine"
@@ -283,9 +283,12 @@ def read_prices(entries: dict[str, ProviderPrice]) -> dict[str, Any]:
 
 
 def read_key(name: str, variable: str, path: Path) -> str:
-    """Return the key from the environment. Raises: ProvidersFileError when the variable is not set."""
-    key = os.environ.get(variable)
-    if not key:
-        place = locate(path, ("providers", name, "api_key_variable"))
+    """Return the key from the environment, or a file. Raises: ProvidersFileError when it is in neither."""
+    place = locate(path, ("providers", name, "api_key_variable"))
+    try:
+        key = read_secret(variable)
+    except SecretFileError as error:
+        raise ProvidersFileError(f"{place}: {error}") from None
+    if key is None:
         raise ProvidersFileError(f"{place}: the environment variable {variable} is not set")
     return key

@@ -109,6 +109,7 @@ class LlmError(UpstreamError):
         param: str | None = None,
         retry_after_seconds: float | None = None,
         request_id: str | None = None,
+        is_of_one_model: bool = False,
     ) -> None:
         super().__init__(
             cut_text(message, LONGEST_MESSAGE_CHARACTERS),
@@ -120,6 +121,8 @@ class LlmError(UpstreamError):
         """The provider's HTTP status, if it answered at all."""
         self.retry_after_seconds = retry_after_seconds
         """A floor that the provider set for the next try."""
+        self.is_of_one_model = is_of_one_model
+        """Whether a limit is said to be a model's own, not the key's."""
         self.request_id = cut_optional_text(request_id, LONGEST_CODE_CHARACTERS)
 
     @classmethod

@@ -91,7 +91,7 @@ class WebhookSender:
         except TimeoutError:
             raise UndeliveredError(f"No answer within {TIMEOUT_SECONDS:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UndeliveredError(describe_failure(error)) from None
+            raise UndeliveredError(describe_failure(error, in_detail=not self._allow_private)) from None
 
     async def close(self) -> None:
         """Drop what is under way."""
@@ -113,10 +113,15 @@ class WebhookSender:
         )
 
 
-def describe_failure(error: Exception) -> str:
-    """Return what went wrong in words that hold neither body nor headers."""
+def describe_failure(error: Exception, *, in_detail: bool) -> str:
+    """Return what went wrong in words that hold neither body nor headers. Without detail they do not tell a closed port
+    from one where something listens: on a network of ours that is nobody's business."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return cut_text(f"The proxy refuses: {error.status} {error.message}.", LONGEST_REASON_CHARACTERS)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "The target cannot be reached: its certificate is not accepted."
+    if not in_detail:
+        return "The target cannot be reached, or gives no HTTP answer."
     cause = getattr(error, "os_error", None) or error
     reason = getattr(cause, "strerror", None) or type(cause).__name__
     return cut_text(f"The target cannot be reached: {reason}.", LONGEST_REASON_CHARACTERS)

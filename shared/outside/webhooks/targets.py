@@ -13,6 +13,11 @@ from shared.errors import InvalidRequestError
 from shared.outside.network.proxies import ProxyRules
 
 NAT64: Final = ip_network("64:ff9b::/96")
+GLOBAL_UNICAST: Final = ip_network("2000::/3")
+"""All of IPv6 that is given out to the open internet; whatever else there is, now or later, is not it."""
+DOCUMENTATION: Final = ip_network("3fff::/20")
+ISATAP: Final = (0x00005EFE, 0x02005EFE)
+"""The third group of 32 bits of an address that carries an IPv4 address in the fourth."""
 LONGEST_URL: Final = 2048
 UNSAFE_CHARS: Final = frozenset(" \\<>\"'`")
 RESOLVE_SECONDS: Final = 5.0
@@ -38,14 +43,24 @@ class PrivateTargetError(BadTargetError):
 def is_public(address: Address) -> bool:
     """Say whether an address is the open internet's, seen through the IPv6 forms that carry an IPv4 address."""
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and address in NAT64:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address.is_site_local:
+        inner = find_inner(address)
+        if inner is not None and not is_public(inner):
             return False
+        if address.ipv4_mapped or address in NAT64:
+            return True
+        if address not in GLOBAL_UNICAST or address in DOCUMENTATION:
+            return False
+        if address.sixtofour or address.teredo:
+            return True
     return address.is_global and not address.is_multicast
+
+
+def find_inner(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to."""
+    last, third = int(address) & 0xFFFFFFFF, (int(address) >> 32) & 0xFFFFFFFF
+    if address in NAT64 or third in ISATAP:
+        return IPv4Address(last)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
 
 
 def require_public(host: str, addresses: list[str]) -> None:

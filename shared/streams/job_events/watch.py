@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
+from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tuning_jobs import JobMark, find_marks
@@ -46,10 +46,7 @@ class JobWatch:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
+        await cancel_tasks([self._loop])
 
     def _join(self, job_id: str) -> _Watched:
         watched = self._watched.setdefault(job_id, _Watched())

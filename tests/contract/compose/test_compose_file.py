@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
+from shared.outside.network.proxies import ProxyRules
 from storymill.launcher.options import UpOptions
 from storymill.launcher.services import Addresses, build_services
 from storymill.launcher.state_dir import StateDir
@@ -74,6 +76,20 @@ def list_launcher_commands() -> dict[str, list[str]]:
 def with_image_host(command: list[str]) -> list[str]:
     """Inside a container a server listens on every address."""
     return ["0.0.0.0" if word == "127.0.0.1" else word for word in command]
+
+
+@pytest.mark.parametrize("name", sorted(set(LONG_RUNNING) - {"engine"}))
+def test_the_proxies_of_the_shell_reach_each_service_and_its_neighbours_need_none(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    environment = LONG_RUNNING[name]["environment"]
+    assert all(variable in environment for variable in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"))
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", environment["NO_PROXY"])
+    rules = ProxyRules.from_environment()
+    assert rules.find(URL("http://api.example.com")) is not None
+    for host in ("127.0.0.1", "postgres", "redis", "engine", "gateway", "streaming"):
+        assert rules.find(URL(f"http://{host}")) is None
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)

@@ -49,6 +49,7 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "STORYMILL_ENGINE_CONTEXT_LENGTH": "1024",
         "STORYMILL_ENGINE_THREADS": "1",
         "STORYMILL_ENGINE_TRAINING_NICENESS": "0",
+        "STORYMILL_WORKER_PREPARATION_NICENESS": "0",  # or the page waits for all other tests
     }
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import event
 from services.gateway.api_keys.service import create_api_key, revoke_key
 from shared.auth.bearer import CACHE_SECONDS, Authenticator
 from shared.auth.principal import ALL_SCOPES, READ, WRITE
-from shared.errors import AuthenticationError, PermissionDeniedError
+from shared.auth.wrong_keys import FREE_TRIES
+from shared.errors import AuthenticationError, PermissionDeniedError, RateLimitedError
 from shared.settings import Settings
 from shared.stores.db.session import Database
 
@@ -92,3 +93,23 @@ async def test_a_failed_look_is_not_remembered(database: Database) -> None:
         with pytest.raises(AuthenticationError):
             await authenticator.authenticate(header)
     assert (await authenticator.authenticate(f"bearer  {secret}")).scopes == frozenset(ALL_SCOPES)
+
+
+async def test_a_wrong_key_is_looked_up_once_and_tried_for_a_while_then_refused(database: Database) -> None:
+    _, good = await create_api_key(database, project="p", name="k", scopes=[READ])
+    clock, queries = Clock(), count_queries(database)
+    authenticator = Authenticator(database, monotonic=clock)
+    for _ in range(FREE_TRIES):
+        with pytest.raises(AuthenticationError):
+            await authenticator.authenticate("Bearer sm_wrong", "203.0.113.7")
+    assert len(queries) == 1
+    with pytest.raises(RateLimitedError, match="wrong API keys"):
+        await authenticator.authenticate("Bearer sm_other", "203.0.113.7")
+    assert len(queries) == 1
+    for address in ("203.0.113.8", None):
+        await authenticator.authenticate(f"Bearer {good}", address)
+    # Known to be good, it is taken from the same address, too: who shares an address with a guesser goes on.
+    await authenticator.authenticate(f"Bearer {good}", "203.0.113.7")
+    clock.now += CACHE_SECONDS
+    with pytest.raises(AuthenticationError):
+        await authenticator.authenticate("Bearer sm_wrong", "203.0.113.7")

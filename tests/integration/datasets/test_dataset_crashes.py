@@ -208,3 +208,28 @@ async def test_a_project_that_orders_much_holds_up_neither_another_nor_other_job
         assert standing.count("queued") >= 10
         for one in crowd:
             await client.post(f"/v1/datasets/{one['id']}/cancel")
+
+
+async def test_projects_that_fill_every_place_do_not_hold_up_one_that_has_none(gateway: Mill, tmp_path: Path) -> None:
+    greedy = [await gateway.client(new_name("greedy")) for _ in range(2)]
+    late = await gateway.client(new_name("late"))
+    async with make_worker(gateway, tmp_path, "worker", STORYMILL_PREPARE_CHILDREN="2") as worker:
+        orders = []
+        for client in greedy:
+            source = {"file": await upload(client, make_csv(ROWS), "many.csv")}
+            orders += [(client, await order(client, source)) for _ in range(3)]
+
+        async def are_both_at_work() -> bool:
+            return len(find_preparing(worker)) == 2
+
+        await eventually_async(are_both_at_work, timeout_seconds=30, what="both places to be taken")
+        asleep = find_preparing(worker)
+        for child in asleep:
+            child.suspend()
+        small = await order(late, {"file": await upload(late, make_csv(20), "few.csv")})
+        assert (await wait_for(late, f"/v1/datasets/{small['id']}"))["status"] == "succeeded"
+        assert {child.pid for child in find_preparing(worker)} == {child.pid for child in asleep}
+        for client, one in orders:
+            await client.post(f"/v1/datasets/{one['id']}/cancel")
+    for client in (*greedy, late):
+        await client.aclose()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.dataset_mill import export, make_csv, prepare, read_rows, upload
 from tests.support.gateway import Mill, assert_openai_error, new_name
+from tests.support.upstream import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -168,3 +169,30 @@ async def test_another_projects_file_is_no_source(gateway: Mill, client: httpx2.
     async with await gateway.client(new_name("other")) as stranger:
         body = {"sources": [{"file": file_id}]}
         assert_openai_error(await stranger.post("/v1/datasets", json=body), 404, param="sources.0")
+
+
+async def test_a_deleted_dataset_takes_its_files_along_unless_another_has_them(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    async with await mill.client(new_name("tidy")) as tidy:
+        source = {"file": await upload(tidy, make_csv(20), "a.csv")}
+        first, second = [await prepare(tidy, source) for _ in range(2)]
+        assert first["version"] == second["version"]
+        made = [file_id for file_id in first["files"].values() if file_id]
+        assert_openai_error(await client.delete(f"/v1/datasets/{first['id']}"), 404)
+        for dataset, status in ((first, 200), (second, 404)):
+            answer = await tidy.delete(f"/v1/datasets/{dataset['id']}")
+            assert answer.json() == {"id": dataset["id"], "object": "dataset", "deleted": True}
+            assert (await tidy.get(f"/v1/datasets/{dataset['id']}")).status_code == 404
+            assert (await tidy.get(f"/v1/files/{made[0]}/content")).status_code == status
+        assert [file["id"] for file in (await tidy.get("/v1/files")).json()["data"]] == [source["file"]]
+
+
+async def test_a_dataset_that_a_job_was_made_with_stays(mill: Mill, client: httpx2.AsyncClient) -> None:
+    del mill
+    dataset = await prepare(client, {"file": await upload(client, make_csv(30), "b.csv")})
+    job = await client.post("/v1/fine_tuning/jobs", json={"model": MODEL, "training_file": dataset["files"]["train"]})
+    assert job.status_code == 200, job.text
+    refused = await client.delete(f"/v1/datasets/{dataset['id']}")
+    assert_openai_error(refused, 400, code="dataset_in_use")
+    assert job.json()["id"] in refused.json()["error"]["message"]

@@ -137,6 +137,29 @@ BAD_REQUESTS: dict[str, Case] = {
     "run of a list": ("POST", "/v1/generations", {"recipe": [1]}, 400, None),
     "review of no kind": ("PATCH", "/v1/stories/story_1", {"review": "great"}, 400, None),
     "review of nothing": ("PATCH", "/v1/stories/story_1", {}, 400, None),
+    **{
+        f"query parameter that {path} does not know": (
+            "GET",
+            f"{path}?generations=gen_1",
+            None,
+            400,
+            "unknown_parameter",
+        )
+        for path in ("/v1/stories", "/v1/generations", "/v1/recipes", "/v1/datasets", "/v1/usage", "/v1/limits")
+    },
+    **{
+        f"cursor that {path} does not have": ("GET", f"{path}?after=gone_1", None, 404, "not_found")
+        for path in (
+            "/v1/stories",
+            "/v1/generations",
+            "/v1/recipes",
+            "/v1/datasets",
+            "/v1/files",
+            "/v1/fine_tuning/jobs",
+            "/v1/model_comparisons",
+            "/v1/webhook_endpoints",
+        )
+    },
 }
 
 
@@ -150,6 +173,14 @@ async def test_a_bad_request_gets_an_openai_error_and_writes_nothing(
     error = assert_openai_error(response, status, code=code) if code else assert_openai_error(response, status)
     assert error["type"] == "invalid_request_error"
     assert await gateway.count_rows() == before
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/files", "/v1/fine_tuning/jobs", "/v1/webhook_endpoints"])
+async def test_routes_of_openai_take_query_parameters_that_they_do_not_know(
+    path: str, gateway: Mill, client: httpx2.AsyncClient
+) -> None:
+    del gateway
+    assert (await client.get(path, params={"beta": "true"})).status_code == 200
 
 
 RAW_BODIES: dict[str, tuple[bytes, str]] = {

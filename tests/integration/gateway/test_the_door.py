@@ -1,6 +1,7 @@
 """What a connection may cost before it is a request: silence, slow or endless heads, bodies that never come."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,10 +28,13 @@ QUICK: dict[str, Any] = {
 }
 PATIENT: dict[str, Any] = {"door_first_byte_seconds": 30.0}
 WAIT_SECONDS = 20.0
+LARGE_BYTES = 20_000_000
+"""More than the kernel keeps for a client."""
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the length of the body; on `/early` without it, on `/late` only when the client has gone."""
+    """Answer with the length of the body; on `/early` without it, on `/late` only when the client has gone, on
+    `/large` with much."""
     length, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
@@ -39,6 +43,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         length += len(message["body"])
         more = message.get("more_body", False) or scope["path"] == "/late"
     body = str(length).encode()
+    if scope["path"] == "/large":
+        body = b"x" * LARGE_BYTES
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -169,12 +175,62 @@ async def test_a_body_that_was_answered_by_its_head_holds_no_connection() -> Non
     assert said.count(b"HTTP/1.1") == 1
 
 
+async def test_a_client_that_does_not_read_its_answer_is_ended_and_one_that_reads_slowly_is_not() -> None:
+    async with open_server(slow_seconds=0.7) as port:
+        asleep = await open_narrow(port, b"GET /large HTTP/1.1\r\nhost: x\r\n" + LAST)
+        awake = await open_narrow(port, b"GET /large HTTP/1.1\r\nhost: x\r\n" + LAST)
+        came = 0
+        for _ in range(30):
+            await asyncio.sleep(0.1)
+            came += len(await awake[0].read(30_000))
+        assert len(await asleep[0].read()) < LARGE_BYTES
+        assert came + len(await awake[0].read()) > LARGE_BYTES
+        for _, writer in (asleep, awake):
+            writer.close()
+
+
+async def open_narrow(port: int, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask over a connection that takes in little unread."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    narrow.connect(("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=narrow, limit=8192)
+    writer.write(request)
+    return reader, writer
+
+
 async def test_silent_connections_make_room_for_others() -> None:
     async with open_server(door_connections=16, **PATIENT) as port:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
         assert (await talk(port, HEAD + LAST)).endswith(b"0")
         for _, writer in silent:
             writer.close()
+
+
+async def test_requests_behind_a_proxy_are_counted_by_their_client() -> None:
+    late = b"GET /late HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 6.6.6.6, 203.0.113.7\r\n\r\n"
+    async with open_server(door_connections_per_address=3, **PATIENT) as port:
+        busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for _, writer in busy:
+            writer.write(late)
+        said: list[bytes] = []
+
+        async def is_full() -> bool:
+            said.append(await talk(port, HEAD + b"x-forwarded-for: 203.0.113.7\r\n" + LAST))
+            return said[-1].startswith(b"HTTP/1.1 429")
+
+        await eventually_async(is_full, what="the client to have all its connections")
+        assert "STORYMILL_DOOR_CONNECTIONS_PER_ADDRESS" in read_error(said[-1])[1]["message"]
+        for others in (b"x-forwarded-for: 203.0.113.8\r\n", b"x-forwarded-for: 203.0.113.7, 203.0.113.9\r\n", b""):
+            assert (await talk(port, HEAD + others + LAST)).startswith(b"HTTP/1.1 200")
+        for _, writer in busy:
+            writer.close()
+
+        async def has_room() -> bool:
+            answer = await talk(port, HEAD + b"x-forwarded-for: 203.0.113.7\r\n" + LAST)
+            return answer.startswith(b"HTTP/1.1 200")
+
+        await eventually_async(has_room, what="room for another")
 
 
 @pytest.mark.parametrize(

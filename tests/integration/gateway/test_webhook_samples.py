@@ -1,5 +1,6 @@
 """Sample events, sent by a gateway that may send to this machine."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,15 +27,16 @@ async def register(client: httpx2.AsyncClient, url: str) -> dict[str, str]:
     return made
 
 
-async def test_a_sample_is_signed_and_its_status_is_shown(gateway: Mill) -> None:
-    async with WebhookReceiver(statuses=[418]) as receiver, await gateway.client() as client:
+@pytest.mark.parametrize(("status", "success"), [(418, False), (404, False), (302, False), (204, True)])
+async def test_a_sample_is_signed_and_its_status_is_shown(gateway: Mill, status: int, success: bool) -> None:
+    async with WebhookReceiver(statuses=[status]) as receiver, await gateway.client() as client:
         made = await register(client, receiver.url)
         answer = await client.post(f"/v1/webhook_endpoints/{made['id']}/test", json={"event_type": FAILED})
         assert answer.json() == {
             "object": "webhook_endpoint.test",
             "event_type": FAILED,
-            "status_code": 418,
-            "success": True,
+            "status_code": status,
+            "success": success,
             "webhook_endpoint_id": made["id"],
         }
         assert receiver.received[0].unwrap(made["signing_secret"]).type == FAILED
@@ -46,3 +48,18 @@ async def test_a_sample_that_nobody_takes_is_said(gateway: Mill) -> None:
         made = await register(client, "http://127.0.0.1:9/")
         answer = await client.post(f"/v1/webhook_endpoints/{made['id']}/test", json={"event_type": FAILED})
         assert_openai_error(answer, 400, code="webhook_endpoint_unreachable")
+
+
+async def test_a_sample_does_not_tell_a_closed_port_from_one_where_something_listens(gateway: Mill) -> None:
+    async def say_nonsense(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(say_nonsense, "127.0.0.1", 0)
+    answers = []
+    async with server, await gateway.client() as client:
+        for port in (server.sockets[0].getsockname()[1], 9):
+            made = await register(client, f"http://127.0.0.1:{port}/")
+            answer = await client.post(f"/v1/webhook_endpoints/{made['id']}/test", json={"event_type": FAILED})
+            answers.append((answer.status_code, answer.json()))
+    assert answers[0] == answers[1]

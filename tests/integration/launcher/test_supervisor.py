@@ -35,6 +35,20 @@ def test_a_killed_child_is_started_again_and_counted(tmp_path: Path) -> None:
         assert "worker restarting: was ended by SIGKILL" in mill.read_output()
 
 
+def test_a_frozen_child_is_killed_and_started_again_and_says_why(tmp_path: Path) -> None:
+    services: list[list[Member]] = [[{"name": "worker", "frozen": 1.0}, {"name": "bystander", "frozen": 1.0}]]
+    with MillProcess(tmp_path, services=services) as mill:
+        mill.wait_phase("ready")
+        victim = mill.find_child("worker")
+        bystander_pid = mill.find_child("bystander").pid
+        victim.suspend()
+        wait_until(lambda: mill.find_status("worker").restarts == 1, timeout_seconds=60, what="the restart")
+        wait_until(lambda: mill.find_status("worker").state == "ready", what="the worker to be ready again")
+        assert is_gone(victim)
+        assert mill.find_child("bystander").pid == bystander_pid
+        assert "worker restarting: did not answer for 1 s and was killed" in mill.read_output()
+
+
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
     services = [[{"name": "stubborn", "arguments": ["--ignore-sigterm"], "grace": 0.3}]]
     with MillProcess(tmp_path, services=services) as mill:

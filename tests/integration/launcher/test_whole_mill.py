@@ -19,6 +19,7 @@ from tests.support.usual import mark_unusual
 
 # Nobody listens there: nothing in these tests calls a model.
 NO_UPSTREAM = "http://127.0.0.1:9/v1"
+SECRETS = {"OPENAI_API_KEY": "sk-not-for-all", "WANDB_API_KEY": "wandb-not-for-all", "FOO_PASSWORD": "not-for-all"}
 SERVICES = {
     *("postgres", "redis", "migrations", "api key", "worker-interactive", "worker-generation", "worker-batch"),
     *("worker-maintenance", "beat", "streaming", "gateway"),
@@ -30,7 +31,7 @@ KILLED = ("gateway", "streaming", "worker-generation", "beat", "redis", "postgre
 
 def start(state_dir: Path) -> None:
     """Run `storymill up --detach` and insist that it succeeds."""
-    environment = {"STORYMILL_DATABASE_URL": "", "STORYMILL_REDIS_URL": ""}
+    environment = {"STORYMILL_DATABASE_URL": "", "STORYMILL_REDIS_URL": "", **SECRETS}
     arguments = ["--state-dir", str(state_dir), "--gateway-port", "0", "--streaming-port", "0"]
     result = run_storymill("up", "--detach", *arguments, "--upstream", NO_UPSTREAM, environment=environment)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -70,6 +71,25 @@ def test_everything_is_ready_when_up_returns(state_dir: Path) -> None:
     assert status["is_ready"] is True
     assert {row["name"] for row in status["processes"]} == SERVICES
     assert status["supervisor_pid"] != os.getpid()
+
+
+def test_each_process_gets_the_secrets_that_it_needs_and_no_others(state_dir: Path) -> None:
+    by_process = {
+        row["name"]: psutil.Process(row["pid"]).environ()
+        for row in read_status(state_dir)["processes"]
+        if row["pid"] is not None
+    }
+    speaking_to_providers = {"gateway"} | {name for name in by_process if name.startswith("worker-")}
+    for name, value in SECRETS.items():
+        holding = {process for process, found in by_process.items() if value in found.values()}
+        assert holding == speaking_to_providers, name
+    holders = {
+        variable: {process for process, found in by_process.items() if found.get(variable)}
+        for variable in ("STORYMILL_DATABASE_URL", "STORYMILL_REDIS_URL")
+    }
+    assert holders["STORYMILL_DATABASE_URL"] == speaking_to_providers | {"streaming"}
+    assert holders["STORYMILL_REDIS_URL"] == speaking_to_providers | {"streaming", "beat"}
+    assert {"postgres", "redis", "beat"} <= by_process.keys()
 
 
 def test_the_credentials_open_the_gateway_and_a_wrong_key_does_not(state_dir: Path) -> None:

@@ -11,6 +11,9 @@ from services.engine.model.load import load_base, load_tokenizer
 from services.engine.model.runner import ModelRunner
 from tests.support.tiny_model import build_tiny_model
 
+# On tiny models the threads of a second core cost ten times what they do, most of all where other tests have that core.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

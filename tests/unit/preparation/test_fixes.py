@@ -1,6 +1,6 @@
 """Fixes are previewed, applied and undone; the source rows stay."""
 
-from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan, fix_from_json
+from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
 
@@ -33,11 +33,6 @@ def test_a_fix_in_the_middle_can_be_undone() -> None:
     with _store() as store:
         plan = Plan((REPAIR, DROP, ENDING)).without("exact_duplicate")
         assert _pairs(store, plan) == [("A ", "xy END"), ("B ", "same END"), ("B ", "same END"), ("C ", " end END")]
-
-
-def test_a_fix_survives_json() -> None:
-    for fix in (DROP, REPAIR, LOWER, ENDING):
-        assert fix_from_json(fix.to_json()) == fix
 
 
 def test_a_store_that_spills_gives_the_same_rows() -> None:

@@ -66,7 +66,10 @@ def test_the_sheet_with_rows_is_found_and_its_merged_and_hidden_cells_are_told(t
     path = write(tmp_path, "a.xlsx", make_sheets())
     read = read_file(path)
     assert {code: list(rows) for code, rows in read.noted.items()} == {"merged_cell": [1], "hidden_row": [2]}
-    assert read.set_notes == {"other_sheets": "`Data` is read, and not `Read me`, `Old`"}
+    assert read.set_notes == {
+        "other_sheets": "`Data` is read, and not `Read me`, `Old`",
+        "header_mended": "`Prompt`",
+    }
     assert pairs_of(read) == [("p1", "c1"), ("p1", "c2"), ("p3", "c3")]
     for name in ("Old", "3"):
         assert pairs_of(read_file(path, ReadingChoices(sheet=name))) == [("x", "y")]
@@ -134,7 +137,8 @@ def test_what_is_not_read_is_named_with_what_to_do(name: str, content: bytes, sa
 @pytest.mark.parametrize(
     ("content", "notes"),
     [
-        ("\ufeff Prompt ,COMPLETION\u200b\na,b\n", {}),
+        ("\ufeffprompt,completion\na,b\n", {}),
+        ("\ufeff Prompt ,COMPLETION\u200b\na,b\n", {"header_mended": "`Prompt`, `COMPLETION`"}),
         ("sep=;\nprompt;completion\na;b\n", {}),
         ("prompt|completion\na|b\n", {}),
         ("prompt\tcompletion\na\tb\n", {}),

@@ -127,12 +127,6 @@ def find_told(body: Mapping[str, Any]) -> dict[str, str] | None:
     return {name: value for name, value in found.items() if value is not None} or None
 
 
-def parse_delta(kind: Kind, body: dict[str, Any]) -> LlmDelta:
-    """Read the storable body of a chunk by itself. Raises: LlmError (malformed, or what its error object says)."""
-    said = read_said(kind, body, {})
-    return LlmDelta(said.text, said.extra or None, said.reason, said.usage, said.model)
-
-
 def read_reason(choice: Mapping[str, Any]) -> str | None:
     """Return why a choice ended, None while it has not: in OpenAI's word where it is known, cut to what rows hold."""
     reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from shared.contracts.storable import make_storable_json
 from shared.outside.providers.border.answers import Kind, LlmDelta, Said, read_said, request_id
+from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.events import Event, EventReader, EventTooLargeError, is_done
 from shared.outside.providers.border.http_errors import error_from_body, find_error_body
 from shared.outside.providers.border.json_values import (
@@ -19,6 +20,9 @@ from shared.outside.providers.border.tool_calls import CallCounter
 from shared.outside.providers.border.usage import Usage, believe
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.texts.finish_reasons import Ending
+
+BAD_REQUEST: Final = 400
+"""What an error that came with 200 means (MiniMax)."""
 
 
 class DeltaReader:
@@ -119,7 +123,9 @@ class DeltaReader:
     def _describe_nothing(self) -> LlmError:
         if not self._has_choice and (self._words is not None or (self._events.is_bare and self.has_begun)):
             words = f": {self._words}" if self._words else ""
-            return self._fail(FailureClass.MALFORMED, f"the provider's answer has no choices{words}")
+            is_out_of_credit = speaks_of_credit(BAD_REQUEST, None, None, self._words or "", None)
+            kind = FailureClass.QUOTA_EXHAUSTED if is_out_of_credit else FailureClass.MALFORMED
+            return self._fail(kind, f"the provider's answer has no choices{words}")
         if self.done:
             return self._fail(FailureClass.EMPTY, "the provider's stream has nothing in it")
         return self._fail(FailureClass.CUT_CONNECTION, "the provider's stream ended without a finish reason")

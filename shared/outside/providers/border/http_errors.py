@@ -7,6 +7,7 @@ from shared.contracts.storable import cut_text, decode_text
 from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_text, spell_value
 from shared.outside.providers.border.json_values import read_json
+from shared.outside.providers.border.told_limits import speaks_of_one_model
 from shared.outside.providers.border.waits import find_wait
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
 
@@ -75,6 +76,7 @@ def error_from_body(status: int, body: Mapping[str, Any], headers: Mapping[str, 
         param=find_text(inner, "param"),
         retry_after_seconds=wait_seconds,
         request_id=headers.get("x-request-id") or headers.get("request-id"),
+        is_of_one_model=speaks_of_one_model(inner, message),
     )
 
 

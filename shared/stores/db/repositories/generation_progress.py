@@ -45,6 +45,8 @@ class RunState:
     """Rows without a final state."""
     running: int
     succeeded: int
+    is_new: bool
+    """No row was ever claimed."""
     budget_usd: Decimal | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
@@ -94,7 +96,7 @@ LOAD_WORK_ORDER: Final = text("""
 STATE_COLUMNS: Final = """
     generation.status, generation.expanded, generation.total,
     generation.total - generation.succeeded - generation.failed - generation.rejected as open, generation.running,
-    generation.succeeded,
+    generation.succeeded, generation.started_at is null as is_new,
     generation.budget_usd, generation.requests_per_minute, generation.tokens_per_minute
 """
 

@@ -68,6 +68,15 @@ async def add_webhook_events(
     return event_id
 
 
+async def add_mill_event(session: AsyncSession, event_type: str, data: Mapping[str, Any]) -> None:
+    """Owe an event that concerns the whole mill to every endpoint that asked for its type, whatever its project."""
+    query = select(WebhookEndpoint.project_id).where(
+        WebhookEndpoint.deleted_at.is_(None), literal(event_type) == any_(WebhookEndpoint.event_types)
+    )
+    for project_id in (await session.scalars(query.distinct())).all():
+        await add_webhook_events(session, project_id, event_type, data)
+
+
 def build_event(event_id: str, event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of a webhook, as OpenAI's clients unwrap it."""
     return {
@@ -177,6 +186,12 @@ async def is_any_due(session: AsyncSession) -> bool:
         .limit(1)
     )
     return await session.scalar(query) is not None
+
+
+async def has_delivery(session: AsyncSession, endpoint_id: str, delivery_id: str) -> bool:
+    """Say whether this was, or is to be, sent to an endpoint."""
+    query = select(Outbox.id).where(Outbox.endpoint_id == endpoint_id, Outbox.id == delivery_id)
+    return (await session.scalar(query)) is not None
 
 
 async def list_deliveries(session: AsyncSession, endpoint_id: str, page: Page) -> tuple[Sequence[Outbox], bool]:

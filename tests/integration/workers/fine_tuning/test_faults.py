@@ -246,3 +246,10 @@ async def test_a_disk_that_takes_no_files_counts_as_a_try_and_is_no_store_that_i
     job = await running
     assert job.status == "succeeded"
     assert len(provider.jobs) == 1
+
+
+async def test_a_job_waits_while_its_account_has_no_credit(bench: TuningBench, provider: TuningUpstream) -> None:
+    provider.faults.append(Fault("GET", "/events$", 402, times=3))
+    job = await bench.run(await bench.add())
+    assert (job.status, job.tries) == ("succeeded", 0)
+    assert len(provider.jobs) == 1

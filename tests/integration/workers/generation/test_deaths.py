@@ -24,6 +24,7 @@ from shared.clock import utc_now
 from shared.contracts.queue.messages import WorkGeneration
 from shared.settings import Settings
 from shared.stores.db.models import Attempt, Story
+from tests.support.interactive import eventually_async
 from tests.support.stack import PROJECT_ROOT, eventually
 from tests.support.upstream import MODEL, ScriptedUpstream
 from tests.support.volume import VolumeBench
@@ -115,16 +116,26 @@ async def test_a_suspect_waits_for_a_moment_of_its_own_so_that_its_neighbours_li
 
 
 async def die_at_a_prompt(bench: VolumeBench, reaper: WorkerContext, run_id: str, number: int) -> None:
-    """Have a worker die while it makes the prompt of the row with this number."""
+    """Have a worker die while it makes the prompt of the row with this number; what it held is in the queue again."""
     settings = reaper.settings
     stores = {"STORYMILL_DATABASE_URL": settings.database_url, "STORYMILL_REDIS_URL": settings.redis_url}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.dying_worker", run_id, str(number)),
-        env={**os.environ, **stores, "STORYMILL_UPSTREAM_URL": str(settings.upstream_url)},
+        env={
+            **os.environ,
+            **stores,
+            "STORYMILL_UPSTREAM_URL": str(settings.upstream_url),
+            "STORYMILL_WORKER_LEASE_SECONDS": "0.5",
+        },
         cwd=PROJECT_ROOT,
     )
     assert await process.wait() == -signal.SIGKILL
-    await reap(reaper, ROW_KINDS)
+
+    async def is_reaped() -> bool:
+        await reap(reaper, ROW_KINDS)
+        return all(story.status != "running" for story in await bench.stories(run_id))
+
+    await eventually_async(is_reaped, timeout_seconds=60, what="the dead worker's rows to be queued again")
 
 
 async def test_a_row_that_kills_its_worker_before_its_call_is_on_the_books_is_given_up_alone(

@@ -1,12 +1,13 @@
 """Answers of server-sent events: what happens when a client leaves, or stays and does not read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from starlette.types import Message
 
-from shared.http.event_answer import EventAnswer, Write
+from shared.http.event_answer import KEY_ENDED, EventAnswer, Write
 
 SCOPE = {"type": "http"}
 
@@ -31,6 +32,13 @@ class Client:
         self.sent.append(message.get("body", b""))
 
 
+@contextmanager
+def hold(end: Callable[[], None]) -> Iterator[None]:
+    """Revoke nothing."""
+    del end
+    yield
+
+
 def note(seen: list[str], word: str) -> Callable[[], Awaitable[None]]:
     """Return a function that notes that it was called."""
 
@@ -46,7 +54,7 @@ async def test_what_a_relay_writes_is_sent_and_closed() -> None:
     async def relay(write: Write) -> None:
         await write(b"data: 1\n\n")
 
-    await EventAnswer(relay, on_disconnect=note(seen, "left"))(SCOPE, client.receive, client.send)
+    await EventAnswer(relay, hold, on_disconnect=note(seen, "left"))(SCOPE, client.receive, client.send)
     assert client.sent == [b"", b"data: 1\n\n", b""]
     assert seen == []
 
@@ -62,20 +70,27 @@ async def test_a_client_that_leaves_ends_the_relay_before_anything_else_happens(
         finally:
             seen.append("relay over")
 
-    await EventAnswer(relay, on_disconnect=note(seen, "left"))(SCOPE, client.receive, client.send)
+    await EventAnswer(relay, hold, on_disconnect=note(seen, "left"))(SCOPE, client.receive, client.send)
     assert seen == ["relay over", "left"]
     assert client.sent == [b"", b"data: 1\n\n"]
 
 
-async def test_a_client_that_does_not_read_is_left() -> None:
+async def test_an_answer_ends_with_its_key_and_says_so() -> None:
     client, seen = Client(), list[str]()
 
-    async def relay(write: Write) -> None:
-        client.is_reading.clear()
-        await write(b"data: 1\n\n")
+    @contextmanager
+    def revoke_soon(end: Callable[[], None]) -> Iterator[None]:
+        asyncio.get_running_loop().call_soon(end)
+        yield
 
-    answer = EventAnswer(relay, write_seconds=0.01, on_disconnect=note(seen, "left"))
+    async def relay(write: Write) -> None:
+        await write(b"data: 1\n\n")
+        await asyncio.Event().wait()
+
+    answer = EventAnswer(relay, revoke_soon, on_disconnect=note(seen, "left"))
     await answer(SCOPE, client.receive, client.send)
+    assert client.sent == [b"", b"data: 1\n\n", KEY_ENDED]
+    assert b'"code":"invalid_api_key"' in KEY_ENDED
     assert seen == ["left"]
 
 
@@ -85,7 +100,7 @@ async def test_what_a_relay_raises_is_not_taken_for_a_client_that_left() -> None
     async def relay(write: Write) -> None:
         raise TimeoutError("of a store")
 
-    answer = EventAnswer(relay, write_seconds=5, on_disconnect=note(seen, "left"))
+    answer = EventAnswer(relay, hold, on_disconnect=note(seen, "left"))
     with pytest.raises(TimeoutError, match="of a store"):
         await answer(SCOPE, client.receive, client.send)
     assert seen == []

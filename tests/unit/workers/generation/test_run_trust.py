@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.workers.generation.run_trust import MOST_REFUSALS, SAME_REFUSALS, RunTrust
+from services.workers.generation.run_trust import MOST_REFUSALS, SAME_REFUSALS, WARM_WINDOW, RunTrust
 from shared.outside.providers.failures import FailureClass, LlmError
 
 
@@ -65,3 +65,10 @@ def test_a_refused_key_fails_no_row_of_a_run_that_has_no_success_yet() -> None:
     error = LlmError(FailureClass.AUTHENTICATION, "no", status=401)
     assert RunTrust(is_proven=False).take_failure(error) == "key_refused"
     assert RunTrust(is_proven=True).take_failure(error) is None
+
+
+def test_a_provider_that_has_just_answered_others_is_asked_by_a_handful_at_once_until_it_refuses() -> None:
+    trust = RunTrust(is_proven=False, is_warm=True)
+    assert trust.window == WARM_WINDOW
+    trust.take_failure(refusal())
+    assert trust.window == 1

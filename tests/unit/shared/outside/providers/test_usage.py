@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.outside.providers.border.answers import parse_delta
+from shared.outside.providers.border.answers import read_said
 from shared.outside.providers.border.usage import Usage, parse_usage
 from shared.outside.providers.border.whole_answers import parse_answer
 
@@ -54,6 +54,5 @@ def test_answers_and_streams_carry_cached_tokens() -> None:
     usage = {**COUNTED, "prompt_tokens_details": {"cached_tokens": 64}}
     body = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": usage}
     assert parse_answer("completion", orjson.dumps(body), {}).cached_tokens == 64
-    assert parse_delta("completion", {"choices": [], "usage": usage}).usage == Usage(
-        100, 7, 64, {"prompt_tokens_details": {"cached_tokens": 64}}
-    )
+    found = read_said("completion", {"choices": [], "usage": usage}, {})
+    assert found.usage == Usage(100, 7, 64, {"prompt_tokens_details": {"cached_tokens": 64}})
