@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 CHROMIUM: Final = Path("/usr/bin/chromium")
 WIDE: Final = (1280, 900)
 NARROW: Final = (390, 844)
+PATIENCE_MS: Final = 90_000
+"""The first estimate, say, starts a process of the gateway's; on a busy machine that takes its time."""
 ALLOWED_STATUSES: Final = frozenset({401})
 """Answers that the console expects: who is not logged in is asked to."""
 
@@ -30,7 +32,7 @@ class Watched:
     def open(self, path: str) -> None:
         """Open a page of the console and wait for its heading."""
         self.page.goto(f"{self.base_url}/console{path}")
-        self.page.wait_for_selector("h1, .empty h2", timeout=30_000)
+        self.page.wait_for_selector("h1, .empty h2", timeout=PATIENCE_MS)
 
     def expect_no_trouble(self) -> None:
         """Assert that nothing went wrong since the last look."""
@@ -62,6 +64,7 @@ def open_page(
     width, height = size
     own.add_cookies([{"name": "storymill_view", "value": f"{language}.{theme}", "url": f"{base_url}/console/"}])
     page = own.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     watched = Watched(page, base_url)

@@ -36,6 +36,7 @@ def list_pages(ids: dict[str, str]) -> dict[str, str]:
         "runs": "/runs",
         "run": f"/runs/{ids['run']}",
         "stories": f"/stories?run={ids['done']}",
+        "datasets": "/datasets",
         "jobs": "/jobs",
         "job": f"/jobs/{ids['job']}",
         "models": "/models",

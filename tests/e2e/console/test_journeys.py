@@ -6,11 +6,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import Watched, open_page
+from tests.support.browser import PATIENCE_MS, Watched, open_page
 from tests.support.console_mill import ConsoleMill
 from tests.support.upstream import MODEL
 
-PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -58,7 +58,7 @@ export function Dataset({ id }: { id: string }) {
       )}
       {OPEN.has(data.status) && <Loading />}
       {isDone && <Overview dataset={data} />}
-      {isDone && <Findings findings={data.findings ?? []} />}
+      {isDone && <Findings findings={data.findings ?? []} applied={new Set(data.fixes)} />}
       {rows.data && <Rows rows={rows.data.data} />}
       <Card>
         <dl class="facts">
@@ -100,7 +100,7 @@ function Overview({ dataset }: { dataset: DatasetObject }) {
 
 const TONES: Record<string, string> = { error: "bad", warning: "warn", info: "info" };
 
-function Findings({ findings }: { findings: Finding[] }) {
+function Findings({ findings, applied }: { findings: Finding[]; applied: Set<string> }) {
   return (
     <Card title={words.findings}>
       {findings.length === 0 && <p class="muted">{words.noFindings}</p>}
@@ -112,12 +112,12 @@ function Findings({ findings }: { findings: Finding[] }) {
                 {finding.code.replace(/_/g, " ")}
               </span>
               {finding.count > 0 && <span class="muted small">{fill(words.count, { n: number(finding.count) })}</span>}
-              {finding.fix && <span class="small">{fill(words.fixed, { fix: finding.fix.replace(/_/g, " ") })}</span>}
+              {finding.fix && <span class="small">{fill(applied.has(finding.code) ? words.fixed : words.fixable, { fix: finding.fix.replace(/_/g, " ") })}</span>}
             </div>
             <p lang="en">{finding.reason}</p>
             {finding.examples.slice(0, 2).map((example) => (
               <dl key={example.row_id} class="facts example">
-                <dt>{words.before}</dt>
+                <dt>{example.after === null ? words.example : words.before}</dt>
                 <dd>{example.excerpt}</dd>
                 {example.after !== null && (
                   <>

@@ -20,6 +20,8 @@ export const words = say({
   findings: ["Findings", "检查结果"],
   noFindings: ["Nothing to mend was found.", "没有需要修正的问题。"],
   fixed: ["mended: {fix}", "已修正：{fix}"],
+  fixable: ["left as it is; can be mended: {fix}", "保持原样；可修正：{fix}"],
+  example: ["example", "示例"],
   count: ["{n} rows", "{n} 行"],
   before: ["before", "修正前"],
   after: ["after", "修正后"],

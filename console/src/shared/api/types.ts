@@ -276,7 +276,8 @@ export interface Dataset {
   format: string | null;
   counts: Record<string, number> | null;
   findings: Finding[] | null;
-  fixes: unknown[] | null;
+  /** Those that were applied. */
+  fixes: string[] | null;
   template: { separator?: string | null; stop?: string | null } | null;
   files: { train: string; validation: string | null; report: string | null } | null;
   cost_usd: number | null;
