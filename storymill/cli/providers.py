@@ -47,7 +47,7 @@ def show(name: str, as_json: JsonOption = False, state_dir: StateDirOption = DEF
         if provider[field]:
             console.print(f"  {label}: {spell_time(provider[field])}", highlight=False)
     if failure := describe_failure(provider):
-        console.print(f"  last failure: {failure}", highlight=False, markup=False)
+        console.print(f"  last failure: {failure}", highlight=False, markup=False, soft_wrap=True)
     for line in list_limits(provider) + list_facts(provider):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 

@@ -83,6 +83,11 @@ def roi(
 
 def show_return(found: dict[str, Any], png: Path | None, model: str | None) -> None:
     """Print what was found, draw it where that was asked for, and say what may come next."""
+    tell_return(found, model, png)
+
+
+def tell_return(found: dict[str, Any], model: str | None, png: Path | None) -> None:
+    """Print what was found, draw it if asked, and name the next command."""
     print_return(found)
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)

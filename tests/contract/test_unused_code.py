@@ -10,6 +10,7 @@ CALLED_BY_OTHERS = {
     "get_seq_length": "transformers asks its caches",
     "read_strings": "openpyxl calls it on its reader",
     "send_400_response": "uvicorn calls it on its connections",
+    "get_field_value": "pydantic asks its sources of settings",
     "reconnected": "a part of what every client of streams does",
 }
 """Functions that nothing here names, each with who calls it."""

@@ -58,7 +58,7 @@ def well(mill: WholeMill, provider: UpstreamThread) -> Iterator[None]:
     yield
     provider.upstream.default, provider.upstream.choose = Script(), None
     wait_until(lambda: write_a_text(mill.api()), timeout_seconds=60, what="texts to be written again")
-    assert read_provider(mill.api())["verdict"] == "well"
+    wait_for_verdict(mill.api(), "well")
 
 
 def write_a_text(api: Api) -> bool:
@@ -88,9 +88,15 @@ def read_provider(api: Api) -> dict[str, Any]:
 
 
 def wait_for_pause(api: Api, run_id: str) -> dict[str, Any]:
-    wait_until(lambda: read_run(api, run_id)["status"] == "paused", timeout_seconds=60, what="the pause")
-    run = read_run(api, run_id)
-    assert (run["counts"]["failed"], run["counts"]["running"]) == (0, 0)
+    """Return the run once it is paused and its last call is settled, which comes a moment later."""
+
+    def find_paused() -> dict[str, Any] | None:
+        run = read_run(api, run_id)
+        return run if run["status"] == "paused" and run["counts"]["running"] == 0 else None
+
+    run = wait_until(find_paused, timeout_seconds=60, what="the pause")
+    assert run is not None
+    assert run["counts"]["failed"] == 0
     return run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.http.idempotency import KeyClaim
-from services.gateway.models.naming import model_headers, name_model
+from services.gateway.models.naming import NamedModel, model_headers, name_model
 from services.gateway.models.naming import model_not_found as model_not_found
 from services.gateway.wiring import Gateway
 from shared import ids
@@ -20,7 +20,7 @@ from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind
-from shared.outside.providers.template_contract import keep_contract
+from shared.outside.providers.template_contract import Kept, keep_contract
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories import completions
@@ -83,7 +83,22 @@ async def open_texts(
     check_choices(len(bodies), bounds.max_choices)
     request_id = ids.new_id(ids.REQUEST)
     kept = [keep_contract(named.contract, kind, body) for body in bodies]
-    rows = [
+    rows = list_rows(principal, request_id, kind, named, kept)
+    async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
+        await add_rows(session, rows, principal.project_id, bounds.max_open_completions)
+        if also is not None:
+            await also(session, rows)
+        await claim.bind(session, request_id)
+    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id, principal.project_id)) for row in rows))
+    warning = next((text.warning for text in kept if text.warning), None)
+    return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
+
+
+def list_rows(
+    principal: Principal, request_id: str, kind: Kind, named: NamedModel, kept: Sequence[Kept]
+) -> list[NewCompletion]:
+    """Return the rows of a request's texts."""
+    return [
         NewCompletion(
             ids.new_id(ids.STREAM),
             principal.project_id,
@@ -96,14 +111,6 @@ async def open_texts(
         )
         for index, text in enumerate(kept)
     ]
-    async with gateway.opening.of(principal.project_id), gateway.database.transaction() as session:
-        await add_rows(session, rows, principal.project_id, bounds.max_open_completions)
-        if also is not None:
-            await also(session, rows)
-        await claim.bind(session, request_id)
-    await asyncio.gather(*(gateway.sender.send(RunCompletion(row.id, principal.project_id)) for row in rows))
-    warning = next((text.warning for text in kept if text.warning), None)
-    return OpenTexts(request_id, kind, named.asked, utc_now(), tuple(row.id for row in rows), named.name, warning)
 
 
 async def add_rows(session: AsyncSession, rows: Sequence[NewCompletion], project_id: str, most_open: int) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from services.preparation.findings.catalog import CATALOG
 from services.preparation.reading.read_file import ReadFile
+from services.preparation.reading.table_header import is_header, suggest_columns
 from services.preparation.rows.preference import split_pairs
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
 
@@ -27,6 +28,8 @@ def print_preview(console: Console, read: ReadFile, at_most: int) -> None:
     for problem in read.problems[:at_most]:
         told = f"line {problem.line}, column {problem.column}: {problem.code}: {problem.message}"
         console.print(Text(told, style="red"))
+    if not (read.is_chat or read.is_preference or is_header(read.columns)):
+        console.print(Text(suggest_columns(read.columns).strip(), style="red"))
     table = Table("line", "prompt", "completion", *(["rejected"] if read.is_preference else []), show_lines=True)
     for cells in _first_rows(read, at_most):
         table.add_row(*(Text(cell[:SHOWN_CHARACTERS]) for cell in cells))

@@ -28,7 +28,8 @@ def read_arrow_table(source: SourceFile, sink: RowSink) -> None:
                     number += 1
                     reader.read(_without_null_keys(value), number, "")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"File {source.path} is not a readable table: {error}", number + 1) from error
+        kind = "Parquet" if source.format == "parquet" else "Arrow"
+        raise UnreadableFileError(f"File {source.path} is not a readable {kind} file: {error}", number + 1) from error
 
 
 def _open(source: SourceFile, raw: IO[bytes]) -> Iterator[Any]:

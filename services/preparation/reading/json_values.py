@@ -34,6 +34,7 @@ class ObjectReader:
         self._prompt_key = "prompt"
         self._completion_key = "completion"
         self._shape: Shape | None = None
+        self._is_chat = False
 
     def read(self, value: Any, line: int, raw: str) -> None:
         """Add the row of one JSON value, or report why it gives none."""
@@ -76,6 +77,10 @@ class ObjectReader:
                 self._sink.note("lone_surrogate", line, "half a surrogate pair in `messages` became U+FFFD")
             self._sink.add(line, *texts, _dump(value), self._extra_texts(value))
             return
+        if self._is_chat:
+            message = '"messages" is missing, which the first object of the file has'
+            self._sink.reject(ReadingProblem("not_convertible", line, 1, message, raw or _dump(value)))
+            return
         prompt = self._text(value, self._prompt_key, line)
         completion = self._text(value, self._completion_key, line)
         self._sink.add(line, prompt, completion, "", self._extra_texts(value))
@@ -91,6 +96,7 @@ class ObjectReader:
 
     def _name_columns(self, keys: list[str]) -> None:
         self._columns = keys
+        self._is_chat = "messages" in keys and "completion" not in (key.lower() for key in keys)
         chosen = [find_column(keys, "prompt"), find_column(keys, "completion")]
         prompt_at, completion_at = chosen
         self._prompt_key = keys[prompt_at] if prompt_at is not None else "prompt"

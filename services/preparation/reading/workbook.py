@@ -40,7 +40,8 @@ def read_workbook(source: SourceFile, sink: RowSink) -> int:
     try:
         return read(source, sink)
     except BROKEN as error:
-        raise UnreadableFileError(f"File {source.path} is not a readable workbook: {error}") from error
+        kind = "Excel workbook" if source.format == "xlsx" else "workbook"
+        raise UnreadableFileError(f"File {source.path} is not a readable {kind}: {error}") from error
 
 
 def _read_excel(source: SourceFile, sink: RowSink) -> int:

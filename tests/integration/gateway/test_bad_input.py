@@ -147,6 +147,7 @@ BAD_REQUESTS: dict[str, Case] = {
         )
         for path in ("/v1/stories", "/v1/generations", "/v1/recipes", "/v1/datasets", "/v1/usage", "/v1/limits")
     },
+    "cursor that the jobs do not have": ("GET", "/v1/fine_tuning/jobs?after=gone_1", None, 404, "fine_tune_not_found"),
     **{
         f"cursor that {path} does not have": ("GET", f"{path}?after=gone_1", None, 404, "not_found")
         for path in (
@@ -155,7 +156,6 @@ BAD_REQUESTS: dict[str, Case] = {
             "/v1/recipes",
             "/v1/datasets",
             "/v1/files",
-            "/v1/fine_tuning/jobs",
             "/v1/model_comparisons",
             "/v1/webhook_endpoints",
         )

@@ -38,7 +38,7 @@ async def start_large_run(client: httpx2.AsyncClient, gateway: Mill) -> str:
 
 async def list_stories(client: httpx2.AsyncClient, run_id: str, **wanted: Any) -> list[dict[str, Any]]:
     """Return the first page of a run's stories."""
-    answer = await client.get("/v1/stories", params={"generation": run_id, "limit": 50, **wanted})
+    answer = await client.get("/v1/stories", params={"generation_id": run_id, "limit": 50, **wanted})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["data"]
     return found

@@ -106,6 +106,7 @@ async def test_bytes_and_rows_are_counted_before_they_are_taken(strict: tuple[Mi
                 assert f"STORYMILL_MAX_{setting}" in refused.json()["error"]["message"]
         assert await read_limit(client, "max_stored_bytes", "used") == 5  # what the upload in parts announces
         bounds.unlink()
+        await eventually_async(lambda: has_value(client, "max_stored_bytes", None), what="the bounds file to be gone")
 
 
 async def test_a_file_that_is_deleted_makes_room(strict: tuple[Mill, Path]) -> None:

@@ -157,7 +157,8 @@ def test_odd_values_are_read_and_noted(tmp_path: Path) -> None:
     ("name", "content", "words"),
     [
         ("a.csv", b"", "is empty"),
-        ("a.pdf", b"%PDF-1.7 something", "no known kind"),
+        ("a.xyz", b"something", "no known kind"),
+        ("a.pdf", b"%PDF-1.7 something", "is a PDF document"),
         ("a.xlsx", b"PK\x03\x04broken", "not a readable Excel workbook"),
         ("a.parquet", b"PAR1broken", "not a readable Parquet file"),
         ("a.csv.gz", gzip.compress(_table().encode() * 50)[:-20], "gzip"),
