@@ -12,6 +12,12 @@ TEST_PROCESSES ?= 2
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
+console: ## Build the web console anew from its lock file (needs Node 20)
+	@cd console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
+console-pictures: setup ## Take the pictures of docs/console.md, on a seeded mill (needs chromium)
+	@$(BIN)/python -m tests.support.console_pages --out docs/images/console
+
 setup: $(INSTALLED) ## Install everything, pinned, into .venv
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -21,8 +27,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]' 2> >(grep -vE 'WARNING: Location' >&2)
 	@touch $@
 
-demo: setup ## Start everything and run the article's flow, to a streamed story
-	@$(BIN)/storymill demo --state-dir $(STATE)
+demo: setup ## Start everything and run the article's flow, to a streamed story; KEEP=1 leaves it up
+	@$(BIN)/storymill demo --state-dir $(STATE) $(if $(KEEP),--keep-running)
 
 up: setup ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/storymill up --state-dir $(STATE)
@@ -89,5 +95,5 @@ constraints: setup ## Write constraints.txt anew from the packages in .venv
 clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
-.PHONY: help setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
+.PHONY: help console console-pictures setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
 	bench-streams bench-interactive bench-datasets constraints clean

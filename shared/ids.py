@@ -6,6 +6,7 @@ import uuid_utils
 
 PROJECT: Final = "proj_"
 API_KEY: Final = "key_"
+CONSOLE_SESSION: Final = "sess_"
 RECIPE: Final = "rec_"
 RECIPE_VERSION: Final = "recv_"
 GENERATION: Final = "gen_"

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 from services.gateway.chat.routes import router as chat
 from services.gateway.comparisons.routes import router as comparisons
 from services.gateway.completions.routes import router as completions
+from services.gateway.console.routes import links as console_links
+from services.gateway.console.routes import router as console
 from services.gateway.datasets.routes import router as datasets
 from services.gateway.engines.routes import router as engines
 from services.gateway.estimates.routes import router as estimates
@@ -76,6 +78,8 @@ ROUTERS = (
     providers,
     limits,
     roi,
+    console_links,
+    console,
     health,
 )
 

@@ -7,6 +7,7 @@ from typing import Self
 from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
+from services.gateway.console.sessions import Sessions
 from services.gateway.http.request_rates import RequestRates
 from services.gateway.models.plain_names import PlainNames
 from services.gateway.project_turns import ProjectTurns
@@ -50,6 +51,7 @@ class Gateway:
     llm_client: LlmClient
     catalog: ModelCatalog
     authenticator: Authenticator
+    sessions: Sessions
     keys: KeyWatch
     proxies: TrustedProxies
     objects: ObjectStore
@@ -93,6 +95,7 @@ class Gateway:
             llm_client=client,
             catalog=ModelCatalog(load_providers(settings), client),
             authenticator=Authenticator(database),
+            sessions=Sessions(database),
             keys=KeyWatch(database),
             proxies=TrustedProxies(settings.trusted_proxies),
             objects=ObjectStore(settings.object_store_dir),

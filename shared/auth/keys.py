@@ -26,6 +26,11 @@ def create_key() -> NewKey:
     return NewKey(secret, hash_key(secret), secret[:SHOWN_CHARACTERS])
 
 
+def create_token() -> str:
+    """Return the secret of a session, as random as a key's."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
 def hash_key(secret: str) -> str:
-    """Return the hash under which a key is stored."""
+    """Return the hash under which a key, or a session's token, is stored."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

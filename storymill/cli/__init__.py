@@ -4,6 +4,7 @@ import typer
 
 from storymill.cli import (
     connection,
+    console,
     datasets,
     demo,
     fine_tune,
@@ -34,6 +35,7 @@ connection.add_options(app)
 lifecycle.add_commands(app)
 demo.add_commands(app)
 logs.add_commands(app)
+console.add_commands(app)
 keys.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)

@@ -9,6 +9,7 @@ import typer
 
 from storymill.cli import demo_tuning
 from storymill.cli.connection import connect
+from storymill.cli.console import make_link
 from storymill.cli.demo_mill import DemoClock, running_mill
 from storymill.cli.generations import export_generation, watch_to_end
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
@@ -76,6 +77,7 @@ def demo(
         finish(api, clock, newest)
     console.print(f"\nThe demo took {format_seconds(clock.elapsed_seconds)}.", style="bold")
     print_next_steps(state_dir, is_running=keep_running)
+    print_console(state_dir, is_running=keep_running)
 
 
 def tune_once(api: Api, clock: DemoClock, sizes: DemoSizes, export: Path, picture: Path) -> str:
@@ -148,6 +150,23 @@ def show_stories(api: Api, generation_id: str) -> None:
     """Print the first stories of a run."""
     for story in api.list_all("/stories", at_most=SHOWN_STORIES, generation_id=generation_id, status="succeeded"):
         print_story(story)
+
+
+def print_console(state_dir: Path, *, is_running: bool) -> None:
+    """Say where all of this can be looked at; a mill that was left running is one link away."""
+    if is_running:
+        with connect(state_dir) as api:
+            lines = [
+                "",
+                "Look at it in the console (the link logs in once, within five minutes):",
+                f"  {make_link(api)}",
+            ]
+    else:
+        lines = [
+            "",
+            "To look at what the demo made in the web console: make demo KEEP=1, or storymill up, storymill console.",
+        ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_next_steps(state_dir: Path, *, is_running: bool) -> None:

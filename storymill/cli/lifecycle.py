@@ -120,6 +120,7 @@ def print_addresses(snapshot: MillSnapshot, state_dir: Path, seconds: float, *, 
         f"Storymill is ready after {seconds:.0f} s.",
         f"  gateway      {snapshot.gateway_url}   (docs: {snapshot.gateway_url}/docs)",
         f"  streaming    {snapshot.streaming_url}",
+        f"  console      {snapshot.gateway_url}/console   (log in: storymill console{name_state_dir(state_dir)})",
         f"  credentials  {credentials_file}",
         "",
         "Use it from any OpenAI client:",
@@ -130,6 +131,11 @@ def print_addresses(snapshot: MillSnapshot, state_dir: Path, seconds: float, *, 
         "Next: storymill recipes add data/recipes/ultraman.json (or your own; docs/tour.md goes on from here)",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def name_state_dir(state_dir: Path) -> str:
+    """Return the option that leads another command to this mill; nothing for the usual place."""
+    return "" if state_dir == find_state_dir(DEFAULT_STATE_DIR).root else f" --state-dir {state_dir}"
 
 
 def describe_running(state_dir: Path, text: str) -> str:

@@ -92,3 +92,31 @@ def test_what_is_broken_fails_the_run(project: Path, broken: str) -> None:
 
 def test_a_broken_slow_test_fails_the_run(project: Path) -> None:
     assert run_ci(project, slow_holds=False).returncode != 0
+
+
+@pytest.fixture
+def console(project: Path) -> Path:
+    """A console in the project, built as committed: `1`. npm is there, and `make console` writes what `built` says."""
+    dist = project / "services" / "gateway" / "console" / "dist"
+    dist.mkdir(parents=True)
+    (dist / "console.js").write_text("1\n")
+    (project / "console").mkdir()
+    (project / "built").write_text("1\n")
+    with (project / "Makefile").open("a") as makefile:
+        makefile.write("console:\n\t@cp built services/gateway/console/dist/console.js\n")
+    for words in (["init", "-q"], ["add", "services"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    npm = project / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text("#!/bin/sh\n")
+    npm.chmod(0o755)
+    return project
+
+
+def test_a_console_that_is_not_its_build_fails_the_run(console: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{console / 'bin'}:{os.environ['PATH']}")
+    assert run_ci(console).returncode == 0
+    (console / "built").write_text("2\n")
+    done = run_ci(console)
+    assert done.returncode != 0
+    assert "is not the build of console/" in done.stdout

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Query, Response
 from starlette.responses import StreamingResponse
 
+from services.gateway.generations.coverage import describe_coverage, list_failures
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
@@ -105,6 +106,24 @@ async def change_generation(
 ) -> JsonAnswer:
     """Change parameters for the stories that are still to be written; then resume the run."""
     return JsonAnswer(shape_generation(*await change_parameters(gateway, caller, generation_id, body.parameters)))
+
+
+@router.get("/generations/{generation_id}/coverage", summary="See how far a run's grid is filled")
+async def read_coverage(
+    generation_id: str,
+    gateway: GatewayDep,
+    caller: Caller,
+    x: Annotated[str | None, Query(max_length=256, description="An attribute; the first unless given.")] = None,
+    y: Annotated[str | None, Query(max_length=256, description="Another attribute.")] = None,
+) -> JsonAnswer:
+    """Count the stories of each pair of values of two attributes: done, failed, cut off, reviewed."""
+    return JsonAnswer(await describe_coverage(gateway, caller, generation_id, x, y))
+
+
+@router.get("/generations/{generation_id}/failures", summary="See why stories failed")
+async def read_failures(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Count the failed and rejected stories by class, each with one of its messages."""
+    return JsonAnswer(list_body(await list_failures(gateway, caller, generation_id), has_more=False))
 
 
 @router.get(

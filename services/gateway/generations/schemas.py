@@ -73,6 +73,7 @@ class Generation(BaseModel):
     usage: dict[str, int]
     cost_usd: float | None
     cost_known: bool
+    reserved_usd: float
     budget_usd: float | None
     requests_per_minute: int | None
     tokens_per_minute: int | None

@@ -165,6 +165,7 @@ def shape_generation(run: Generation, recipe: Recipe, version: RecipeVersion) ->
         },
         "cost_usd": float(run.spent_usd),
         "cost_known": run.cost_known,
+        "reserved_usd": float(run.reserved_usd),
         "budget_usd": None if run.budget_usd is None else float(run.budget_usd),
         "requests_per_minute": run.requests_per_minute,
         "tokens_per_minute": run.tokens_per_minute,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
+from services.gateway.console.access import READING_METHODS, identify
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
 from services.gateway.http.json_cost import JsonBound
 from services.gateway.http.json_request import JsonRequest
@@ -14,11 +15,9 @@ from services.gateway.http.query_names import refuse_unknown_names
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
 from shared.bounds import Bounds, setting_of
-from shared.http.open_door import find_counted_address
 
 SHOWN_SECURITY = HTTPBearer(auto_error=False, description="An API key of this server: sm_...")
 """Tells OpenAPI about the key; the checking is done by `KeyedRoute`, before the body is read."""
-READING_METHODS = frozenset({"GET", "HEAD"})
 JSON_NODES, JSON_VALUES = setting_of("max_json_nodes"), setting_of("max_json_values")
 RECIPE_NODES = setting_of("max_recipe_nodes")
 NEEDS_READ = {"x-scope": READ}
@@ -42,8 +41,7 @@ class KeyedRoute(APIRoute):
 
         async def handle_keyed(request: Request) -> Response:
             gateway: Gateway = request.app.state.gateway
-            address = find_counted_address(gateway.proxies, request.scope)
-            principal = await gateway.authenticator.authenticate(request.headers.get("authorization"), address)
+            principal = await identify(gateway, request)
             gateway.rates.take(principal, gateway.bounds.now)
             principal.require(scope)
             strict = JsonRequest(request.scope, request.receive, self.bound_json(gateway.bounds.now))

@@ -1,6 +1,6 @@
 """`/v1/stories…`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import Query
@@ -24,11 +24,14 @@ async def read_stories(
     page: InOrder,
     generation_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
     status: StoryStatus | None = None,
-    review: Review | None = None,
+    review: Review | Literal["none"] | None = None,
     attributes: Annotated[str | None, Query(description='A JSON object: {"dynasty": "唐"}.', max_length=4096)] = None,
+    from_position: Annotated[int | None, Query(ge=0, le=2**53, description="Of one run: from this place on.")] = None,
 ) -> JsonAnswer:
     """Return stories that match every filter given; those of one run come in its order."""
-    wanted = StoryFilter(generation_id, status, review, read_attributes(attributes))
+    if from_position is not None and generation_id is None:
+        raise InvalidRequestError("from_position: a place in which run? Give its generation_id.", param="from_position")
+    wanted = StoryFilter(generation_id, status, review, read_attributes(attributes), from_position)
     found, has_more = await list_stories(gateway, caller, wanted, page)
     return JsonAnswer(list_body(found, has_more=has_more))
 

@@ -17,7 +17,7 @@ from shared.stores.db.models.interactive import Completion
 from shared.stores.db.models.provider import ProviderState
 from shared.stores.db.models.recipe import Recipe, RecipeVersion
 from shared.stores.db.models.response import StoredResponse
-from shared.stores.db.models.tenancy import ApiKey, Project
+from shared.stores.db.models.tenancy import ApiKey, ConsoleSession, Project
 from shared.stores.db.models.tuned_model import (
     ComparisonPair,
     Model,
@@ -33,6 +33,7 @@ __all__ = [
     "Base",
     "ComparisonPair",
     "Completion",
+    "ConsoleSession",
     "Dataset",
     "DatasetRow",
     "DatasetVersion",

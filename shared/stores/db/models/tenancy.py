@@ -29,3 +29,19 @@ class ApiKey(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
+
+
+class ConsoleSession(Base):
+    """A browser that is logged in to the console, with the rights of the key that it was opened with."""
+
+    __tablename__ = "console_session"
+
+    id: Mapped[IdKey]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """Hash of the cookie's value, which is kept nowhere."""
+    project_id: Mapped[Id]
+    api_key_id: Mapped[Id] = mapped_column(ForeignKey("api_key.id"))
+    created_at: Mapped[Created]
+    seen_at: Mapped[Created]
+    """When it was last used, to the minute."""
+    expires_at: Mapped[Moment]

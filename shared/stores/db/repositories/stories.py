@@ -24,7 +24,10 @@ class StoryFilter:
     generation_id: str | None = None
     status: str | None = None
     review: str | None = None
+    """A verdict, or `none` for stories that have none."""
     attributes: dict[str, Any] = field(default_factory=dict)
+    from_position: int | None = None
+    """Of one run: stories at this place in its order, and those behind it."""
 
 
 def read_status(story: Story, run: Generation) -> str:
@@ -57,7 +60,7 @@ async def list_stories(
     if wanted.status is not None:
         query = query.where(has_status(wanted.status))
     if wanted.review is not None:
-        query = query.where(Story.review == wanted.review)
+        query = query.where(Story.review.is_(None) if wanted.review == "none" else Story.review == wanted.review)
     if wanted.attributes:
         query = query.where(Story.attributes.contains(wanted.attributes))
     if wanted.generation_id is None:
@@ -66,6 +69,8 @@ async def list_stories(
     if page.after is not None:
         position = await session.scalar(select(Story.position).where(Story.id == page.after))
     query = query.where(Story.generation_id == wanted.generation_id)
+    if wanted.from_position is not None:
+        query = query.where(Story.position >= wanted.from_position)
     return await fetch_page(session, query, Story.position, page, position)
 
 

@@ -1,0 +1,1 @@
+"""The web console's pages, and the sessions of browsers that use it."""
