@@ -103,7 +103,7 @@ def console(project: Path) -> Path:
     (project / "console").mkdir()
     (project / "built").write_text("1\n")
     with (project / "Makefile").open("a") as makefile:
-        makefile.write("console:\n\t@cp built services/gateway/console/dist/console.js\n")
+        makefile.write(".PHONY: console\nconsole:\n\t@cp built services/gateway/console/dist/console.js\n")
     for words in (["init", "-q"], ["add", "services"]):
         subprocess.run(["git", *words], cwd=project, check=True)
     npm = project / "bin" / "npm"

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from tests.support.gateway import Mill, assert_openai_error, new_name
+from tests.support.upstream import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -13,7 +14,7 @@ ATTRIBUTES: dict[str, Any] = {"dynasty": ["唐", "宋"], "power": {"weighted": {
 
 
 async def start_run(client: httpx2.AsyncClient, attributes: dict[str, Any], **fields: Any) -> str:
-    recipe = {"template": "写 {{ dynasty }}", "attributes": attributes, "model": "gpt-test", **fields}
+    recipe = {"template": "写 {{ dynasty }}", "attributes": attributes, "model": MODEL, **fields}
     answer = await client.post("/v1/generations", json={"recipe": recipe})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
