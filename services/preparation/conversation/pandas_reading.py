@@ -34,14 +34,14 @@ def read_with_pandas(path: str, extension: str) -> PandasTable:
 
 def _read_workbook(path: str) -> PandasTable:
     extra = None
-    with pd.ExcelFile(path) as book:
+    with pd.ExcelFile(path, engine="openpyxl") as book:
         sheet_count = len(book.sheet_names)
     if sheet_count > 1:
         extra = (
             "\n- Your Excel file contains more than one sheet. Please either save as csv or ensure all data is present "
             "in the first sheet. WARNING: Reading only the first sheet..."
         )
-    return _table(pd.read_excel(path, dtype=str), extra)
+    return _table(pd.read_excel(path, dtype=str, engine="openpyxl"), extra)
 
 
 def _read_json(path: str, extension: str) -> PandasTable:
