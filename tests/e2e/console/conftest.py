@@ -1,4 +1,4 @@
-"""One mill and one browser for all tests of the console."""
+"""One mill and one browser for the tests of a file: while the browser is open, no test of another file may use a loop."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.support.browser import CHROMIUM, Watched, open_browser, open_page
 from tests.support.console_mill import ConsoleMill, run_console_mill
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleMill]:
     """A whole mill on a scripted provider."""
     if not CHROMIUM.exists():
@@ -18,7 +18,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleMill]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(mill: ConsoleMill) -> Iterator[Browser]:
     """Chromium."""
     with open_browser() as opened:
