@@ -1,4 +1,4 @@
-"""One mill and one browser for the tests of a file: while the browser is open, no test of another file may use a loop."""
+"""One mill and one browser for the tests of a file: while a browser is open, no other test can have an event loop."""
 
 from collections.abc import Iterator
 
