@@ -179,10 +179,14 @@ function useChosen(rows: ReturnType<typeof useStoryRows>) {
   const place = id === null ? null : rows.indexOf(id) >= 0 ? rows.indexOf(id) : index;
   const story = id === null ? undefined : (rows.at(rows.indexOf(id)) ?? alone.data);
   const pending = useRef<number | null>(null);
+  // What is chosen at this very moment: keys come faster than the page is drawn.
+  const now = useRef({ place, story });
+  now.current = { place, story };
   const choose = (next: number) => {
     const bound = Math.max(0, Math.min(rows.count - 1, next));
     setIndex(bound);
     const there = rows.at(bound);
+    now.current = { place: bound, story: there };
     pending.current = there ? null : bound;
     if (there) setQuery({ story: there.id });
     else rows.reach(bound, bound + 1);
@@ -199,15 +203,16 @@ function useChosen(rows: ReturnType<typeof useStoryRows>) {
     const first = rows.at(0);
     if (id === null && first && window.matchMedia("(min-width: 861px)").matches) setQuery({ story: first.id });
   }, [id, rows.isLoaded]);
-  const move = (step: number) => choose(place === null ? 0 : place + step);
+  const move = (step: number) => choose(now.current.place === null ? 0 : now.current.place + step);
   useHotkey("j", () => move(1));
   useHotkey("k", () => move(-1));
-  return { story, index: place, choose, move };
+  return { story, index: place, now, choose, move };
 }
 
 /** Verdicts of this sitting, the last one first to be taken back. */
 function useVerdicts(rows: ReturnType<typeof useStoryRows>, chosen: ReturnType<typeof useChosen>) {
-  const [given, setGiven] = useState<Verdict[]>([]);
+  const given = useRef<Verdict[]>([]);
+  const [, redraw] = useState(0);
   const send = async (story: Story, review: Story["review"]): Promise<boolean> => {
     rows.put({ ...story, review });
     try {
@@ -220,23 +225,25 @@ function useVerdicts(rows: ReturnType<typeof useStoryRows>, chosen: ReturnType<t
     }
   };
   const decide = (review: "accepted" | "rejected") => {
-    const { story } = chosen;
+    const { story } = chosen.now.current;
     if (!story || story.status !== "succeeded" || !canWrite()) return;
-    setGiven((before) => [...before, { story, before: story.review }]);
+    given.current.push({ story, before: story.review });
     void send(story, review);
     chosen.move(1);
   };
   const undo = () => {
-    const last = given.at(-1);
+    const last = given.current.pop();
+    redraw((count) => count + 1);
     if (!last) {
       tell(words.nothingToUndo);
       return;
     }
-    setGiven((before) => before.slice(0, -1));
-    setQuery({ story: last.story.id });
+    const place = rows.indexOf(last.story.id);
+    if (place >= 0) chosen.choose(place);
+    else setQuery({ story: last.story.id });
     void send(rows.at(rows.indexOf(last.story.id)) ?? last.story, last.before).then((isDone) => isDone && tell(words.undone));
   };
-  return { decide, undo, count: given.length };
+  return { decide, undo, count: given.current.length };
 }
 
 function Row({ story, isChosen, choose }: { story: Story | undefined; isChosen: boolean; choose: () => void }) {

@@ -1,5 +1,5 @@
 /** One key per action: shown on its button, asleep while somebody types or a dialog is open. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 function isTyping(target: EventTarget | null): boolean {
   const element = target as HTMLElement | null;
@@ -10,7 +10,8 @@ function isTyping(target: EventTarget | null): boolean {
 export function useHotkey(key: string | undefined, act: () => void, isOn = true): void {
   const latest = useRef(act);
   latest.current = act;
-  useEffect(() => {
+  // With the drawing itself: no key falls between a button that goes and the one that comes in its place.
+  useLayoutEffect(() => {
     if (!key || !isOn) return;
     const listen = (event: KeyboardEvent) => {
       if (event.metaKey || event.ctrlKey || event.altKey || event.key.toLowerCase() !== key.toLowerCase()) return;
