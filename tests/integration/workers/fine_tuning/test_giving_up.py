@@ -275,6 +275,8 @@ async def test_a_crash_at_any_moment_of_giving_up_leaves_nothing_open(
     bench: TuningBench, provider: TuningUpstream
 ) -> None:
     provider.script = TuningScript(stays_running=True)
+    # Without patience: the key that is refused to one job after the other would be a verdict, and the next would wait.
+    bench.context.worker_settings = bench.context.worker_settings.model_copy(update={"run_patience_seconds": 0})
     points = CrashPoints()
     await give_up_with(bench, provider, points)
     moments = range(1, points.passed + 1)

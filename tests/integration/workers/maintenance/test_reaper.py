@@ -16,6 +16,7 @@ from shared.clock import utc_now
 from shared.settings import Settings
 from shared.stores.db.models import Attempt, Completion, IdempotencyKey
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
+from shared.stores.queue.line import ServingLine
 from tests.support.interactive import InteractiveBench, open_bench
 from tests.support.stack import eventually
 from tests.support.upstream import MODEL, ScriptedUpstream
@@ -48,8 +49,8 @@ async def change(bench: InteractiveBench, row_id: str, **values: object) -> None
 
 
 async def count_messages(bench: InteractiveBench) -> int:
-    """Return how many messages wait for an interactive worker."""
-    return int(await bench.redis.llen("interactive"))
+    """Return how many texts wait for an interactive worker."""
+    return (await ServingLine(bench.redis).measure()).depth
 
 
 async def test_a_completion_whose_message_was_lost_is_sent_again_but_not_every_round(
