@@ -15,6 +15,8 @@ PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FAST: set[str] = set()
 """Run by every `make test`: none that starts a mill. docs/api.md has a test of its own, on a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
+WANT_THE_MACHINE = {"README.md", "tour.md"}
+"""Too long for beside other tests: `make soak` runs them."""
 ELSEWHERE = {"api.md"}
 MOST_SECONDS = 1500
 
@@ -29,7 +31,8 @@ def list_stories() -> list[object]:
     for page in PAGES:
         if page.name in ELSEWHERE or not any(block.runs for block in read_blocks(page.read_text(encoding="utf-8"))):
             continue
-        marks = [] if page.name in FAST else [pytest.mark.slow]
+        alone = page.name in WANT_THE_MACHINE
+        marks = [] if page.name in FAST else [pytest.mark.soak if alone else pytest.mark.slow]
         marks += [pytest.mark.real_model] if page.name in ON_THE_REAL_MODEL else []
         found.append(pytest.param(page, id=page.name, marks=marks))
     return found

@@ -11,7 +11,7 @@ from tests.support.console_mill import ConsoleMill
 from tests.support.console_pages import list_pages
 from tests.support.console_seed import seed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 

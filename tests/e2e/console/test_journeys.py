@@ -73,7 +73,7 @@ def test_a_key_logs_in_and_a_logout_ends_it(mill: ConsoleMill, browser: Browser)
         watched.expect_no_trouble()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_text_survives_the_death_of_the_streaming_service(mill: ConsoleMill, console: Watched) -> None:
     console.open(f"/playground?models={MODEL}")
     page = console.page
