@@ -77,7 +77,9 @@ async def test_usage_and_break_even_are_drawn_from_the_books(
     used = await run_storymill(gateway, client, tmp_path, "usage", "--by", "kind,job")
     assert model.job_id in used.stdout, used.stdout + used.stderr
     assert "$10.00" in used.stdout
-    assert any(line.startswith("total") for line in used.stdout.splitlines())
+    *_, total, next_command = used.stdout.splitlines()
+    assert total.startswith("total")
+    assert next_command == "When does a tuned model pay: storymill roi MODEL --against BASE"
 
     sizes = ("--tuned-prompt", 20, "--base-prompt", 3000, "--completion", 400)
     picture = tmp_path / "roi.png"
