@@ -39,6 +39,7 @@ class LlmClient:
     def __init__(self, dialects: Dialects | None = None) -> None:
         self._http: OutgoingHttp | None = None
         self._dialects = dialects or Dialects()
+        self._ways: dict[str, tuple[Provider, dict[str, Any]]] = {}
 
     async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Ask for a whole answer. `target.model` replaces the body's model.
@@ -103,7 +104,7 @@ class LlmClient:
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
-                await self._open_http().request(method, url, **describe_way(provider)) as response,
+                await self._open_http().request(method, url, **self._find_way(provider)) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
@@ -138,8 +139,16 @@ class LlmClient:
         with translated_failures():
             async with asyncio.timeout(provider.first_byte_timeout_seconds if asked["stream"] else None):
                 return await self._open_http().request(
-                    "POST", provider.base_url + PATHS[kind], data=data, **describe_way(provider)
+                    "POST", provider.base_url + PATHS[kind], data=data, **self._find_way(provider)
                 )
+
+    def _find_way(self, provider: Provider) -> dict[str, Any]:
+        """Return what every request to a provider goes with, worked out once for as long as its settings hold."""
+        known, way = self._ways.get(provider.name, (None, {}))
+        if known is not provider:
+            way = describe_way(provider)
+            self._ways[provider.name] = provider, way
+        return way
 
     def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""
