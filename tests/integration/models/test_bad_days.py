@@ -54,11 +54,11 @@ async def test_a_comparison_whose_account_is_empty_fails_at_once_and_the_next_on
     tenant.mill.upstream.default = NO_CREDIT
     before = len(tenant.mill.upstream.calls)
     first = await compare(tenant, model.name)
-    assert (first["status"], first["error"]["code"]) == ("failed", "insufficient_quota")
+    assert (first["status"], first["error"]["code"]) == ("failed", "quota_exhausted")
     met = len(tenant.mill.upstream.calls) - before
     assert met <= len(PROMPTS)
     second = await compare(tenant, model.name)
-    assert (second["status"], second["error"]["code"]) == ("failed", "insufficient_quota")
+    assert (second["status"], second["error"]["code"]) == ("failed", "quota_exhausted")
     assert len(tenant.mill.upstream.calls) - before <= met + 1  # one now and then: somebody may have paid
 
 
@@ -77,5 +77,5 @@ async def test_an_evaluation_whose_account_is_empty_fails_after_few_calls(tenant
         return len(cells) == 3
 
     await eventually_async(all_failed, what="the evaluations to fail")
-    assert {cell["error"]["code"] for cell in cells} == {"insufficient_quota"}
+    assert {cell["error"]["code"] for cell in cells} == {"quota_exhausted"}
     assert len(tenant.mill.upstream.calls) - before <= 3
