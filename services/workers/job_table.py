@@ -18,6 +18,7 @@ from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.serving import ServingSlice
 from services.workers.interactive.task import run_completion
 from services.workers.leases.row_kind import RowKind
+from services.workers.maintenance.look_task import look_at_provider
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.store_watch import StoreWatch
 from services.workers.maintenance.sweep_task import sweep_objects
@@ -35,6 +36,7 @@ from shared.contracts.queue.messages import (
     DeliverOutbox,
     EvaluateModel,
     ExpandGeneration,
+    LookAtProvider,
     Message,
     PrepareDataset,
     ReapLapsed,
@@ -76,4 +78,5 @@ JOBS: Final = (
     *KINDS,
     Job(ReapLapsed, partial(reap, row_kinds=ROW_KINDS), parts=(StoreWatch,)),
     Job(SweepObjects, sweep_objects),
+    Job(LookAtProvider, look_at_provider),
 )

@@ -26,6 +26,8 @@ class Call:
     quote: PriceQuote
     id: str = field(default_factory=lambda: ids.new_id(ids.ATTEMPT))
     deltas: int = 0
+    tokens_seen: int = 0
+    """What they may have been, where the provider tells no usage."""
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Raw choice deltas beside the text: tool calls, refusal, log probabilities."""
     extra_at: list[int] = field(default_factory=list)
@@ -81,7 +83,7 @@ class Call:
         if self.usage is not None:
             used = self.usage
             return self.quote.cost(used.prompt_tokens, used.completion_tokens, used.cached_tokens), self.quote.note
-        guess = self.quote.cost(count_prompt_bytes(self.claimed.request), self.deltas)
+        guess = self.quote.cost(count_prompt_bytes(self.claimed.request), self.tokens_seen)
         return guess, f"{self.quote.note}; the provider told no usage: prompt bytes and chunks seen are charged"
 
 

@@ -16,8 +16,10 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
+from services.workers.providers.calls_under_way import LOST
 from services.workers.providers.retry_plan import RetryPlan
 from services.workers.providers.turns import wait_for_turn
+from shared.contracts.text_orders import may_be_called_again
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY
@@ -92,7 +94,8 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
         if failure is None and running.stop_reason is None:
             return await finish(context, running.handle, "succeeded", call=running.call)
         if failure is not None and running.stop_reason is None:
-            wait = 0.0 if excused else plan.next_wait(failure)
+            may_try = may_be_called_again(running.claimed.request, running.claimed.attempt)
+            wait = None if not may_try else 0.0 if excused else plan.next_wait(failure)
             if wait is None:
                 return await fail(context, running, failure)
             log.info("call_failed", stream=running.id, failure=str(failure.failure_class), wait_seconds=wait)
@@ -106,6 +109,7 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
 async def go_on(context: WorkerContext, running: RunningCompletion) -> bool:
     """Begin the row's next attempt after a failed call; False when the row is not ours any more."""
     failure = running.call.failure
+    running.must_stream |= failure is not None and failure.is_of_silence and failure.code != LOST
     await running.handle.abandon()
     running.is_advancing = True
     try:

@@ -149,7 +149,10 @@ class ProviderHealth:
             self.untold = Standing(Verdict.WELL, self.standing.since or now, now)
 
     def look_at_calls(self) -> None:
-        """Notice a provider that takes calls and answers none; give up those that one which is back has forgotten."""
+        """Notice a provider that takes calls and answers none; give up those that one which is back has forgotten, and
+        while it is down those that somebody waits for."""
+        if self.standing.verdict is Verdict.DOWN:
+            self.calls.end_awaited(time.time() - self.standing.since)
         if self.standing.verdict is not Verdict.WELL:
             return
         self.calls.end_lost(self._recovered_at)

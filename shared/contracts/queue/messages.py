@@ -119,6 +119,16 @@ class TellTracker(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtProvider(Message):
+    """Look up what a provider lists, and say it in Redis under the errand's id. Who asked waits for a few seconds."""
+
+    task: ClassVar[str] = "storymill.maintenance.look_at_provider"
+    queue: ClassVar[str] = MAINTENANCE
+    provider: str
+    errand_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReapLapsed(Message):
     """Enqueue again what was never delivered or whose lease has lapsed; heal unsent stream ends."""
 
