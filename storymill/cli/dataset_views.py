@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.model_facts import describe_template
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say
@@ -25,7 +25,7 @@ def print_datasets(datasets: list[dict[str, Any]]) -> None:
 
 def print_dataset(dataset: dict[str, Any]) -> None:
     """Print a dataset: state, counts, template, files, findings."""
-    console.print(f"dataset {dataset['id']}: {dataset['status']}", style="bold")
+    console.print(f"dataset {dataset['id']}: {describe_state(dataset['status'])}", style="bold", highlight=False)
     if dataset["error"]:
         console.print(dataset["error"]["message"], style="red", markup=False)
     if not dataset["counts"]:
@@ -69,10 +69,13 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
     if not findings:
         console.print("no findings", style="green")
         return
-    table = Table("", "finding", "rows", "why", "fix")
+    whole = (Column(name, no_wrap=True) for name in ("", "finding", "rows"))
+    table = Table(*whole, "why", Column("fix", no_wrap=True), box=None, pad_edge=False)
     for finding in findings:
         style = SEVERITY_STYLES[finding["severity"]]
         severity = f"[{style}]{finding['severity']}[/{style}]"
         fix = (finding["fix"] or "").replace("_", " ")
-        table.add_row(severity, finding["code"], str(finding["count"] or "all"), finding["reason"], fix)
+        table.add_row(
+            severity, finding["code"], f"{finding['count']:,}" if finding["count"] else "all", finding["reason"], fix
+        )
     console.print(table)

@@ -1,5 +1,6 @@
 """`storymill datasets`: turn stories and files into training files, and look at what came of it."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -146,8 +147,11 @@ def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
         dataset = api.get(f"/datasets/{dataset_id}")
-    if not print_for_programs([dataset], as_json=as_json):
-        print_dataset(dataset)
+    if print_for_programs([dataset], as_json=as_json):
+        return
+    print_dataset(dataset)
+    if dataset["status"] == "succeeded":
+        tell_next(dataset)
 
 
 @datasets_app.command("cancel")
@@ -190,6 +194,8 @@ def export(
     """Write the training or the validation rows to a file."""
     with connect(state_dir) as api:
         save_side(api, dataset_id, split, target)
+    if split == "train":
+        say_command("Next", f"storymill fine-tune {shlex.quote(str(target))} --model text-davinci-003 --suffix NAME")
 
 
 def is_mill_there(state_dir: Path) -> bool:

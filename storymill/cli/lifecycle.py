@@ -145,7 +145,7 @@ def describe_running(state_dir: Path, text: str) -> str:
         return text
     return (
         f"{text}\n  gateway    {running.gateway_url}\n  streaming  {running.streaming_url}\n"
-        f"See `storymill status`, stop it with `storymill down`."
+        f"See `storymill status`, stop it with `storymill down`. Options and settings count at the next `storymill up`."
     )
 
 

@@ -20,8 +20,8 @@ def limits(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STAT
         bounds = api.get("/limits")["data"]
     if print_for_programs(bounds, as_json=as_json):
         return
-    numbers = [Column(name, justify="right") for name in ("most", "used")]
-    table = Table(*numbers, "of what", "setting", box=None, pad_edge=False)
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("most", "used")]
+    table = Table(*numbers, "of what", Column("setting", no_wrap=True), box=None, pad_edge=False)
     for limit in bounds:
         used = limit.get("used")
         shown = "" if used is None else f"{used:,}"

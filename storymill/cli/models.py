@@ -1,11 +1,9 @@
 """`storymill models`: what can be asked for; tuned models with their line, promoted, rolled back, compared, deleted."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from storymill.cli.connection import connect
 from storymill.cli.model_add import add
@@ -16,6 +14,7 @@ from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say_command
+from storymill.cli.words import format_day, format_moment
 from storymill.client.errors import ApiError, ClientError
 from storymill.client.rest import Api
 
@@ -69,7 +68,7 @@ def print_models(models: list[dict[str, Any]]) -> None:
     """Print models, one a line."""
     columns = make_columns("id", ("owner", 2), ("from", 3), ("created", 1))
     for model in models:
-        created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
+        created = format_day(model["created"]) if model["created"] else ""
         add_row(columns, model["id"], model["owned_by"], find_origin(model), created)
     print_list(columns)
 
@@ -100,13 +99,13 @@ def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DE
 
 def print_history(history: list[dict[str, Any]]) -> None:
     """Print the changes of an alias."""
-    table = Table("version", "action", "model", "canary", "when", "why", box=None, pad_edge=False)
+    columns = make_columns("version", "action", "model", ("canary", 3), ("when", 2), ("why", 1), right=("version",))
     for change in history:
         share = f"{change['canary_model']} {change['canary_share']:.0%}" if change["canary_model"] else ""
-        when = datetime.fromtimestamp(change["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
-        row = (change["action"], change["model"] or "", share, when, change["reason"] or "")
-        table.add_row(str(change["version"]), *row)
-    console.print(table)
+        why = change["reason"] or ""
+        names = (str(change["version"]), change["action"], change["model"] or "")
+        add_row(columns, *names, share, format_moment(change["created_at"]), why)
+    print_list(columns)
 
 
 @models_app.command("tree")
@@ -114,6 +113,7 @@ def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Draw the line of a tuned model: what it comes from, and what came of it."""
     with connect(state_dir) as api:
         console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+    say_command("What a call of it saves", f"storymill roi {model} --against BASE")
 
 
 @models_app.command("forgetting")

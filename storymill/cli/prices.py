@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import console
+from storymill.cli.terminal import add_row, console, make_columns, print_list
 from storymill.cli.words import UNIT_NAMES, describe_units, format_usd
 
 prices_app = typer.Typer(help="Prices of models: show, compare, list.", no_args_is_help=True)
@@ -60,7 +60,8 @@ def compare(
     if print_for_programs([found], as_json=as_json):
         return
     names = [found[side]["model"] for side in ("model", "against")]
-    table = Table("", *[Column(name, justify="right") for name in (*names, "times")], box=None, pad_edge=False)
+    numbers = (Column(name, justify="right", no_wrap=True) for name in (*names, "times"))
+    table = Table("", *numbers, box=None, pad_edge=False)
     for unit, times in found["times"].items():
         amounts = [format_usd(found[side]["usd_per_unit"][unit]) for side in ("model", "against")]
         table.add_row(UNIT_NAMES[unit], *amounts, f"{times:g} ×")
@@ -80,7 +81,7 @@ def list_prices(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """List the price book: what stands in the files, past and present."""
-    table = Table("provider", "models", "US dollars", "valid", "source", box=None, pad_edge=False)
+    columns = make_columns("provider", "models", "US dollars", ("valid", 2), ("source", 1))
     with connect(state_dir) as api:
         entries = api.get("/prices", model=model, provider=provider, on=on)["data"]
     if print_for_programs(entries, as_json=as_json):
@@ -88,8 +89,8 @@ def list_prices(
     for entry in entries:
         source = f"{entry['source']} ({entry['read_on']})"
         units = describe_units(entry["usd_per_unit"])
-        table.add_row(entry["provider"], entry["models"], units, describe_period(entry), source)
-    console.print(table)
+        add_row(columns, entry["provider"], entry["models"], units, describe_period(entry), source)
+    print_list(columns)
 
 
 def describe_period(entry: dict[str, Any]) -> str:

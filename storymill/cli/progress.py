@@ -11,7 +11,7 @@ from rich.text import Text
 from storymill.cli.live_view import LiveView
 from storymill.cli.patience import Patience
 from storymill.cli.terminal import say
-from storymill.cli.words import describe_limit, format_seconds, format_usd
+from storymill.cli.words import describe_limit, describe_state, format_seconds, format_usd
 from storymill.client.rest import Api
 from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
@@ -114,5 +114,5 @@ def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any
             dataset = patience.ask(lambda: api.get(f"/datasets/{dataset_id}"))
             if dataset["status"] in DATASET_FINAL:
                 return dataset
-            status.update(f"{dataset_id}: {dataset['status']}")
+            status.update(f"{dataset_id}: {describe_state(dataset['status'])}")
             time.sleep(POLL_SECONDS)

@@ -13,7 +13,14 @@ from rich.text import Text
 from storymill.cli.live_view import LiveView
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_series import collect_series
-from storymill.cli.words import describe_state, format_moment, format_seconds, format_usd
+from storymill.cli.words import (
+    describe_reason,
+    describe_state,
+    describe_step,
+    format_moment,
+    format_seconds,
+    format_usd,
+)
 from storymill.client.tuning import JobFollower
 
 Json = dict[str, Any]
@@ -68,9 +75,9 @@ def render_title(job: Json) -> Text:
     title = Text(job["id"], style="bold", no_wrap=True, overflow="ellipsis")
     title.append(f"  {describe_state(status)}", style=STATUS_STYLES.get(status, "cyan"))
     if status == "running" and job.get("step") not in {None, "follow", "done"}:
-        title.append(f" ({job['step']})", style="dim")
+        title.append(f" ({describe_step(job['step'])})", style="dim")
     if status == "paused" and job.get("status_reason"):
-        title.append(f" ({job['status_reason']})", style="dim")
+        title.append(f" ({describe_reason(job['status_reason'])})", style="dim")
     title.append(f"  {job.get('model', '')}")  # last: where the line is cut, the model is what is lost
     return title
 
