@@ -9,11 +9,11 @@ from storymill.cli.connection import connect
 from storymill.cli.model_add import add
 from storymill.cli.model_comparison import compare
 from storymill.cli.model_facts import describe_price, describe_template
-from storymill.cli.model_family import draw_matrix, draw_tree
+from storymill.cli.model_family import draw_tree, print_matrix
 from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say_command
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import format_day, format_moment
 from storymill.client.errors import ApiError, ClientError
 from storymill.client.rest import Api
@@ -126,9 +126,9 @@ def forgetting(
     with connect(state_dir) as api:
         path = f"{path_of(model)}/forgetting"
         matrix = api.post(path) if measure else api.get(path)
-    console.print(draw_matrix(matrix))
+    print_matrix(matrix)
     for note in matrix["notes"]:
-        console.print(note, style="yellow", markup=False)
+        say(note, style="yellow")
 
 
 @models_app.command("promote")
