@@ -59,7 +59,7 @@ def describe_missed_share(counts: dict[str, int], share: float | None) -> str | 
     if not kept or abs(held - share * kept) <= max(1.0, share * kept / 2):
         return None
     return (
-        f"{held / kept:.0%} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
+        f"{held:,} of {kept:,} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
         "nearly alike, stay on one side."
     )
 

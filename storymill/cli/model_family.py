@@ -11,7 +11,6 @@ from storymill.cli.words import count_of, describe_state, format_usd
 WORSE: Final = 0.05
 MUCH_WORSE: Final = 0.25
 """Nats per token above the ancestor's own loss."""
-NUMBERS: Final = ("loss per token", "tokens right")
 
 
 def draw_tree(tree: dict[str, Any]) -> Tree:
@@ -50,8 +49,8 @@ def describe_node(node: dict[str, Any]) -> Text:
 def print_matrix(matrix: dict[str, Any]) -> None:
     """Print the forgetting matrix: for the held-out rows of each model of the line, how every model does on them."""
     for place, file in enumerate(matrix["validation_files"]):
-        say(f"held-out rows of {file['of_model']}", style="bold")
-        columns = make_columns("model", "loss per token", "tokens right", "against who learned them", right=NUMBERS)
+        say(f"held-out rows of {file['of_model']}: loss per token, tokens right, change against it", style="bold")
+        columns = make_columns("model", "loss", "right", "change", right=("loss", "right"))
         for row in matrix["rows"]:
             add_row(columns, row["model"], *describe_cell(row["cells"][place]))
         print_list(columns)

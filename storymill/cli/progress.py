@@ -74,7 +74,8 @@ class RunView(LiveView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("stories", total=None)
         self._told = 0
         self._told_limit: str | None = None

@@ -7,7 +7,7 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say
 from storymill.cli.words import format_moment, format_usd, list_of
 
 MARKS = {True: "yes", False: "no", None: "?"}
@@ -24,7 +24,8 @@ def add_commands(app: typer.Typer) -> None:
 @providers_app.command("list")
 def list_providers(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every provider with the verdict on it."""
-    columns = make_columns("provider", "verdict", ("since", 2), ("until", 1), "last failure")
+    columns = make_columns("provider", "verdict", ("since", 2), ("until", 1))
+    columns.append(ListColumn("last failure", shrinks=True))
     with connect(state_dir) as api:
         providers = api.get("/providers")["data"]
     if print_for_programs(providers, as_json=as_json):

@@ -23,9 +23,9 @@ def describe_accuracy(api: Api, job: Json) -> str | None:
 
 
 def describe_gap(found: float, expected: float) -> str:
-    """Return `as expected`, `12 % more`, `3 % less`."""
+    """Return `as expected`, `12% more`, `3% less`."""
     share = round(100 * (found - expected) / expected) if expected else 0
-    return f"{abs(share)} % {'more' if share > 0 else 'less'}" if share else "as expected"
+    return f"{abs(share)}% {'more' if share > 0 else 'less'}" if share else "as expected"
 
 
 def find_training_seconds(api: Api, job: Json) -> float | None:

@@ -25,7 +25,7 @@ from storymill.client.tuning import JobFollower
 
 Json = dict[str, Any]
 
-BAR_WIDTH = 30
+BAR_WIDTH, FEWEST_BAR_CELLS = 30, 8
 CURVE_HEIGHT = 14
 WIDEST_CURVE = 100
 EVENTS_SHOWN = 4
@@ -66,7 +66,7 @@ def render_job(follower: JobFollower, events: list[Json], width: int) -> Rendera
     """Draw the whole view."""
     lines = [render_event(event) for event in events]
     curve = draw_curve(collect_series(follower.metrics), width, CURVE_HEIGHT)
-    return Group(render_title(follower.job), render_bar(follower), curve, *lines)
+    return Group(render_title(follower.job), render_bar(follower, width), curve, *lines)
 
 
 def render_title(job: Json) -> Text:
@@ -82,11 +82,16 @@ def render_title(job: Json) -> Text:
     return title
 
 
-def render_bar(follower: JobFollower) -> RenderableType:
-    """Draw how far it is."""
+def render_bar(follower: JobFollower, width: int) -> RenderableType:
+    """Draw how far it is: the bar takes the room that the words leave, or a line of its own."""
+    told = Text(describe_progress(follower))
+    room = width - told.cell_len - 1
+    bar_width = min(BAR_WIDTH, room if room >= FEWEST_BAR_CELLS else width)
+    bar = ProgressBar(total=follower.total_steps or 1, completed=follower.step, width=bar_width)
+    if room < FEWEST_BAR_CELLS:
+        return Group(bar, told)
     line = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=follower.total_steps or 1, completed=follower.step, width=BAR_WIDTH)
-    line.add_row(bar, Text(describe_progress(follower), no_wrap=True, overflow="ellipsis"))
+    line.add_row(bar, told)
     return line
 
 
@@ -98,7 +103,7 @@ def describe_progress(follower: JobFollower) -> str:
     parts.append(f"{format_seconds(read_elapsed_seconds(job))} elapsed")
     left_seconds = estimate_seconds_left(job)
     if left_seconds is not None:
-        parts.append(f"ETA {format_seconds(left_seconds)}")
+        parts.append(f"{format_seconds(left_seconds)} left")
     parts.append(describe_job_cost(job))
     return " · ".join(parts)
 
