@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Column, Table
 
 from storymill.cli.model_facts import describe_template
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say
 from storymill.cli.words import count_of, describe_cost, describe_state
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -27,7 +27,7 @@ def print_dataset(dataset: dict[str, Any]) -> None:
     """Print a dataset: state, counts, template, files, findings."""
     console.print(f"dataset {dataset['id']}: {describe_state(dataset['status'])}", style="bold", highlight=False)
     if dataset["error"]:
-        console.print(dataset["error"]["message"], style="red", markup=False)
+        say(dataset["error"]["message"], style="red")
     if not dataset["counts"]:
         return
     counts, cost = dataset["counts"], dataset["cost_usd"]
@@ -67,7 +67,7 @@ def describe_missed_share(counts: dict[str, int], share: float | None) -> str | 
 def print_findings(findings: list[dict[str, Any]]) -> None:
     """Print what was found, the gravest first."""
     if not findings:
-        console.print("no findings", style="green")
+        say("no findings", style="green")
         return
     whole = (Column(name, no_wrap=True) for name in ("", "finding", "rows"))
     table = Table(*whole, "why", Column("fix", no_wrap=True), box=None, pad_edge=False)
@@ -78,4 +78,4 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
         table.add_row(
             severity, finding["code"], f"{finding['count']:,}" if finding["count"] else "all", finding["reason"], fix
         )
-    console.print(table)
+    print_broad(table)

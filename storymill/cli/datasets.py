@@ -166,7 +166,7 @@ def delete(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> No
     """Delete a dataset with its rows and files; one that a model learned from stays."""
     with connect(state_dir) as api:
         api.delete(f"/datasets/{dataset_id}")
-    console.print(f"deleted {dataset_id}", markup=False)
+    say(f"deleted {dataset_id}")
 
 
 @datasets_app.command("report")
@@ -181,7 +181,7 @@ def report(
             console.print_json(data=api.get(f"/datasets/{dataset_id}/report"))
             return
         size = api.download(f"/datasets/{dataset_id}/report", page, format="html")
-        console.print(f"wrote {page} ({size:,} bytes)")
+        console.print(f"wrote {page} ({size:,} bytes)", markup=False, highlight=False, soft_wrap=True)
 
 
 @datasets_app.command("export")
@@ -257,4 +257,4 @@ def prepare_there(api: Api, sources: list[dict[str, str]], options: dict[str, An
 def save_side(api: Api, dataset_id: str, split: str, target: Path) -> None:
     """Write one side of a dataset to `target`. Raises: ClientError when the mill does not give it."""
     size = api.download(f"/datasets/{dataset_id}/export", target, split=split)
-    console.print(f"wrote {target} ({size:,} bytes)", markup=False)
+    console.print(f"wrote {target} ({size:,} bytes)", markup=False, highlight=False, soft_wrap=True)

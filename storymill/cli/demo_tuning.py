@@ -13,7 +13,7 @@ from storymill.cli.fine_tunes import JOBS, draw_results
 from storymill.cli.model_family import draw_tree
 from storymill.cli.models import path_of
 from storymill.cli.roi import print_return
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, print_broad
 from storymill.cli.tuning_view import describe_job_cost
 from storymill.cli.words import describe_state
 from storymill.client.errors import ClientError
@@ -137,4 +137,4 @@ def price_tokens(prices: Json, unit: str, tokens: int) -> float:
 
 def show_line(api: Api, model: str) -> None:
     """Print the tree of a model: which came of which, by how many rows."""
-    console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+    print_broad(draw_tree(api.get(f"{path_of(model)}/tree")))

@@ -16,7 +16,7 @@ from storymill.cli.job_fields import describe_job
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, tell_after
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, tell_after
 from storymill.cli.tuning_accuracy import describe_accuracy
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
@@ -107,7 +107,7 @@ def results(
         if plot or png is not None:
             draw_results(api, job_id, plot=plot, png=png)
         if output is not None:
-            console.print(f"wrote {output} ({save_results(api, job_id, output):,} bytes)", markup=False)
+            say(f"wrote {output} ({save_results(api, job_id, output):,} bytes)")
         if not plot and png is None and output is None:
             print_results(api, job_id)
 
@@ -183,7 +183,7 @@ def print_job(job: Json) -> None:
     table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
     for name, text in describe_job(job):
         table.add_row(name, Text(text))
-    console.print(table)
+    print_broad(table)
 
 
 def print_checkpoints(checkpoints: list[Json]) -> None:
@@ -205,7 +205,7 @@ def print_changes(changes: list[Json]) -> None:
     table = Table(*(Column(name, no_wrap=True) for name in ("when", "status", "by")), "why", box=None, pad_edge=False)
     for change in changes:
         table.add_row(format_moment(change["created_at"]), describe_state(change["to"]), change["by"], change["reason"])
-    console.print(table)
+    print_broad(table)
 
 
 def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None:
@@ -214,10 +214,10 @@ def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None
     follower.refresh()
     series = collect_series(follower.metrics)
     if plot:
-        console.print(draw_curve(series, min(WIDEST_CURVE, console.width), CURVE_HEIGHT))
+        print_broad(draw_curve(series, min(WIDEST_CURVE, console.width), CURVE_HEIGHT))
     if png is not None:
         draw_picture(series, follower.job["fine_tuned_model"] or job_id, png)
-        console.print(f"wrote {png} ({png.stat().st_size:,} bytes)", markup=False)
+        say(f"wrote {png} ({png.stat().st_size:,} bytes)")
 
 
 def save_results(api: Api, job_id: str, target: Path) -> int:

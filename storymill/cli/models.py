@@ -13,7 +13,7 @@ from storymill.cli.model_family import draw_tree, print_matrix
 from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.words import format_day, format_moment
 from storymill.client.errors import ApiError, ClientError
 from storymill.client.rest import Api
@@ -80,7 +80,7 @@ def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DE
         found = api.get(path_of(model))
         if print_for_programs([found], as_json=as_json):
             return
-        console.print(found["id"], style="bold", markup=False)
+        console.print(found["id"], style="bold", markup=False, highlight=False, soft_wrap=True)
         for name in SHOWN_FIELDS:
             if found.get(name):
                 console.print(f"{name.replace('_', ' ')}: {found[name]}", markup=False, soft_wrap=True)
@@ -112,7 +112,7 @@ def print_history(history: list[dict[str, Any]]) -> None:
 def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Draw the line of a tuned model: what it comes from, and what came of it."""
     with connect(state_dir) as api:
-        console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+        print_broad(draw_tree(api.get(f"{path_of(model)}/tree")))
     say_command("What a call of it saves", f"storymill roi {model} --against BASE")
 
 
@@ -202,7 +202,7 @@ def delete(
         typer.confirm(f"Delete {model}? It cannot be brought back", abort=True)
     with connect(state_dir) as api:
         api.delete(path_of(model))
-    console.print(f"deleted {model}", markup=False)
+    say(f"deleted {model}")
 
 
 def print_alias(alias: dict[str, Any]) -> None:

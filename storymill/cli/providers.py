@@ -8,7 +8,7 @@ from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say
-from storymill.cli.words import format_moment, format_usd, list_of
+from storymill.cli.words import count_of, format_moment, format_usd, list_of
 
 MARKS = {True: "yes", False: "no", None: "?"}
 VERDICT_STYLES = {"well": "green", "silent": "yellow"}
@@ -65,7 +65,7 @@ def try_out(
     with connect(state_dir) as api:
         plan = api.post(f"/providers/{name}/test", {**asked, "dry_run": True})
         cost = format_usd(plan["most_cost_usd"])
-        say(f"{name}: at most {plan['most_calls']} calls, to {plan['model']}, for at most {cost}")
+        say(f"{name}: at most {count_of(plan['most_calls'], 'call')}, to {plan['model']}, for at most {cost}")
         if not yes and not typer.confirm("Go on?", default=True):
             raise typer.Exit(1)
         with console.status("asking the provider"):

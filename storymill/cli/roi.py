@@ -11,7 +11,7 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.words import format_usd
 
 PLOT_HEIGHT = 16
@@ -101,12 +101,12 @@ def describe_side(usd: float | None, prompt: int | None, cached: int, completion
 
 def print_return(found: dict[str, Any]) -> None:
     """Print costs, verdict and curve."""
-    console.print(build_cost_table(found))
+    print_broad(build_cost_table(found))
     print_calls(found)
     end = found["break_even"]
     pays = end["calls"] is not None and not end["comes_too_late"]
-    console.print(end["reason"], style="bold green" if pays else "bold yellow", highlight=False)
-    console.print(draw_costs(found["curve"], min(console.width, 100), PLOT_HEIGHT))
+    say(end["reason"], style="bold green" if pays else "bold yellow")
+    print_broad(draw_costs(found["curve"], min(console.width, 100), PLOT_HEIGHT))
 
 
 def build_cost_table(found: dict[str, Any]) -> Table:

@@ -8,7 +8,7 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say_command
+from storymill.cli.terminal import console, say, say_command
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange
@@ -68,7 +68,7 @@ def print_stream(api: Api, body: dict[str, Any]) -> str:
     console.print()
     if end["error"]:
         raise ClientError(f"The stream failed: {end['error']['message']}")
-    console.print(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim", highlight=False)
+    say(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim")
     return follower.fold.text
 
 

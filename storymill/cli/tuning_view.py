@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storymill.cli.live_view import LiveView
+from storymill.cli.terminal import say
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_series import collect_series
 from storymill.cli.words import (
@@ -52,14 +53,14 @@ class TuningView(LiveView):
             self._live.update(render_job(follower, list(self._events), width), refresh=True)
             return
         for event in told:
-            self._console.print(render_event(event))
+            say(render_event(event), to=self._console)
         self._tell_step(follower)
 
     def _tell_step(self, follower: JobFollower) -> None:
         total = follower.total_steps or 0
         if follower.step - self._told_step >= max(1, total // LINES_PER_JOB):
             self._told_step = follower.step
-            self._console.print(f"{describe_progress(follower)}  {describe_last_step(follower)}", highlight=False)
+            say(f"{describe_progress(follower)}  {describe_last_step(follower)}", to=self._console)
 
 
 def render_job(follower: JobFollower, events: list[Json], width: int) -> RenderableType:

@@ -22,7 +22,7 @@ SHORT_UNITS: Final = {
     "training_hour": "training by the hour",
     "hosting_hour": "hosting by the hour",
 }
-PLURALS: Final = {"story": "stories", "try": "tries", "repeat": "repeats"}
+PLURALS: Final = {"story": "stories", "try": "tries", "leftover process": "leftover processes"}
 LIMITS: Final = {
     "requests_per_minute": "held by the limit of requests per minute",
     "tokens_per_minute": "held by the limit of tokens per minute",
