@@ -33,11 +33,16 @@ STAND_INS: Final = {
     "─": "-",
     "│": "|",
     "•": "*",
+    "●": "*",
+    "○": "o",
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
     "“": '"',
     "”": '"',
     "’": "'",
 }
 
+CURVE_SIGNS: Final = frozenset(map(chr, range(0x2801, 0x2900)))
+"""Braille, of which plots are made."""
 AFTER: Final = {
     "pause": ("Go on later", "resume"),
     "resume": ("Watch it", "watch"),
@@ -48,10 +53,18 @@ console = Console()
 
 
 def replace_signs(error: UnicodeError) -> tuple[str, int]:
-    """Write signs that an encoding lacks by those that it has, and a question mark for a character of a text."""
+    """Write signs that an encoding lacks by those that it has, and question marks for a character of a text: as many as
+    it is wide, so that frames close."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(STAND_INS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+    return "".join(map(replace_sign, error.object[error.start : error.end])), error.end
+
+
+def replace_sign(sign: str) -> str:
+    """Return what stands for a sign in ASCII."""
+    if sign in CURVE_SIGNS:
+        return "*"
+    return STAND_INS.get(sign, "?" * cell_len(sign))
 
 
 def accept_every_encoding() -> None:
