@@ -8,7 +8,7 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say_command
+from storymill.cli.terminal import console, say, say_command
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange
@@ -46,8 +46,8 @@ def is_of_your_own(model: str) -> bool:
     return "@" in model or ":" in model
 
 
-def print_stream(api: Api, body: dict[str, Any]) -> dict[str, Any]:
-    """Start a stream, print its text as it comes and one line about it; returns the `end` frame.
+def print_stream(api: Api, body: dict[str, Any]) -> str:
+    """Start a stream, print its text as it comes and one line about it; returns the text.
 
     Raises: ClientError when it failed.
     """
@@ -68,8 +68,8 @@ def print_stream(api: Api, body: dict[str, Any]) -> dict[str, Any]:
     console.print()
     if end["error"]:
         raise ClientError(f"The stream failed: {end['error']['message']}")
-    console.print(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim", highlight=False)
-    return end
+    say(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim")
+    return follower.fold.text
 
 
 def show_change(change: TextChange, text: str) -> None:

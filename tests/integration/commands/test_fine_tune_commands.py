@@ -85,6 +85,7 @@ async def test_a_file_is_tuned_on_watched_and_its_results_are_shown(terminal: Te
     assert "succeeded" in shown
     assert not {"None", "beta", "{"} & set(re.findall(r"[\w{]+", shown)), shown
     assert "ckpt-step" in shown
+    assert re.search(r"[\d,]+ tokens trained of [\d,]+ estimated", shown), shown
     assert "Fine-tuning job" in await terminal.run("fine-tunes", "events", job, "--follow")
     table = await terminal.run("fine-tunes", "results", job)
     assert table.startswith("step,elapsed_tokens,elapsed_examples,training_loss")
