@@ -1,7 +1,10 @@
 """Volume runs: a generation, its stories, the upstream calls made for them, and the books."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.stores.db.models.base import Base, Created, Id, IdKey, Json, Moment, Money
@@ -18,13 +21,15 @@ class Generation(Base):
         # By id: an index of what a worker's hold writes would make each of those writes dearer.
         Index("ix_generation_open", "id", postgresql_where=sql("status in ('queued', 'running')")),
         Index("ix_generation_cancelled", "id", postgresql_where=sql("status = 'cancelled'")),
+        Index("ix_generation_of_batch", "project_id", postgresql_where=sql("recipe_version_id is null")),
         Index("ix_generation_resumes_at", "resumes_at", postgresql_where=sql("resumes_at is not null")),
     )
 
     id: Mapped[IdKey]
     project_id: Mapped[Id] = mapped_column(ForeignKey("project.id"))
     api_key_id: Mapped[Id] = mapped_column(ForeignKey("api_key.id"))
-    recipe_version_id: Mapped[Id] = mapped_column(ForeignKey("recipe_version.id"))
+    recipe_version_id: Mapped[Id | None] = mapped_column(ForeignKey("recipe_version.id"))
+    """Null for the run of a batch, whose rows bring their own requests."""
     status: Mapped[str] = mapped_column(String(16))
     """queued · running · paused · succeeded · failed · cancelled."""
     status_reason: Mapped[str | None] = mapped_column(Text)
@@ -100,6 +105,8 @@ class Story(Base):
     cost_usd: Mapped[Money | None]
     failure_class: Mapped[str | None] = mapped_column(String(32))
     failure_message: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """Of a batch's line: what its answer holds beside the columns (the provider's id, tool calls, the error)."""
     review: Mapped[str | None] = mapped_column(String(16))
     """accepted · rejected, or nothing yet."""
     created_at: Mapped[Created]

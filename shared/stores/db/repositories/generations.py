@@ -60,16 +60,17 @@ async def add_generation(session: AsyncSession, generation: NewGeneration) -> No
 
 
 async def find_generation(session: AsyncSession, project_id: str, generation_id: str) -> Generation | None:
-    """Return a run of the project."""
+    """Return a run of a recipe of the project; those of batches are seen as batches."""
     query = select(Generation).where(Generation.id == generation_id, Generation.project_id == project_id)
+    query = query.where(Generation.recipe_version_id.is_not(None))
     return (await session.scalars(query)).one_or_none()
 
 
 async def list_generations(
     session: AsyncSession, project_id: str, page: Page, *, status: str | None = None
 ) -> tuple[Sequence[Generation], bool]:
-    """Return a page of a project's runs and whether there is more."""
-    query = select(Generation).where(Generation.project_id == project_id)
+    """Return a page of a project's runs of recipes and whether there is more."""
+    query = select(Generation).where(Generation.project_id == project_id, Generation.recipe_version_id.is_not(None))
     if status is not None:
         query = query.where(Generation.status == status)
     return await fetch_page(session, query, Generation.id, page)
