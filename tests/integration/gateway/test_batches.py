@@ -127,8 +127,10 @@ BAD_FILES: dict[str, tuple[bytes, list[tuple[str, int | None]]]] = {
     "no such model": (encode_lines([make_line("1", "b", model="nobody")]), [("model_not_found", 1)]),
     "frames": (
         encode_lines([{**GOOD, "method": "GET"}, {**GOOD, "custom_id": "2", "url": TEXT}, {"custom_id": "3"}]),
-        [("invalid_method", 1), ("invalid_url", 2), ("invalid_method", 3), ("invalid_url", 3)]
-        + [("missing_required_parameter", 3)],
+        [
+            *(("invalid_method", 1), ("invalid_url", 2)),
+            *(("invalid_method", 3), ("invalid_url", 3), ("missing_required_parameter", 3)),
+        ],
     ),
     "bodies": (
         encode_lines([make_line("1", "a", stream=True), make_line("2", "a", n=2), make_line("3", "a", messages=[])]),
