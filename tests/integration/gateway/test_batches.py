@@ -204,7 +204,7 @@ async def test_a_cancelled_batch_keeps_what_was_paid(mill: Mill, sdk: openai.Asy
     lines = [make_line(f"id-{number}", f"{mark} {number}") for number in range(400)]
     batch = await create(sdk, encode_lines(lines))
     await eventually_async(lambda: has(len(calls()) > 10), what="calls to be under way")
-    with pytest.raises(openai.ConflictError):
+    with pytest.raises(openai.BadRequestError):
         await sdk.with_options(max_retries=0).files.delete(batch.input_file_id)
     cancelling = await sdk.batches.cancel(batch.id)
     assert (cancelling.status, cancelling.cancelled_at) == ("cancelling", None)
@@ -249,7 +249,7 @@ async def test_what_is_not_answered_in_time_is_told_as_expired(mill: Mill, sdk: 
     answers, rest = await read_lines(sdk, done.output_file_id), await read_lines(sdk, done.error_file_id)
     assert len(answers) + len(rest) == 60
     assert {line["error"]["code"] for line in rest.values()} == {"batch_expired"}
-    with pytest.raises(openai.ConflictError):
+    with pytest.raises(openai.BadRequestError):
         await sdk.with_options(max_retries=0).batches.cancel(batch.id)
 
 
