@@ -1,4 +1,5 @@
-"""batches: OpenAI's batches, the runs that answer them, and what a line's answer holds beside a story's columns.
+"""batches and extended runs: OpenAI's batches, the runs that answer them, and what a line's answer holds beside a
+story's columns; repeats that are added to a run.
 
 Revision: 0011; after: 0010
 """
@@ -27,6 +28,7 @@ MOMENTS = ("in_progress_at", "finalizing_at", "cancelling_at", "finished_at")
 def upgrade() -> None:
     """Add them."""
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=True)
+    op.add_column("generation", sa.Column("layers", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.add_column("story", sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.create_table(
         "batch",
@@ -93,4 +95,5 @@ def downgrade() -> None:
     )
     op.execute("delete from generation where recipe_version_id is null")
     op.drop_column("story", "answer")
+    op.drop_column("generation", "layers")
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=False)

@@ -47,6 +47,9 @@ def generate(
     tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
     export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
+    ] = False,
     detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
@@ -59,6 +62,7 @@ def generate(
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "budget_usd": budget_usd,
+        "extend": extend or None,
     }
     with connect(state_dir) as api:
         export_format(export)

@@ -38,6 +38,8 @@ class Generation(Base):
     model: Mapped[str] = mapped_column(Text)
     parameters: Mapped[Json]
     repeats: Mapped[int] = mapped_column(Integer)
+    layers: Mapped[list[int] | None] = mapped_column(JSONB)
+    """Of a run that was extended: the repeats that it was made with, and those that were added each time."""
     total: Mapped[int] = mapped_column(BigInteger)
     """Stories of the whole run: cells × repeats, or the `limit` of the request if that is smaller."""
     expanded: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
@@ -79,7 +81,8 @@ class Story(Base):
     generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"))
     project_id: Mapped[Id]
     position: Mapped[int] = mapped_column(BigInteger)
-    """Place in the run's order: cell index × repeats + repeat. Exports follow it."""
+    """Place in the run's order: cell index × repeats + repeat; repeats that were added to the run stand behind all
+    others. Exports follow it."""
     repeat: Mapped[int] = mapped_column(Integer)
     row_key: Mapped[str] = mapped_column(String(64))
     """Hash of recipe version, cell, repeat, model and parameters."""

@@ -37,6 +37,7 @@ class WorkOrder:
     batch_id: str | None = None
     """The run answers a batch: there is no recipe, and each row brings its request."""
     batch_endpoint: str | None = None
+    layers: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ LOAD_WORK_ORDER: Final = text("""
            coalesce(recipe_version.attributes, '{}') as attributes,
            coalesce(recipe_version.attribute_names, '[]') as attribute_names,
            coalesce(recipe_version.content_hash, '') as content_hash,
-           batch.id as batch_id, batch.endpoint as batch_endpoint
+           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers
     from generation
     left join recipe_version on recipe_version.id = generation.recipe_version_id
     left join batch on batch.generation_id = generation.id
