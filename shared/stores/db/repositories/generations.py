@@ -37,7 +37,8 @@ EXTEND: Final = text("""
         layers = coalesce(layers, jsonb_build_array(repeats)) || to_jsonb(cast(:repeats as int) - repeats),
         total = :total, budget_usd = coalesce(:budget_usd, budget_usd),
         requests_per_minute = coalesce(:requests_per_minute, requests_per_minute),
-        tokens_per_minute = coalesce(:tokens_per_minute, tokens_per_minute), finished_at = case when status in ('succeeded', 'failed') then null else finished_at end,
+        tokens_per_minute = coalesce(:tokens_per_minute, tokens_per_minute),
+        finished_at = case when status in ('succeeded', 'failed') then null else finished_at end,
         status = case when status in ('succeeded', 'failed') then 'queued' else status end
     where id = :generation_id and repeats = :known_repeats and total = :known_total and status <> 'cancelled'
     returning 1
