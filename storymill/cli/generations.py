@@ -11,7 +11,7 @@ from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command, tell_after
 from storymill.cli.words import (
@@ -55,7 +55,7 @@ def generate(
 ) -> None:
     """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
     wanted = {
-        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix == ".json" else recipe,
+        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix in RECIPE_SUFFIXES else recipe,
         "limit": limit,
         "repeats": repeats,
         "model": model,
