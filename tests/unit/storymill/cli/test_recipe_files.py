@@ -54,6 +54,6 @@ def test_anchors_and_merges_spare_words(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_recipe_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ClientError, match="recipe.yaml") as caught:
+    with pytest.raises(ClientError, match=r"recipe\.yaml") as caught:
         read_recipe_file(write(tmp_path, text))
     assert said in str(caught.value)
