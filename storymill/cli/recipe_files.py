@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import yaml
 
@@ -31,7 +31,7 @@ SCALARS: Final = {
 class JsonLikeLoader(yaml.SafeLoader):
     """YAML whose scalars are JSON's, and whose keys are written once."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  as the library has it
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return a mapping. Raises: ConstructorError for a key that stands twice, where the last would win unseen."""
