@@ -203,6 +203,10 @@ async def pause_generation(
     session: AsyncSession, generation_id: str, reason: str, resumes_at: datetime | None = None
 ) -> bool:
     """Pause an active run, say why, and until when if it goes on by itself; False when it was not active."""
-    values = {"generation_id": generation_id, "reason": reason, "resumes_at": resumes_at}
-    values["batch_seconds"] = BATCH_PAUSE_SECONDS
+    values = {
+        "generation_id": generation_id,
+        "reason": reason,
+        "resumes_at": resumes_at,
+        "batch_seconds": BATCH_PAUSE_SECONDS,
+    }
     return (await session.execute(PAUSE, values)).scalar() is not None
