@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -68,7 +68,7 @@ async def write_results(context: WorkerContext, claim: BatchClaim) -> None:
         await record_end(context, claim, status, usage.shape(), contents)
 
 
-def write_lines(spools: dict[str, IO[bytes]], claim: BatchClaim, lines: Sequence[BatchLine], ending: str) -> None:
+def write_lines(spools: Mapping[str, IO[bytes]], claim: BatchClaim, lines: Sequence[BatchLine], ending: str) -> None:
     """Write each line to its file."""
     for line in lines:
         spools[OUTPUT if line.status == SUCCEEDED else ERROR].write(encode_line(claim, line, ending))
