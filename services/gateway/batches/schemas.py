@@ -28,7 +28,7 @@ class ListedErrors(BaseModel):
 
 
 class Batch(BaseModel):
-    """A batch."""
+    """A file of requests and what has come of it so far."""
 
     id: str
     object: Literal["batch"] = "batch"
