@@ -50,8 +50,9 @@ async def post(client: httpx2.AsyncClient, what: str) -> httpx2.Response:
         case "max_open_generations":
             return await client.post("/v1/generations", json={"recipe": recipe("runs")})
         case "max_open_batches":
-            made = await upload(client, purpose="batch")
-            order = {"input_file_id": made.json()["id"], "endpoint": "/v1/completions", "completion_window": "24h"}
+            found = (await client.get("/v1/files?purpose=batch")).json()["data"]
+            requests = found[0] if found else (await upload(client, purpose="batch")).json()
+            order = {"input_file_id": requests["id"], "endpoint": "/v1/completions", "completion_window": "24h"}
             return await client.post("/v1/batches", json=order)
         case "max_open_datasets":
             return await client.post("/v1/datasets", json={"sources": [{"file": file_id}]})
