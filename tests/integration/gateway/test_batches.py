@@ -320,3 +320,34 @@ async def test_refusals_of_some_lines_stop_no_others(mill: Mill, sdk: openai.Asy
     assert (done.status, done.request_counts.completed, done.request_counts.failed) == ("completed", 5, 20)
     failed = await read_lines(sdk, done.error_file_id)
     assert json.dumps(failed["no-0"]["response"]["body"]["error"]["param"]) == '"max_tokens"'
+
+
+async def test_a_killed_worker_costs_no_answer_and_at_most_the_calls_it_had_under_way(
+    mill: Mill, sdk: openai.AsyncOpenAI
+) -> None:
+    gate, mark = asyncio.Event(), new_name("killed")
+    calls = lambda: [call for call in mill.upstream.calls if prompt_of(call.body).startswith(mark)]  # noqa: E731
+
+    def choose(call: Call) -> Script | None:
+        if not prompt_of(call.body).startswith(mark):
+            return None
+        return Script(gate=gate) if len(calls()) > 20 else Script()
+
+    mill.upstream.choose = choose
+    lines = [make_line(f"id-{number}", f"{mark} {number}") for number in range(100)]
+    batch = await create(sdk, encode_lines(lines))
+    await eventually_async(lambda: has(len(calls()) > 25), what="calls to be under way")
+    assert mill.worker is not None
+    mill.worker.kill()
+    under_way = sum(call.status is None for call in calls())
+    gate.set()
+    mill.worker.launch()
+    done = await wait_for(sdk, batch.id, timeout_seconds=120)
+    assert done.request_counts is not None
+    assert (done.status, done.request_counts.completed) == ("completed", 100)
+    answers = await read_lines(sdk, done.output_file_id)
+    assert list(answers) == [line["custom_id"] for line in lines]
+    for line in lines:
+        text = answers[line["custom_id"]]["response"]["body"]["choices"][0]["message"]["content"]
+        assert text == story_for(line["body"])
+    assert len(calls()) <= 100 + under_way + 20, "answers that were not settled yet are asked for once more"
