@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any
 
 from services.workers.batches.endings import ERROR, OUTPUT, record_end
@@ -22,7 +22,7 @@ class TokenSum:
     prompt: int = 0
     cached: int = 0
     completion: int = 0
-    lines: int = field(default=0)
+    lines: int = 0
 
     def add(self, line: BatchLine) -> None:
         """Count one answer."""
