@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from services.gateway.batches.routes import router as batches
 from services.gateway.chat.routes import router as chat
 from services.gateway.comparisons.routes import router as comparisons
 from services.gateway.completions.routes import router as completions
@@ -67,6 +68,7 @@ ROUTERS = (
     files,
     uploads_in_parts,
     upload_parts,
+    batches,
     fine_tuning,
     checkpoint_permissions,
     fine_tunes,

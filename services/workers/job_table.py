@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from services.workers.batches.lease import BATCH_ROWS
+from services.workers.batches.task import run_batch
 from services.workers.deliveries.deliver_task import deliver_outbox
 from services.workers.deliveries.lease import TRACKER_ROWS, WEBHOOK_ROWS
 from services.workers.deliveries.tell_task import tell_tracker
@@ -41,6 +43,7 @@ from shared.contracts.queue.messages import (
     PrepareDataset,
     ReapLapsed,
     RemoveModel,
+    RunBatch,
     RunCompletion,
     RunFineTuningJob,
     SweepObjects,
@@ -65,6 +68,7 @@ KINDS: Final = (
     Job(RunCompletion, run_completion, COMPLETION_ROWS, (InteractiveDesk, ServingSlice)),
     Job(ExpandGeneration, expand_generation),
     Job(WorkGeneration, work_generation, GENERATION_ROWS),
+    Job(RunBatch, run_batch, BATCH_ROWS),
     Job(PrepareDataset, prepare_dataset, DATASET_ROWS, (WorkFolders,)),
     Job(RunFineTuningJob, run_fine_tuning_job, FINE_TUNING_ROWS),
     Job(EvaluateModel, evaluate_model, EVALUATION_ROWS),

@@ -11,7 +11,7 @@ from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command, tell_after
 from storymill.cli.words import (
@@ -47,18 +47,22 @@ def generate(
     tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
     export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
+    ] = False,
     detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
     wanted = {
-        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix == ".json" else recipe,
+        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix in RECIPE_SUFFIXES else recipe,
         "limit": limit,
         "repeats": repeats,
         "model": model,
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "budget_usd": budget_usd,
+        "extend": extend or None,
     }
     with connect(state_dir) as api:
         export_format(export)

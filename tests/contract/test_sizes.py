@@ -13,6 +13,7 @@ LONG_FILES: dict[Path, str] = {
     Path("services/engine/training/job_run.py"): "one job's life; to be parted with the engine's next change",
     Path("services/engine/training/job_store.py"): "one table's statements; to be parted with the engine's next change",
     Path("tests/contract/engine/test_fine_tuning_client.py"): "one client's walk over one resource",
+    Path("tests/integration/gateway/test_batches.py"): "one route's cases",
     Path("tests/integration/gateway/test_completions.py"): "one route's cases",
     Path("tests/integration/stream/test_hub.py"): "one class's cases over one scripted log",
     Path("tests/integration/workers/test_interactive.py"): "one task's cases over one bench",

@@ -10,6 +10,7 @@ from services.gateway.generations.coverage import describe_coverage, list_failur
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
+from services.gateway.generations.extension import extend_run
 from services.gateway.generations.plan import plan_run
 from services.gateway.generations.schemas import (
     Estimate,
@@ -48,7 +49,7 @@ async def create_generation(
     else:
         plan = await plan_run(gateway, caller, body)
         headers = await gateway.computing.run(caller.project_id, plan.build_headers)
-        run = await create_run(gateway, caller, claim, plan)
+        run = await (extend_run if body.extend else create_run)(gateway, caller, claim, plan)
     return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}", **headers})
 
 

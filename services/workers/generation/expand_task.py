@@ -69,4 +69,4 @@ async def insert_chunk(context: WorkerContext, order: WorkOrder, source: StorySo
 def find_source(order: WorkOrder) -> StorySource:
     """Return what the rows of a run are made from. Raises: GridError for a stored recipe that is none."""
     grid = read_grid(order.attributes, order.attribute_names)
-    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters)
+    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters, order.layers or ())

@@ -62,6 +62,8 @@ def plan_settlement(
             _decide_failure(settlement, result, attempt, settled, failures)
         elif result.answer is not None:
             _decide_answer(settlement, result.answer, attempt, settled)
+        if settled.story_status in STORY.final:
+            settled.answer = run.keep(result.answer, result.error)
         settlement.calls.append(settled)
         _count_cost(settlement.progress, attempt, settled)
     return settlement

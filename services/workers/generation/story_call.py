@@ -60,7 +60,7 @@ async def make_call(
             answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
         gate.health.learn_limits(answer.headers)
         note_finish_reason(run.target.provider.name, answer.finish_reason)
-        result = CallResult(call, answer, find_fault(answer))
+        result = CallResult(call, answer, find_fault(answer) if run.rows_are_alike else answer.broken)
         gate.take_answer(result.error, begun_at)
     except LlmError as error:
         _teach_slots(slots, error)
@@ -80,8 +80,8 @@ async def make_call(
 
 
 def find_fault(answer: LlmAnswer) -> LlmError | None:
-    """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
-    `finish_reason` says so on the row."""
+    """Return why an answer is no story; for the request of a batch every answer is one. One that was cut at
+    `max_tokens` is, too: the limit is the client's own, and `finish_reason` says so on the row."""
     if answer.broken is not None:
         return answer.broken
     failure_class = answer.failure_class()

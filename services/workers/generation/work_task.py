@@ -8,12 +8,13 @@ from services.workers.generation.slice import GenerationSlice
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.queue.messages import RunBatch, WorkGeneration
 from shared.contracts.recipes.errors import TemplateError
 from shared.observability.logs import get_logger
 from shared.outside.providers.template_contract import read_contract
 from shared.stores.db.repositories.generation_progress import (
     RunState,
+    WorkOrder,
     find_work_order,
     finish_generation,
     hold_generation,
@@ -49,13 +50,13 @@ async def work_slice(
     if run is None:
         return None
     health = await context.healths.find_for(run.target)
-    trust = await desk.find_trust(generation_id, state, health)
+    trust = await desk.find_trust(generation_id, state, health, rows_are_alike=run.rows_are_alike)
     gate = RunGate(health, trust, context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
     if was_unheld:  # in front of a row that kills there may lie all that the last worker had in flight
         work.caution.begin(2 * work.slots.most)
     await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
-    after = await finish_or_look(context, generation_id)
+    after = await finish_or_look(context, run.order)
     if after is None or not after.is_active:
         desk.forget_trust(generation_id)
     return after
@@ -92,11 +93,14 @@ async def take_hold(context: WorkerContext, generation_id: str) -> RunState | No
         return await hold_generation(session, generation_id, None)
 
 
-async def finish_or_look(context: WorkerContext, generation_id: str) -> RunState | None:
-    """End the run if all rows are done; return how it stands."""
+async def finish_or_look(context: WorkerContext, order: WorkOrder) -> RunState | None:
+    """End the run if all rows are done; return how it stands. The batch of one that makes no more calls may be ready to
+    be finished."""
     async with context.database.transaction() as session:
-        status = await finish_generation(session, generation_id)
-        state = await hold_generation(session, generation_id, None)
+        status = await finish_generation(session, order.id)
+        state = await hold_generation(session, order.id, None)
     if status is not None:
-        log.info("generation_finished", generation=generation_id, status=status)
+        log.info("generation_finished", generation=order.id, status=status)
+    if order.batch_id is not None and state is not None and not state.is_active:
+        await context.sender.send(RunBatch(order.batch_id))
     return state

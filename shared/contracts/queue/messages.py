@@ -56,6 +56,15 @@ class WorkGeneration(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class RunBatch(Message):
+    """Claim one batch: check its file and make its run, or write what came of that."""
+
+    task: ClassVar[str] = "storymill.batches.run"
+    queue: ClassVar[str] = GENERATION
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrepareDataset(Message):
     """Claim one dataset and prepare it."""
 

@@ -66,6 +66,8 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
         "/v1/generations/estimate": "post",
         "/v1/generations/{generation_id}/events": "get",
         "/v1/generations/{generation_id}/export": "get",
+        "/v1/batches": "post",
+        "/v1/batches/{batch_id}/cancel": "post",
         "/v1/stories/{story_id}": "patch",
         "/v1/usage": "get",
         "/readyz": "get",
@@ -78,7 +80,7 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
             assert "422" not in operation["responses"], (method, path)
             error = operation["responses"]["500"]["content"]["application/json"]["schema"]
             assert error == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path)
-    assert {"Recipe", "Generation", "Story", "Stream"} <= set(schema["components"]["schemas"])
+    assert {"Batch", "Recipe", "Generation", "Story", "Stream"} <= set(schema["components"]["schemas"])
     answer = paths["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
     assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatCompletion"}
     assert "text/event-stream" in answer

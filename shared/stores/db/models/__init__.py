@@ -1,6 +1,7 @@
 """The tables. Names are the vocabulary of the product; see docs/glossary.md."""
 
 from shared.stores.db.models.base import Base
+from shared.stores.db.models.batch import Batch
 from shared.stores.db.models.dataset import Dataset, DatasetRow, DatasetVersion
 from shared.stores.db.models.delivery import Outbox, TrackerRun, WebhookEndpoint
 from shared.stores.db.models.file import File, Upload, UploadPart
@@ -31,6 +32,7 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Base",
+    "Batch",
     "ComparisonPair",
     "Completion",
     "ConsoleSession",

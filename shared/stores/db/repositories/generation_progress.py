@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.statuses import GENERATION
 
 ZERO_USD: Final = Decimal(0)
+BATCH_PAUSE_SECONDS: Final = 300
+"""Nobody can resume the run of a batch: whatever stopped it, it tries again so often, until the batch expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """What does not change while a run lasts: the run and its recipe version."""
+    """What does not change while a run lasts: the run and its recipe version, or the batch that it answers."""
 
     id: str
     project_id: str
@@ -32,6 +34,10 @@ class WorkOrder:
     attributes: dict[str, Any]
     attribute_names: list[str]
     content_hash: str
+    batch_id: str | None = None
+    """The run answers a batch: there is no recipe, and each row brings its request."""
+    batch_endpoint: str | None = None
+    layers: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +93,15 @@ class Progress:
 
 LOAD_WORK_ORDER: Final = text("""
     select generation.id, generation.project_id, generation.api_key_id, generation.model, generation.parameters,
-           generation.repeats, generation.total, recipe_version.format, recipe_version.template,
-           recipe_version.attributes, recipe_version.attribute_names, recipe_version.content_hash
-    from generation join recipe_version on recipe_version.id = generation.recipe_version_id
+           generation.repeats, generation.total, coalesce(recipe_version.format, '') as format,
+           coalesce(recipe_version.template, '') as template,
+           coalesce(recipe_version.attributes, '{}') as attributes,
+           coalesce(recipe_version.attribute_names, '[]') as attribute_names,
+           coalesce(recipe_version.content_hash, '') as content_hash,
+           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers
+    from generation
+    left join recipe_version on recipe_version.id = generation.recipe_version_id
+    left join batch on batch.generation_id = generation.id
     where generation.id = :generation_id
 """)
 
@@ -141,7 +153,10 @@ FINISH: Final = text("""
 """)
 
 PAUSE: Final = text("""
-    update generation set status = 'paused', status_reason = :reason, resumes_at = :resumes_at, limited_by = null
+    update generation
+    set status = 'paused', status_reason = :reason, limited_by = null,
+        resumes_at = coalesce(cast(:resumes_at as timestamptz), case
+            when recipe_version_id is null then now() + make_interval(secs => :batch_seconds) end)
     where id = :generation_id and status in ('queued', 'running')
     returning 1
 """)
@@ -188,5 +203,10 @@ async def pause_generation(
     session: AsyncSession, generation_id: str, reason: str, resumes_at: datetime | None = None
 ) -> bool:
     """Pause an active run, say why, and until when if it goes on by itself; False when it was not active."""
-    values = {"generation_id": generation_id, "reason": reason, "resumes_at": resumes_at}
+    values = {
+        "generation_id": generation_id,
+        "reason": reason,
+        "resumes_at": resumes_at,
+        "batch_seconds": BATCH_PAUSE_SECONDS,
+    }
     return (await session.execute(PAUSE, values)).scalar() is not None

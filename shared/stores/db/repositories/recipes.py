@@ -115,14 +115,16 @@ async def list_recipes(session: AsyncSession, project_id: str, page: Page) -> tu
     return await fetch_page(session, select(Recipe).where(Recipe.project_id == project_id), Recipe.id, page)
 
 
-async def get_version(session: AsyncSession, version_id: str) -> tuple[Recipe, RecipeVersion]:
-    """Return a version and its recipe. Raises: NoResultFound for an unknown version."""
+async def get_version(session: AsyncSession, version_id: str | None) -> tuple[Recipe, RecipeVersion]:
+    """Return a version and its recipe. Raises: NoResultFound for an unknown version, and for the none of a batch."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     recipe, version = (await session.execute(query.where(RecipeVersion.id == version_id))).one()
     return recipe, version
 
 
-async def list_versions(session: AsyncSession, version_ids: Sequence[str]) -> dict[str, tuple[Recipe, RecipeVersion]]:
+async def list_versions(
+    session: AsyncSession, version_ids: Sequence[str | None]
+) -> dict[str | None, tuple[Recipe, RecipeVersion]]:
     """Return versions with their recipes, by version id."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     found = await session.execute(query.where(RecipeVersion.id.in_(set(version_ids))))

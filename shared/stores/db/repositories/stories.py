@@ -46,9 +46,17 @@ def has_status(status: str) -> ColumnElement[bool]:
     return Story.status == status
 
 
+def is_of_recipe(project_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row is no line of a batch."""
+    of_batches = select(Generation.id).where(
+        Generation.project_id == project_id, Generation.recipe_version_id.is_(None)
+    )
+    return Story.generation_id.not_in(of_batches)
+
+
 async def find_story(session: AsyncSession, project_id: str, story_id: str) -> Story | None:
-    """Return a story of the project."""
-    query = select(Story).where(Story.id == story_id, Story.project_id == project_id)
+    """Return a story of the project; a batch's line is none."""
+    query = select(Story).where(Story.id == story_id, Story.project_id == project_id, is_of_recipe(project_id))
     return (await session.scalars(query)).one_or_none()
 
 
@@ -57,6 +65,8 @@ async def list_stories(
 ) -> tuple[Sequence[Story], bool]:
     """Return a page of stories and whether there is more: in the run's order when one run is asked for."""
     query = select(Story).where(Story.project_id == project_id)
+    if wanted.generation_id is None:  # who names a run has looked whether it is a recipe's
+        query = query.where(is_of_recipe(project_id))
     if wanted.status is not None:
         query = query.where(has_status(wanted.status))
     if wanted.review is not None:

@@ -4,7 +4,7 @@ for one row the first wins and the second learns it."""
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,6 +56,8 @@ class SettledCall:
     failure_message: str | None = None
     note: str = ""
     """Behind the price's note in the books: how the cost was found, where nobody counted."""
+    answer: dict[str, Any] | None = None
+    """Of a batch's line: what its output needs beside the columns."""
     wait_seconds: float | None = None
     """A row queued again is not claimed before so much time has passed."""
 
@@ -95,11 +97,11 @@ SETTLE: Final = text("""
             attempt_id text, story_id text, outcome text, spent_usd numeric, failure_class text,
             upstream_request_id text, prompt_tokens int, completion_tokens int, ledger_id text, story_status text,
             text text, sha256 text, finish_reason text, model text, failure_message text, note text,
-            wait_seconds float8)),
+            wait_seconds float8, answer jsonb)),
     written as (
         update story
         set status = rows.story_status, text = rows.text, sha256 = rows.sha256, finish_reason = rows.finish_reason,
-            model = rows.model, failure_message = rows.failure_message,
+            model = rows.model, failure_message = rows.failure_message, answer = rows.answer,
             prompt_tokens = case when rows.story_status = 'succeeded' then rows.prompt_tokens end,
             completion_tokens = case when rows.story_status = 'succeeded' then rows.completion_tokens end,
             cost_usd = case when rows.story_status = 'succeeded' then rows.spent_usd end,
