@@ -111,7 +111,9 @@ async def run_trial(gateway: Gateway, caller: Principal, target: Target) -> list
 
 async def read_changes(gateway: Gateway, target: Target) -> list[str]:
     """Return what is known of the words that the model understands."""
-    return ((await read_facts(facts_of(gateway, target.provider)))["dialects"] or {}).get(target.model, [])
+    dialects = (await read_facts(facts_of(gateway, target.provider)))["dialects"] or {}
+    changes: list[str] = dialects.get(target.model, [])
+    return changes
 
 
 def facts_of(gateway: Gateway, provider: Provider) -> ProviderFacts:
