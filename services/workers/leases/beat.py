@@ -15,7 +15,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import BEATS_FAILED, ROWS_HELD, ROWS_LOST
 from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 
 NEVER: Final = float("inf")
 
@@ -88,7 +88,7 @@ class KindBeat:
     async def _beat(self, *, renews: bool) -> None:
         try:
             await self._reach_rows(renews=renews)
-        except (*STORE_AWAY, TimeoutError) as error:
+        except AWAY_OR_SILENT as error:
             BEATS_FAILED.labels(self.kind.name, "away").inc()
             log.warning("leases_not_renewed", kind=self.kind.name, count=len(self._rows), error=str(error))
             self._failing_since = None if renews else self._failing_since
