@@ -51,6 +51,12 @@ BEATS_FAILED = Counter(
     ["kind", "cause"],
 )
 
+REAPER_STEPS_FAILED = Counter(
+    "storymill_reaper_steps_failed_total",
+    "Steps of the reaper that met a defect of ours, or a statement that took too long; the others went on.",
+    ["step", "cause"],
+)
+
 
 @contextmanager
 def note_job(name: str) -> Iterator[None]:

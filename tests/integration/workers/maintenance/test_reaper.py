@@ -1,19 +1,24 @@
 """One round of the reaper, awaited in the test's own loop, on rows as crashes leave them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from prometheus_client import REGISTRY
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.job_table import ROW_KINDS
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.store_watch import StoreWatch
+from services.workers.preparing.lease import DatasetRows
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
 from shared import ids
 from shared.clock import utc_now
+from shared.contracts.queue.messages import PrepareDataset
 from shared.settings import Settings
+from shared.stores.away import StatementTimeoutError, StoreAwayError
 from shared.stores.db.models import Attempt, Completion, IdempotencyKey
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
 from shared.stores.queue.line import ServingLine
@@ -127,6 +132,65 @@ async def test_a_call_of_a_lost_row_is_booked_as_unknown(bench: InteractiveBench
     await reap(context, ROW_KINDS)
     assert [attempt.outcome for attempt in await bench.attempts(row_id)] == ["unknown", "sent"]
     assert len(await bench.ledger(row_id)) == 1
+
+
+class StuckRows(DatasetRows):
+    """A kind whose requeue fails, whatever it is asked."""
+
+    name = "stuck"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[PrepareDataset]:
+        raise self._error
+
+
+def count_failures(step: str, cause: str) -> float:
+    """Return what the metric says."""
+    labels = {"step": step, "cause": cause}
+    return REGISTRY.get_sample_value("storymill_reaper_steps_failed_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"), [(StatementTimeoutError("too slow"), "too_slow"), (RuntimeError("a defect"), "defect")]
+)
+async def test_a_kind_that_cannot_be_requeued_keeps_no_other_from_its_turn(
+    bench: InteractiveBench, context: WorkerContext, error: Exception, cause: str
+) -> None:
+    (lost,) = await bench.add("旧")
+    await change(bench, lost, created_at=utc_now() - LONG_AGO)
+    before = count_failures("requeue stuck", cause)
+    await reap(context, [StuckRows(error), *ROW_KINDS])
+    assert await count_messages(bench) == 1
+    assert count_failures("requeue stuck", cause) == before + 1
+
+
+async def test_a_store_that_is_away_ends_the_round(bench: InteractiveBench, context: WorkerContext) -> None:
+    with pytest.raises(StoreAwayError):
+        await reap(context, [StuckRows(StoreAwayError("gone")), *ROW_KINDS])
+
+
+async def test_a_step_that_meets_a_defect_keeps_no_other_from_its_turn(
+    bench: InteractiveBench, context: WorkerContext
+) -> None:
+    (row_id,) = await bench.add("写")
+    await change(bench, row_id, status="running", attempt=2, lease_until=utc_now() + LONG_AGO)
+    async with bench.database.transaction() as session:
+        await add_attempts(
+            session,
+            Caller(bench.project_id, None, "wrk_dead", "upstream", MODEL),
+            [NewAttempt(ids.new_id(ids.ATTEMPT), row_id, 1, None)],
+        )
+        await session.execute(update(Attempt).values(started_at=utc_now() - LONG_AGO))
+        created_at = utc_now() - timedelta(hours=25)
+        session.add(IdempotencyKey(project_id=bench.project_id, key="o", request_hash="h", created_at=created_at))
+        await session.execute(text("alter table ledger_entry add constraint broken check (false) not valid"))
+    await reap(context, ROW_KINDS)
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table ledger_entry drop constraint broken"))
+        assert (await session.scalars(select(IdempotencyKey.key))).all() == []
+    assert [attempt.outcome for attempt in await bench.attempts(row_id)] == ["sent"]
 
 
 async def test_old_idempotency_keys_are_forgotten(bench: InteractiveBench, context: WorkerContext) -> None:
