@@ -47,7 +47,7 @@ ROWS_LOST = Counter(
 )
 BEATS_FAILED = Counter(
     "storymill_lease_beats_failed_total",
-    "Renewals that did not get through: the store was away, or a defect of ours.",
+    "Renewals that did not get through: the store was away, the statement hung (hanging), or a defect of ours.",
     ["kind", "cause"],
 )
 
