@@ -53,6 +53,7 @@ async def run_step(held: HeldJob) -> bool:
     try:
         job = await held.load()
         if job.status == "paused" and job.upstream_job_id is None and job.wanted is None:
+            await held.leave()
             return False
         await wait_until_due(held, job)
         log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)

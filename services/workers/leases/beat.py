@@ -1,8 +1,8 @@
 """The heartbeat of one job kind: all its rows renewed in one transaction, and told what is wanted of them.
 
 Whatever is raised is logged and counted, and it beats on. A store that is away lets nobody else claim, so the work goes
-on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: two workers must
-not pay for one row."""
+on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no two workers
+may pay for one row."""
 
 import asyncio
 import time

@@ -392,7 +392,7 @@ async def test_a_worker_that_lost_its_row_publishes_nothing_more(
     zombie = asyncio.create_task(run_completion(context, row_id))
     await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent == 3)
     async with bench.database.transaction() as session:
-        await session.execute(text("update completion set lease_until = now() - interval '1 s'"))
+        await session.execute(text("update completion set status = 'queued', worker_id = null"))
     await run_completion(context, row_id)
     row = await bench.row(row_id)
     assert (row.status, row.attempt) == ("succeeded", 2)

@@ -30,7 +30,7 @@ CLAIM_NEXT: Final = text("""
     next as (
         select dataset.id from dataset left join busy using (project_id)
         where dataset.status in ('queued', 'running')
-          and (dataset.status = 'queued' or dataset.lease_until < now())
+          and dataset.status = 'queued'
           and coalesce(busy.running, 0) < :most_of_project
         order by coalesce(busy.running, 0), dataset.id limit 1 for update of dataset skip locked)
     update dataset
@@ -49,7 +49,7 @@ RENEW: Final = text(f"""
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 HAND_BACK: Final = text(f"""
-    update dataset set lease_until = now() from {HELD}
+    update dataset set status = 'queued', worker_id = null, lease_until = now() from {HELD}
     where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status = 'running'
 """)  # noqa: S608  the only thing put in is a constant of ours
 
@@ -84,7 +84,7 @@ REQUEUE: Final = text("""
 async def claim_next_dataset(
     session: AsyncSession, worker_id: str, lease_seconds: float, *, most_of_project: int
 ) -> ClaimedDataset | None:
-    """Take a preparation that nobody holds: of the project that has the fewest under way, the one ordered first. None
+    """Take a queued preparation: of the project that has the fewest under way, the one ordered first. None
     when nobody waits, or those who do have as many under way as a project may."""
     values = {"worker_id": worker_id, "lease_seconds": lease_seconds, "most_of_project": most_of_project}
     row = (await session.execute(CLAIM_NEXT, values)).one_or_none()

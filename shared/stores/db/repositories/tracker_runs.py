@@ -38,7 +38,7 @@ class ClaimedRun:
 CLAIM: Final = text("""
     update tracker_run
     set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds)
-    where job_id = :job_id and sink = :sink and status = 'open' and coalesce(lease_until, now()) <= now()
+    where job_id = :job_id and sink = :sink and status = 'open' and lease_until is null
     returning job_id, sink, config, run_ref, told_step, attempt, tries, coalesce(detail, '{}')
 """)
 
@@ -80,7 +80,8 @@ TAKE_DUE: Final = text("""
         select job_id, sink from tracker_run
         where status = 'open' and next_at <= now() and coalesce(lease_until, now()) <= now()
         order by next_at limit :row_limit for update skip locked)
-    update tracker_run set next_at = now() + make_interval(secs => :redelivery_seconds)
+    update tracker_run
+    set worker_id = null, lease_until = null, next_at = now() + make_interval(secs => :redelivery_seconds)
     from due where tracker_run.job_id = due.job_id and tracker_run.sink = due.sink
     returning tracker_run.job_id, tracker_run.sink
 """)
