@@ -64,7 +64,7 @@ class FinishedText:
     error: dict[str, Any] | None = None
 
 
-# A lapsed lease is the reaper's to judge: after an outage those who live renew first. Only a cancel does not wait for it.
+# A lapsed lease is the reaper's to judge: after an outage those who live renew first. Only a cancel does not wait.
 # `text_seq` falls to 0 with the new attempt while the old text stays: the new attempt's first frame rewinds it.
 CLAIM: Final = text("""
     update completion

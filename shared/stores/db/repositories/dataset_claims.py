@@ -55,7 +55,7 @@ HAND_BACK: Final = text(f"""
 
 FINISH: Final = text("""
     update dataset
-    set status = 'succeeded', version_id = :version_id, report = cast(:report as jsonb),
+    set status = 'succeeded', version_id = :version_id, report = cast(:report as jsonb) || cast(:cost as jsonb),
         report_file_id = :report_file_id, lease_until = null, finished_at = now()
     where id = :id and attempt = :attempt and status in ('queued', 'running')
     returning id
@@ -105,12 +105,20 @@ async def hand_back_datasets(session: AsyncSession, held: Sequence[ClaimedDatase
 
 
 async def finish_dataset(
-    session: AsyncSession, claimed: ClaimedDataset, *, version_id: str, report: dict[str, Any], report_file_id: str
+    session: AsyncSession,
+    claimed: ClaimedDataset,
+    *,
+    version_id: str,
+    report: str,
+    cost: dict[str, Any],
+    report_file_id: str,
 ) -> bool:
-    """Write the outcome; False when the row is not ours any more: then roll everything back."""
+    """Write the outcome; False when the row is not ours any more: then roll everything back. `report` is storable JSON
+    already, of an object: it may be many megabytes, which are not encoded on the loop. `cost` becomes part of it."""
     values = {
         "version_id": version_id,
-        "report": encode_storable_json(report).decode(),
+        "report": report,
+        "cost": encode_storable_json({"cost": cost}).decode(),
         "report_file_id": report_file_id,
     }
     key = {"id": claimed.id, "attempt": claimed.attempt}
