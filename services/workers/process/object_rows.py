@@ -36,7 +36,7 @@ async def write_with_objects(
                 continue
             return
 
-    await keep_trying(write_once, what="record a dataset")
+    await keep_trying(write_once, what="record rows with their objects")
 
 
 async def require_objects(context: WorkerContext, session: AsyncSession, stored: Stored) -> None:
