@@ -76,8 +76,8 @@ async def wait_until_due(held: HeldJob, job: FineTuningJob) -> None:
 
 
 async def is_over(held: HeldJob) -> bool:
-    """Say whether the job has ended, by us; a job that is lost is over for us, too. Raises: store errors, when Postgres is
-    away."""
+    """Say whether the job has ended, by us; a job that is lost is over for us, too. Raises: store errors, when Postgres
+    is away."""
     try:
         await held.load()
     except LostJobError:
