@@ -22,7 +22,8 @@ from shared.stores.db.repositories.completions import NewCompletion, add_complet
 from shared.stores.db.repositories.dataset_claims import claim_next_dataset, hand_back_datasets
 from shared.stores.db.repositories.fine_tuning_claims import claim_job, hand_back_jobs
 from shared.stores.db.repositories.model_claims import claim_work, hand_back_work
-from shared.stores.db.repositories.tracker_runs import claim_run, hand_back_runs, open_tracker_runs
+from shared.stores.db.repositories.tracker_claims import claim_run, hand_back_runs
+from shared.stores.db.repositories.tracker_runs import open_tracker_runs
 from tests.support.tuning_bench import TuningBench, open_tuning_bench
 
 Claim = Callable[[AsyncSession], Awaitable[Any]]
