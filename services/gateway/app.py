@@ -48,9 +48,9 @@ from services.gateway.wiring import Gateway
 from shared.bounds import LiveBounds
 from shared.http.cross_origin import let_pages_in
 from shared.http.error_handlers import install_error_handlers
+from shared.http.request_limits import BodyBound, RequestLimits
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
-from shared.observability.request_limits import BodyBound, RequestLimits
 
 ROUTERS = (
     completions,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 
 PROBE_SECONDS: Final = 3.0
 """How long a store may take to answer. Orchestrators wait longer, so that they get the reason too."""
@@ -26,7 +26,7 @@ async def answers_soon(probe: Probe) -> bool:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             await probe()
-    except (*STORE_AWAY, TimeoutError):
+    except AWAY_OR_SILENT:
         return False
     return True
 

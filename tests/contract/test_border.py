@@ -33,7 +33,7 @@ MAY_NAME_WHAT_CANNOT_BE_KEPT = {
     "shared/auth/keys.py": "hashes whatever a client sends as its key",
     "shared/auth/tickets.py": "hashes whatever a client sends as its ticket",
     "shared/texts/training_rows.py": "names a row of which only a patient parser took a field that nobody reads",
-    "shared/observability/request_limits.py": "refuses a URL, below the layer of the storable module",
+    "shared/http/request_limits.py": "refuses a URL that holds one",
 }
 MAY_PARSE = {
     "shared/outside/prices/schema.py": "price files, TOML of ours and of the operator",
@@ -42,7 +42,6 @@ MAY_PARSE = {
     "services/workers/batches/line_check.py": "a client's file, line by line, each a request",
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",
-    "services/workers/fine_tuning/upstream/result_file.py": "a provider's table, made ours where its other words are",
     "services/workers/generation/run.py": "a batch's own bodies, as its check wrote them",
     "services/workers/preparing/origins.py": "a file that we wrote",
     "services/workers/preparing/recording.py": "a file that our own child process wrote",

@@ -61,6 +61,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         )
     if len(orjson.dumps(parameters)) > MAX_PARAMETER_BYTES:
         raise InvalidRequestError(f"parameters: larger than {MAX_PARAMETER_BYTES} bytes.", param="parameters")
-    tokens = parameters.get("max_tokens", 1)
-    if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
-        raise InvalidRequestError("parameters.max_tokens: a whole number from 1 on.", param="parameters.max_tokens")
+    for name in ("max_tokens", "max_completion_tokens"):
+        tokens = parameters.get(name)
+        if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
+            raise InvalidRequestError(f"parameters.{name}: a whole number from 1 on.", param=f"parameters.{name}")

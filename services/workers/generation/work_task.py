@@ -2,9 +2,12 @@
 
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.lease import GENERATION_ROWS
+from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.run import Run, prepare_run
 from services.workers.generation.run_gate import RunGate
 from services.workers.generation.slice import GenerationSlice
+from services.workers.leases.death_count import DeathCount
+from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
@@ -31,11 +34,25 @@ async def work_generation(context: WorkerContext, generation_id: str, was_unheld
     if not desk.enter(generation_id):
         return
     try:
-        state = await work_slice(context, desk, generation_id, was_unheld=was_unheld)
+        state = await work_counted_slice(context, desk, generation_id, was_unheld=was_unheld)
     finally:
         desk.leave(generation_id)
     if state is not None and has_claimable_rows(state):
         await context.sender.send(WorkGeneration(generation_id=generation_id))
+
+
+async def work_counted_slice(
+    context: WorkerContext, desk: GenerationDesk, generation_id: str, *, was_unheld: bool
+) -> RunState | None:
+    """Do one slice, unless too many in a row met a defect of ours, wherever in them: then the run is paused, and says
+    why. Return how it stands afterwards, None when there is nothing to do with it."""
+    deaths = DeathCount(context.redis, "slice", generation_id)
+    await deaths.begin(counts=False)  # workers that die are counted by the stories that they held
+    async with deaths.watching():
+        if deaths.count < MOST_DEATHS:
+            return await work_slice(context, desk, generation_id, was_unheld=was_unheld)
+        await pause_run(context, generation_id, Pause(say_worker_died(deaths.count, deaths.defect)))
+        return None
 
 
 async def work_slice(

@@ -10,7 +10,7 @@ from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_judged
 from services.workers.interactive.unforeseen import end_unforeseen
-from services.workers.interactive.unstarted import finish_without_call
+from services.workers.interactive.unstarted import fail_unstarted, finish_without_call
 from services.workers.leases.hold import Hold
 from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError, begin_lease
@@ -32,7 +32,14 @@ async def run_completion(context: WorkerContext, completion_id: str) -> None:
     """Write one completion, unless somebody else holds it or it is over."""
     desk = await context.part(InteractiveDesk)
     lease = begin_lease(context)
-    taken = await claim(context, completion_id, lease)
+    try:
+        taken = await claim(context, completion_id, lease)
+    except STORE_AWAY:
+        raise
+    except Exception as defect:  # the claim is rolled back: the row would be claimed, and meet it, for ever
+        log.exception("call_not_planned", stream=completion_id)
+        await fail_unstarted(context, completion_id, defect)
+        return
     if taken is None:
         return
     claimed, call = taken

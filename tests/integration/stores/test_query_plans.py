@@ -21,6 +21,7 @@ from shared.stores.db.repositories import (
     completions,
     dataset_claims,
     dataset_versions,
+    delivery_claims,
     evaluations,
     files,
     fine_tuning_checkpoints,
@@ -31,13 +32,13 @@ from shared.stores.db.repositories import (
     idempotency,
     model_claims,
     model_costs,
-    model_removal,
     outbox,
     reaping,
     registry,
+    removal_claims,
     stories,
     story_claims,
-    tracker_runs,
+    tracker_claims,
     uploads,
 )
 from shared.stores.db.repositories.pages import Page
@@ -114,7 +115,9 @@ ASKED: dict[str, Ask] = {
     "marks of jobs": lambda s: fine_tuning_jobs.find_marks(s, [JOB]),
     "claim of a job": lambda s: fine_tuning_claims.claim_job(s, JOB, "w", 10),
     "claim of a dataset": lambda s: dataset_claims.claim_next_dataset(s, "w", 10, most_of_project=1),
-    "due deliveries": lambda s: outbox.claim_due(s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10),
+    "due deliveries": lambda s: delivery_claims.claim_deliveries(
+        s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10
+    ),
     "any due delivery": outbox.is_any_due,
     "reaper: stories": lambda s: reaping.requeue_lapsed_stories(s, DEATH_LIMIT),
     "reaper: texts": reaping.requeue_undelivered_completions,
@@ -128,9 +131,9 @@ ASKED: dict[str, Ask] = {
     "reaper: jobs": lambda s: fine_tuning_claims.requeue_undelivered_jobs(s, **TIMES),
     "reaper: evaluations": lambda s: model_claims.requeue_undelivered(s, ModelEvaluation, **TIMES),
     "reaper: comparisons": lambda s: model_claims.requeue_undelivered(s, ModelComparison, **TIMES),
-    "reaper: removals": lambda s: model_removal.list_owed_removals(s, delay_seconds=5),
+    "reaper: removals": lambda s: removal_claims.list_owed_removals(s, delay_seconds=5),
     "reaper: uploads": lambda s: uploads.lock_overdue_uploads(s, 100),
-    "reaper: trackers": lambda s: tracker_runs.take_due_runs(s, 100),
+    "reaper: trackers": lambda s: tracker_claims.take_due_runs(s, 100),
 }
 
 
