@@ -48,9 +48,11 @@ def _sign(texts: list[str]) -> NDArray[np.uint16]:
     bounds = np.stack((starts, ends - SHINGLE_CHARACTERS + 1), axis=1).ravel()
     hashes = np.append(hashes, np.full(SHINGLE_CHARACTERS, EMPTY, np.uint32))
     out = np.empty((SIGNATURE_LENGTH, len(texts)), np.uint16)
+    mixed = np.empty_like(hashes)  # filled again and again: new pages would cost more than the numbers in them
     for k in range(SIGNATURE_LENGTH):
-        least = np.minimum.reduceat(hashes * _MULTIPLIERS[k] + _OFFSETS[k], bounds)[0::2]
-        out[k] = least.astype(np.uint16)
+        np.multiply(hashes, _MULTIPLIERS[k], out=mixed)
+        np.add(mixed, _OFFSETS[k], out=mixed)
+        out[k] = np.minimum.reduceat(mixed, bounds)[0::2].astype(np.uint16)
     return out.T
 
 
