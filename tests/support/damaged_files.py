@@ -1,8 +1,8 @@
 """Reads files that were damaged at random: `python -m tests.support.damaged_files --tries 20000 --seed 7`.
 
-Bytes flipped, cut and inserted, formats spliced, wrong types, encodings crossed. A file gives rows, or a refusal with line
-and reason; a row that could be read is never changed in silence; memory stays bounded. Each try has a seed of its own:
-`--first N --tries 1` repeats one.
+Bytes flipped, cut and inserted, formats spliced, wrong types, encodings crossed. A file gives rows, or a refusal with
+line and reason; a row that could be read is never changed in silence; memory stays bounded. Each try has a seed of its
+own: `--first N --tries 1` repeats one.
 """
 
 import argparse
