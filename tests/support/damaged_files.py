@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 
 from services.preparation.errors import DatasetError
 from services.preparation.reading.read_file import ReadFile, read_file
+from tests.support.old_workbooks import write_xls, write_xlsb
 
 Pair = tuple[str, str]
 ROWS = [(f"Frage {n} ->", f'schön, "für" 故事\n{n}') for n in range(6)]
 HEADER = ("prompt", "completion")
-NAMES = ("a.csv", "a.tsv", "a.txt", "a.json", "a.jsonl", "a.xlsx", "a.parquet", "a.feather", "a")
+NAMES = ("a.csv", "a.tsv", "a.txt", "a.json", "a.jsonl", "a.xlsx", "a.parquet", "a.feather", "a.xls", "a")
 WRONG: tuple[Any, ...] = (None, 3, 1.5, True, [], {}, "x", [None], [3], {"a": 1}, "")
 PIECES = (b"null", b"3", b"[]", b"{}", b'"x"', b"\x00", b"\xff", b"1e999", b"NaN", b'"', b"\r", b"\xef\xbb\xbf")
 SHAPES: tuple[Callable[[str, str], dict[str, Any]], ...] = (
@@ -104,7 +105,15 @@ def make_sources() -> tuple[bytes, ...]:
     parquet, arrow = io.BytesIO(), io.BytesIO()
     pq.write_table(columns, parquet)
     feather.write_feather(columns, arrow)
-    binary = [write_book(), gzip.compress(texts[0]), parquet.getvalue(), arrow.getvalue()]
+    table = [HEADER, *ROWS]
+    binary = [
+        write_book(),
+        write_xls(table),
+        write_xlsb(table),
+        gzip.compress(texts[0]),
+        parquet.getvalue(),
+        arrow.getvalue(),
+    ]
     return (*texts, *documents, *map(write_lines, shaped), *binary)
 
 

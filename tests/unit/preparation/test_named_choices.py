@@ -106,6 +106,40 @@ def test_an_opendocument_table_is_read(tmp_path: Path) -> None:
     assert pairs_of(read_file(write(tmp_path, "a.ods", content))) == [("schön", "故事")]
 
 
+def test_an_opendocument_table_tells_white_space_hidden_rows_merged_cells_and_formulas(tmp_path: Path) -> None:
+    def cell(text: str, more: str = 'office:value-type="string"') -> str:
+        return f"<table:table-cell {more}><text:p>{text}</text:p></table:table-cell>"
+
+    def row(*cells: str, more: str = "") -> str:
+        return f"<table:table-row {more}>{''.join(cells)}</table:table-row>"
+
+    spaced = 'a<text:tab/>b<text:s text:c="3"/><text:span>c</text:span><text:line-break/>d</text:p><text:p>e'
+    noted = "<office:annotation><text:p>never</text:p></office:annotation>f"
+    merged = 'office:value-type="string" table:number-rows-spanned="2" table:number-columns-spanned="1"'
+    rows = [
+        row(cell("prompt"), cell("completion"), '<table:table-cell table:number-columns-repeated="16382"/>'),
+        row(cell("x", merged), cell(spaced)),
+        row("<table:covered-table-cell/>", cell(noted), more='table:visibility="collapse"'),
+        row(cell("1.50 €", 'office:value-type="currency" office:value="1.5"'), cell("y")),
+        row(
+            cell("1.5.24", 'office:value-type="date" office:date-value="2024-05-01"'),
+            cell("z"),
+            more='table:number-rows-repeated="2"',
+        ),
+        row(cell("p"), '<table:table-cell table:formula="of:=[.A1]"/>'),
+        row("<table:table-cell/>", more='table:number-rows-repeated="1048570"'),
+    ]
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    content = make_archive({"mimetype": kind, "content.xml": ODS % "".join(rows), "META-INF/manifest.xml": MANIFEST})
+    read = read_file(write(tmp_path, "a.ods", content))
+    assert {code: list(ids) for code, ids in read.noted.items()} == {
+        "merged_cell": [1], "hidden_row": [1], "formula_without_value": [5],
+    }  # fmt: skip
+    assert pairs_of(read) == [
+        ("x", "a\tb   c\nd\ne"), ("x", "f"), ("1.5", "y"), ("2024-05-01", "z"), ("2024-05-01", "z"), ("p", ""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("name", "make"), [("a.xls", write_xls), ("a.xlsb", write_xlsb), ("a.csv", write_xls)])
 def test_older_and_binary_workbooks_are_read(
     name: str, make: Callable[[list[tuple[str | float, ...]]], bytes], tmp_path: Path
