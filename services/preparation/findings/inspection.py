@@ -15,10 +15,11 @@ from services.preparation.findings.examples import add_examples
 from services.preparation.findings.marker_findings import MarkerWatch
 from services.preparation.findings.pattern_checks import mark_patterns
 from services.preparation.findings.row_findings import mark_rows
-from services.preparation.findings.survey import Survey, survey_rows
+from services.preparation.findings.survey import Survey, SurveyTaker
 from services.preparation.findings.text_findings import mark_texts
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.reading.read_file import ReadFile
+from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.counting import begin_counting
 from services.preparation.tokenizers.model_view import RowTokenizer
@@ -70,12 +71,12 @@ def inspect_rows(
     board = board or MarkBoard()
     tokenizer = open_tokenizer(model, own)
     with begin_counting(store, tokenizer, own) as take_counts:
-        survey = survey_rows(store)
-        profile = profile_pairs(store.batches())
-        task_type = profile.task_type
+        taker = SurveyTaker()
+        profile = profile_pairs(taker.watch(store.batches()))
+        survey, task_type = taker.take(), profile.task_type
         mark_rows(survey, task_type, board)
-        _walk(store, profile, task_type, board)
-        near = group_near_duplicates(_compared_texts(store, survey, task_type), store.row_count)
+        walk = _walk(store, profile, board)
+        near = group_near_duplicates(_compared_texts(walk, survey, task_type), store.row_count)
         _mark_near(survey, near, board)
         tokens = take_counts()
     _mark_too_long(survey, tokens, tokenizer.tokens, board)
@@ -83,8 +84,9 @@ def inspect_rows(
     return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)
 
 
-def _walk(store: RowStore, profile: PairProfile, task_type: TaskType, board: MarkBoard) -> None:
-    """The one walk that looks at the texts themselves."""
+def _walk(store: RowStore, profile: PairProfile, board: MarkBoard) -> Iterator[RowBatch]:
+    """The one walk that looks at the texts themselves; each batch is passed on when it has been looked at."""
+    task_type = profile.task_type
     is_generation = task_type == "conditional generation"
     markers = MarkerWatch(profile.prompts.common_suffix, profile.completions.common_suffix if is_generation else "")
     classes, chat = ClassWatch(), ChatWatch(board)
@@ -96,6 +98,7 @@ def _walk(store: RowStore, profile: PairProfile, task_type: TaskType, board: Mar
         chat.observe(batch)
         if task_type == "classification":
             classes.observe(batch)
+        yield batch
     markers.conclude(board)
     chat.conclude()
     if task_type == "classification":
@@ -108,10 +111,10 @@ def _mark_too_long(survey: Survey, tokens: NDArray[np.int64], model: ModelTokens
         board.details["too_long_for_model"] = f"{model.model} takes {model.limit} tokens"
 
 
-def _compared_texts(store: RowStore, survey: Survey, task_type: TaskType) -> Iterator[list[str]]:
+def _compared_texts(batches: Iterator[RowBatch], survey: Survey, task_type: TaskType) -> Iterator[list[str]]:
     """What near-duplicates are looked for in: prompts of classes, stories otherwise, both where stories are short."""
     average = float(survey.completion_lengths.mean()) if survey.row_count else 0.0
-    for batch in store.batches():
+    for batch in batches:
         if task_type == "classification":
             yield batch.prompts
         elif average < SHORT_COMPLETION_CHARACTERS:

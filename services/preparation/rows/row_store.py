@@ -106,6 +106,6 @@ class RowStore:
 
         self._folder = TemporaryDirectory(prefix="storymill-rows-", ignore_cleanup_errors=True)
         self._file = RowFile(Path(self._folder.name) / "rows.arrow")
-        waiting, self._memory = self._memory, []
-        for batch in waiting:
-            self._file.write(batch)
+        self._memory.reverse()
+        while self._memory:  # each is forgotten once it is written: together they are twice their size by then
+            self._file.write(self._memory.pop())
