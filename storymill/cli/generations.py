@@ -27,7 +27,7 @@ from storymill.cli.words import (
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
-EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".xlsx": "xlsx"}
 
 generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export.", no_args_is_help=True)
 
@@ -46,7 +46,9 @@ def generate(
     requests_per_minute: Annotated[int | None, typer.Option(help="Never more calls a minute than this.")] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
-    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
+    ] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
     ] = False,
@@ -113,7 +115,9 @@ def show(generation_id: str, as_json: JsonOption = False, state_dir: StateDirOpt
 @generations_app.command("watch")
 def watch(
     generation_id: str,
-    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
+    ] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Follow a run to its end."""
@@ -192,7 +196,7 @@ def read_setting(setting: str) -> tuple[str, Any]:
 @generations_app.command("export")
 def export_command(
     generation_id: str,
-    target: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
+    target: Annotated[Path, typer.Argument(help="A .csv, .jsonl, .parquet or .xlsx file.")],
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Write the accepted stories of a run to a file."""

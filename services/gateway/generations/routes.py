@@ -31,6 +31,7 @@ from services.gateway.generations.service import (
     retry_run,
     shape_generation,
 )
+from services.gateway.generations.workbook_export import require_fitting_sheet, write_workbook
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.route import NEEDS_READ, RecipeRoute, own_router
@@ -149,7 +150,7 @@ async def export_generation(
     generation_id: str,
     gateway: GatewayDep,
     caller: Caller,
-    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "csv",
+    format: Annotated[Literal["csv", "jsonl", "parquet", "xlsx"], Query()] = "csv",
     safe_for_spreadsheets: Annotated[bool, Query(description="CSV only: byte-order mark, no formulas.")] = False,
 ) -> StreamingResponse:
     """Stream the finished stories in the run's order: the same bytes each time once the run is over."""
@@ -157,6 +158,9 @@ async def export_generation(
     chunks: AsyncGenerator[bytes, None]
     if format == "csv":
         chunks = write_csv(gateway, run, version, safe_for_spreadsheets=safe_for_spreadsheets)
+    elif format == "xlsx":
+        await require_fitting_sheet(gateway, run)
+        chunks = write_workbook(gateway, run, version)
     else:
         chunks = (write_jsonl if format == "jsonl" else write_parquet)(gateway, run, version)
     headers = {"content-disposition": f'attachment; filename="{run.id}.{format}"'}

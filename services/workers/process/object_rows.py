@@ -25,7 +25,7 @@ async def write_with_objects(
     contents: Mapping[str, Path | IO[bytes]],
     write: Callable[[AsyncSession, Stored], Awaitable[None]],
     *,
-    what: str = "record a dataset",
+    what: str = "record rows with their objects",
 ) -> None:
     """Put the contents, files at paths or open ones, and call `write` in a transaction with what was stored, until it
     is committed. What `write` raises rolls back and goes on to the caller."""

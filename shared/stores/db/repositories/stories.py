@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Attempt, Generation, Story
@@ -121,6 +121,28 @@ async def iterate_succeeded(
             position = batch[-1].position
         if len(batch) < EXPORT_BATCH:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class StoriesSize:
+    """How much a run's finished stories are: their number, the characters of the longest text or of its attributes, and
+    the bytes of all."""
+
+    stories: int
+    longest: int
+    text_bytes: int
+
+
+async def measure_succeeded(session: AsyncSession, generation_id: str) -> StoriesSize:
+    """Measure what an export of a run would hold."""
+    attributes = cast(Story.attributes, Text)
+    longest = func.greatest(func.max(func.length(Story.text)), func.max(func.length(attributes)))
+    text_bytes = func.sum(func.octet_length(Story.text) + func.octet_length(attributes))
+    query = select(func.count(), func.coalesce(longest, 0), func.coalesce(text_bytes, 0))
+    found = (
+        await session.execute(query.where(Story.generation_id == generation_id, Story.status == "succeeded"))
+    ).one()
+    return StoriesSize(*map(int, found))
 
 
 @dataclass(frozen=True, slots=True)
