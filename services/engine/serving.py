@@ -23,6 +23,7 @@ from services.engine.model.adapter_shelf import AdapterShelf
 from services.engine.model.load import DTYPES, choose_device
 from services.engine.model.prompts import PromptEncoder
 from services.engine.model.runner import ModelRunner
+from services.engine.prompt_reading import PromptReading
 from services.engine.registry import ModelEntry, ModelRegistry
 from services.engine.served_effects import ServedEffects
 from services.engine.settings import EngineSettings
@@ -57,6 +58,7 @@ class Serving:
         self.settings = settings
         self.registry = ModelRegistry(settings)
         self.metrics = EngineMetrics()
+        self.reading = PromptReading()
         self.stage: str | None = "starting"
         self.failure: Exception | None = None
         self._loaded: LoadedModel | None = None
@@ -132,6 +134,7 @@ class Serving:
 
     async def close(self) -> None:
         """Stop the model thread."""
+        self.reading.close()
         if self._loaded is not None:
             await asyncio.to_thread(self._loaded.thread.stop)
 

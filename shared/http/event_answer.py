@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from shared.auth.key_watch import REVOKED
+from shared.auth.key_watch import REVOKED_OR_OVER
 from shared.cancellation import cancel_tasks
 from shared.contracts.event_stream import format_event
 from shared.errors import AuthenticationError
@@ -26,7 +26,7 @@ Relay = Callable[[Write], Awaitable[None]]
 """Writes every event of an answer. It is cancelled when the client leaves."""
 Hold = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Entered while an answer is given; calls what it got when the key behind is revoked."""
-KEY_ENDED: Final = format_event(orjson.dumps(AuthenticationError(REVOKED).body()))
+KEY_ENDED: Final = format_event(orjson.dumps(AuthenticationError(REVOKED_OR_OVER).body()))
 """The last event of an answer whose key was revoked."""
 
 

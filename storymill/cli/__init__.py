@@ -20,6 +20,7 @@ from storymill.cli import (
     providers,
     recipes,
     roi,
+    secrets,
     stories,
     streams,
     usage,
@@ -38,6 +39,7 @@ demo.add_commands(app)
 logs.add_commands(app)
 console.add_commands(app)
 keys.add_commands(app)
+secrets.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)
 batches.add_commands(app)

@@ -29,7 +29,7 @@ from storymill.client.rest import Api
 
 EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".xlsx": "xlsx"}
 
-generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export.", no_args_is_help=True)
+generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export, delete.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -142,6 +142,14 @@ def resume(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) ->
 def cancel(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """End a run; finished stories are kept."""
     steer(state_dir, generation_id, "cancel")
+
+
+@generations_app.command("delete")
+def delete(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a run that is over, with its stories; one that a dataset was made from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/generations/{generation_id}")
+    say(f"deleted {generation_id}")
 
 
 @generations_app.command("retry")

@@ -57,6 +57,14 @@ def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
         console.print_json(data=api.get(f"/recipes/{name}"))
 
 
+@recipes_app.command("delete")
+def delete(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a recipe with all its versions; one that runs were made from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/recipes/{name}")
+    say(f"deleted {name}")
+
+
 def count_values(values: object) -> str:
     """Return how many values an attribute has, if the list says it."""
     return str(len(values)) if isinstance(values, list) else "range of"

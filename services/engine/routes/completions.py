@@ -49,12 +49,12 @@ async def create_engine_completion(
 async def _complete(body: CompletionBody, request: Request, serving: Serving, model: str | None) -> Response:
     _check_supported(body)
     target = await find_target(serving, model)
-    prompts = read_prompts(body, target.loaded)
     choices = body.n or 1
-    if len(prompts) * choices > serving.settings.max_choices_per_request:
+    if count_prompts(body) * choices > serving.settings.max_choices_per_request:
         raise InvalidRequestError(
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
         )
+    prompts = await serving.reading.run(count_characters(body), lambda: read_prompts(body, target.loaded))
     sequences = [_build_sequence(body, target, prompt, choice) for prompt in prompts for choice in range(choices)]
     running = submit(serving, target, sequences, body, request)
     answer = CompletionAnswer(body, target, prompts, choices)
@@ -68,6 +68,23 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
     return answer_whole(await asyncio.to_thread(answer.whole, texts))
 
 
+def count_prompts(body: CompletionBody) -> int:
+    """Return how many prompts there are."""
+    return len(body.prompt) if isinstance(body.prompt, list) and not is_tokens(body.prompt) else 1
+
+
+def count_characters(body: CompletionBody) -> int:
+    """Return how much there is to be read: characters, and tokens, which take less."""
+    if isinstance(body.prompt, list) and not is_tokens(body.prompt):
+        return sum(map(len, body.prompt))
+    return len(body.prompt or "")
+
+
+def is_tokens(prompt: list[Any]) -> bool:
+    """Say whether a list is one prompt in tokens, and not several prompts."""
+    return bool(prompt) and isinstance(prompt[0], int)
+
+
 def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
     """Return the prompts as tokens. Raises: InvalidRequestError for an empty list, for text that is no valid Unicode,
     and for numbers that are no tokens of the model."""
@@ -76,7 +93,7 @@ def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
         return [encode_text(loaded, prompt, "prompt")]
     if not prompt:
         raise InvalidRequestError("prompt is an empty list.", param="prompt")
-    if isinstance(prompt[0], int):
+    if is_tokens(prompt):
         return [_check_tokens(prompt, loaded)]
     return [
         encode_text(loaded, one, "prompt") if isinstance(one, str) else _check_tokens(one, loaded) for one in prompt

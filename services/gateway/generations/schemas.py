@@ -86,6 +86,14 @@ class Generation(BaseModel):
     finished_at: int | None
 
 
+class DeletedGeneration(BaseModel):
+    """What is left of a run."""
+
+    id: str
+    object: Literal["generation"] = "generation"
+    deleted: bool
+
+
 class Estimate(BaseModel):
     """What a run will probably take. Each interval has low, expected and high; null with a note when unknown."""
 

@@ -56,3 +56,11 @@ class Recipe(BaseModel):
     cells: int | float | None
     stories: int | float | None
     created_at: int
+
+
+class DeletedRecipe(BaseModel):
+    """What is left of a recipe."""
+
+    id: str
+    object: Literal["recipe"] = "recipe"
+    deleted: bool
