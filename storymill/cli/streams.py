@@ -9,6 +9,7 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.terminal import console, say, say_command
+from storymill.cli.words import count_of
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange
@@ -81,11 +82,11 @@ def show_change(change: TextChange, text: str) -> None:
 def describe_end(end: dict[str, Any], first_text_at: float | None, started_at: float, ended_at: float) -> str:
     """Return one line: tokens, time to the first text, rate, and that the text is the stored one."""
     tokens = (end.get("usage") or {}).get("completion_tokens")
-    parts = [f"{tokens} tokens" if tokens is not None else f"{end['chars']} characters"]
+    parts = [count_of(end["chars"], "character") if tokens is None else count_of(tokens, "token")]
     if first_text_at is not None:
         parts.append(f"first text after {first_text_at - started_at:.2f} s")
         if tokens and ended_at > first_text_at:
-            parts.append(f"{tokens / (ended_at - first_text_at):.0f} tokens/s")
+            parts.append(f"{tokens / (ended_at - first_text_at):,.0f} tokens/s")
     parts.append(f"finish: {end['finish_reason']}")
     parts.append("text = stored row (sha256 checked)")
     return " · ".join(parts)

@@ -37,7 +37,7 @@ VOLATILE: Final = (
     (re.compile(r"\b(?:gen|ds|rec|story|dsv|cmp|str|eval|key)_[0-9a-f]+|\b(?:ftjob|file)-\w+|\bft:[\w.:@-]*\w"), "ID"),
     (re.compile(r"\d[\d,.:]*\d|\d"), "0"),
     (re.compile(r"[━╸]+"), ""),
-    (re.compile(r"[“”‘’—　-〿㐀-鿿！-￮]+"), STORY),
+    (re.compile(r"[“”‘’—　-〿㐀-鿿！-￮][…“”‘’—　-〿㐀-鿿！-￮]*"), STORY),
     (re.compile(r"[ \t]+"), " "),
 )
 """What differs from run to run: ids, numbers, bars, stories, the widths of columns."""
