@@ -1,5 +1,5 @@
 """batches and extended runs: OpenAI's batches, the runs that answer them, and what a line's answer holds beside a
-story's columns; repeats that are added to a run.
+story's columns; repeats that are added to a run; rules of recipes, and the texts that break them.
 
 Revision: 0011; after: 0010
 """
@@ -30,6 +30,9 @@ def upgrade() -> None:
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=True)
     op.add_column("generation", sa.Column("layers", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.add_column("story", sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("recipe_version", sa.Column("rules", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("attempt", sa.Column("rejected_text", sa.Text(), nullable=True))
+    op.add_column("attempt", sa.Column("rejected_because", sa.Text(), nullable=True))
     op.create_table(
         "batch",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -94,6 +97,9 @@ def downgrade() -> None:
         " where generation.id = story.generation_id and generation.recipe_version_id is null"
     )
     op.execute("delete from generation where recipe_version_id is null")
+    op.drop_column("attempt", "rejected_because")
+    op.drop_column("attempt", "rejected_text")
+    op.drop_column("recipe_version", "rules")
     op.drop_column("story", "answer")
     op.drop_column("generation", "layers")
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=False)

@@ -59,7 +59,7 @@ def plan_settlement(
             continue
         settled = describe_call(run, result, attempt)
         if result.error is not None:
-            _decide_failure(settlement, result, attempt, settled, failures)
+            _decide_failure(settlement, run, result, attempt, settled, failures)
         elif result.answer is not None:
             _decide_answer(settlement, result.answer, attempt, settled)
         if settled.story_status in STORY.final:
@@ -82,6 +82,8 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
     settled.failure_class = result.excuse or (error.failure_class.value if error else None)
     settled.upstream_request_id = find_request_id(answer, error)
+    if answer is not None and error is not None and error.failure_class is FailureClass.RULE_BROKEN:
+        settled.rejected_text, settled.rejected_because = answer.text, error.message
     if answer is not None:
         settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
         settled.note = run.quote.note_estimate(has_usage=answer.has_usage)
@@ -116,6 +118,7 @@ def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAtt
 
 def _decide_failure(
     settlement: Settlement,
+    run: Run,
     result: CallResult,
     attempt: LockedAttempt,
     settled: SettledCall,
@@ -133,6 +136,11 @@ def _decide_failure(
     if error.failure_class in NOT_THE_ROWS_FAULT:
         return
     earlier = failures.get((attempt.story_id, error.failure_class.value), 0)
+    if error.failure_class is FailureClass.RULE_BROKEN:
+        if earlier + 1 >= run.tries:
+            settlement.progress.rejected += 1
+            settled.story_status, settled.failure_message = "rejected", error.message
+        return
     settled.wait_seconds = find_wait(error.failure_class, earlier + 1, error.retry_after_seconds)
     if settled.wait_seconds is None:
         settlement.progress.failed += 1

@@ -143,6 +143,9 @@ class Attempt(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     """sent · succeeded · failed · superseded · unknown."""
     failure_class: Mapped[str | None] = mapped_column(String(32))
+    rejected_text: Mapped[str | None] = mapped_column(Text)
+    """What came and was not taken; `rejected_because` names the rule that it breaks."""
+    rejected_because: Mapped[str | None] = mapped_column(Text)
     upstream_request_id: Mapped[str | None] = mapped_column(Text)
     prompt_tokens: Mapped[int | None] = mapped_column(Integer)
     completion_tokens: Mapped[int | None] = mapped_column(Integer)
