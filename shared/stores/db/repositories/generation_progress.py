@@ -142,7 +142,8 @@ HOLD: Final = text(f"""
 ADD_PROGRESS: Final = text("""
     update generation
     set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
-        rejected = rejected + :rejected, prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens,
+        rejected = rejected + :rejected, prompt_tokens = prompt_tokens + :prompt_tokens,
+        completion_tokens = completion_tokens + :completion_tokens,
         reserved_usd = reserved_usd + :reserved_usd, spent_usd = spent_usd + :spent_usd,
         cost_known = cost_known and :cost_known
     where id = :generation_id
