@@ -34,6 +34,16 @@ def upgrade() -> None:
     op.add_column("attempt", sa.Column("rejected_text", sa.Text(), nullable=True))
     op.add_column("attempt", sa.Column("rejected_because", sa.Text(), nullable=True))
     op.create_table(
+        "distinct_text",
+        sa.Column("generation_id", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("story_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation_id"], ["generation.id"], name=op.f("fk_distinct_text_generation_id_generation")
+        ),
+        sa.PrimaryKeyConstraint("generation_id", "sha256", name=op.f("pk_distinct_text")),
+    )
+    op.create_table(
         "batch",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -91,6 +101,7 @@ def add_indexes() -> None:
 def downgrade() -> None:
     """Drop them, and the runs that stand on no recipe."""
     op.drop_table("batch")
+    op.drop_table("distinct_text")
     op.drop_index("ix_generation_of_batch", table_name="generation")
     op.execute(
         "delete from story using generation"

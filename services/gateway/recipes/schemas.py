@@ -33,6 +33,7 @@ class RecipeRules(BaseModel):
     ends_properly: bool = False
     finish_reason: str | None = Field(None, min_length=1, max_length=32, examples=["stop"])
     is_json: bool = False
+    distinct: bool = Field(False, description="No two stories of a run have the same text.")
     tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
 
 

@@ -49,6 +49,11 @@ class Run(ABC):
         """How many texts may be asked for a row, as its rules do not take the first."""
         return 1
 
+    @property
+    def takes_no_text_twice(self) -> bool:
+        """Whether no two rows may have the same text."""
+        return False
+
     @abstractmethod
     def render_prompt(self, attributes: Mapping[str, Any]) -> str:
         """Return what a row asks with. Raises: TemplateError when the template fails on this cell."""
@@ -92,6 +97,11 @@ class RecipeRun(Run):
     def tries(self) -> int:
         """The recipe's."""
         return self.rules.tries if self.rules else 1
+
+    @property
+    def takes_no_text_twice(self) -> bool:
+        """Ask the recipe."""
+        return self.rules is not None and self.rules.distinct
 
     def render_prompt(self, attributes: Mapping[str, Any]) -> str:
         """Render the template, with the ending that a tuned model knows."""

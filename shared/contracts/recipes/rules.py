@@ -26,6 +26,8 @@ class StoryRules:
     """The text ends with the sign of a sentence's end, and was not cut."""
     finish_reason: str | None = None
     is_json: bool = False
+    distinct: bool = False
+    """No two stories of a run have the same text. Asked when a story is settled: one text alone does not say."""
     tries: int = USUAL_TRIES
     """So many texts are asked for at most, before a story is given up as rejected."""
 

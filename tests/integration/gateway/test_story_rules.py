@@ -94,6 +94,28 @@ async def test_a_cell_that_cannot_be_filled_is_named(mill: Mill, client: httpx2.
     assert [(failure["failure_class"], failure["stories"]) for failure in failures] == [("rule_broken", 3)]
 
 
+async def test_no_text_is_taken_twice_in_a_run(mill: Mill, client: httpx2.AsyncClient) -> None:
+    mark, calls = new_name("异"), list[Call]()
+
+    def choose(call: Call) -> Script | None:
+        if not prompt_of(call.body).startswith(mark):
+            return None
+        calls.append(call)
+        return Script(text=f"{GOOD[:-1]}{len(calls) // 2}。")
+
+    mill.upstream.choose = choose
+    made = (await client.post("/v1/generations", json=order(mark, distinct=True, tries=20))).json()
+    ended = await finish(client, made["id"])
+    assert (ended["counts"]["succeeded"], ended["counts"]["rejected"]) == (36, 0)
+    stories = (await client.get(f"/v1/stories?generation_id={made['id']}&limit=100")).json()["data"]
+    assert len({story["text"] for story in stories}) == 36
+    reasons = set()
+    for story in stories:
+        attempts = (await client.get(f"/v1/stories/{story['id']}/lineage")).json()["attempts"]
+        reasons |= {attempt["rejected"]["because"][:20] for attempt in attempts if attempt["rejected"]}
+    assert reasons == {"the same text as sto"}
+
+
 async def test_rules_that_nobody_could_mean_are_refused(mill: Mill, client: httpx2.AsyncClient) -> None:
     for rules in ({"min_characters": 0}, {"tries": 0}, {"must_contain": [""]}, {"of_nobody": 1}):
         answer = await client.post("/v1/generations", json=order(new_name("x"), **rules))
