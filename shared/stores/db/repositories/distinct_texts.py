@@ -17,8 +17,8 @@ TAKE: Final = text("""
         returning sha256, story_id)
     select sha256, story_id from taken
 """)
-"""The update changes nothing: it returns, and locks until the commit, what is there. In the order of the hashes, so that
-two workers never wait for each other."""
+"""The update changes nothing: it returns, and locks until the commit, what is there. In the order of the hashes, so
+that two workers never wait for each other."""
 
 
 async def take_texts(session: AsyncSession, generation_id: str, story_of: Mapping[str, str]) -> dict[str, str]:
