@@ -152,7 +152,7 @@ ADD_PROGRESS: Final = text("""
 FINISH: Final = text("""
     update generation
     set status = case when succeeded = 0 and failed > 0 and rejected = 0 then 'failed' else 'succeeded' end,
-        status_reason = case when rejected > 0 then rejected || :unfilled end,
+        status_reason = case when rejected > 0 then cast(rejected as text) || cast(:unfilled as text) end,
         limited_by = null, finished_at = now(), started_at = coalesce(started_at, now())
     where id = :generation_id and status in ('queued', 'running') and expanded = total
       and succeeded + failed + rejected = total
