@@ -1,5 +1,5 @@
 """batches and extended runs: OpenAI's batches, the runs that answer them, and what a line's answer holds beside a
-story's columns; repeats that are added to a run.
+story's columns; repeats that are added to a run; rules of recipes, and the texts that break them.
 
 Revision: 0011; after: 0010
 """
@@ -30,6 +30,19 @@ def upgrade() -> None:
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=True)
     op.add_column("generation", sa.Column("layers", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.add_column("story", sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("recipe_version", sa.Column("rules", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("attempt", sa.Column("rejected_text", sa.Text(), nullable=True))
+    op.add_column("attempt", sa.Column("rejected_because", sa.Text(), nullable=True))
+    op.create_table(
+        "distinct_text",
+        sa.Column("generation_id", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("story_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation_id"], ["generation.id"], name=op.f("fk_distinct_text_generation_id_generation")
+        ),
+        sa.PrimaryKeyConstraint("generation_id", "sha256", name=op.f("pk_distinct_text")),
+    )
     op.create_table(
         "batch",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -88,12 +101,16 @@ def add_indexes() -> None:
 def downgrade() -> None:
     """Drop them, and the runs that stand on no recipe."""
     op.drop_table("batch")
+    op.drop_table("distinct_text")
     op.drop_index("ix_generation_of_batch", table_name="generation")
     op.execute(
         "delete from story using generation"
         " where generation.id = story.generation_id and generation.recipe_version_id is null"
     )
     op.execute("delete from generation where recipe_version_id is null")
+    op.drop_column("attempt", "rejected_because")
+    op.drop_column("attempt", "rejected_text")
+    op.drop_column("recipe_version", "rules")
     op.drop_column("story", "answer")
     op.drop_column("generation", "layers")
     op.alter_column("generation", "recipe_version_id", existing_type=sa.String(length=64), nullable=False)

@@ -246,7 +246,8 @@ def describe_run(generation: dict[str, Any]) -> str:
     counts, state = generation["counts"], describe_state(generation["status"])
     open_rows = counts["total"] - done_rows(generation)
     left = f", {open_rows:,} to write" if open_rows else ""
-    done = f"{counts['succeeded']:,} written, {counts['failed']:,} failed{left}"
+    rejected = f", {counts['rejected']:,} rejected" if counts["rejected"] else ""
+    done = f"{counts['succeeded']:,} written, {counts['failed']:,} failed{rejected}{left}"
     return f"{state}: {done}, {describe_cost(generation.get('cost_usd'))}"
 
 

@@ -26,6 +26,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
     check_template(compile_template(recipe.template), grid)
     check_parameters(recipe.parameters)
     names = list(attributes)
+    rules = recipe.rules.model_dump(exclude_defaults=True) or None if recipe.rules else None
     digest = content_hash(
         template=recipe.template,
         attributes=attributes,
@@ -34,9 +35,18 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         model=recipe.model,
         parameters=recipe.parameters,
         format=recipe.format,
+        rules=rules,
     )
     return RecipeContent(
-        digest, recipe.template, attributes, names, recipe.repeats, recipe.model, recipe.parameters, recipe.format
+        digest,
+        recipe.template,
+        attributes,
+        names,
+        recipe.repeats,
+        recipe.model,
+        recipe.parameters,
+        recipe.format,
+        rules,
     )
 
 

@@ -79,7 +79,8 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
             if claim.empty_because is not None:
                 break
         claim.reserved_usd += worst or ZERO_USD
-        claim.calls.append(StoryCall(story.id, story.attempt + 1, ids.new_id(ids.ATTEMPT), prompt, worst, story.repeat))
+        draw = run.count_draw(story.repeat, story.attempt)
+        claim.calls.append(StoryCall(story.id, story.attempt + 1, ids.new_id(ids.ATTEMPT), prompt, worst, draw))
     if claim.calls or claim.unsendable:
         claim.empty_because = None
     return claim

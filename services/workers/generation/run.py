@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from shared.contracts.batches import ENDPOINT_KINDS
+from shared.contracts.recipes.rules import StoryRules, read_rules
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
 from shared.outside.providers.border.answers import Kind, LlmAnswer
+from shared.outside.providers.border.fields import spell_field
 from shared.outside.providers.configuration import Target
-from shared.outside.providers.failures import LlmError
+from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
 from shared.outside.providers.template_contract import TemplateContract, keep_contract
 from shared.stores.db.repositories.batch_lines import REQUEST
 from shared.stores.db.repositories.generation_progress import WorkOrder
@@ -42,6 +44,16 @@ class Run(ABC):
     rows_are_alike: ClassVar[bool] = True
     """Whether a request that is refused is refused for what all rows have in common."""
 
+    @property
+    def tries(self) -> int:
+        """How many texts may be asked for a row, as its rules do not take the first."""
+        return 1
+
+    @property
+    def takes_no_text_twice(self) -> bool:
+        """Whether no two rows may have the same text."""
+        return False
+
     @abstractmethod
     def render_prompt(self, attributes: Mapping[str, Any]) -> str:
         """Return what a row asks with. Raises: TemplateError when the template fails on this cell."""
@@ -59,6 +71,15 @@ class Run(ABC):
         """Return about how many tokens a call uses at most, to begin with."""
 
     @abstractmethod
+    def find_fault(self, answer: LlmAnswer) -> LlmError | None:
+        """Return why an answer is not what was asked for."""
+
+    @abstractmethod
+    def count_draw(self, repeat: int, attempt: int) -> int:
+        """Return which draw of its cell a call is: draws of one seed that count alike would be the same text.
+        `attempt`: the row's last claim."""
+
+    @abstractmethod
     def keep(self, answer: LlmAnswer | None, error: LlmError | None) -> dict[str, Any] | None:
         """Return what a row keeps of an outcome beside its columns."""
 
@@ -70,6 +91,17 @@ class RecipeRun(Run):
     template: PromptTemplate
     parameters: Mapping[str, Any]
     max_tokens: int | None = field(default=None)
+    rules: StoryRules | None = None
+
+    @property
+    def tries(self) -> int:
+        """The recipe's."""
+        return self.rules.tries if self.rules else 1
+
+    @property
+    def takes_no_text_twice(self) -> bool:
+        """Ask the recipe."""
+        return self.rules is not None and self.rules.distinct
 
     def render_prompt(self, attributes: Mapping[str, Any]) -> str:
         """Render the template, with the ending that a tuned model knows."""
@@ -97,6 +129,18 @@ class RecipeRun(Run):
     def bound_tokens(self, prompt: str) -> int:
         """Take two bytes for a token."""
         return bound_prompt_tokens(prompt) // 2 + (self.max_tokens or 0)
+
+    def find_fault(self, answer: LlmAnswer) -> LlmError | None:
+        """Look whether there is a story in it, then whether that keeps the rules."""
+        fault = find_fault(answer)
+        breach = self.rules.find_breach(answer.text, answer.finish_reason) if self.rules and fault is None else None
+        if breach is None:
+            return fault
+        return LlmError(FailureClass.RULE_BROKEN, breach, request_id=answer.request_id)
+
+    def count_draw(self, repeat: int, attempt: int) -> int:
+        """Where texts may be rejected each try is a draw of its own, beyond those of all repeats."""
+        return repeat + self.order.repeats * attempt if self.rules else repeat
 
     def keep(self, answer: LlmAnswer | None, error: LlmError | None) -> dict[str, Any] | None:
         """Keep nothing: a story is its text."""
@@ -127,6 +171,14 @@ class BatchRun(Run):
         """Take two bytes for a token; each request has its own `max_tokens`."""
         return bound_prompt_tokens(prompt) // 2
 
+    def find_fault(self, answer: LlmAnswer) -> LlmError | None:
+        """Take every whole answer: tool calls, refusals and empty texts are answers, too."""
+        return answer.broken
+
+    def count_draw(self, repeat: int, attempt: int) -> int:
+        """Leave the request's own seed as it is."""
+        return repeat
+
     def keep(self, answer: LlmAnswer | None, error: LlmError | None) -> dict[str, Any] | None:
         """Keep what the line of the output or error file needs."""
         if error is not None:
@@ -147,4 +199,18 @@ def prepare_run(order: WorkOrder, target: Target, contract: TemplateContract | N
     if contract and contract.stops and parameters.get("stop") is None:
         parameters["stop"] = contract.stops
     template, max_tokens = compile_template(order.template), find_max_tokens(kind, parameters)
-    return RecipeRun(order, target, quote, kind, template, parameters, max_tokens, contract=contract)
+    rules = read_rules(order.rules)
+    return RecipeRun(order, target, quote, kind, template, parameters, max_tokens, rules, contract=contract)
+
+
+def find_fault(answer: LlmAnswer) -> LlmError | None:
+    """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
+    `finish_reason` says so on the row."""
+    if answer.broken is not None:
+        return answer.broken
+    failure_class = answer.failure_class()
+    if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
+        return None
+    message = f"the provider's answer has no story: {failure_class.value.replace('_', ' ')}"
+    refusal = spell_field(answer.extra or {}, "refusal", LONGEST_MESSAGE_CHARACTERS)
+    return LlmError(failure_class, f"{message}: {refusal}" if refusal else message, request_id=answer.request_id)

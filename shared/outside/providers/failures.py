@@ -35,6 +35,8 @@ class FailureClass(StrEnum):
     """No visible text, whatever stands beside it."""
     TOOL_CALLS = "tool_calls"
     """A story was asked for, and the model waits for a tool."""
+    RULE_BROKEN = "rule_broken"
+    """A text came that the recipe's rules do not take."""
     MALFORMED = "malformed"
     INVALID_REQUEST = "invalid_request"
     AUTHENTICATION = "authentication"

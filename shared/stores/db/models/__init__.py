@@ -12,7 +12,7 @@ from shared.stores.db.models.fine_tuning import (
     FineTuningJob,
     FineTuningMetric,
 )
-from shared.stores.db.models.generation import Attempt, Generation, LedgerEntry, Story
+from shared.stores.db.models.generation import Attempt, DistinctText, Generation, LedgerEntry, Story
 from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
 from shared.stores.db.models.provider import ProviderState
@@ -39,6 +39,7 @@ __all__ = [
     "Dataset",
     "DatasetRow",
     "DatasetVersion",
+    "DistinctText",
     "File",
     "FineTuningChange",
     "FineTuningCheckpoint",

@@ -34,7 +34,7 @@ class Batch(Base):
     endpoint: Mapped[str] = mapped_column(String(64))
     completion_window: Mapped[str] = mapped_column(String(8))
     input_file_id: Mapped[Id] = mapped_column(ForeignKey("file.id"))
-    batch_metadata: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    batch_metadata: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     model: Mapped[str | None] = mapped_column(Text)
     """As the lines name it."""
     generation_id: Mapped[Id | None] = mapped_column(ForeignKey("generation.id"))

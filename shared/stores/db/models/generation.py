@@ -116,6 +116,16 @@ class Story(Base):
     finished_at: Mapped[Moment | None]
 
 
+class DistinctText(Base):
+    """A text of a run whose recipe takes none twice, and the story that has it: the first that was settled with it."""
+
+    __tablename__ = "distinct_text"
+
+    generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    story_id: Mapped[Id]
+
+
 class Attempt(Base):
     """One upstream call, committed before the request leaves. Without an outcome it stays charged as unknown."""
 
@@ -143,6 +153,9 @@ class Attempt(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     """sent · succeeded · failed · superseded · unknown."""
     failure_class: Mapped[str | None] = mapped_column(String(32))
+    rejected_text: Mapped[str | None] = mapped_column(Text)
+    """What came and was not taken; `rejected_because` names the rule that it breaks."""
+    rejected_because: Mapped[str | None] = mapped_column(Text)
     upstream_request_id: Mapped[str | None] = mapped_column(Text)
     prompt_tokens: Mapped[int | None] = mapped_column(Integer)
     completion_tokens: Mapped[int | None] = mapped_column(Integer)

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.statuses import GENERATION
 
 ZERO_USD: Final = Decimal(0)
+UNFILLED: Final = " rejected: no text that keeps the rules came in as many tries as the recipe allows"
+"""Why a run has fewer stories than its grid asks for, after their number."""
 BATCH_PAUSE_SECONDS: Final = 300
 """Nobody can resume the run of a batch: whatever stopped it, it tries again so often, until the batch expires."""
 
@@ -38,6 +40,8 @@ class WorkOrder:
     """The run answers a batch: there is no recipe, and each row brings its request."""
     batch_endpoint: str | None = None
     layers: list[int] | None = None
+    rules: dict[str, Any] | None = None
+    """What a story must be to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Progress:
     running: int = 0
     succeeded: int = 0
     failed: int = 0
+    rejected: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reserved_usd: Decimal = ZERO_USD
@@ -98,7 +103,7 @@ LOAD_WORK_ORDER: Final = text("""
            coalesce(recipe_version.attributes, '{}') as attributes,
            coalesce(recipe_version.attribute_names, '[]') as attribute_names,
            coalesce(recipe_version.content_hash, '') as content_hash,
-           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers
+           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers, recipe_version.rules
     from generation
     left join recipe_version on recipe_version.id = generation.recipe_version_id
     left join batch on batch.generation_id = generation.id
@@ -137,7 +142,8 @@ HOLD: Final = text(f"""
 ADD_PROGRESS: Final = text("""
     update generation
     set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
-        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens,
+        rejected = rejected + :rejected, prompt_tokens = prompt_tokens + :prompt_tokens,
+        completion_tokens = completion_tokens + :completion_tokens,
         reserved_usd = reserved_usd + :reserved_usd, spent_usd = spent_usd + :spent_usd,
         cost_known = cost_known and :cost_known
     where id = :generation_id
@@ -146,6 +152,7 @@ ADD_PROGRESS: Final = text("""
 FINISH: Final = text("""
     update generation
     set status = case when succeeded = 0 and failed > 0 and rejected = 0 then 'failed' else 'succeeded' end,
+        status_reason = case when rejected > 0 then cast(rejected as text) || cast(:unfilled as text) end,
         limited_by = null, finished_at = now(), started_at = coalesce(started_at, now())
     where id = :generation_id and status in ('queued', 'running') and expanded = total
       and succeeded + failed + rejected = total
@@ -195,7 +202,8 @@ async def add_progress(session: AsyncSession, generation_id: str, progress: Prog
 
 async def finish_generation(session: AsyncSession, generation_id: str) -> str | None:
     """End the run if every row has a final state; return the new status, None when there is still work."""
-    status: str | None = await session.scalar(FINISH, {"generation_id": generation_id})
+    values = {"generation_id": generation_id, "unfilled": UNFILLED}
+    status: str | None = await session.scalar(FINISH, values)
     return status
 
 

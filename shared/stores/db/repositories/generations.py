@@ -51,7 +51,7 @@ FIND_LIKE: Final = text("""
     where generation.project_id = :project_id and generation.status <> 'cancelled' and generation.model = :model
       and generation.parameters = asked.parameters and made.format = asked.format
       and made.template = asked.template and made.attributes = asked.attributes
-      and made.attribute_names = asked.attribute_names
+      and made.attribute_names = asked.attribute_names and made.rules is not distinct from asked.rules
     order by generation.id desc limit 1
 """)
 

@@ -25,6 +25,7 @@ class RecipeContent:
     model: str
     parameters: Mapping[str, Any]
     format: str
+    rules: Mapping[str, Any] | None = None
 
 
 async def ensure_recipe(session: AsyncSession, project_id: str, name: str) -> Recipe:
@@ -59,6 +60,7 @@ async def ensure_version(session: AsyncSession, recipe: Recipe, content: RecipeC
         model=content.model,
         parameters=dict(content.parameters),
         format=content.format,
+        rules=dict(content.rules) if content.rules else None,
     )
     session.add(version)
     await session.flush()
@@ -96,6 +98,7 @@ def content_of(version: RecipeVersion) -> RecipeContent:
         version.model,
         version.parameters,
         version.format,
+        version.rules,
     )
 
 
