@@ -9,8 +9,8 @@ from typing import Any, Final
 from llguidance import LLMatcher, grammar_from
 
 JSON_LAYOUT: Final = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
-"""On one line, with a blank after a comma or colon or none: where blanks are free, a weak model writes nothing else until
-its tokens end."""
+"""On one line, with a blank after a comma or colon or none: where blanks are free, a weak model writes nothing else
+until its tokens end."""
 
 
 @dataclass(frozen=True)

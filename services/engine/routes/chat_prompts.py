@@ -19,16 +19,23 @@ ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
 def encode_prompt(body: ChatBody, target: Target, choice: ToolChoice | None) -> list[int]:
-    """Return the prompt's tokens: for a model tuned on completions its own form, else the chat template's."""
-    messages = [read_message(message, place) for place, message in enumerate(body.messages)]
-    separator, prompts = target.entry.template.get("separator"), target.loaded.prompts
-    told = choice.told if choice is not None else ()
+    """Return the tokens that ask for the next message."""
+    return encode_messages(body.messages, target, choice.told if choice is not None else ())
+
+
+def encode_messages(
+    given: Sequence[ChatMessage], target: Target, told: Sequence[Tool], *, answer_follows: bool = True
+) -> list[int]:
+    """Return the prompt's tokens: for a model tuned on completions its own form, else the chat template's. Raises:
+    InvalidRequestError for messages that are not supported, or that the template refuses."""
+    messages = [read_message(message, place) for place, message in enumerate(given)]
+    separator = target.entry.template.get("separator")
     if isinstance(separator, str):
         text = "\n".join(message["content"] for message in spell_plainly(messages, told))
-        text = text if separator and text.endswith(separator) else text + separator
-        return encode_text(target.loaded, text, "messages")
+        is_open = answer_follows and not (separator and text.endswith(separator))
+        return encode_text(target.loaded, text + separator if is_open else text, "messages")
     try:
-        text = render_messages(messages, prompts, told)
+        text = render_messages(messages, target.loaded.prompts, told, answer_follows=answer_follows)
     except (TemplateError, TypeError, ValueError) as error:
         raise InvalidRequestError(
             f"The model's chat template refuses these messages: {error}", param="messages"
@@ -36,12 +43,14 @@ def encode_prompt(body: ChatBody, target: Target, choice: ToolChoice | None) -> 
     return encode_chat_text(target.loaded, text, "messages")
 
 
-def render_messages(messages: Sequence[Message], prompts: PromptEncoder, told: Sequence[Tool]) -> str:
+def render_messages(
+    messages: Sequence[Message], prompts: PromptEncoder, told: Sequence[Tool], *, answer_follows: bool = True
+) -> str:
     """Return the text that asks for the next message: functions in the template's own way where it has the one that we
     read, else in plain words."""
     if is_spoken_by(prompts.template):
-        return prompts.render_chat(messages, True, [dict(tool.told) for tool in told] or None)
-    return prompts.render_chat(spell_plainly(messages, told), True)
+        return prompts.render_chat(messages, answer_follows, [dict(tool.told) for tool in told] or None)
+    return prompts.render_chat(spell_plainly(messages, told), answer_follows)
 
 
 def read_message(message: ChatMessage, place: int) -> Message:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from services.engine.errors import InvalidRequestError
@@ -17,10 +18,8 @@ CHOICES: Final = ("none", "auto", "required")
 def read_tool_choice(body: ChatBody) -> ToolChoice | None:
     """Return what may be called; None where nothing may. Raises: InvalidRequestError for what is not supported or
     does not fit together."""
-    tools = tuple(_read_tool(tool, f"tools[{place}]") for place, tool in enumerate(body.tools or ()))
+    tools = read_tools(body.tools)
     choice = body.tool_choice
-    if len(tools) > MOST_TOOLS:
-        raise InvalidRequestError(f"At most {MOST_TOOLS} tools are allowed.", param="tools")
     if not tools and choice not in {None, "none", "auto"}:
         raise InvalidRequestError("tool_choice: there are no tools to choose.", param="tool_choice")
     if not tools or choice == "none":
@@ -32,6 +31,13 @@ def read_tool_choice(body: ChatBody) -> ToolChoice | None:
         return ToolChoice(tools, tools, choice == "required", is_parallel)
     named = _find_named(choice, tools)
     return ToolChoice(tools, (named,), is_required=True, is_parallel=False)
+
+
+def read_tools(given: Sequence[dict[str, Any]] | None) -> tuple[Tool, ...]:
+    """Return the functions of a request. Raises: InvalidRequestError for tools that are none, or for too many."""
+    if len(given or ()) > MOST_TOOLS:
+        raise InvalidRequestError(f"At most {MOST_TOOLS} tools are allowed.", param="tools")
+    return tuple(_read_tool(tool, f"tools[{place}]") for place, tool in enumerate(given or ()))
 
 
 def read_calls(message: ChatMessage, place: int) -> list[dict[str, Any]]:
