@@ -18,6 +18,8 @@ GUIDED: Final = ("json", "json_object", "regex", "choice", "grammar")
 """What vLLM calls them: `guided_json`, or `json` within `structured_outputs`."""
 ANY_OBJECT: Final = {"type": "object"}
 SCHEMA: Final = "response_format.json_schema.schema"
+LONGEST_TEXT: Final = 256 * 1024
+"""Characters of a pattern or grammar, whatever the settings allow."""
 FORMATS: Final = ("text", "json_object", "json_schema")
 
 
@@ -97,6 +99,9 @@ def _parse_schema(value: dict[str, Any] | str, param: str) -> dict[str, Any]:
 
 
 def _build(demand: Callable[..., Grammar], value: Any, param: str, **options: bool) -> Grammar:
+    """Spell a demand out. Texts are looked at here already: a large one would hold the event loop up."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise InvalidRequestError(f"{param} has more than {LONGEST_TEXT} characters.", param=param)
     try:
         return demand(value, param, **options)
     except (ValueError, RecursionError) as error:
