@@ -12,7 +12,7 @@ from torch import Tensor
 from services.engine.batching.sampling import choose_tokens
 from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
-from services.engine.constraints.constraint import Constraint
+from services.engine.constraints.running_constraint import Constraint
 from services.engine.model.runner import ModelRunner
 
 SHORTEST_SHARED_PREFIX = 32

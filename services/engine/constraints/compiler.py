@@ -9,8 +9,8 @@ from typing import Any, Final
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from llguidance.hf import from_tokenizer
 
-from services.engine.constraints.constraint import Constraint
 from services.engine.constraints.grammar import Grammar
+from services.engine.constraints.running_constraint import Constraint
 from services.engine.errors import InvalidRequestError
 
 LIMITS: Final = LLParserLimits(max_lexer_states=50_000, verbose_errors=False)

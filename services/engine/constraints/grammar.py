@@ -23,7 +23,7 @@ class Grammar:
 
 def demand_json(schema: dict[str, Any], param: str, *, lenient: bool = False) -> Grammar:
     """Ask for JSON that a schema admits; with `lenient`, keywords that cannot be obeyed are passed over."""
-    layout = {**JSON_LAYOUT, "lenient": lenient}
+    layout: Any = {**JSON_LAYOUT, "lenient": lenient}
     return Grammar(LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=layout), param)
 
 

@@ -89,7 +89,7 @@ def count_prompts(body: CompletionBody) -> int:
 def count_characters(body: CompletionBody) -> int:
     """Return how much there is to be read: characters, and tokens, which take less."""
     if isinstance(body.prompt, list) and not is_tokens(body.prompt):
-        return sum(map(len, body.prompt))
+        return sum(len(prompt) for prompt in body.prompt if not isinstance(prompt, int))
     return len(body.prompt or "")
 
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from services.workers.generation.story_rules import StoryRules, read_rules
 from shared.contracts.batches import ENDPOINT_KINDS
-from shared.contracts.recipes.rules import StoryRules, read_rules
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd

@@ -49,6 +49,9 @@ class KeptObjects(Protocol):
     def put_file(self, path: Path) -> Any:
         """Keep a file's bytes."""
 
+    def remove(self, sha256: str) -> None:
+        """Forget an object."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizerShelf:

@@ -65,7 +65,7 @@ class TaskSender:
                     message = self._unsent[0]
                     await self._line.put(message.project_id, [message.completion_id])
                     self._unsent.remove(message)
-            except (OSError, *STORE_AWAY):
+            except AWAY_OR_SILENT:
                 continue
             return
         self._unsent.clear()

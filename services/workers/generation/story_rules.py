@@ -60,7 +60,8 @@ def read_rules(stored: Mapping[str, Any] | None) -> StoryRules | None:
         return None
     known = {field.name for field in fields(StoryRules)}
     given = {name: value for name, value in stored.items() if name in known and value is not None}
-    return StoryRules(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return StoryRules(**values)
 
 
 def holds_json(text: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.recipes.rules import read_rules
+from services.workers.generation.story_rules import read_rules
 
 
 @pytest.mark.parametrize(
