@@ -1,8 +1,8 @@
 """The renewals of one job kind: all its rows in one transaction, which also brings what is wanted of them.
 
-Whatever is raised is logged and counted, and the next one comes. A store that is away lets nobody else claim, so the work goes
-on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no two workers
-may pay for one row."""
+Whatever is raised is logged and counted, and the next one comes. A store that is away lets nobody else claim, so the
+work goes on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no
+two workers may pay for one row."""
 
 import asyncio
 import time
