@@ -18,7 +18,7 @@ from shared.auth.principal import Principal
 from shared.bounds import LiveBounds
 from shared.contracts.stream.stored_text import StoredText
 from shared.http.door.proxies import TrustedProxies
-from shared.http.event_answer import Hold
+from shared.http.event_answer import KeyGuard
 from shared.outside.prices.book import load_price_book
 from shared.outside.providers.catalog import ModelCatalog
 from shared.outside.providers.client import LlmClient
@@ -70,7 +70,7 @@ class Gateway:
         """Models' own tokenizers."""
         return TokenizerShelf(self.llm_client, self.catalog, self.objects)
 
-    def hold(self, caller: Principal) -> Hold:
+    def hold(self, caller: Principal) -> KeyGuard:
         """Return what an answer is held by, so that it ends with its key."""
         return partial(self.keys.watching, caller)
 

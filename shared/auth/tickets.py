@@ -16,11 +16,11 @@ TICKET_SECONDS: Final = 30
 LINK_SECONDS: Final = 300
 """A link to the console is good for one login within this time."""
 TICKET_PREFIX: Final = "tick_"
-Purpose = Literal["streaming", "login"]
+TicketPurpose = Literal["streaming", "login"]
 STREAMING: Final = "streaming"
 LOGIN: Final = "login"
 """A ticket opens what it was made for and nothing else: one that stands in a URL gives no session."""
-WHERE_TO_GET: Final[dict[Purpose, str]] = {STREAMING: "from POST /v1/tickets", LOGIN: "with `storymill console`"}
+WHERE_TO_GET: Final[dict[TicketPurpose, str]] = {STREAMING: "from POST /v1/tickets", LOGIN: "with `storymill console`"}
 BOUND_SECONDS: Final = 86_400
 """How long a ticket that opened a stream is kept for it, at most: no stream lasts longer."""
 RESUMED_SECONDS: Final = 60.0
@@ -35,7 +35,7 @@ return {value, 1}
 
 
 async def issue_ticket(
-    redis: Redis, principal: Principal, *, seconds: int = TICKET_SECONDS, purpose: Purpose = STREAMING
+    redis: Redis, principal: Principal, *, seconds: int = TICKET_SECONDS, purpose: TicketPurpose = STREAMING
 ) -> str:
     """Return a fresh ticket that stands for `principal` once, for at most `seconds` (1 … 30; of a login 1 … 300)."""
     ticket = TICKET_PREFIX + secrets.token_urlsafe(24)
@@ -45,7 +45,7 @@ async def issue_ticket(
     return ticket
 
 
-async def redeem_ticket(redis: Redis, ticket: str, *, purpose: Purpose = STREAMING) -> Principal:
+async def redeem_ticket(redis: Redis, ticket: str, *, purpose: TicketPurpose = STREAMING) -> Principal:
     """Use up a ticket and return whom it stands for. Raises: AuthenticationError when unknown, used or too old."""
     return _read_principal(await redis.getdel(_key_of(ticket, purpose)), purpose)
 
@@ -59,18 +59,18 @@ async def bind_ticket(redis: Redis, ticket: str, stream_id: str) -> tuple[Princi
     return _read_principal(value), bool(is_fresh)
 
 
-def ticket_refused(purpose: Purpose = STREAMING) -> AuthenticationError:
+def ticket_refused(purpose: TicketPurpose = STREAMING) -> AuthenticationError:
     """Return the error of a ticket that opens nothing."""
     return AuthenticationError(f"The ticket is unknown, used or too old. Get a new one {WHERE_TO_GET[purpose]}.")
 
 
-def _read_principal(value: bytes | str | None, purpose: Purpose = STREAMING) -> Principal:
+def _read_principal(value: bytes | str | None, purpose: TicketPurpose = STREAMING) -> Principal:
     if value is None:
         raise ticket_refused(purpose)
     project_id, api_key_id, scopes, *session_id = orjson.loads(value)  # a release before says nothing of sessions
     return Principal(project_id, api_key_id, frozenset(scopes), *session_id)
 
 
-def _key_of(ticket: str, purpose: Purpose) -> str:
+def _key_of(ticket: str, purpose: TicketPurpose) -> str:
     """Return the Redis key; the ticket itself stands nowhere."""
     return f"sm:ticket:{purpose}:" + hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()

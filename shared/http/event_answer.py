@@ -22,9 +22,9 @@ HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 Write = Callable[[bytes], Awaitable[None]]
 """Sends bytes to the client, and waits while it does not read. Raises: ReaderGoneError when it has closed the
 connection."""
-Relay = Callable[[Write], Awaitable[None]]
+WriteAnswer = Callable[[Write], Awaitable[None]]
 """Writes every event of an answer. It is cancelled when the client leaves."""
-Hold = Callable[[Callable[[], None]], AbstractContextManager[None]]
+KeyGuard = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Entered while an answer is given; calls what it got when the key behind is revoked."""
 KEY_ENDED: Final = format_event(orjson.dumps(AuthenticationError(REVOKED_OR_OVER).body()))
 """The last event of an answer whose key was revoked."""
@@ -49,8 +49,8 @@ class EventAnswer(Response):
 
     def __init__(
         self,
-        relay: Relay,
-        hold: Hold,
+        relay: WriteAnswer,
+        hold: KeyGuard,
         *,
         headers: Mapping[str, str] | None = None,
         on_disconnect: Callable[[], Awaitable[None]] | None = None,
@@ -79,7 +79,7 @@ class EventAnswer(Response):
             await send({"type": "http.response.body", "body": KEY_ENDED if left is Leave.KEY_REVOKED else b""})
 
 
-async def relay_until_left(relay: Relay, write: Write, leave: Coroutine[Any, Any, Leave]) -> Leave | None:
+async def relay_until_left(relay: WriteAnswer, write: Write, leave: Coroutine[Any, Any, Leave]) -> Leave | None:
     """Run a relay to its end, or to a leave that comes first. Nothing of it runs on afterwards."""
 
     async def run() -> None:
@@ -99,7 +99,7 @@ async def relay_until_left(relay: Relay, write: Write, leave: Coroutine[Any, Any
     return None
 
 
-async def wait_for_leave(receive: Receive, hold: Hold) -> Leave:
+async def wait_for_leave(receive: Receive, hold: KeyGuard) -> Leave:
     """Return when the client has gone, or its key was revoked. The request's body must have been read."""
     revoked = asyncio.Event()
     with hold(revoked.set):

@@ -25,10 +25,10 @@ class Readiness:
     """Whether nothing answered at all, where a running process would."""
 
 
-Probe = Callable[[], Awaitable[Readiness]]
+ReadinessProbe = Callable[[], Awaitable[Readiness]]
 
 
-def probe_http(url: str) -> Probe:
+def probe_http(url: str) -> ReadinessProbe:
     """Ready when the URL answers 200; its JSON may say `problems`, `message` or `status`, and `progress` until then."""
     # The environment's proxies are for the world outside, not for loopback; nor are its certificates, whose loading
     # costs more than all else here. No connection is kept: the process may have been restarted since.
@@ -62,7 +62,7 @@ def read_progress(answer: httpx2.Response) -> tuple[str, float | None]:
     )
 
 
-def probe_command(command: list[str]) -> Probe:
+def probe_command(command: list[str]) -> ReadinessProbe:
     """Ready when the command exits 0."""
 
     async def probe() -> Readiness:
@@ -74,7 +74,7 @@ def probe_command(command: list[str]) -> Probe:
     return probe
 
 
-def probe_redis(port: int, password: str) -> Probe:
+def probe_redis(port: int, password: str) -> ReadinessProbe:
     """Ready when the server has loaded its data."""
 
     async def probe() -> Readiness:
@@ -83,7 +83,7 @@ def probe_redis(port: int, password: str) -> Probe:
     return probe
 
 
-def probe_fresh_file(folder: Path, pattern: str) -> Probe:
+def probe_fresh_file(folder: Path, pattern: str) -> ReadinessProbe:
     """Ready when a file in the folder was written after the probe was made: for processes without a port."""
     made_at = time.time()
 

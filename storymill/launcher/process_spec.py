@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storymill.launcher.child_command import Owner
-from storymill.launcher.probes import Probe
+from storymill.launcher.probes import ReadinessProbe
 
 
 def prepare_nothing() -> None:
@@ -19,7 +19,7 @@ class ProcessSpec:
 
     name: str
     command: list[str]
-    probe: Probe
+    probe: ReadinessProbe
     log_file: Path
     environment: dict[str, str] = field(default_factory=dict)
     keeps_secrets: bool = False

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from storymill.launcher.atomic_file import write_file
 from storymill.launcher.state_dir import StateDir
 
-Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
+MillPhase = Literal["starting", "ready", "stopping", "stopped", "failed"]
 ProcessState = Literal["waiting", "starting", "ready", "not ready", "restarting", "stopping", "stopped", "done"]
 # psutil derives start times from clock ticks since boot; two readings of one process agree to a few hundredths.
 SAME_START_SECONDS = 1.0
@@ -50,7 +50,7 @@ class ProcessStatus(BaseModel):
 class MillSnapshot(BaseModel):
     """The whole mill at one moment."""
 
-    phase: Phase
+    phase: MillPhase
     supervisor: ProcessIdentity
     gateway_url: str
     streaming_url: str

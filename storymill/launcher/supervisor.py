@@ -11,7 +11,7 @@ from storymill.launcher.log_file import rotate_if_large
 from storymill.launcher.managed_process import ManagedProcess
 from storymill.launcher.plan import StartPlan, Step
 from storymill.launcher.process_spec import ProcessSpec
-from storymill.launcher.snapshot import MillSnapshot, Phase, ProcessIdentity, ProcessStatus, write_snapshot
+from storymill.launcher.snapshot import MillPhase, MillSnapshot, ProcessIdentity, ProcessStatus, write_snapshot
 from storymill.launcher.state_dir import StateDir
 
 ROTATE_EVERY_SECONDS = 30.0
@@ -25,7 +25,7 @@ class Supervisor:
         self._plan = plan
         self._state = state
         self._on_change = on_change
-        self._phase: Phase = "starting"
+        self._phase: MillPhase = "starting"
         self._message = ""
         self._identity = ProcessIdentity.of(os.getpid())
         self._stores = [self._manage(group) for group in plan.stores]
@@ -116,7 +116,7 @@ class Supervisor:
     def _all_processes(self) -> list[ManagedProcess]:
         return [process for group in self._groups for process in group]
 
-    def _set_phase(self, phase: Phase, message: str = "") -> None:
+    def _set_phase(self, phase: MillPhase, message: str = "") -> None:
         self._phase = phase
         self._message = message
         self._publish()

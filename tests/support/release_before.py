@@ -29,6 +29,10 @@ DATASET_REQUEST: Final = (
     '"model": "davinci-002", "prompt": "attributes", "pairs_per_story": 16, "attribute_separator": ",", '
     '"system": null, "apply": [], "skip": []}'
 )
+COMPARISON_REQUEST: Final = (
+    '{"format": "completion", "against_format": "completion", "prompts_against": ["long"], '
+    '"parameters": {"max_tokens": 5}, "judge": "human", "file_id": null, "seed": 0}'
+)
 ROWS: Final = """
 insert into project (id, name) values ('proj_old', 'default');
 insert into api_key (id, project_id, name, prefix, key_hash, scopes)
@@ -84,6 +88,27 @@ values ('ftjob-old', 'proj_old', 'key_old', '{model}', '{model}', 'upstream', 'f
         '{{}}', 'validating_files', 'upload', now() - interval '1 hour', 1, 'dead', now() - interval '1 hour');
 insert into fine_tuning_change (job_id, position, to_status, changed_by, reason)
 values ('ftjob-old', 1, 'validating_files', 'key_old', 'asked for by a client');
+insert into tracker_run (job_id, sink, config, status, attempt, worker_id, lease_until)
+values ('ftjob-old', 'wandb', '{{}}', 'open', 1, 'dead', now() - interval '1 hour');
+insert into model (id, project_id, name, provider, base_model, job_id, deleted_at, removal_due_at)
+values ('model_old', 'proj_old', 'ft:old', 'upstream', '{model}', 'ftjob-old', now() - interval '1 hour',
+        now() - interval '1 hour');
+insert into model_evaluation (id, project_id, api_key_id, model, file_id, status, attempt, worker_id, lease_until)
+values ('eval_old', 'proj_old', 'key_old', '{model}', 'file_old', 'running', 1, 'dead', now() - interval '1 hour');
+insert into model_comparison (id, project_id, api_key_id, model, against, request, status, attempt, worker_id,
+                              lease_until)
+values ('cmp_old', 'proj_old', 'key_old', '{model}', '{model}', '{comparison}', 'running', 1, 'dead',
+        now() - interval '1 hour');
+insert into comparison_pair (comparison_id, position, prompt) values ('cmp_old', 0, 'short');
+insert into webhook_endpoint (id, project_id, name, url, event_types, signing_secret)
+values ('we_old', 'proj_old', 'old', '{webhook_url}', array['fine_tuning.job.failed'],
+        'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA');
+insert into outbox (id, project_id, endpoint_id, event_id, event_type, payload, status, tries, next_at)
+values ('ob_old', 'proj_old', 'we_old', 'evt_old', 'fine_tuning.job.failed', '{{"id": "evt_old"}}', 'due', 1,
+        now() - interval '1 hour');
+insert into upload (id, project_id, filename, purpose, mime_type, bytes, status, expires_at)
+values ('upload_old', 'proj_old', 'rows.jsonl', 'fine-tune', 'application/jsonl', 10, 'pending',
+        now() - interval '1 minute');
 """
 
 
@@ -93,10 +118,13 @@ def find_changed_migrations() -> list[str]:
     return [name for name, sha in MIGRATIONS.items() if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha]
 
 
-def make_state(database_url: str, objects: ObjectStore) -> None:
-    """Fill an empty database and object store as the release before did."""
+def make_state(database_url: str, objects: ObjectStore, webhook_url: str) -> None:
+    """Fill an empty database and object store as the release before did; its webhooks went to `webhook_url`."""
     command.upgrade(alembic_config(Settings.model_validate({"database_url": database_url}).sqlalchemy_url), REVISION)
     stored = objects.put(io.BytesIO(BROKEN_ROWS))
-    values = {"model": MODEL, "request": DATASET_REQUEST, "sha256": stored.sha256, "size": stored.bytes}
+    values = {
+        **{"model": MODEL, "request": DATASET_REQUEST, "comparison": COMPARISON_REQUEST, "webhook_url": webhook_url},
+        **{"sha256": stored.sha256, "size": stored.bytes},
+    }
     with psycopg.connect(database_url) as connection:
         connection.execute(ROWS.format(**values).encode())

@@ -21,10 +21,10 @@ from shared.stores.db.repositories.story_expansion import insert_stories
 INLINE_ROWS = 2_000
 """Up to here the rows are inserted with the run (a tenth of a second); beyond it a worker inserts them."""
 
-Run = tuple[Generation, Recipe, RecipeVersion]
+RecordedRun = tuple[Generation, Recipe, RecipeVersion]
 
 
-async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> Run:
+async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> RecordedRun:
     """Record a run, with its rows if they are few, and send it to the workers. Raises: RateLimitedError for one run, or
     more rows, than the project may have open."""
     generation_id = ids.new_id(ids.GENERATION)
@@ -58,7 +58,7 @@ async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan:
     return await get_run(gateway, caller, generation_id)
 
 
-async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> RecordedRun:
     """Return a run and what it is made from. Raises: NotFoundError, also for another project's."""
     async with gateway.database.transaction() as session:
         run = await generations.find_generation(session, caller.project_id, generation_id)
@@ -67,7 +67,9 @@ async def get_run(gateway: Gateway, caller: Principal, generation_id: str) -> Ru
         return run, *await recipes.get_version(session, run.recipe_version_id)
 
 
-async def list_runs(gateway: Gateway, caller: Principal, page: Page, status: str | None) -> tuple[list[Run], bool]:
+async def list_runs(
+    gateway: Gateway, caller: Principal, page: Page, status: str | None
+) -> tuple[list[RecordedRun], bool]:
     """Return a page of runs, each with what it is made from. Raises: NotFoundError for a cursor that is not there."""
     if page.after is not None:
         await get_run(gateway, caller, page.after)
@@ -77,7 +79,7 @@ async def list_runs(gateway: Gateway, caller: Principal, page: Page, status: str
     return [(run, *versions[run.recipe_version_id]) for run in runs], has_more
 
 
-async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) -> RecordedRun:
     """End a run: no new call is made; what is under way is finished. A cancelled run stays so.
 
     Raises: ConflictError when it is over already, NotFoundError.
@@ -86,13 +88,13 @@ async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     return await change_run(gateway, caller, generation_id, GENERATION.cancellable, values, "cancelled")
 
 
-async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+async def pause_run(gateway: Gateway, caller: Principal, generation_id: str) -> RecordedRun:
     """Make no new calls until it is resumed. Raises: ConflictError when it is over, NotFoundError."""
     values = {"status": "paused", "status_reason": generations.BY_REQUEST, "limited_by": None}
     return await change_run(gateway, caller, generation_id, GENERATION.pausable, values, "paused")
 
 
-async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> Run:
+async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) -> RecordedRun:
     """Go on with a paused run. Raises: ConflictError when it is not paused, NotFoundError."""
     values = {"status": "queued", "status_reason": None, "resumes_at": None}
     run = await change_run(gateway, caller, generation_id, GENERATION.resumable, values, None)
@@ -102,7 +104,7 @@ async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     return run
 
 
-async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> Run:
+async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> RecordedRun:
     """Queue a run's failed rows again; a run that was over goes on.
 
     Raises: ConflictError when it was cancelled or no such row failed; NotFoundError when the caller has no such run."""
@@ -116,7 +118,7 @@ async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, fai
     return await get_run(gateway, caller, generation_id)
 
 
-async def change_parameters(gateway: Gateway, caller: Principal, generation_id: str, changes: Json) -> Run:
+async def change_parameters(gateway: Gateway, caller: Principal, generation_id: str, changes: Json) -> RecordedRun:
     """Change parameters of a paused run for the calls that are still to be made; null takes one away. What is written
     stays. Raises: ConflictError when the run is not paused, NotFoundError."""
     run, _, _ = await get_run(gateway, caller, generation_id)
@@ -132,7 +134,7 @@ async def change_run(
     allowed: tuple[str, ...],
     values: Json,
     already: str | None,
-) -> Run:
+) -> RecordedRun:
     """Change a run's status if it is one of `allowed`; a run that is `already` so is left as it is."""
     run, _, _ = await get_run(gateway, caller, generation_id)
     async with gateway.database.transaction() as session:

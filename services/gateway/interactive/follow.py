@@ -38,12 +38,12 @@ class Broken:
     error: Exception
 
 
-Event = Piece | Finished | Broken
+Followed = Piece | Finished | Broken
 
 
-async def follow_texts(hub: StreamHub, stream_ids: Sequence[str]) -> AsyncGenerator[Event, None]:
+async def follow_texts(hub: StreamHub, stream_ids: Sequence[str]) -> AsyncGenerator[Followed, None]:
     """Yield what happens on the streams until each has finished or broken."""
-    events: asyncio.Queue[Event] = asyncio.Queue(WAITING_EVENTS)
+    events: asyncio.Queue[Followed] = asyncio.Queue(WAITING_EVENTS)
     pumps = [
         asyncio.create_task(_pump(hub, stream_id, index, events), name=f"follow-{stream_id}")
         for index, stream_id in enumerate(stream_ids)
@@ -76,7 +76,7 @@ async def _wait_for_end(hub: StreamHub, stream_id: str) -> None:
     raise ConnectionError(f"the stream {stream_id} closed without an end")
 
 
-async def _pump(hub: StreamHub, stream_id: str, index: int, events: asyncio.Queue[Event]) -> None:
+async def _pump(hub: StreamHub, stream_id: str, index: int, events: asyncio.Queue[Followed]) -> None:
     """Put the events of one stream into the queue; always a last one."""
     try:
         await _pump_frames(hub, stream_id, index, events)
@@ -84,7 +84,7 @@ async def _pump(hub: StreamHub, stream_id: str, index: int, events: asyncio.Queu
         await events.put(Broken(index, error))
 
 
-async def _pump_frames(hub: StreamHub, stream_id: str, index: int, events: asyncio.Queue[Event]) -> None:
+async def _pump_frames(hub: StreamHub, stream_id: str, index: int, events: asyncio.Queue[Followed]) -> None:
     relay = Relay()
     viewer = await hub.attach(stream_id)
     try:

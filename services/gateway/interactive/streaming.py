@@ -12,7 +12,7 @@ from services.gateway.http.dependencies import get_principal
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.failures import cancelled_error, describe_exception, failed_row_answer, plain_error
-from services.gateway.interactive.follow import Broken, Event, Finished, Piece, follow_texts
+from services.gateway.interactive.follow import Broken, Finished, Followed, Piece, follow_texts
 from services.gateway.interactive.texts import OpenTexts, read_rows
 from services.gateway.interactive.usage import UsageSum
 from services.gateway.interactive.waiting import answer_leave, leave_texts
@@ -22,8 +22,8 @@ from shared.contracts.stream.frames import End
 from shared.http.answers import Json
 from shared.http.event_answer import wait_for_leave
 
-Events = AsyncGenerator[Event, None]
-WriteEvents = Callable[[asyncio.Task[Event | None], Events], AsyncGenerator[bytes, None]]
+Events = AsyncGenerator[Followed, None]
+WriteEvents = Callable[[asyncio.Task[Followed | None], Events], AsyncGenerator[bytes, None]]
 """Yields an answer's events from what happens on its texts, the first of which is being waited for."""
 
 
@@ -48,7 +48,7 @@ async def answer_as_it_comes(
 ) -> Response:
     """Stream the texts as a route's chunks."""
 
-    def write(first: asyncio.Task[Event | None], events: Events) -> AsyncGenerator[bytes, None]:
+    def write(first: asyncio.Task[Followed | None], events: Events) -> AsyncGenerator[bytes, None]:
         return write_chunks(first, events, claim, shape, include_usage=include_usage)
 
     return await answer_with_events(gateway, request, claim, texts, write)
@@ -84,7 +84,7 @@ async def answer_with_events(
     )
 
 
-async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Event | None) -> Response | None:
+async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Followed | None) -> Response | None:
     """Return the error answer for texts whose very first event is a failure.
     Raises: what broke a stream."""
     if isinstance(event, Finished) and event.end.state != "succeeded":
@@ -96,7 +96,7 @@ async def find_early_failure(gateway: Gateway, texts: OpenTexts, event: Event | 
 
 
 async def write_chunks(
-    first: asyncio.Task[Event | None],
+    first: asyncio.Task[Followed | None],
     events: Events,
     claim: KeyClaim,
     shape: ChunkShape,
@@ -131,7 +131,7 @@ async def write_chunks(
     yield DONE
 
 
-def find_error(event: Event) -> Json | None:
+def find_error(event: Followed) -> Json | None:
     """Return the inner error object if a choice came to nothing."""
     if isinstance(event, Broken):
         return describe_exception(event.error)
@@ -147,5 +147,5 @@ def write_event(chunk: Json) -> bytes:
     return format_event(orjson.dumps(chunk))
 
 
-async def _next(events: Events) -> Event | None:
+async def _next(events: Events) -> Followed | None:
     return await anext(events, None)

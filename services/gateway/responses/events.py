@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from services.gateway.http.idempotency import KeyClaim
-from services.gateway.interactive.follow import Broken, Event, Piece
+from services.gateway.interactive.follow import Broken, Followed, Piece
 from services.gateway.interactive.relay import RestartedError
 from services.gateway.interactive.streaming import Events, find_error
 from services.gateway.interactive.texts import OpenTexts, read_rows
@@ -55,7 +55,7 @@ class ResponseStream:
     after: int = -1
     """The number of the last event that the client has."""
 
-    async def write(self, first: asyncio.Task[Event | None], events: Events) -> AsyncGenerator[bytes, None]:
+    async def write(self, first: asyncio.Task[Followed | None], events: Events) -> AsyncGenerator[bytes, None]:
         """Yield the response's events. The last one holds the response as it is stored."""
         numbers, output = EventNumbers(self.after), OutputItems(self.texts.unique_part)
         try:
@@ -85,7 +85,7 @@ class ResponseStream:
         begun = shape_begun(self.echo, texts.request_id, texts.model, unix_seconds(texts.created_at), status)
         return {"type": name, "response": begun}
 
-    async def _end(self, event: Event, output: OutputItems) -> list[Json]:
+    async def _end(self, event: Followed, output: OutputItems) -> list[Json]:
         """Return the events of a response's end. One that came to nothing frees its key."""
         error = find_error(event)
         if error is not None and self.claim is not None:

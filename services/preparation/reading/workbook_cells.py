@@ -32,7 +32,7 @@ class OddCell:
 
 NO_VALUE: Final = OddCell("formula_without_value")
 ERROR: Final = OddCell("cell_error")
-Row = tuple[int, list[Any]]
+CellRow = tuple[int, list[Any]]
 
 
 class StringReader(ExcelReader):  # type: ignore[misc]  # openpyxl has no types

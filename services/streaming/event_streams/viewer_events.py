@@ -10,7 +10,7 @@ from services.streaming.clients import ClientRegistry
 from shared.contracts.event_stream import format_comment, format_retry
 from shared.contracts.stream.frames import State
 from shared.contracts.stream.packet import encode_event
-from shared.http.event_answer import EventAnswer, Hold, Write
+from shared.http.event_answer import EventAnswer, KeyGuard, Write
 from shared.streams.viewer import Viewer
 
 HEADERS: Final = {"cache-control": "no-store"}
@@ -23,7 +23,7 @@ class ViewerEvents(EventAnswer):
     """Sends what the viewer gets until the end of the stream, or until the client goes or must go. One that goes may
     come back with its last event id."""
 
-    def __init__(self, viewer: Viewer, clients: ClientRegistry, hold: Hold, headers: Mapping[str, str]) -> None:
+    def __init__(self, viewer: Viewer, clients: ClientRegistry, hold: KeyGuard, headers: Mapping[str, str]) -> None:
         super().__init__(self._write_all, hold, headers={**HEADERS, **headers})
         self.written_at = asyncio.get_running_loop().time()
         self.writing_since: float | None = None

@@ -46,12 +46,12 @@ class ClaimedBatch:
     """Rows whose prompt cannot be rendered: failed without a call."""
 
 
-Plan = Callable[[Run, Sequence[QueuedStory], Funds | None], Awaitable[ClaimedBatch]]
+PlanBatch = Callable[[Run, Sequence[QueuedStory], Funds | None], Awaitable[ClaimedBatch]]
 """`plan_claim`, with whatever care."""
 
 
 async def claim_batch(
-    database: Database, run: Run, lease: Lease, row_limit: int, plan: Plan, *, has_budget: bool
+    database: Database, run: Run, lease: Lease, row_limit: int, plan: PlanBatch, *, has_budget: bool
 ) -> ClaimedBatch:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
     async with database.transaction() as session:

@@ -40,7 +40,7 @@ def begin_lease(context: WorkerContext) -> Lease:
 
 class RowKind(Protocol[RowT_contra, Wanted]):
     """The rows of one job kind; subclass it. Each method takes all rows that this process holds of the kind, and makes
-    one statement of them: a beat costs the same for one row and for a thousand."""
+    one statement of them: a renewal costs the same for one row and for a thousand."""
 
     name: ClassVar[str]
     """As metrics and logs call it."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
-from services.workers.models.compared_sides import Side, find_sides
+from services.workers.models.compared_sides import ComparedSide, find_sides
 from services.workers.models.evaluate_task import find_target, record_failure, score_pairs, settle_work
 from services.workers.models.held_out_rows import read_pairs
 from services.workers.models.judging import ask_judge, read_vote
@@ -65,7 +65,7 @@ async def compare(context: WorkerContext, claimed: ClaimedWork, hold: Hold) -> N
         await record_result(context, claimed, held_out, is_judged=row.request["judge"] != "human")
 
 
-async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> None:
+async def write_texts(calls: PaidCalls, request: dict[str, Any], sides: tuple[ComparedSide, ComparedSide]) -> None:
     """Have both models write what is missing. Raises: LlmError when a provider refuses or patience is over;
     LostRowError when the comparison is another's."""
     model, against = sides
@@ -132,7 +132,9 @@ async def load_pairs(calls: PaidCalls) -> Sequence[ComparisonPair]:
         return await comparisons.list_pairs(session, calls.claimed.id)
 
 
-async def score_sides(calls: PaidCalls, request: dict[str, Any], sides: tuple[Side, Side]) -> dict[str, Any] | None:
+async def score_sides(
+    calls: PaidCalls, request: dict[str, Any], sides: tuple[ComparedSide, ComparedSide]
+) -> dict[str, Any] | None:
     """Return both models' losses on the held-out rows; where that cannot be told, why."""
     if request["file_id"] is None:
         return None

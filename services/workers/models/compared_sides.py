@@ -15,7 +15,7 @@ from shared.stores.db.repositories.registry import find_model
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedSide:
     """One of the two models."""
 
     target: Target
@@ -29,7 +29,7 @@ class Side:
         return (await calls.ask(self.target, self.kind, body)).text
 
 
-async def find_sides(context: WorkerContext, row: ModelComparison) -> tuple[Side, Side]:
+async def find_sides(context: WorkerContext, row: ModelComparison) -> tuple[ComparedSide, ComparedSide]:
     """Return the model and what it is held against. Raises: CannotScoreError when one is served no more."""
     return (
         await find_side(context, row.project_id, row.model, row.request["format"]),
@@ -37,9 +37,9 @@ async def find_sides(context: WorkerContext, row: ModelComparison) -> tuple[Side
     )
 
 
-async def find_side(context: WorkerContext, project_id: str, model: str, form: str) -> Side:
+async def find_side(context: WorkerContext, project_id: str, model: str, form: str) -> ComparedSide:
     """Return one side. Raises: CannotScoreError when no provider serves the model."""
     async with context.database.transaction() as session:
         tuned = await find_model(session, project_id, model)
     kind: Kind = "chat" if form == "chat" else "completion"
-    return Side(await find_target(context, model), kind, read_contract(tuned.template) if tuned else None)
+    return ComparedSide(await find_target(context, model), kind, read_contract(tuned.template) if tuned else None)

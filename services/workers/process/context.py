@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from services.workers.process.running_jobs import RunningJobs
 from services.workers.process.settings import WorkerSettings
-from services.workers.process.told_verdicts import tell_verdict
+from services.workers.process.verdict_states import tell_verdict
 from services.workers.providers.dialect_store import RedisDialects
 from services.workers.providers.healths import ProviderHealths
 from services.workers.streams.writer import StreamWriter

@@ -8,7 +8,7 @@ from typing import Literal
 from services.workers.providers.calls_under_way import LOST, SHORTEST_PROBE_SECONDS, CallUnderWay
 from services.workers.providers.health import ProviderHealth
 from services.workers.providers.verdict import EXCUSES, Standing, Verdict, VerdictFinder
-from shared.outside.providers.border.told_limits import names_model, read_limits
+from shared.outside.providers.border.stated_limits import names_model, read_limits
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
 

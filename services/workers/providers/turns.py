@@ -16,11 +16,13 @@ ASK_AGAIN_SECONDS: Final = 5.0
 """An account that had no credit, or a refused key, is tried by one call now and then: somebody may have paid."""
 RETRY_A_DOWN_PROVIDER_SECONDS: Final = 5.0
 
-Pause = Callable[[float], Awaitable[bool]]
+StoppableWait = Callable[[float], Awaitable[bool]]
 """Waits; False when nobody wants the call any more."""
 
 
-async def wait_for_turn(health: ModelHealth, grace_seconds: float, give_up_at: float, pause: Pause) -> LlmError | None:
+async def wait_for_turn(
+    health: ModelHealth, grace_seconds: float, give_up_at: float, pause: StoppableWait
+) -> LlmError | None:
     """Return when a call may leave, or nobody wants it any more; else the failure that stands for it.
 
     A provider that went down less than `grace_seconds` ago is taken to restart, and waited for, until `give_up_at`

@@ -4,7 +4,7 @@ takes the same point (key, time, step, value) twice as one."""
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, RunOrder, StepMeasures, measured
 
 # We own the retries; a server that is away should say so soon. Folders are all that a single machine needs.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -44,7 +44,7 @@ class MlflowSink:
         client.log_batch(run_ref, params=make_params(order.config), tags=wanted)
         return cls(client, run_ref)
 
-    def write(self, rows: list[Row]) -> bool:
+    def write(self, rows: list[StepMeasures]) -> bool:
         """Log rows."""
         metrics = [
             Metric(name, value, int(row["time"] * 1000), int(row["step"]))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-Row = dict[str, float]
+StepMeasures = dict[str, float]
 """What one step measured: `step`, `time` (Unix seconds), and the columns that were measured."""
 NOT_MEASURED = ("step", "time")
 
@@ -49,7 +49,7 @@ class Sink(Protocol):
         """Open the run of a job, or go on with it: a job has one run, whatever happened in between."""
         ...
 
-    def write(self, rows: list[Row]) -> bool:
+    def write(self, rows: list[StepMeasures]) -> bool:
         """Log rows; say whether they are safe now. False: they are when the run is paused or finished."""
         ...
 
@@ -62,6 +62,6 @@ class Sink(Protocol):
         ...
 
 
-def measured(row: Row) -> Row:
+def measured(row: StepMeasures) -> StepMeasures:
     """Return the columns of a row that were measured."""
     return {name: value for name, value in row.items() if name not in NOT_MEASURED}

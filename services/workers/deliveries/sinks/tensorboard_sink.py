@@ -11,7 +11,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar, text
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, RunOrder, StepMeasures, measured
 
 
 class TensorBoardSink:
@@ -36,7 +36,7 @@ class TensorBoardSink:
         sink._writer.flush()
         return sink
 
-    def write(self, rows: list[Row]) -> bool:
+    def write(self, rows: list[StepMeasures]) -> bool:
         """Write rows to the file."""
         for row in rows:
             for name, value in measured(row).items():

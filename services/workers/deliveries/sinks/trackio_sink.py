@@ -4,7 +4,7 @@ It writes in the background, so rows are safe when the run is finished; after a 
 import os
 from typing import Any, Self
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, RunOrder, StepMeasures, measured
 
 
 class TrackioSink:
@@ -32,7 +32,7 @@ class TrackioSink:
         )
         return cls(run)
 
-    def write(self, rows: list[Row]) -> bool:
+    def write(self, rows: list[StepMeasures]) -> bool:
         """Hand rows to Trackio's thread."""
         for row in rows:
             self._run.log(measured(row), step=int(row["step"]))

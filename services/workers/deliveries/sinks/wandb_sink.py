@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import wandb
 
-from services.workers.deliveries.sinks.protocol import JobEnd, Row, RunOrder, measured
+from services.workers.deliveries.sinks.protocol import JobEnd, RunOrder, StepMeasures, measured
 
 INIT_SECONDS = 30
 
@@ -38,7 +38,7 @@ class WandbSink:
         run.define_metric("*", step_metric="step")
         return cls(run)
 
-    def write(self, rows: list[Row]) -> bool:
+    def write(self, rows: list[StepMeasures]) -> bool:
         """Hand rows to W&B's process."""
         for row in rows:
             self._run.log({"step": row["step"], **measured(row)})

@@ -8,7 +8,7 @@ from shared.contracts.storable import cut_text, decode_text
 from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.fields import LONGEST_NAME_CHARACTERS, find_text, spell_value
 from shared.outside.providers.border.json_values import read_json
-from shared.outside.providers.border.told_limits import speaks_of_one_model
+from shared.outside.providers.border.stated_limits import speaks_of_one_model
 from shared.outside.providers.border.waits import find_wait
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
 

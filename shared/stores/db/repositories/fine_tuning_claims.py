@@ -32,7 +32,7 @@ class Wish:
     by: str
 
 
-Wishes = Mapping[tuple[str, int], Wish | None]
+WishesByJob = Mapping[tuple[str, int], Wish | None]
 """What is wanted of jobs, by id and attempt."""
 
 
@@ -112,18 +112,20 @@ async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuning
     return job
 
 
-async def renew_jobs(session: AsyncSession, held: Sequence[ClaimedJob], worker_id: str, lease_seconds: float) -> Wishes:
+async def renew_jobs(
+    session: AsyncSession, held: Sequence[ClaimedJob], worker_id: str, lease_seconds: float
+) -> WishesByJob:
     """Renew the leases of the jobs that are still ours; return what is wanted of them."""
     values = {**list_keys(held), "worker_id": worker_id, "lease_seconds": lease_seconds}
     return collect_wishes((await session.execute(RENEW, values)).all())
 
 
-async def read_wishes(session: AsyncSession, held: Sequence[ClaimedJob]) -> Wishes:
+async def read_wishes(session: AsyncSession, held: Sequence[ClaimedJob]) -> WishesByJob:
     """Return what is wanted of those jobs that are still ours."""
     return collect_wishes((await session.execute(READ_WISHES, list_keys(held))).all())
 
 
-def collect_wishes(rows: Sequence[Any]) -> Wishes:
+def collect_wishes(rows: Sequence[Any]) -> WishesByJob:
     """Return what is wanted, by job and attempt."""
     return {(job_id, attempt): Wish(wanted, by or "") if wanted else None for job_id, attempt, wanted, by in rows}
 

@@ -6,10 +6,10 @@ import os
 from rich.console import Console
 
 from storymill.cli.mill_display import MillDisplay
-from storymill.launcher.snapshot import MillSnapshot, Phase, ProcessIdentity, ProcessStatus
+from storymill.launcher.snapshot import MillPhase, MillSnapshot, ProcessIdentity, ProcessStatus
 
 
-def make_snapshot(phase: Phase, *processes: ProcessStatus) -> MillSnapshot:
+def make_snapshot(phase: MillPhase, *processes: ProcessStatus) -> MillSnapshot:
     return MillSnapshot(
         phase=phase,
         supervisor=ProcessIdentity.of(os.getpid()),

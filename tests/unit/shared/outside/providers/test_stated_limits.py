@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.outside.providers.border.http_errors import error_from_body
-from shared.outside.providers.border.told_limits import names_model, read_limits
+from shared.outside.providers.border.stated_limits import names_model, read_limits
 
 OPENAI = "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29000."
 GROQ = "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_x` on tokens per day (TPD)"

@@ -1,8 +1,8 @@
-"""The heartbeat of one job kind: all its rows renewed in one transaction, and told what is wanted of them.
+"""The renewals of one job kind: all its rows in one transaction, which also brings what is wanted of them.
 
-Whatever is raised is logged and counted, and it beats on. A store that is away lets nobody else claim, so the work goes
-on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no two workers
-may pay for one row."""
+Whatever is raised is logged and counted, and the next one comes. A store that is away lets nobody else claim, so the
+work goes on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no
+two workers may pay for one row."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ NEVER: Final = float("inf")
 log = get_logger(__name__)
 
 
-class KindBeat:
+class KindRenewals:
     """The holds of one kind, and when they are due. `on_idle` is called whenever it may be due anew."""
 
     def __init__(self, context: WorkerContext, kind: RowKind[Any, Any], on_idle: Callable[[], None]) -> None:
@@ -33,12 +33,12 @@ class KindBeat:
         self._renew_at = NEVER
         self._listen_at = NEVER
         self._failing_since: float | None = None
-        self._beating: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def due_at(self) -> float:
-        """When the next beat is due (`time.monotonic()`); infinity while one is under way or nothing is held."""
-        return NEVER if self._beating is not None or not self._rows else min(self._renew_at, self._listen_at)
+        """When the next renewal is due (`time.monotonic()`); infinity while one is under way or nothing is held."""
+        return NEVER if self._renewing is not None or not self._rows else min(self._renew_at, self._listen_at)
 
     def add(self, hold: Hold, row: object) -> None:
         """Keep a row from now on."""
@@ -61,31 +61,31 @@ class KindBeat:
             self._on_idle()
 
     def start(self) -> None:
-        """Begin a beat, beside those of other kinds: one that waits for a lock holds up no other."""
+        """Begin a renewal, beside those of other kinds: one that waits for a lock holds up no other."""
         renews = time.monotonic() >= self._renew_at
         if renews:
             self._renew_at = time.monotonic() + self._context.worker_settings.renew_seconds
         self._listen_at = self._next_listen()
-        self._beating = asyncio.create_task(self._beat(renews=renews), name=f"beat-{self.kind.name}")
-        self._beating.add_done_callback(self._end)
+        self._renewing = asyncio.create_task(self._renew(renews=renews), name=f"renewal-{self.kind.name}")
+        self._renewing.add_done_callback(self._end)
 
     async def wait_until_idle(self) -> None:
-        """Wait for the beat that is under way."""
-        if self._beating is not None:
-            await asyncio.wait({self._beating})
+        """Wait for the renewal that is under way."""
+        if self._renewing is not None:
+            await asyncio.wait({self._renewing})
 
     async def stop(self) -> None:
-        """End a beat that is under way."""
-        await cancel_tasks([self._beating])
+        """End a renewal that is under way."""
+        await cancel_tasks([self._renewing])
 
     def _end(self, _task: "asyncio.Task[None]") -> None:
-        self._beating = None
+        self._renewing = None
         self._on_idle()
 
     def _next_listen(self) -> float:
         return NEVER if self.kind.listen_seconds is None else time.monotonic() + self.kind.listen_seconds
 
-    async def _beat(self, *, renews: bool) -> None:
+    async def _renew(self, *, renews: bool) -> None:
         begun_at = time.monotonic()
         try:
             await self._reach_rows(renews=renews)
