@@ -133,7 +133,10 @@ async def _write_events(
                     yield KEEP_ALIVE
                     continue
                 tokens += delta.tokens
-                yield b"".join(map(to_event, shape(delta)))
+                # In a thread where a whole prompt is scored: naming its tokens takes a while.
+                is_long = delta.prompt_logprobs is not None
+                chunks = await asyncio.to_thread(shape, delta) if is_long else shape(delta)
+                yield b"".join(map(to_event, chunks))
         except ApiError as error:
             yield to_event(error.body())
             return

@@ -1,5 +1,6 @@
 """POST /v1/chat/completions."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -45,7 +46,10 @@ async def create_chat_completion(
         usage = answer.usage_chunk if answer.include_usage else None
         return stream_answer(serving, running, answer.role_chunks(choices), answer.shape, usage)
     texts = await gather_choices(serving, running, request)
-    return gone() if texts is None else answer_whole(answer.whole(texts))
+    if texts is None:
+        return gone()
+    # In a thread: naming the likely tokens of a long text takes a while.
+    return answer_whole(await asyncio.to_thread(answer.whole, texts))
 
 
 def _check_supported(body: ChatBody) -> None:

@@ -75,6 +75,12 @@ def list_processes(mill: WholeMill) -> dict[str, int]:
     return {name: mill.find_process(name)["pid"] for name in names}
 
 
+def wait_for_more(load: Load, count: int) -> None:
+    """Wait until so many more texts have come."""
+    wanted = len(load.waits) + count
+    wait_until(lambda: len(load.waits) >= wanted, timeout_seconds=60, what="texts to come again")
+
+
 def test_twenty_restarts_of_redis_kill_no_worker_and_make_texts_late_at_most(
     mill: WholeMill, redis: PrivateRedis, load: Load
 ) -> None:
@@ -85,8 +91,7 @@ def test_twenty_restarts_of_redis_kill_no_worker_and_make_texts_late_at_most(
         else:
             redis.kill()
             redis.start()
-        served = len(load.waits)
-        wait_until(lambda served=served: len(load.waits) > served + 4, timeout_seconds=60, what="texts to come again")  # type: ignore[misc]
+        wait_for_more(load, 5)
     load.stop()
     print(f"\n{RESTARTS} restarts of Redis: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s")
     assert list_processes(mill) == before
@@ -98,8 +103,7 @@ def test_after_a_flush_texts_are_late_at_most(mill: WholeMill, redis: PrivateRed
     begun = time.monotonic()
     for _ in range(3):
         redis.flush(0)
-        served = len(load.waits)
-        wait_until(lambda served=served: len(load.waits) > served + 40, timeout_seconds=60, what="texts to come again")  # type: ignore[misc]
+        wait_for_more(load, 5)
     load.stop()
     print(f"\n3 flushes: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s")
     assert load.failures == []
