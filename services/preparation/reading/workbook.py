@@ -1,13 +1,15 @@
 """Workbooks as a list of sheets: Excel's by openpyxl, OpenDocument's by a reader of ours, older and binary ones by
 calamine."""
 
+import os
 import re
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import IO, Any, Final
 from xml.etree.ElementTree import ParseError
 
 from openpyxl.utils.cell import range_boundaries
@@ -28,6 +30,7 @@ BROKEN: Final = (
 """What the libraries and the archive raise for files that no writer writes."""
 PANIC: Final = "PanicException"
 """What a defect of calamine's in Rust raises, no subclass of Exception."""
+STANDARD_ERROR: Final = 2
 MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 PART_BYTES: Final = 1 << 20
 LONGEST_MERGED: Final = 200
@@ -96,14 +99,32 @@ def _read_others(source: SourceFile, sink: RowSink) -> int:
                 read_workbook_sheet(found, source, sink)
                 return len(found)
         raw.seek(0)
-        book = CalamineWorkbook.from_filelike(raw)
-        try:
-            told = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
-            sheets = [_calamine_sheet(book, one.name, one.visible == SheetVisibleEnum.Visible) for one in told]
-            read_workbook_sheet(sheets, source, sink)
-            return len(told)
-        finally:
-            book.close()
+        with silent_panics():
+            return _read_by_calamine(raw, source, sink)
+
+
+def _read_by_calamine(raw: IO[bytes], source: SourceFile, sink: RowSink) -> int:
+    book = CalamineWorkbook.from_filelike(raw)
+    try:
+        told = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+        sheets = [_calamine_sheet(book, one.name, one.visible == SheetVisibleEnum.Visible) for one in told]
+        read_workbook_sheet(sheets, source, sink)
+        return len(told)
+    finally:
+        book.close()
+
+
+@contextmanager
+def silent_panics() -> Iterator[None]:
+    """Keep what Rust writes to the standard error when it panics from people, who get a sentence."""
+    kept, nowhere = os.dup(STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STANDARD_ERROR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STANDARD_ERROR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _calamine_sheet(book: CalamineWorkbook, name: str, is_visible: bool) -> Sheet:

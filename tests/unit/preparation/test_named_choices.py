@@ -152,6 +152,16 @@ def test_older_and_binary_workbooks_are_read(
     assert pairs_of(read) == [("Wie viele?", "3")]
 
 
+def test_a_workbook_that_its_library_panics_at_is_refused_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_xls([("prompt", "completion"), ("a", "b")])
+    path = write(tmp_path, "a.xls", whole[:813])  # within its table of sectors
+    with pytest.raises(UnreadableFileError, match="not a readable workbook"):
+        read_file(path).store.close()
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("make", [write_xls, write_xlsb])
 def test_a_cut_workbook_is_refused(make: Callable[[list[tuple[str, ...]]], bytes], tmp_path: Path) -> None:
     whole = make([("prompt", "completion"), *[(f"{n}", "c" * 50) for n in range(40)]])
