@@ -115,7 +115,7 @@ def print_addresses(snapshot: MillSnapshot, state_dir: Path, seconds: float, *, 
     """Say where the mill is and how to use it."""
     credentials_file = find_state_dir(state_dir).credentials_file
     read_key = f"import json; print(json.load(open('{credentials_file}'))['api_key'])"
-    stop_hint = f"storymill down --state-dir {state_dir}" if detached else "Ctrl-C"
+    stop_hint = f"storymill down{name_state_dir(state_dir)}" if detached else "Ctrl-C"
     lines = [
         "",
         f"Storymill is ready after {seconds:.0f} s.",
