@@ -149,7 +149,7 @@ async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Call
     "/generations/{generation_id}/export",
     summary="Export a run's stories",
     response_class=StreamingResponse,
-    responses={200: {"content": dict.fromkeys(MEDIA_TYPES.values(), BYTES)}},
+    responses={200: {"content": {kind.split(";")[0]: BYTES for kind in MEDIA_TYPES.values()}}},
 )
 async def export_generation(
     generation_id: str,
