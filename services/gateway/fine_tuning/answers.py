@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class JobEvent(BaseModel):
-    """An event of a job."""
+    """Something that happened: ours, or a provider's with its own id where that was asked for."""
 
     id: str
     object: Literal["fine_tuning.job.event"]

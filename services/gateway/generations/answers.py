@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 
-class Axis(BaseModel):
+class CoverageAxis(BaseModel):
     """An attribute with its values in the order of their first stories."""
 
     name: str | None
@@ -33,8 +33,8 @@ class Coverage(BaseModel):
 
     object: Literal["generation.coverage"]
     attributes: list[str]
-    x: Axis
-    y: Axis
+    x: CoverageAxis
+    y: CoverageAxis
     cells: list[CellCounts]
     has_more: bool
 

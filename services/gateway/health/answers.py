@@ -11,7 +11,7 @@ class Alive(BaseModel):
     status: Literal["ok"]
 
 
-class Readiness(BaseModel):
+class StoresReadiness(BaseModel):
     """Whether the process can serve, and what is wrong."""
 
     status: Literal["ready", "unavailable"]

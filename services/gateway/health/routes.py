@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from services.gateway.health.answers import Alive, Readiness
+from services.gateway.health.answers import Alive, StoresReadiness
 from services.gateway.http.contents import TEXT
 from services.gateway.http.dependencies import GatewayDep
 from services.gateway.wiring import Gateway
@@ -26,7 +26,12 @@ async def get_liveness() -> JsonAnswer:
     return JsonAnswer(ALIVE)
 
 
-@router.get("/readyz", summary="The process can serve", response_model=Readiness, responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    summary="The process can serve",
+    response_model=StoresReadiness,
+    responses={503: {"model": StoresReadiness}},
+)
 async def get_readiness(gateway: GatewayDep) -> JsonAnswer:
     """Answer 200 when Postgres and Redis answer, 503 with what is wrong when not."""
     return JsonAnswer(*describe_readiness(await probe_stores(list_stores(gateway))))
