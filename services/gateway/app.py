@@ -11,8 +11,10 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from services.gateway.batches.routes import router as batches
+from services.gateway.chat.answers import ChatChunk
 from services.gateway.chat.routes import router as chat
 from services.gateway.comparisons.routes import router as comparisons
+from services.gateway.completions.answers import TextChunk
 from services.gateway.completions.routes import router as completions
 from services.gateway.console.routes import links as console_links
 from services.gateway.console.routes import router as console
@@ -21,11 +23,14 @@ from services.gateway.engines.routes import router as engines
 from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
 from services.gateway.files.routes import router as files
+from services.gateway.fine_tuning.answers import JobEvent
 from services.gateway.fine_tuning.checkpoint_permissions import router as checkpoint_permissions
 from services.gateway.fine_tuning.routes import router as fine_tuning
 from services.gateway.generations.routes import router as generations
+from services.gateway.generations.schemas import RunProgress
 from services.gateway.health.routes import router as health
 from services.gateway.http.openapi import describe_api
+from services.gateway.legacy_fine_tunes.answers import FineTuneEvent
 from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
 from services.gateway.limits.routes import router as limits
 from services.gateway.model_aliases.routes import router as model_aliases
@@ -33,6 +38,7 @@ from services.gateway.models.routes import router as models
 from services.gateway.prices.routes import router as prices
 from services.gateway.providers.routes import router as providers
 from services.gateway.recipes.routes import router as recipes
+from services.gateway.responses.answers import ResponseEvent
 from services.gateway.responses.routes import router as responses
 from services.gateway.roi.routes import router as roi
 from services.gateway.settings import GatewaySettings
@@ -85,6 +91,9 @@ ROUTERS = (
     health,
 )
 
+EVENT_MODELS = (ChatChunk, TextChunk, ResponseEvent, JobEvent, FineTuneEvent, RunProgress)
+"""What events hold: OpenAPI 3.1 has no place of its own for it."""
+
 CHOICE_TAGS = ("chat", "completion", "InlineRecipe", "GenerationSource", "FileSource")
 """Where a body may have one of several shapes, pydantic names the shape in the path of what it finds."""
 
@@ -110,11 +119,12 @@ def build_api(settings: GatewaySettings, bounds: LiveBounds) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         strict_content_type=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     install_error_handlers(app, hint_at_url=hint_at_url, choice_tags=CHOICE_TAGS)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]
+    app.openapi = partial(describe_api, app, EVENT_MODELS)  # type: ignore[method-assign]
     return app
 
 

@@ -52,12 +52,18 @@ def install_packages(folder: Path, package: Path) -> None:
 
 
 async def run_client(
-    name: str, *arguments: str, env: dict[str, str], stdin: str = "", expect_success: bool = True
+    name: str,
+    *arguments: str,
+    env: dict[str, str],
+    stdin: str = "",
+    expect_success: bool = True,
+    seconds: float = CLIENT_TIMEOUT_SECONDS,
 ) -> str:
     """Run `python <arguments>` in a client's environment, with nothing else in its own environment than `env`.
     Returns what it prints."""
     command = [str(await asyncio.to_thread(client_python, name)), *arguments]
-    return await run_command(name, command, PINS / "scripts", env, stdin, expect_success=expect_success)
+    folder = PINS / "scripts"
+    return await run_command(name, command, folder, env, stdin, expect_success=expect_success, seconds=seconds)
 
 
 async def run_node(name: str, script: str, *arguments: str, env: dict[str, str]) -> str:
@@ -77,6 +83,7 @@ async def run_command(
     stdin: str = "",
     *,
     expect_success: bool = True,
+    seconds: float = CLIENT_TIMEOUT_SECONDS,
 ) -> str:
     """Run a client in a folder, with nothing else in its own environment than `env`. Returns what it prints."""
     process = await asyncio.create_subprocess_exec(
@@ -88,7 +95,7 @@ async def run_command(
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
+        async with asyncio.timeout(seconds):
             output, errors = await process.communicate(stdin.encode())
     finally:
         if process.returncode is None:

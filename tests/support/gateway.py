@@ -22,6 +22,7 @@ from shared.settings import Settings
 from shared.stores.db.models import Base
 from shared.stores.db.session import Database
 from storymill.launcher.ports import find_free_port
+from tests.support.api_truth import Truthful
 from tests.support.interactive import eventually_async
 from tests.support.upstream import ScriptedUpstream
 from tests.support.worker_process import WorkerProcess
@@ -100,8 +101,9 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
     """Serve in this loop, as `python -m services.gateway` does in its process; yield the base URL."""
     port = find_free_port()
     bounds = LiveBounds(settings, settings.bounds_file)
+    app = Truthful(create_app(settings, bounds))
     config = uvicorn.Config(
-        create_app(settings, bounds),
+        app,
         host="127.0.0.1",
         port=port,
         http=open_door(settings, bounds),
@@ -120,6 +122,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+    assert app.lies == [], "\n".join(app.lies)
 
 
 async def _is_started(server: uvicorn.Server, serving: "asyncio.Task[None]") -> bool:

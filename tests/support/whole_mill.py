@@ -33,6 +33,10 @@ class WholeMill:
         }
         self._arguments = arguments
 
+    def set_environment(self, **variables: str) -> None:
+        """Let the next start have other settings."""
+        self._environment |= variables
+
     def start(self) -> None:
         """Start everything; returns once all of it is ready."""
         result = self.run("up", "--detach", "--gateway-port", "0", "--streaming-port", "0", *self._arguments)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from services.gateway.chat.answers import ChatCompletion
 from services.gateway.chat.schemas import ChatRequest
 from services.gateway.chat.service import ChatChunks, shape_chat, split_request
-from services.gateway.completions.answers import EVENTS
+from services.gateway.http.contents import events_of
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.streaming import answer_as_it_comes
@@ -21,7 +21,7 @@ router = keyed_router("chat")
     "/chat/completions",
     summary="Write the next message of a chat",
     response_class=Response,
-    responses={200: {"model": ChatCompletion, "content": EVENTS}},
+    responses={200: {"model": ChatCompletion, "content": events_of("ChatChunk")}},
 )
 async def create_chat_completion(
     body: ChatRequest, request: Request, gateway: GatewayDep, caller: Caller, claim: ClaimDep

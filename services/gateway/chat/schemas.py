@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.completions.schemas import SamplingRequest
 
+EXAMPLE = [{"role": "user", "content": "写一个唐朝的故事。"}]
+
 
 class ChatMessage(BaseModel):
     """One turn; further fields (name, tool_calls, tool_call_id …) pass on."""
@@ -18,7 +20,7 @@ class ChatMessage(BaseModel):
 class ChatRequest(SamplingRequest):
     """The body of `POST /v1/chat/completions`."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True, examples=[EXAMPLE])]
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     tools: Annotated[list[dict[str, Any]], Field(fail_fast=True)] | None = None

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.gateway.http.body_rules import need_exactly_one
 from services.gateway.http.dependencies import ID_PATTERN
 
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
@@ -23,7 +24,9 @@ class Judge(BaseModel):
 class ComparisonRequest(BaseModel):
     """The body of `POST /v1/model_comparisons`. The prompts come from one of `prompts`, `file` and `generation`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra=need_exactly_one("prompts", "file", "generation")
+    )
 
     model: ModelName
     against: ModelName

@@ -3,7 +3,7 @@
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.completions.answers import EVENTS, TextCompletion
+from services.gateway.completions.answers import ANSWERS
 from services.gateway.completions.schemas import CompletionRequest
 from services.gateway.completions.service import CompletionChunks, shape_completion, split_request
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
@@ -23,7 +23,7 @@ router = keyed_router("completions")
     "/completions",
     summary="Write a text after a prompt",
     response_class=Response,
-    responses={200: {"model": TextCompletion, "content": EVENTS}},
+    responses=ANSWERS,
 )
 async def create_completion(
     body: CompletionRequest, request: Request, gateway: GatewayDep, caller: Caller, claim: ClaimDep

@@ -4,11 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.gateway.http.body_rules import need_exactly_one
+
 
 class LoginRequest(BaseModel):
     """The body of `POST /console/session`: a key, or the ticket of a link."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=need_exactly_one("key", "ticket"))
 
     key: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     ticket: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -31,7 +33,7 @@ class SessionKey(BaseModel):
 class Session(BaseModel):
     """A browser's session."""
 
-    object: Literal["console.session"] = "console.session"
+    object: Literal["console.session"]
     id: str
     project_id: str
     key: SessionKey
@@ -45,6 +47,6 @@ class Session(BaseModel):
 class ConsoleLink(BaseModel):
     """A link that logs a browser in once."""
 
-    object: Literal["console.link"] = "console.link"
+    object: Literal["console.link"]
     url: str
     expires_in: int

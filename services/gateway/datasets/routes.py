@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from starlette.responses import Response
 
+from services.gateway.datasets.answers import DatasetReport, ShownRow
 from services.gateway.datasets.reading import ROW_PREFIX, get_finished, get_report_file, get_side_file, list_rows
 from services.gateway.datasets.schemas import Dataset, DatasetRequest, DeletedDataset, Side, Status
 from services.gateway.datasets.service import (
@@ -16,8 +17,10 @@ from services.gateway.datasets.service import (
     shape_dataset,
 )
 from services.gateway.files.routes import send_file
+from services.gateway.http.contents import TEXT
 from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.download import Download
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import own_router
 from shared.http.answers import JsonAnswer, list_body
 
@@ -34,7 +37,7 @@ async def create_dataset(body: DatasetRequest, gateway: GatewayDep, caller: Call
     return JsonAnswer(shape_dataset(*prepared), 202, {"location": f"/v1/datasets/{prepared[0].id}"})
 
 
-@router.get("/datasets", summary="List datasets")
+@router.get("/datasets", summary="List datasets", response_model=ListPage[Dataset])
 async def read_datasets(
     gateway: GatewayDep, caller: Caller, page: NewestFirst, status: Status | None = None
 ) -> JsonAnswer:
@@ -65,7 +68,7 @@ async def remove_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller) -
     "/datasets/{dataset_id}/report",
     summary="Report on a dataset",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "text/html": {}}}},
+    responses={200: {"model": DatasetReport, "content": {"text/html": TEXT}}},
 )
 async def read_report(
     dataset_id: str,
@@ -81,7 +84,7 @@ async def read_report(
     return JsonAnswer({"object": "dataset.report", "dataset_id": dataset.id, **(dataset.report or {})})
 
 
-@router.get("/datasets/{dataset_id}/rows", summary="List a dataset's rows")
+@router.get("/datasets/{dataset_id}/rows", summary="List a dataset's rows", response_model=ListPage[ShownRow])
 async def read_rows(
     dataset_id: str,
     gateway: GatewayDep,
@@ -100,7 +103,7 @@ async def read_rows(
     "/datasets/{dataset_id}/export",
     summary="Export a dataset",
     response_class=Response,
-    responses={200: {"content": {"application/x-ndjson": {}}}},
+    responses={200: {"content": {"application/x-ndjson": TEXT}}},
 )
 async def export_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller, split: Side = "train") -> Download:
     """Return the training or the validation file."""

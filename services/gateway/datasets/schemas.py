@@ -82,7 +82,7 @@ class Dataset(BaseModel):
     """A dataset: one preparation and what it made."""
 
     id: str
-    object: Literal["dataset"] = "dataset"
+    object: Literal["dataset"]
     version: str | None
     status: Status
     sources: list[dict[str, str]]
@@ -105,5 +105,5 @@ class DeletedDataset(BaseModel):
     """What is left of a dataset."""
 
     id: str
-    object: Literal["dataset"] = "dataset"
+    object: Literal["dataset"]
     deleted: bool

@@ -15,8 +15,10 @@ from starlette.concurrency import iterate_in_threadpool
 from services.gateway.files.schemas import DeletedFile, File
 from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, require_room, shape_file
 from services.gateway.files.upload import open_upload
+from services.gateway.http.contents import BYTES
 from services.gateway.http.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
 from services.gateway.http.download import Download
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
@@ -66,7 +68,7 @@ async def create_file(request: Request, gateway: GatewayDep, caller: Caller, cla
     return JsonAnswer(shape_file(file))
 
 
-@router.get("/files", summary="List files")
+@router.get("/files", summary="List files", response_model=ListPage[File])
 async def read_files(
     gateway: GatewayDep,
     caller: Caller,
@@ -78,7 +80,12 @@ async def read_files(
     return JsonAnswer(list_body([shape_file(file) for file in found], has_more=has_more))
 
 
-@router.get("/files/{file_id:path}/content", summary="Read a file", response_class=Response)
+@router.get(
+    "/files/{file_id:path}/content",
+    summary="Read a file",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": BYTES}}},
+)
 async def read_content(file_id: str, gateway: GatewayDep, caller: Caller) -> Download:
     """Return the bytes as they were uploaded."""
     return await send_file(gateway, caller, await get_file(gateway, caller, file_id))

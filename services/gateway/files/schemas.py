@@ -13,7 +13,7 @@ class File(BaseModel):
     """A file, without its bytes."""
 
     id: str
-    object: Literal["file"] = "file"
+    object: Literal["file"]
     bytes: int
     created_at: int
     filename: str
@@ -26,5 +26,5 @@ class DeletedFile(BaseModel):
     """What is left of a file."""
 
     id: str
-    object: Literal["file"] = "file"
-    deleted: Literal[True] = True
+    object: Literal["file"]
+    deleted: Literal[True]

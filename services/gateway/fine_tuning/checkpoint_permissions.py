@@ -2,7 +2,10 @@
 
 Here a model belongs to its project and to nobody else, so there is never a permission, and none can be made."""
 
+from services.gateway.fine_tuning.answers import CheckpointPermission
 from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.listings import ListPage
+from services.gateway.http.openapi import ErrorAnswer
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.texts import model_not_found
 from services.gateway.wiring import Gateway
@@ -15,14 +18,19 @@ router = keyed_router("fine-tuning")
 PATH = "/fine_tuning/checkpoints/{checkpoint:path}/permissions"
 
 
-@router.get(PATH, summary="List a checkpoint's permissions")
+@router.get(PATH, summary="List a checkpoint's permissions", response_model=ListPage[CheckpointPermission])
 async def read_permissions(checkpoint: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return no permissions: there are none."""
     await require_checkpoint(gateway, caller, checkpoint)
     return JsonAnswer(list_body([], has_more=False))
 
 
-@router.post(PATH, summary="Share a checkpoint (not supported)")
+@router.post(
+    PATH,
+    summary="Share a checkpoint (not supported)",
+    status_code=400,
+    responses={400: {"model": ErrorAnswer, "description": "Always, for a checkpoint of the project."}},
+)
 async def create_permission(checkpoint: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Refuse: models are not shared between projects."""
     await require_checkpoint(gateway, caller, checkpoint)
@@ -30,7 +38,12 @@ async def create_permission(checkpoint: str, gateway: GatewayDep, caller: Caller
     raise InvalidRequestError(message, param="project_ids", code="sharing_not_supported")
 
 
-@router.delete(PATH + "/{permission_id}", summary="Delete a checkpoint's permission")
+@router.delete(
+    PATH + "/{permission_id}",
+    summary="Delete a checkpoint's permission",
+    status_code=404,
+    responses={404: {"model": ErrorAnswer, "description": "Always."}},
+)
 async def delete_permission(checkpoint: str, permission_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Find nothing: there are no permissions."""
     await require_checkpoint(gateway, caller, checkpoint)

@@ -41,16 +41,30 @@ def check_number(*, above: float = -math.inf, at_least: float = -math.inf, at_mo
     return check
 
 
-def schema_of(kind: str) -> WithJsonSchema:
+def schema_of(kind: str, **bounds: float) -> WithJsonSchema:
     """Return what OpenAPI shows."""
-    return WithJsonSchema({"anyOf": [{"const": AUTO}, {"type": kind}, {"type": "null"}]})
+    return WithJsonSchema({"anyOf": [{"const": AUTO}, {"type": kind, **bounds}, {"type": "null"}]})
 
 
-Epochs = Annotated[int | Auto | None, PlainValidator(check_whole(MOST_EPOCHS)), schema_of("integer")]
-BatchSize = Annotated[int | Auto | None, PlainValidator(check_whole(LARGEST_BATCH)), schema_of("integer")]
-Multiplier = Annotated[float | Auto | None, PlainValidator(check_number(above=0)), schema_of("number")]
-LossWeight = Annotated[float | Auto | None, PlainValidator(check_number(at_least=0, at_most=1)), schema_of("number")]
-Beta = Annotated[float | Auto | None, PlainValidator(check_number(above=0, at_most=2)), schema_of("number")]
+Epochs = Annotated[
+    int | Auto | None, PlainValidator(check_whole(MOST_EPOCHS)), schema_of("integer", minimum=1, maximum=MOST_EPOCHS)
+]
+BatchSize = Annotated[
+    int | Auto | None,
+    PlainValidator(check_whole(LARGEST_BATCH)),
+    schema_of("integer", minimum=1, maximum=LARGEST_BATCH),
+]
+Multiplier = Annotated[
+    float | Auto | None, PlainValidator(check_number(above=0)), schema_of("number", exclusiveMinimum=0)
+]
+LossWeight = Annotated[
+    float | Auto | None, PlainValidator(check_number(at_least=0, at_most=1)), schema_of("number", minimum=0, maximum=1)
+]
+Beta = Annotated[
+    float | Auto | None,
+    PlainValidator(check_number(above=0, at_most=2)),
+    schema_of("number", exclusiveMinimum=0, maximum=2),
+]
 
 
 class Hyperparameters(BaseModel):

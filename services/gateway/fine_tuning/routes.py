@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Body, Header, Query, Request
 from starlette.responses import Response
 
+from services.gateway.fine_tuning.answers import JobChange, JobCheckpoint, JobEvent, StepMetrics
 from services.gateway.fine_tuning.client_retries import open_client_post
 from services.gateway.fine_tuning.clone_and_retry import plan_clone, plan_retry
 from services.gateway.fine_tuning.events import find_end, find_position, list_events, write_events
@@ -25,8 +26,10 @@ from services.gateway.fine_tuning.service import (
     read_metadata_filter,
     steer_job,
 )
+from services.gateway.http.contents import NOTHING_MORE, events_of
 from services.gateway.http.dependencies import ID_PATTERN, MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
+from services.gateway.http.listings import ListPage, ShortList
 from services.gateway.http.route import keyed_router
 from shared.http.answers import JsonAnswer, list_body
 from shared.streams.job_events.feed import shape_event
@@ -46,7 +49,7 @@ async def create_job(
     return JsonAnswer(shape_job(await get_job(gateway, caller, job.id)))
 
 
-@router.get("/fine_tuning/jobs", summary="List fine-tuning jobs")
+@router.get("/fine_tuning/jobs", summary="List fine-tuning jobs", response_model=ListPage[FineTuningJob])
 async def read_jobs(request: Request, gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return the project's jobs; `metadata[key]=value` keeps those that carry it."""
     metadata = read_metadata_filter(request.query_params.multi_items())
@@ -107,7 +110,7 @@ async def retry_job(job_id: str, gateway: GatewayDep, caller: Caller, claim: Cla
     "/fine_tuning/jobs/{job_id}/events",
     summary="List or watch a job's events",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "text/event-stream": {}}}},
+    responses={200: {"model": ListPage[JobEvent], "content": events_of("JobEvent")}, **NOTHING_MORE},
 )
 async def read_events(
     job_id: str,
@@ -134,7 +137,9 @@ async def read_events(
     return EventStream(gateway, caller, write_events(gateway, job_id, after, with_repeats=provider_events))
 
 
-@router.get("/fine_tuning/jobs/{job_id}/checkpoints", summary="List a job's checkpoints")
+@router.get(
+    "/fine_tuning/jobs/{job_id}/checkpoints", summary="List a job's checkpoints", response_model=ListPage[JobCheckpoint]
+)
 async def read_checkpoints(
     job_id: str,
     gateway: GatewayDep,
@@ -147,7 +152,7 @@ async def read_checkpoints(
     return JsonAnswer(list_body([shape_checkpoint(checkpoint) for checkpoint in found], has_more=has_more))
 
 
-@router.get("/fine_tuning/jobs/{job_id}/metrics", summary="List a job's metrics")
+@router.get("/fine_tuning/jobs/{job_id}/metrics", summary="List a job's metrics", response_model=ShortList[StepMetrics])
 async def read_metrics(
     job_id: str,
     gateway: GatewayDep,
@@ -160,7 +165,9 @@ async def read_metrics(
     return JsonAnswer(list_metrics_body(metrics, has_more=has_more))
 
 
-@router.get("/fine_tuning/jobs/{job_id}/changes", summary="List a job's changes of status")
+@router.get(
+    "/fine_tuning/jobs/{job_id}/changes", summary="List a job's changes of status", response_model=ListPage[JobChange]
+)
 async def read_changes(job_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return every change of status, oldest first: who made it, and why."""
     return JsonAnswer(list_body(shape_changes(await list_changes(gateway, caller, job_id)), has_more=False))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.gateway.fine_tuning.hyperparameters import Hyperparameters, PreferenceHyperparameters
+from services.gateway.http.body_rules import need_exactly_one
 from shared.http.answers import Json
 
 LARGEST_SEED: Final = 2**31 - 1
@@ -120,8 +121,10 @@ class Replay(StrictBody):
 class JobRequest(StrictBody):
     """What a job is made of. The lower half is ours."""
 
-    model: ModelName
-    training_file: FileId | None = None
+    model_config = ConfigDict(json_schema_extra=need_exactly_one("training_file", "dataset"))
+
+    model: ModelName = Field(examples=["gpt-4o-mini-2024-07-18"])
+    training_file: FileId | None = Field(None, examples=["file-0198c1e2"])
     validation_file: FileId | None = None
     suffix: str | None = Field(None, min_length=1, max_length=64)
     seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
@@ -161,11 +164,21 @@ class JobError(BaseModel):
     param: str | None
 
 
+class ShownTracker(BaseModel):
+    """How far an experiment tracker has been told."""
+
+    sink: SinkName
+    status: Literal["open", "complete", "given_up"]
+    told_step: int
+    run_ref: str | None
+    last_error: str | None
+
+
 class FineTuningJob(BaseModel):
     """OpenAI's job. From `provider` on the fields are ours."""
 
     id: str
-    object: Literal["fine_tuning.job"] = "fine_tuning.job"
+    object: Literal["fine_tuning.job"]
     created_at: int
     finished_at: int | None
     model: str
@@ -193,4 +206,6 @@ class FineTuningJob(BaseModel):
     budget_usd: float | None
     cost_usd: float | None
     replay: Json | None
+    wanted: Literal["cancel", "pause", "resume"] | None
     status_reason: str | None
+    trackers: list[ShownTracker]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
+from services.gateway.generations.answers import Coverage, FailuresOfAClass
 from services.gateway.generations.coverage import describe_coverage, list_failures
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
@@ -33,9 +34,11 @@ from services.gateway.generations.service import (
     shape_generation,
 )
 from services.gateway.generations.workbook_export import require_fitting_sheet, write_workbook
+from services.gateway.http.contents import BYTES, events_of
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.download import Download
 from services.gateway.http.event_stream import EventStream
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import NEEDS_READ, RecipeRoute, own_router
 from shared.http.answers import JsonAnswer, list_body
 
@@ -62,7 +65,7 @@ async def estimate_generation(body: GenerationRequest, gateway: GatewayDep, call
     return JsonAnswer(await estimate_run(gateway, caller, await plan_run(gateway, caller, body)))
 
 
-@router.get("/generations", summary="List runs")
+@router.get("/generations", summary="List runs", response_model=ListPage[Generation])
 async def read_generations(
     gateway: GatewayDep, caller: Caller, page: NewestFirst, status: Status | None = None
 ) -> JsonAnswer:
@@ -118,7 +121,9 @@ async def change_generation(
     return JsonAnswer(shape_generation(*await change_parameters(gateway, caller, generation_id, body.parameters)))
 
 
-@router.get("/generations/{generation_id}/coverage", summary="See how far a run's grid is filled")
+@router.get(
+    "/generations/{generation_id}/coverage", summary="See how far a run's grid is filled", response_model=Coverage
+)
 async def read_coverage(
     generation_id: str,
     gateway: GatewayDep,
@@ -130,7 +135,9 @@ async def read_coverage(
     return JsonAnswer(await describe_coverage(gateway, caller, generation_id, x, y))
 
 
-@router.get("/generations/{generation_id}/failures", summary="See why stories failed")
+@router.get(
+    "/generations/{generation_id}/failures", summary="See why stories failed", response_model=ListPage[FailuresOfAClass]
+)
 async def read_failures(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Count the failed and rejected stories by class, each with one of its messages."""
     return JsonAnswer(list_body(await list_failures(gateway, caller, generation_id), has_more=False))
@@ -140,7 +147,7 @@ async def read_failures(generation_id: str, gateway: GatewayDep, caller: Caller)
     "/generations/{generation_id}/events",
     summary="Watch a run",
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses={200: {"content": events_of("RunProgress")}},
 )
 async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> EventStream:
     """Stream the run's object as `progress` events, at most two a second, and as `end` when it is over."""
@@ -152,7 +159,7 @@ async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Call
     "/generations/{generation_id}/export",
     summary="Export a run's stories",
     response_class=Response,
-    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}},
+    responses={200: {"content": {kind.split(";")[0]: BYTES for kind in MEDIA_TYPES.values()}}},
 )
 async def export_generation(
     generation_id: str,

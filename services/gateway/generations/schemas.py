@@ -65,7 +65,7 @@ class Generation(BaseModel):
     """A run of a recipe."""
 
     id: str
-    object: Literal["generation"] = "generation"
+    object: Literal["generation"]
     status: Status
     status_reason: str | None
     resumes_at: int | None
@@ -97,7 +97,7 @@ class DeletedGeneration(BaseModel):
 class Estimate(BaseModel):
     """What a run will probably take. Each interval has low, expected and high; null with a note when unknown."""
 
-    object: Literal["generation.estimate"] = "generation.estimate"
+    object: Literal["generation.estimate"]
     total: int
     model: str
     prompt_tokens: dict[str, int]
@@ -105,3 +105,10 @@ class Estimate(BaseModel):
     cost_usd: dict[str, float] | None
     seconds_at_least: float | None
     notes: list[str]
+
+
+class RunProgress(Generation):
+    """A run that is watched, with its speed."""
+
+    stories_per_second: float
+    eta_seconds: float | None

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.gateway.http.body_rules import need_both_or_none, need_one
+
 AliasName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@\-]*$", max_length=128, examples=["ultraman@prod"])
 ]
@@ -13,7 +15,7 @@ ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 class Requirement(BaseModel):
     """What must be known of a model before it may be promoted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=need_one("comparison", "evaluation"))
 
     comparison: str | None = Field(None, max_length=64, description="A finished comparison of this model.")
     min_win_rate: float = Field(0.5, ge=0, le=1)
@@ -33,7 +35,9 @@ class Requirement(BaseModel):
 class AliasRequest(BaseModel):
     """The body of `POST /v1/model_aliases`: makes an alias, or points it elsewhere."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra=need_both_or_none("canary_model", "canary_share")
+    )
 
     alias: AliasName
     model: ModelName

@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Query
 
 from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.listings import ShortList
 from services.gateway.http.route import own_router
+from services.gateway.prices.answers import PriceComparison, ShownModelPrices, ShownPrice
 from services.gateway.prices.service import compare_prices, find_prices, get_provider, shape_entry, shape_prices
 from shared.clock import utc_now
 from shared.http.answers import JsonAnswer
@@ -19,7 +21,7 @@ ProviderName = Annotated[str | None, Query(min_length=1, max_length=64)]
 Day = Annotated[date | None, Query(description="Today, unless given: prices of that day.")]
 
 
-@router.get("/prices", summary="List prices")
+@router.get("/prices", summary="List prices", response_model=ShortList[ShownPrice])
 async def list_prices(
     gateway: GatewayDep,
     caller: Caller,
@@ -35,8 +37,8 @@ async def list_prices(
     return JsonAnswer({"object": "list", "data": entries, "has_more": False})
 
 
-@router.get("/prices/compare", summary="Compare two models' prices")
-async def read_comparison(
+@router.get("/prices/compare", summary="Compare two models' prices", response_model=PriceComparison)
+async def read_price_comparison(
     gateway: GatewayDep,
     caller: Caller,
     model: ModelName,
@@ -51,7 +53,7 @@ async def read_comparison(
     return JsonAnswer(compare_prices(left, right))
 
 
-@router.get("/prices/show", summary="Show what a model costs")
+@router.get("/prices/show", summary="Show what a model costs", response_model=ShownModelPrices)
 async def read_prices(
     gateway: GatewayDep, caller: Caller, model: ModelName, provider: ProviderName = None, on: Day = None
 ) -> JsonAnswer:

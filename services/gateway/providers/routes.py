@@ -1,6 +1,7 @@
 """`GET /v1/providers…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep
+from services.gateway.http.listings import ShortList
 from services.gateway.http.route import own_router
 from services.gateway.providers.schemas import Provider, TrialRequest, TrialResult
 from services.gateway.providers.service import get_provider, list_providers
@@ -10,7 +11,7 @@ from shared.http.answers import JsonAnswer
 router = own_router("providers")
 
 
-@router.get("/providers", summary="List providers")
+@router.get("/providers", summary="List providers", response_model=ShortList[Provider])
 async def read_providers(gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return every provider of this mill with the verdict on it."""
     providers = await list_providers(gateway, caller)

@@ -16,7 +16,7 @@ class SilentModel(BaseModel):
 class Provider(BaseModel):
     """A provider, and the verdict of all workers on it."""
 
-    object: Literal["provider"] = "provider"
+    object: Literal["provider"]
     name: str
     verdict: Literal["well", "down", "silent", "no_credit", "key_refused"]
     since: int | None
@@ -47,7 +47,7 @@ class TrialRequest(BaseModel):
 class TrialResult(BaseModel):
     """What works at a provider."""
 
-    object: Literal["provider.test"] = "provider.test"
+    object: Literal["provider.test"]
     provider: str
     model: str
     most_calls: int

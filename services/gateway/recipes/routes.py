@@ -1,6 +1,7 @@
 """`/v1/recipes…`."""
 
 from services.gateway.http.dependencies import Caller, GatewayDep, NewestFirst
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import RecipeRoute, own_router
 from services.gateway.recipes.schemas import DeletedRecipe, Recipe, RecipeRequest
 from services.gateway.recipes.service import delete_recipe, get_recipe, list_recipes, record_recipe, shape_recipe
@@ -9,7 +10,9 @@ from shared.http.answers import JsonAnswer, list_body
 router = own_router("recipes", RecipeRoute)
 
 
-@router.post("/recipes", summary="Record a recipe", status_code=201, response_model=Recipe)
+@router.post(
+    "/recipes", summary="Record a recipe", status_code=201, response_model=Recipe, responses={200: {"model": Recipe}}
+)
 async def create_recipe(body: RecipeRequest, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Record a recipe. A known name gets a new version; content that is there already is answered 200."""
     recipe, version, is_new = await record_recipe(gateway, caller, body)
@@ -17,7 +20,7 @@ async def create_recipe(body: RecipeRequest, gateway: GatewayDep, caller: Caller
     return JsonAnswer(shape_recipe(recipe, version), 201 if is_new else 200, headers)
 
 
-@router.get("/recipes", summary="List recipes")
+@router.get("/recipes", summary="List recipes", response_model=ListPage[Recipe])
 async def read_recipes(gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return the project's recipes, each as its newest version."""
     found, has_more = await list_recipes(gateway, caller, page)

@@ -63,7 +63,7 @@ class Recipe(BaseModel):
     """The newest version of a recipe."""
 
     id: str
-    object: Literal["recipe"] = "recipe"
+    object: Literal["recipe"]
     name: str
     version: int
     version_id: str

@@ -30,5 +30,21 @@ class DeletedResponse(BaseModel):
     """What is left of a response."""
 
     id: str
-    object: Literal["response"] = "response"
-    deleted: Literal[True] = True
+    object: Literal["response"]
+    deleted: Literal[True]
+
+
+class InputItem(BaseModel):
+    """What a response was asked with, as it was given; its id is ours where it had none."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str
+    type: str
+
+
+class ResponseEvent(BaseModel):
+    """An event of a response; by its type it holds the response, an item, a part or a delta."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    sequence_number: int

@@ -5,7 +5,8 @@ same number to the same place, however the text was cut on its way."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
@@ -14,12 +15,15 @@ from services.gateway.interactive.follow import Broken, Followed, Piece
 from services.gateway.interactive.relay import RestartedError
 from services.gateway.interactive.streaming import Events, find_error
 from services.gateway.interactive.texts import OpenTexts, read_rows
+from services.gateway.responses.earlier_attempts import SeenBefore
 from services.gateway.responses.output_items import OutputItems
 from services.gateway.responses.response_object import RESTARTED, item_status, shape_begun, shape_error, shape_response
 from services.gateway.wiring import Gateway
 from shared.clock import unix_seconds
 from shared.contracts.event_stream import format_event
 from shared.http.answers import Json
+
+FAILED: Final = "response.failed"
 
 
 class EventNumbers:
@@ -28,6 +32,10 @@ class EventNumbers:
     def __init__(self, after: int = -1) -> None:
         self._after = after
         self._next = 0
+
+    def go_past_seen(self) -> None:
+        """Let what comes next be told, wherever it stands: the client has seen more than there is now."""
+        self._next = max(self._next, self._after + 1)
 
     def write(self, events: Iterable[Json]) -> Iterator[bytes]:
         """Yield events as they are sent; of a delta that the client has in part, the rest."""
@@ -44,6 +52,11 @@ class EventNumbers:
             yield format_event(body, name=event["type"])
 
 
+def count_preamble(echo: Json) -> int:
+    """Return how many events come before a response's output: created, queued in the background, in progress."""
+    return 3 if echo["background"] else 2
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseStream:
     """One telling of a response."""
@@ -54,6 +67,7 @@ class ResponseStream:
     claim: KeyClaim | None = None
     after: int = -1
     """The number of the last event that the client has."""
+    seen: SeenBefore = field(default_factory=SeenBefore)
 
     async def write(self, first: asyncio.Task[Followed | None], events: Events) -> AsyncGenerator[bytes, None]:
         """Yield the response's events. The last one holds the response as it is stored."""
@@ -65,11 +79,18 @@ class ResponseStream:
             for chunk in numbers.write([self._tell("response.in_progress", "in_progress")]):
                 yield chunk
             while isinstance(event, Piece):
-                for chunk in numbers.write(output.take(event.text, event.extra)):
+                told = list(output.take(event.text, event.extra))
+                if self.seen.differs(told):
+                    event = Broken(event.index, RestartedError())
+                    break
+                for chunk in numbers.write(told):
                     yield chunk
                 event = await anext(events, None)
             if event is not None:
-                for chunk in numbers.write(await self._end(event, output)):
+                ending = await self._end(event, output)
+                if ending[-1]["type"] == FAILED:
+                    numbers.go_past_seen()
+                for chunk in numbers.write(ending):
                     yield chunk
         finally:
             first.cancel()
@@ -96,6 +117,8 @@ class ResponseStream:
             told |= {"status": "failed", "output": output.items}
         if error is not None:
             code = RESTARTED if isinstance(event, Broken) and isinstance(event.error, RestartedError) else error["code"]
-            return [{"type": "response.failed", "response": {**told, "error": shape_error({**error, "code": code})}}]
+            return [{"type": FAILED, "response": {**told, "error": shape_error({**error, "code": code})}}]
         ending = list(output.finish(item_status(told["status"])))
+        if self.seen.differs(ending):
+            return await self._end(Broken(event.index, RestartedError()), output)
         return [*ending, {"type": f"response.{told['status']}", "response": told}]

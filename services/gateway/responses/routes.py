@@ -6,16 +6,18 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from services.gateway.completions.answers import EVENTS
+from services.gateway.http.contents import events_of
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.event_stream import EventStream
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.follow import follow_texts
 from services.gateway.interactive.streaming import answer_with_events
 from services.gateway.interactive.texts import find_texts, read_rows
 from services.gateway.interactive.waiting import answer_when_done
-from services.gateway.responses.answers import DeletedResponse, ResponseObject
-from services.gateway.responses.events import ResponseStream
+from services.gateway.responses.answers import DeletedResponse, InputItem, ResponseObject
+from services.gateway.responses.earlier_attempts import find_seen_before
+from services.gateway.responses.events import ResponseStream, count_preamble
 from services.gateway.responses.response_object import echo_request, shape_response
 from services.gateway.responses.schemas import ResponseRequest
 from services.gateway.responses.service import (
@@ -31,12 +33,11 @@ from shared.http.answers import JsonAnswer, list_body
 
 router = keyed_router("responses")
 
-ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": ResponseObject, "content": EVENTS}}
+ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": ResponseObject, "content": events_of("ResponseEvent")}}
 
 Included = Annotated[list[str] | None, Query(description="What there is is told, whatever is included.")]
-IncludedToo = Annotated[
-    list[str] | None, Query(alias="include[]", description="The same, as OpenAI's clients spell it.")
-]
+IncludedToo = Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)]
+"""The same, as OpenAI's clients spell it."""
 
 
 @router.post("/responses", summary="Write a response", response_class=Response, responses=ANSWERS)
@@ -75,7 +76,10 @@ async def read_response(
     if not stream:
         return JsonAnswer(shape_response(response.request, completion))
     texts = await find_texts(gateway, completion.request_id)
-    return tell_events(gateway, caller, ResponseStream(gateway, texts, response.request, after=starting_after))
+    echo = response.request
+    seen_units = starting_after + 1 - count_preamble(echo)
+    seen = await find_seen_before(gateway, completion.id, completion.attempt, texts.unique_part, seen_units)
+    return tell_events(gateway, caller, ResponseStream(gateway, texts, echo, after=starting_after, seen=seen))
 
 
 @router.delete("/responses/{response_id}", summary="Delete a response", response_model=DeletedResponse)
@@ -92,7 +96,9 @@ async def stop_response(response_id: str, gateway: GatewayDep, caller: Caller) -
     return JsonAnswer(shape_response(response.request, completion))
 
 
-@router.get("/responses/{response_id}/input_items", summary="List a response's input")
+@router.get(
+    "/responses/{response_id}/input_items", summary="List a response's input", response_model=ListPage[InputItem]
+)
 async def read_input_items(
     response_id: str,
     gateway: GatewayDep,

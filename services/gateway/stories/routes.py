@@ -6,7 +6,9 @@ import orjson
 from fastapi import Query
 
 from services.gateway.http.dependencies import ID_PATTERN, Caller, GatewayDep, InOrder
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import own_router
+from services.gateway.stories.answers import Lineage
 from services.gateway.stories.schemas import Review, Story, StoryReview, StoryStatus
 from services.gateway.stories.service import describe_lineage, get_story, list_stories, review_story
 from shared.contracts.storable import holds_nul
@@ -17,7 +19,7 @@ from shared.stores.db.repositories.stories import StoryFilter
 router = own_router("stories")
 
 
-@router.get("/stories", summary="List stories")
+@router.get("/stories", summary="List stories", response_model=ListPage[Story])
 async def read_stories(
     gateway: GatewayDep,
     caller: Caller,
@@ -48,7 +50,7 @@ async def update_story(story_id: str, body: StoryReview, gateway: GatewayDep, ca
     return JsonAnswer(await review_story(gateway, caller, story_id, body))
 
 
-@router.get("/stories/{story_id}/lineage", summary="Say where a story comes from")
+@router.get("/stories/{story_id}/lineage", summary="Say where a story comes from", response_model=Lineage)
 async def read_lineage(story_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return run, recipe version and every upstream call of a story."""
     return JsonAnswer(await describe_lineage(gateway, caller, story_id))

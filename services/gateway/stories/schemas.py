@@ -11,7 +11,7 @@ StoryStatus = Literal["queued", "running", "succeeded", "failed", "rejected", "c
 class StoryReview(BaseModel):
     """The body of `PATCH /v1/stories/{id}`: what is given is set."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"minProperties": 1})
     review: Review | None = Field(None, description="null takes a review back.")
     text: str | None = Field(None, min_length=1, max_length=1_000_000, description="The corrected story.")
 
@@ -28,7 +28,7 @@ class Story(BaseModel):
     """One story of a run."""
 
     id: str
-    object: Literal["story"] = "story"
+    object: Literal["story"]
     generation_id: str
     attributes: dict[str, Any]
     repeat: int

@@ -22,7 +22,7 @@ class Stream(BaseModel):
     """One text being written, or written."""
 
     id: str
-    object: Literal["stream"] = "stream"
+    object: Literal["stream"]
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     kind: Literal["completion", "chat"]
     model: str
@@ -40,6 +40,6 @@ class Stream(BaseModel):
 class Ticket(BaseModel):
     """A ticket that opens the streaming service once."""
 
-    object: Literal["ticket"] = "ticket"
+    object: Literal["ticket"]
     ticket: str
     expires_in: int

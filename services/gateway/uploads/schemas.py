@@ -44,7 +44,7 @@ class Upload(BaseModel):
     """An upload; `file` once it is complete."""
 
     id: str
-    object: Literal["upload"] = "upload"
+    object: Literal["upload"]
     bytes: int
     created_at: int
     filename: str
@@ -58,6 +58,6 @@ class UploadPart(BaseModel):
     """A part that arrived."""
 
     id: str
-    object: Literal["upload.part"] = "upload.part"
+    object: Literal["upload.part"]
     created_at: int
     upload_id: str

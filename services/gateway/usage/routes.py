@@ -7,6 +7,7 @@ from fastapi import Depends, Query
 
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.route import own_router
+from services.gateway.usage.answers import LedgerSums
 from shared.clock import unix_seconds, utc_now
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json, JsonAnswer
@@ -34,7 +35,7 @@ def read_filters(
     return {name: value for name, value in zip(FILTERS, given, strict=True) if value is not None}
 
 
-@router.get("/usage", summary="Sum tokens and cost")
+@router.get("/usage", summary="Sum tokens and cost", response_model=LedgerSums)
 async def read_usage(
     gateway: GatewayDep,
     caller: Caller,

@@ -3,8 +3,10 @@
 from typing import Final
 
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.listings import ListPage, WholeList
 from services.gateway.http.route import keyed_router
 from services.gateway.webhooks import service
+from services.gateway.webhooks.answers import Delivery
 from services.gateway.webhooks.schemas import (
     EVENT_TYPES,
     DeletedEndpoint,
@@ -12,6 +14,7 @@ from services.gateway.webhooks.schemas import (
     EndpointChange,
     EndpointRequest,
     EndpointTest,
+    EventType,
     SecretRotation,
     TestResult,
 )
@@ -22,7 +25,7 @@ PATH: Final = "/webhook_endpoints"
 router = keyed_router("webhooks")
 
 
-@router.get("/webhook_event_types", summary="List event types")
+@router.get("/webhook_event_types", summary="List event types", response_model=WholeList[EventType])
 async def read_event_types() -> JsonAnswer:
     """Return the types of events that endpoints can ask for."""
     return JsonAnswer({"object": "list", "data": list(EVENT_TYPES)})
@@ -38,7 +41,7 @@ async def create_endpoint(body: EndpointRequest, gateway: GatewayDep, caller: Ca
     return JsonAnswer(service.shape_endpoint(gateway, endpoint, with_secret=True))
 
 
-@router.get(PATH, summary="List webhook endpoints")
+@router.get(PATH, summary="List webhook endpoints", response_model=ListPage[Endpoint])
 async def read_endpoints(gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return the project's endpoints."""
     found, has_more = await service.list_endpoints(gateway, caller, page)
@@ -86,7 +89,7 @@ async def test_endpoint(endpoint_id: str, body: EndpointTest, gateway: GatewayDe
     return JsonAnswer({**result, "success": 200 <= status < 300, "webhook_endpoint_id": endpoint_id})
 
 
-@router.get(PATH + "/{endpoint_id}/deliveries", summary="List deliveries")
+@router.get(PATH + "/{endpoint_id}/deliveries", summary="List deliveries", response_model=ListPage[Delivery])
 async def read_deliveries(endpoint_id: str, gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return what was sent to an endpoint, is due, or was given up, and why."""
     found, has_more = await service.list_deliveries(gateway, caller, endpoint_id, page)

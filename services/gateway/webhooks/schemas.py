@@ -65,7 +65,7 @@ class Endpoint(BaseModel):
     """A webhook endpoint. `signing_secret` is there once: after creation and rotation."""
 
     id: str
-    object: Literal["webhook_endpoint"] = "webhook_endpoint"
+    object: Literal["webhook_endpoint"]
     created_at: int
     updated_at: int
     event_types: list[str]
@@ -79,14 +79,14 @@ class DeletedEndpoint(BaseModel):
     """What is left of an endpoint."""
 
     id: str
-    object: Literal["webhook_endpoint.deleted"] = "webhook_endpoint.deleted"
+    object: Literal["webhook_endpoint.deleted"]
     deleted: bool
 
 
 class TestResult(BaseModel):
     """What the target answered to a sample."""
 
-    object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
+    object: Literal["webhook_endpoint.test"]
     event_type: str
     status_code: int
     success: bool

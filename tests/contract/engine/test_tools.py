@@ -4,7 +4,7 @@ what counts."""
 import json
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from openai import BadRequestError, OpenAI, pydantic_function_tool
 from pydantic import BaseModel, ConfigDict
@@ -31,7 +31,8 @@ class Weather(BaseModel):
 def check_call(call: Any) -> None:
     assert call.id.startswith("call_")
     assert call.type == "function"
-    jsonschema.validate(json.loads(call.function.arguments), PARAMETERS if call.function.name == "weather" else {})
+    schema = PARAMETERS if call.function.name == "weather" else {}
+    jsonschema_rs.validate(schema, json.loads(call.function.arguments))
 
 
 def test_required_calls_are_proper_calls(client: OpenAI) -> None:

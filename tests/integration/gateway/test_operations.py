@@ -87,6 +87,37 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
     assert schema["components"]["schemas"]["InnerError"]["required"] == ["message", "type", "param", "code"]
 
 
+async def test_every_answer_says_what_it_holds(gateway: Mill, client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for operation in operations:
+        assert operation["tags"], operation["operationId"]
+        for status, answer in operation["responses"].items():
+            content = answer.get("content", {})
+            assert bool(content) == (status != "204"), (operation["operationId"], status)
+            assert all(told["schema"] for told in content.values()), (operation["operationId"], status)
+    schemas = json.dumps(document["components"]["schemas"])
+    assert all(
+        schema in document["components"]["schemas"] for schema in re.findall(r"#/components/schemas/(\w+)", schemas)
+    )
+    told = {
+        name
+        for found in re.findall(r'"x-itemSchema": \{"anyOf": (\[.*?\])', json.dumps(document))
+        for name in re.findall(r"schemas/(\w+)", found)
+    }
+    assert told == {
+        "ChatChunk",
+        "ErrorAnswer",
+        "FineTuneEvent",
+        "JobEvent",
+        "ResponseEvent",
+        "RunProgress",
+        "TextChunk",
+    }
+    assert told <= set(document["components"]["schemas"])
+
+
 async def test_the_documentation_page_loads_nothing_from_elsewhere(gateway: Mill, client: httpx2.AsyncClient) -> None:
     page = (await client.get("/docs")).text
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)

@@ -33,6 +33,7 @@ from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.session import Database
 from shared.stores.redis.connection import open_redis
 from storymill.launcher.ports import find_free_port
+from tests.support.socket_truth import TruthfulSocket
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Service:
     def connect(self, account: Account | None = None, **options: Any) -> websockets.connect:
         """Open a socket with a key in the handshake."""
         headers = (account or self.account).headers
-        return websockets.connect(self.socket_url, additional_headers=headers, compression=None, **options)
+        options = {"create_connection": TruthfulSocket, "compression": None, **options}
+        return websockets.connect(self.socket_url, additional_headers=headers, **options)
 
     def client(self) -> httpx2.AsyncClient:
         """Return an HTTP client with the account's key."""

@@ -13,6 +13,7 @@ from shared.stores.db.repositories.files import add_file
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_jobs import NewJob, add_job, ask_for
 from tests.integration.streaming.service import Service
+from tests.support.socket_truth import TruthfulJobSocket
 
 
 async def add(service: Service) -> FineTuningJob:
@@ -43,7 +44,8 @@ async def cancel(service: Service, job_id: str) -> None:
 
 def connect(service: Service, job_id: str, query: str = "", headers: dict[str, str] | None = None) -> Any:
     url = service.base_url.replace("http", "ws", 1) + f"/v1/fine_tuning/jobs/{job_id}/events{query}"
-    return websockets.connect(url, additional_headers=headers or service.account.headers)
+    known = headers or service.account.headers
+    return websockets.connect(url, additional_headers=known, create_connection=TruthfulJobSocket)
 
 
 async def read_to_end(socket: Any) -> list[dict[str, Any]]:
