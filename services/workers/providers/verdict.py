@@ -155,7 +155,8 @@ class VerdictFinder:
 
     def _hear_key_refused(self, error: LlmError, now: float) -> None:
         self._key_refusals += 1
-        if self._key_refusals >= KEY_REFUSED_AFTER:
+        was_refusing = self.standing.verdict is Verdict.NO_CREDIT  # nobody got through anyway: say what it says now
+        if self._key_refusals >= KEY_REFUSED_AFTER or was_refusing:
             self._change(Verdict.KEY_REFUSED, now, error)
 
     def _hear_rate_limited(self, error: LlmError, now: float) -> None:

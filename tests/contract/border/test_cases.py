@@ -12,7 +12,7 @@ import orjson
 import pytest
 from sqlalchemy import update
 
-from services.workers.generation.story_call import find_fault
+from services.workers.generation.run import find_fault
 from services.workers.generation.work_task import work_generation
 from services.workers.process.context import open_context
 from services.workers.process.settings import WorkerSettings

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from services.workers.fine_tuning.upstream.metric_names import read_result_metrics
 from services.workers.fine_tuning.upstream.wire import parse_job, read_body, read_checkpoint, read_event
-from services.workers.generation.story_call import find_fault
+from services.workers.generation.run import find_fault
 from services.workers.models.scoring import CannotScoreError, score_answer
 from shared.contracts.storable import ESCAPED_NUL, encode_storable_json, make_storable_json
 from shared.outside.providers.border.answers import Kind, LlmAnswer

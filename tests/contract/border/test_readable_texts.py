@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.workers.generation.story_call import find_fault
+from services.workers.generation.run import find_fault
 from shared.contracts.storable import is_storable_text
 from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.border.deltas import DeltaReader

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.workers.generation.story_call import find_fault
+from services.workers.generation.run import find_fault
 from shared.outside.providers.border.deltas import DeltaReader
 from shared.outside.providers.border.whole_answers import parse_answer
 from shared.outside.providers.failures import LlmError

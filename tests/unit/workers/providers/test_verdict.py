@@ -143,3 +143,10 @@ def test_what_another_process_found_is_taken_over_and_newer_than_what_stood() ->
     judge.hear_success(NOW + 1, NOW + 1)
     assert judge.standing.verdict is Verdict.WELL
     assert judge.standing.changed_at > ahead
+
+
+def test_an_account_without_credit_whose_key_is_refused_then_is_told_as_such_at_once() -> None:
+    judge = VerdictFinder()
+    assert fail(judge, NO_CREDIT) is Verdict.NO_CREDIT
+    assert fail(judge, BAD_KEY) is Verdict.KEY_REFUSED
+    assert fail(judge, NO_CREDIT) is Verdict.NO_CREDIT
