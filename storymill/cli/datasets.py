@@ -199,7 +199,7 @@ def export(
 
 
 def is_mill_there(state_dir: Path) -> bool:
-    """Say whether a mill answers."""
+    """Say whether a mill answers at the configured address: without one, a file is prepared here."""
     try:
         with connect(state_dir) as api:
             api.get("/datasets", limit=1)

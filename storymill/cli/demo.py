@@ -14,7 +14,7 @@ from storymill.cli.demo_mill import DemoClock, running_mill
 from storymill.cli.demo_stories import tell_again_if_lost
 from storymill.cli.generations import export_generation, watch_to_end
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import read_recipe_file
 from storymill.cli.stories import print_story
 from storymill.cli.streams import print_stream
 from storymill.cli.terminal import console

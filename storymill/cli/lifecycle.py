@@ -190,6 +190,8 @@ def print_report(report: StatusReport, root: Path) -> None:
         )
     console.print(f"{report.phase}: {report.gateway_url} · {report.streaming_url}", highlight=False)
     print_list(columns)
+    for problem in report.problems:
+        console.print(problem, markup=False, highlight=False, soft_wrap=True)
 
 
 def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:

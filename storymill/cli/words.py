@@ -34,7 +34,13 @@ LIMITS: Final = {
     "database": "waiting for the database",
     "provider_down": "waiting: the provider does not answer",
 }
-STATES: Final = {"validating_files": "checking files"}
+STATES: Final = {
+    "validating_files": "checking files",
+    "validating": "checking the file",
+    "in_progress": "in progress",
+    "finalizing": "writing the answers",
+    "cancelling": "being cancelled",
+}
 STEPS: Final = {
     "upload": "checking and sending its files",
     "create": "making the training",

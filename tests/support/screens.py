@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -135,10 +136,10 @@ def draw_screens(kind: TerminalKind) -> Iterator[tuple[str, str]]:
 def list_shows(address: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yield what is shown, each by its name: commands as they are typed, then views of what is under way."""
     for words in COMMANDS:
-        yield f"storymill {' '.join(words)}", lambda words=words: run_command(words)
+        yield f"storymill {' '.join(words)}", partial(run_command, words)
     with Api(address, "sm_shown") as api:
         for title, still in STILLS.items():
-            yield title, lambda still=still: still(api)
+            yield title, partial(still, api)
 
 
 def write_to_paper(show: Callable[[], None], kind: TerminalKind) -> str:
