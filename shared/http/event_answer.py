@@ -20,7 +20,8 @@ HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 """Proxies shall neither keep nor collect what is sent."""
 
 Write = Callable[[bytes], Awaitable[None]]
-"""Sends bytes to the client, and waits while it does not read. Raises: ReaderGoneError."""
+"""Sends bytes to the client, and waits while it does not read. Raises: ReaderGoneError when it has closed the
+connection."""
 Relay = Callable[[Write], Awaitable[None]]
 """Writes every event of an answer. It is cancelled when the client leaves."""
 Hold = Callable[[Callable[[], None]], AbstractContextManager[None]]

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 
 PROBE_SECONDS: Final = 3.0
 """How long a store may take to answer. Orchestrators wait longer, so that they get the reason too."""
@@ -34,7 +34,7 @@ async def find_problem(name: str, probe: Probe) -> str | None:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             await probe()
-    except (*STORE_AWAY, TimeoutError) as error:
+    except AWAY_OR_SILENT as error:
         is_full = any(word in str(error) for word in FULL_DISK_WORDS)
         return f"{name} cannot write: its disk is full" if is_full else f"{name} is out of reach"
     return None

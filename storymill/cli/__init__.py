@@ -3,6 +3,7 @@
 import typer
 
 from storymill.cli import (
+    batches,
     connection,
     console,
     datasets,
@@ -41,6 +42,7 @@ keys.add_commands(app)
 secrets.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)
+batches.add_commands(app)
 stories.add_commands(app)
 datasets.add_commands(app)
 fine_tune.add_commands(app)

@@ -24,6 +24,7 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.render_chat = build_chat_renderer(tokenizer)
         self.has_own_template = tokenizer.chat_template is not None
+        self.template: str = tokenizer.chat_template or ""
         self._prefix, self._suffix = _find_frame(tokenizer)
         self._opens_with_blank = self._decode(self._bare("a") + self._bare("b")) != "ab"
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
+from services.engine.constraints.compiler import CompiledGrammar
 from services.engine.errors import InvalidRequestError
 from services.engine.routes.answers import (
     Choice,
@@ -21,7 +22,15 @@ from services.engine.routes.answers import (
 )
 from services.engine.routes.bodies import CompletionBody
 from services.engine.routes.completion_logprobs import Described, LogprobDescriber, join_described
-from services.engine.routes.requests import Target, encode_text, find_target, get_serving, settle_max_tokens, submit
+from services.engine.routes.formats import read_grammar
+from services.engine.routes.requests import (
+    Target,
+    encode_text,
+    find_target,
+    get_serving,
+    settle_max_tokens,
+    submit,
+)
 from services.engine.serving import LoadedModel, Serving
 
 router = APIRouter()
@@ -55,7 +64,11 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
         )
     prompts = await serving.reading.run(count_characters(body), lambda: read_prompts(body, target.loaded))
-    sequences = [_build_sequence(body, target, prompt, choice) for prompt in prompts for choice in range(choices)]
+    form = read_grammar(body)
+    grammar = None if form is None else await target.loaded.grammars.compile(form)
+    sequences = [
+        _build_sequence(body, target, prompt, choice, grammar) for prompt in prompts for choice in range(choices)
+    ]
     running = submit(serving, target, sequences, body, request)
     answer = CompletionAnswer(body, target, prompts, choices)
     if body.stream:
@@ -76,7 +89,7 @@ def count_prompts(body: CompletionBody) -> int:
 def count_characters(body: CompletionBody) -> int:
     """Return how much there is to be read: characters, and tokens, which take less."""
     if isinstance(body.prompt, list) and not is_tokens(body.prompt):
-        return sum(map(len, body.prompt))
+        return sum(len(prompt) for prompt in body.prompt if not isinstance(prompt, int))
     return len(body.prompt or "")
 
 
@@ -116,7 +129,9 @@ def _check_supported(body: CompletionBody) -> None:
         raise InvalidRequestError("max_tokens 0 needs echo: there would be nothing to answer.", param="max_tokens")
 
 
-def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], choice: int) -> SequenceRequest:
+def _build_sequence(
+    body: CompletionBody, target: Target, prompt: list[int], choice: int, grammar: CompiledGrammar | None
+) -> SequenceRequest:
     runner = target.loaded.runner
     return SequenceRequest(
         prompt=prompt,
@@ -125,6 +140,7 @@ def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], cho
         stops=body.read_stops(),
         adapter=target.adapter,
         score_prompt=body.scores_prompt,
+        grammar=grammar,
     )
 
 

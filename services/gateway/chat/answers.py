@@ -19,7 +19,7 @@ class AssistantMessage(BaseModel):
 
 
 class ChatChoice(BaseModel):
-    """One answer."""
+    """One of the `n` messages that were asked for."""
 
     index: int
     message: AssistantMessage
@@ -28,7 +28,7 @@ class ChatChoice(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """The answer of a chat."""
+    """OpenAI's object of a chat that is whole: its choices and what they used."""
 
     id: str
     object: Literal["chat.completion"]

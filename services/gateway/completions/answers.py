@@ -29,7 +29,7 @@ class TextChoice(BaseModel):
 
 
 class TextCompletion(BaseModel):
-    """The answer of a completion."""
+    """OpenAI's object of a completion that is whole: its choices and what they used."""
 
     id: str
     object: Literal["text_completion"]

@@ -9,6 +9,7 @@ from services.gateway.generations.coverage import describe_coverage, list_failur
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
+from services.gateway.generations.extension import extend_run
 from services.gateway.generations.plan import plan_run
 from services.gateway.generations.removal import delete_run
 from services.gateway.generations.schemas import (
@@ -31,6 +32,7 @@ from services.gateway.generations.service import (
     retry_run,
     shape_generation,
 )
+from services.gateway.generations.workbook_export import require_fitting_sheet, write_workbook
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
 from services.gateway.http.download import Download
 from services.gateway.http.event_stream import EventStream
@@ -50,7 +52,7 @@ async def create_generation(
     else:
         plan = await plan_run(gateway, caller, body)
         headers = await gateway.computing.run(caller.project_id, plan.build_headers)
-        run = await create_run(gateway, caller, claim, plan)
+        run = await (extend_run if body.extend else create_run)(gateway, caller, claim, plan)
     return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}", **headers})
 
 
@@ -156,7 +158,7 @@ async def export_generation(
     generation_id: str,
     gateway: GatewayDep,
     caller: Caller,
-    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "csv",
+    format: Annotated[Literal["csv", "jsonl", "parquet", "xlsx"], Query()] = "csv",
     safe_for_spreadsheets: Annotated[bool, Query(description="CSV only: byte-order mark, no formulas.")] = False,
 ) -> Download:
     """Stream the finished stories in the run's order: the same bytes each time once the run is over."""
@@ -164,6 +166,9 @@ async def export_generation(
     chunks: AsyncGenerator[bytes, None]
     if format == "csv":
         chunks = write_csv(gateway, run, version, safe_for_spreadsheets=safe_for_spreadsheets)
+    elif format == "xlsx":
+        await require_fitting_sheet(gateway, run)
+        chunks = write_workbook(gateway, run, version)
     else:
         chunks = (write_jsonl if format == "jsonl" else write_parquet)(gateway, run, version)
     headers = {"content-disposition": f'attachment; filename="{run.id}.{format}"'}

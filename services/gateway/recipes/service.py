@@ -93,6 +93,7 @@ def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
         "model": version.model,
         "parameters": version.parameters,
         "format": version.format,
+        "rules": version.rules,
         "cells": tell_count(cells),
         "stories": tell_count(cells * version.repeats),
         "created_at": unix_seconds(version.created_at),

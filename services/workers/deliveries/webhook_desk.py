@@ -21,7 +21,7 @@ from shared.observability.logs import get_logger
 from shared.outside.retry_after import read_retry_after
 from shared.outside.webhooks.sending import WebhookSender
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
+from shared.stores.db.repositories.delivery_claims import DueDelivery, claim_deliveries, mark_delivered, mark_failed
 
 MOST_UNDER_WAY: Final = 256
 MOST_OF_ENDPOINT: Final = 4
@@ -80,7 +80,7 @@ class WebhookDesk:
         busy = list(self._of_endpoint)
         lease = begin_lease(self._context)
         async with self._context.database.transaction() as session:
-            due = await claim_due(
+            due = await claim_deliveries(
                 session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy, lease_seconds=lease.seconds
             )
         for delivery in due:

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from shared.contracts.queue.messages import Message, RunCompletion
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.queue.line import ServingLine
 
 SENDER_THREADS = 4
@@ -43,7 +43,7 @@ class TaskSender:
                 await self._line.put(message.project_id, [message.completion_id])
             else:
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
-        except (OperationalError, OSError, *STORE_AWAY) as error:
+        except (OperationalError, *AWAY_OR_SILENT) as error:
             log.warning("message_not_sent", task=message.task, payload=message.payload(), error=str(error))
             if isinstance(message, RunCompletion):
                 self._keep_unsent(message)
@@ -65,7 +65,7 @@ class TaskSender:
                     message = self._unsent[0]
                     await self._line.put(message.project_id, [message.completion_id])
                     self._unsent.remove(message)
-            except (OSError, *STORE_AWAY):
+            except AWAY_OR_SILENT:
                 continue
             return
         self._unsent.clear()

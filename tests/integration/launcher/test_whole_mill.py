@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx2
 import psutil
+import psycopg
 import pytest
 
 from storymill.client.rest import Api
 from storymill.launcher.credentials import read_credentials
 from storymill.launcher.state_dir import StateDir
 from storymill.launcher.status_report import make_report
+from storymill.launcher.stores import find_database_url
 from tests.integration.launcher.test_commands import run_storymill
 from tests.support.stack import wait_until
 from tests.support.usual import mark_unusual
@@ -161,13 +163,28 @@ def test_a_killed_process_comes_back_and_the_mill_is_ready_again(state_dir: Path
     assert list_models(state_dir) == 200
 
 
-def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(state_dir: Path) -> None:
+def list_scopes(state_dir: Path) -> dict[str, list[str]]:
+    """Return what each key may do, by its name."""
+    listed = run_storymill("keys", "list", "--json", "--state-dir", str(state_dir)).stdout
+    return {key["name"]: key["scopes"] for key in map(json.loads, listed.splitlines())}
+
+
+def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one of an earlier release, whose keys could not operate: the launcher's own can, nobody else's."""
+    monkeypatch.setenv("STORYMILL_DATABASE_URL", "")
+    run_storymill("keys", "create", "--name", "mine", "--state-dir", str(state_dir))
+    with psycopg.connect(find_database_url(StateDir(state_dir.resolve()))) as connection:
+        connection.execute("update api_key set scopes = '{read,write}'")
     before = read_credentials(state_dir)
     assert run_storymill("down", "--state-dir", str(state_dir)).returncode == 0
     assert read_status(state_dir)["running"] is False
     start(state_dir)
     assert read_credentials(state_dir).api_key == before.api_key
     assert list_models(state_dir) == 200
+    scopes = list_scopes(state_dir)
+    assert (scopes["launcher"], scopes["mine"]) == (["read", "write", "operate"], ["read", "write"])
 
 
 def test_a_mill_whose_launcher_was_killed_starts_again(state_dir: Path) -> None:
