@@ -115,7 +115,7 @@ class RowStore:
 
 
 def give_memory_back() -> None:
-    """Give what was freed back to the system: glibc keeps what lies between pieces in use, here 200 MB of texts that are
-    in the file now. Other systems do so by themselves."""
+    """Give what was freed back to the system: glibc keeps what lies between pieces in use, here 200 MB of texts that
+    are in the file now. Other systems do so by themselves."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
