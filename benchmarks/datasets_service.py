@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 class MemoryWatch(threading.Thread):
-    """Looks at the worker and its children all the time; peaks are resident bytes."""
+    """Looks at the worker, its children and theirs all the time; peaks are resident bytes."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -65,12 +65,14 @@ class MemoryWatch(threading.Thread):
             self.worker_bytes = max(self.worker_bytes, self._worker.memory_info().rss)
             for child in self._worker.children():
                 try:
-                    self.child_bytes = max(self.child_bytes, child.memory_info().rss)
-                    times = child.cpu_times()
+                    family = [child, *child.children()]
+                    resident = sum(one.memory_info().rss for one in family)
+                    seconds = sum(sum(one.cpu_times()[:4]) for one in family)
                 except psutil.NoSuchProcess:
                     continue
+                self.child_bytes = max(self.child_bytes, resident)
                 self.child_seen_at = [*self.child_seen_at[:1], time.monotonic()]
-                self.child_cpu_seconds = max(self.child_cpu_seconds, times.user + times.system)
+                self.child_cpu_seconds = max(self.child_cpu_seconds, seconds)
 
 
 async def add_run(mill: Mill, client: httpx2.AsyncClient, rows: int) -> str:
