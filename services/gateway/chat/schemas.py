@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.completions.schemas import SamplingRequest
+from services.gateway.http.body_rules import need_one
 
 EXAMPLE = [{"role": "user", "content": "写一个唐朝的故事。"}]
 
@@ -19,6 +20,8 @@ class ChatMessage(BaseModel):
 
 class ChatRequest(SamplingRequest):
     """The body of `POST /v1/chat/completions`."""
+
+    model_config = ConfigDict(json_schema_extra=need_one("model"))
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True, examples=[EXAMPLE])]
     logprobs: bool | None = None

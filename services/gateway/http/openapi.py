@@ -75,7 +75,8 @@ def declare_errors(operation: dict[str, Any]) -> None:
     answers = operation["responses"]
     answers.pop(NEVER_ANSWERED, None)
     content = {"application/json": {"schema": {"$ref": REF_TEMPLATE.format(model=ErrorAnswer.__name__)}}}
-    statuses = OPEN_ERRORS if OPEN_TAG in operation["tags"] else ERRORS
+    is_open = OPEN_TAG in operation["tags"] and not operation.get("security")
+    statuses = OPEN_ERRORS if is_open else ERRORS
     for status in statuses:
         answers.setdefault(status, {"description": ERRORS[status], "content": content})
 

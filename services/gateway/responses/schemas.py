@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.http.body_rules import need_one
+
 MAX_METADATA = 16
 Objects = Annotated[list[dict[str, Any]], Field(fail_fast=True)]
 """Only the first error of a request is told, so lists are read no further than that."""
@@ -52,7 +54,7 @@ class ResponseStreamOptions(BaseModel):
 class ResponseRequest(BaseModel):
     """The body of `POST /v1/responses`."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, json_schema_extra=need_one("model"))
 
     model: str | None = Field(None, max_length=512, examples=["text-davinci-003"])
     input: str | Objects | None = Field(None, examples=["写一个唐朝的故事。"])

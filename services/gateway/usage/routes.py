@@ -16,6 +16,8 @@ from shared.stores.db.repositories.usage import FILTERS, GROUPS, sum_ledger
 router = own_router("usage")
 
 DEFAULT_DAYS = 30
+GROUP_LIST = "^({0})(,({0}))*$".format("|".join(GROUPS))
+"""Told to machines; spaces between them are read too."""
 LATEST_SECOND = 4_102_444_800
 """The year 2100."""
 Second = Annotated[int | None, Query(ge=0, le=LATEST_SECOND, description="Unix seconds.")]
@@ -39,7 +41,9 @@ def read_filters(
 async def read_usage(
     gateway: GatewayDep,
     caller: Caller,
-    group_by: Annotated[str, Query(description=f"Comma-separated: {', '.join(GROUPS)}.")] = "day,model",
+    group_by: Annotated[
+        str, Query(description=f"Comma-separated: {', '.join(GROUPS)}.", json_schema_extra={"pattern": GROUP_LIST})
+    ] = "day,model",
     start_time: Second = None,
     end_time: Second = None,
     only: Annotated[dict[str, str], Depends(read_filters)] = {},  # noqa: B006 FastAPI gives every request its own
