@@ -62,10 +62,10 @@ def steps(parameter: str, parts: list[str]) -> str:
 
 def find_operation(method: str, path: str) -> Json | None:
     """Return what is declared of a request; None where nothing is."""
-    for exact in (0, 1):
-        for found in list_paths():
-            operation: Json | None = load_document()["paths"][found[2]].get(method.lower())
-            if operation is not None and found[exact].match(path):
+    for is_exact in (True, False):
+        for one_step, any_steps, template in list_paths():
+            operation: Json | None = load_document()["paths"][template].get(method.lower())
+            if operation is not None and (one_step if is_exact else any_steps).match(path):
                 return operation
     return None
 

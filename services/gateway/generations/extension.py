@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
-from services.gateway.generations.service import Run, create_run, get_run
+from services.gateway.generations.service import RecordedRun, create_run, get_run
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
@@ -14,7 +14,7 @@ from shared.stores.db.repositories import generations
 from shared.stores.db.repositories.generations import Extension
 
 
-async def extend_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> Run:
+async def extend_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> RecordedRun:
     """Raise the repeats of the newest run of the same recipe, model and parameters to what is asked for; without such a
     run, make one. A run that has as many stays as it is. Raises: InvalidRequestError with a limit, ConflictError for a
     run that was made with one or is being extended, RateLimitedError for more rows than the project may have open."""
