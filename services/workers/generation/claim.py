@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +34,12 @@ class Emptiness(Enum):
     COST_UNBOUNDED = auto()
     """There is a budget, but no upper bound of a call's cost."""
     RUN_NOT_ACTIVE = auto()
+
+
+PAUSE_REASONS: Final = {
+    Emptiness.BUDGET_SPENT: "budget",
+    Emptiness.COST_UNBOUNDED: "budget: a call's cost has no upper bound; set max_tokens, and a price for the model",
+}
 
 
 @dataclass(slots=True)

@@ -89,6 +89,11 @@ class RunGate:
             self._is_probing = False
             self.health.give_up_probe()
 
+    def free_a_row(self) -> None:
+        """While the provider is down: give up a call that hangs. All rows may be under way, and a probe needs one."""
+        if self.is_down:
+            self.health.whole.calls.end_oldest_hung()
+
     async def _admit_probe(self) -> Admission:
         waited_since = max(self.health.standing.since, 0.0 if self.trust.is_proven else self.trust.begun_at)
         if time.time() - waited_since > self._settings.run_patience_seconds:

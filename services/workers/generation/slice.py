@@ -11,7 +11,7 @@ from typing import Final
 from services.workers.generation.bottleneck import Bottleneck, Cause
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.caution import Caution
-from services.workers.generation.claim import ClaimedBatch, Emptiness, claim_batch
+from services.workers.generation.claim import PAUSE_REASONS, ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.result_writer import ResultWriter
@@ -42,10 +42,6 @@ INVITE_SECONDS: Final = 2.0
 """An invitation that comes back to a worker that is at it already is dropped there, so it is repeated."""
 BUSY: Final = frozenset({Cause.CONCURRENCY, Cause.DATABASE, Cause.UPSTREAM_LATENCY})
 """What more workers may cure; a limit per minute they would only share."""
-PAUSE_REASONS: Final = {
-    Emptiness.BUDGET_SPENT: "budget",
-    Emptiness.COST_UNBOUNDED: "budget: a call's cost has no upper bound; set max_tokens, and a price for the model",
-}
 
 log = get_logger(__name__)
 
@@ -78,25 +74,29 @@ class GenerationSlice:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more rows should be claimed here."""
-        stopping = self._context.stopping.is_set() or time.monotonic() >= self._deadline
-        return stopping or self._nothing_left or not self.state.is_active
+        """Whether no more rows should be claimed here. Being late is no reason while the provider is down and calls
+        hang: until they are given up nobody else would ask for this run whether it is back."""
+        is_late = time.monotonic() >= self._deadline and not (self.calls and self.gate.is_down)
+        return self._context.stopping.is_set() or is_late or self._nothing_left or not self.state.is_active
 
     async def work(self) -> None:
         """Claim and call until the slice is over, then wait for the calls and settle what they brought."""
         writing = asyncio.gather(*(self.writer.work() for _ in range(PARALLEL_TRANSACTIONS)))
         self.slots.slices += 1
         try:
-            async with asyncio.TaskGroup() as claiming:
-                for _ in range(PARALLEL_TRANSACTIONS):
-                    claiming.create_task(self._claim_until_over())
-            await self._wait_for_calls()
+            while self.calls or not self.is_over:
+                async with asyncio.TaskGroup() as claiming:
+                    for _ in range(PARALLEL_TRANSACTIONS):
+                        claiming.create_task(self._claim_until_over())
+                while self.calls and self.is_over:
+                    await self._wait_for_calls()
         finally:
             self.slots.slices -= 1
             if self._errand is not None:
                 self._errand.cancel()
             self.cancel_calls()
-            await self._wait_for_calls()
+            while self.calls:
+                await self._wait_for_calls()
             self.writer.close()
             try:
                 await writing
@@ -254,6 +254,7 @@ class GenerationSlice:
         elif why is Emptiness.BUDGET_RESERVED:
             await self._nap(Cause.BUDGET, LONGEST_NAP_SECONDS)
         elif self.held or self._occupied:
+            self.gate.free_a_row()
             self._settled.clear()
             with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
                 await self._wait(self._settled.wait(), LONGEST_NAP_SECONDS)
@@ -288,6 +289,5 @@ class GenerationSlice:
                 await signal
 
     async def _wait_for_calls(self) -> None:
-        while self.calls:
-            with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
-                await asyncio.wait(self.calls)
+        with self.bottleneck.waiting_for(Cause.UPSTREAM_LATENCY):
+            await asyncio.wait(self.calls, timeout=LONGEST_NAP_SECONDS)

@@ -21,6 +21,8 @@ SHORTEST_PROBE_SECONDS: Final = 2.0
 PROBE_FACTOR: Final = 2.0
 PROBE_GROWTH_SECONDS: Final = 900.0
 """A probe may take twice as long after each such time: a provider may have become slower while it was down."""
+FREE_AGAIN_SECONDS: Final = 60.0
+"""One row is enough for one probe after the other; another one, in case somebody else has taken it."""
 LOST: Final = "call_lost"
 
 
@@ -54,6 +56,7 @@ class CallsUnderWay:
         self._calls: set[CallUnderWay] = set()
         self._usual_seconds: dict[str, float] = {}
         self._heard_at = time.monotonic()
+        self._freed_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -111,6 +114,15 @@ class CallsUnderWay:
         who waits is told."""
         impatient = (call for call in self._calls if call.grace_seconds is not None)
         self._end(call for call in impatient if down_seconds > (call.grace_seconds or 0.0) and self._is_hung(call))
+
+    def end_oldest_hung(self) -> None:
+        """Give up the call that hangs for longest, once in a while: its row can be asked for again, to see whether the
+        provider is back."""
+        hung = [call for call in self._calls if self._is_hung(call) and not call.clock.expired()]
+        now = time.monotonic()
+        if hung and now - self._freed_at > FREE_AGAIN_SECONDS:
+            self._freed_at = now
+            self._end([min(hung, key=lambda call: call.begun)])
 
     def _end(self, calls: Iterable[CallUnderWay]) -> None:
         now = asyncio.get_running_loop().time()

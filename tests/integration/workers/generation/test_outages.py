@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from services.workers.generation import slice as slices
 from services.workers.generation.work_task import work_generation
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
@@ -155,6 +156,41 @@ async def test_every_row_succeeds_after_a_short_outage(
     context = await open_worker(database_url, redis_url, upstream, hung_seconds=1.5)
     try:
         await sit_out(bench, context, Outage(kind, upstream), rows=300, seconds=7.5)
+    finally:
+        await context.close()
+
+
+async def test_a_slice_whose_time_is_over_asks_on_while_its_calls_hang(
+    bench: VolumeBench, database_url: str, redis_url: str, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run's message waits, so the slice would end: but its calls hang, and nobody else asks for its run."""
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 1.0)
+    await bench.send(await bench.add(1))
+    context = await open_worker(database_url, redis_url, upstream, hung_seconds=1.5)
+    try:
+        await sit_out(bench, context, Outage("black hole", upstream), rows=300, seconds=7.5)
+    finally:
+        await context.close()
+
+
+async def test_a_run_whose_rows_are_all_under_way_gives_one_up_to_ask_whether_its_provider_is_back(
+    bench: VolumeBench, database_url: str, redis_url: str, upstream: ScriptedUpstream
+) -> None:
+    rows, outage = 12, Outage("black hole", upstream)
+    context = await open_worker(database_url, redis_url, upstream, hung_seconds=1.0)
+    try:
+        await work_until_over(context, bench, await bench.add(3))  # how long answers take is known now
+        await outage.begin()
+        begun, run_id = len(upstream.calls), await bench.add(rows)
+        working = asyncio.create_task(work_until_over(context, bench, run_id))
+        await eventually(lambda: len(upstream.calls) > begun + rows, what="a row to be asked for again")
+        await outage.end()
+        await asyncio.wait_for(working, 30)
+        answered = [call.ended_at for call in upstream.calls if call.started_at > outage.over_at and call.ended_at]
+        assert min(answered) - outage.over_at < CLOSES_WITHIN_SECONDS
+        run = await bench.run(run_id)
+        assert (run.status, run.succeeded, run.failed) == ("succeeded", rows, 0)
+        await bench.assert_counters_exact(run_id)
     finally:
         await context.close()
 
