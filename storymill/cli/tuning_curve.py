@@ -17,7 +17,7 @@ SMALLEST_WIDTH, SMALLEST_HEIGHT = 40, 8
 
 
 def draw_curve(series: list[Series], width: int, height: int) -> RenderableType:
-    """Return the plot with its legend below, `height` lines in all."""
+    """Return the plot with its legend below: `height` lines in all, and those that a long legend takes more."""
     if not series:
         return Text("no step has been measured yet", style="dim")
     plot = Text.from_ansi(plot_characters(series, max(SMALLEST_WIDTH, width), max(SMALLEST_HEIGHT, height) - 1))

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import pytest
+
 from storymill.cli import app
 from storymill.cli.terminal import accept_every_encoding, console
 from storymill.client.rest import Api
@@ -111,13 +113,12 @@ class ScriptedClock:
 def scripted_time() -> Iterator[None]:
     """Have this process see the same moments in every run. Nobody asks a clock of ours: it is the system's."""
     clock = ScriptedClock()
-    kept = (time.time, time.monotonic, time.sleep, console.get_time)
-    time.time = time.monotonic = console.get_time = clock.look
-    time.sleep = clock.sleep  # type: ignore[assignment]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", clock.look)
+        patch.setattr(time, "monotonic", clock.look)
+        patch.setattr(time, "sleep", clock.sleep)
+        patch.setattr(console, "get_time", clock.look)
         yield
-    finally:
-        time.time, time.monotonic, time.sleep, console.get_time = kept
 
 
 def draw_screens(kind: TerminalKind) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,8 @@ from tests.support.screens import ANSWERS, KEPT, KINDS, draw_elsewhere, find_fil
 Screens = Mapping[str, str]
 
 ID = re.compile(r"\b(?:gen|ds|rec|story|dsv)_\w+|\bftjob-\w+|\bft:[\w:.-]*\w")
+BAR = re.compile(r"[━╸╺ ]+(?:\d:\d\d:\d\d)?")
+"""In colour a bar shows what is left, too; its clock counts each look at the time, and a colour takes more of them."""
 WORD = re.compile(r"(?<![^\s(])[A-Za-z]{3,}(?![^\s,.:;)])")
 CUT = {"storymill stories list", "storymill fine-tunes results", "(under way)", "storymill up"}
 """What shows the beginning of longer texts, curves, or lines that are drawn over."""
@@ -40,7 +42,8 @@ def test_a_terminal_shows_what_was_read(drawn: Screens, name: str) -> None:
 def test_colour_changes_no_letter(drawn: Screens) -> None:
     plain, coloured = part(drawn["80"]), part(drawn["colour"])
     assert (plain.pop("(colours)").strip(), coloured.pop("(colours)").strip()) == ("none", "some")
-    assert plain == coloured
+    shown = ({title: BAR.sub(" ", screen) for title, screen in screens.items()} for screens in (plain, coloured))
+    assert next(shown) == next(shown)
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -41,8 +41,10 @@ def test_the_terminal_shows_the_curve_with_its_newest_values() -> None:
     with console.capture() as shown:
         console.print(draw_curve(collect_series(make_metrics(30)), 80, 14))
     lines = shown.get().rstrip().splitlines()
-    assert len(lines) == 14
-    assert "validation loss 0.233" in lines[-1]
+    plot, legend = lines[:13], " ".join(" ".join(lines[13:]).split())
+    assert (plot[0][3], plot[-2][3]) == ("┌", "└")
+    assert legend.startswith("━ training loss")
+    assert "━ validation loss 0.233" in legend
 
 
 def test_before_the_first_step_there_is_no_curve() -> None:
