@@ -215,8 +215,7 @@ async def read(database, held, db: AsyncSession):
     assert find_sql(ast.parse(source)) == calls
 
 
-def test_a_write_to_a_row_is_found_however_the_row_came() -> None:
-    source = """
+WRITES = """
 async def write(database, held, job: FineTuningJob | None):
     job.step, job.tries = "follow", 0
     async with held.writing() as (session, held_job):
@@ -262,7 +261,11 @@ class Keeper:
         self.row.text = ""
         self.count += 1
 """
-    assert find_sql(ast.parse(source), frozenset({"find_by_id", "list_stories"})) == [
+"""Each of the usual ways to a row, and a write at its end."""
+
+
+def test_a_write_to_a_row_is_found_however_the_row_came() -> None:
+    assert find_sql(ast.parse(WRITES), frozenset({"find_by_id", "list_stories"})) == [
         "job.step",
         "job.tries",
         "held_job.attempt",

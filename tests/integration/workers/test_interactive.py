@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -289,7 +290,7 @@ async def test_what_a_request_says_of_its_length_is_no_reason_to_be_claimed_for_
     bench: InteractiveBench,
     context: WorkerContext,
     upstream: ScriptedUpstream,
-    request_body: dict[str, object],
+    request_body: dict[str, Any],
     status: str,
     is_known: bool,
 ) -> None:
