@@ -18,7 +18,7 @@ PARAMETERS = {
 WEATHER: dict[str, Any] = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}
 NOW: dict[str, Any] = {"type": "function", "function": {"name": "now", "description": "The time."}}
 MESSAGES: list[Any] = [{"role": "user", "content": "a"}]
-CHAT: dict[str, Any] = {"model": "tiny", "messages": MESSAGES, "tools": [WEATHER, NOW], "max_tokens": 250}
+CHAT: dict[str, Any] = {"model": "tiny", "messages": MESSAGES, "tools": [WEATHER, NOW], "max_tokens": 150}
 
 
 class Weather(BaseModel):
@@ -52,7 +52,7 @@ def test_a_named_function_is_the_one_that_is_called(client: OpenAI) -> None:
 
 def test_several_calls_in_one_answer_have_ids_of_their_own(client: OpenAI) -> None:
     answer = client.chat.completions.create(
-        **{**CHAT, "tools": [NOW], "max_tokens": 400}, tool_choice="required", n=6, temperature=2, logit_bias={"1": -20}
+        **{**CHAT, "tools": [NOW], "max_tokens": 250}, tool_choice="required", n=6, temperature=2, logit_bias={"1": -20}
     )
     calls = [choice.message.tool_calls or [] for choice in answer.choices if choice.finish_reason == "tool_calls"]
     ids = [call.id for several in calls for call in several]
@@ -97,7 +97,7 @@ def test_auto_answers_text_or_begins_a_call_that_ends(client: OpenAI) -> None:
 
 def test_none_calls_nothing(client: OpenAI) -> None:
     with_none = client.chat.completions.create(**CHAT, tool_choice="none", seed=1, temperature=0)
-    without = client.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=250, seed=1, temperature=0)
+    without = client.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=150, seed=1, temperature=0)
     assert with_none.choices[0].message.content == without.choices[0].message.content
     assert with_none.usage == without.usage
 
@@ -106,7 +106,7 @@ def test_calls_and_results_are_read_again(client: OpenAI) -> None:
     (answer,) = client.chat.completions.create(**CHAT, tool_choice="required", parallel_tool_calls=False).choices
     (call,) = answer.message.tool_calls or []
     result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
-    again = client.chat.completions.create(**{**CHAT, "messages": [*MESSAGES, answer.message, result]})
+    again = client.chat.completions.create(**{**CHAT, "messages": [*MESSAGES, answer.message, result], "max_tokens": 5})
     first = client.chat.completions.create(**CHAT)
     assert again.usage is not None
     assert first.usage is not None
