@@ -63,7 +63,7 @@ async def write_workbook(gateway: Gateway, run: Generation, version: RecipeVersi
     """Yield the workbook as it is written. The stories must fit (`require_fitting_sheet`)."""
     sink = AppendSink()
     names = version.attribute_names
-    with zipfile.ZipFile(sink, "w") as book:
+    with zipfile.ZipFile(sink, "w") as book:  # a file that is only written to its end
         for name, text in PARTS.items():
             book.writestr(name_part(name), HEAD + text)
         with book.open(name_part(SHEET), "w") as sheet:
