@@ -33,33 +33,35 @@ def write_long_rows(path: Path, characters: int) -> None:
             out.write(json.dumps({"prompt": f"{number} ->", "completion": text}, ensure_ascii=False) + "\n")
 
 
-def inspect(source: Path) -> Figures:
+def inspect(source: Path, count: int) -> Figures:
     """Prepare a file some times, write nothing but the result; return the least of each figure."""
     runs = []
-    for _ in range(RUNS):
+    for _ in range(count):
         runs.append(measure([sys.executable, "-m", "services.preparation.local.command", str(source), "--quiet"]))
         for made in source.parent.glob(f"{source.stem}_prepared*"):
             made.unlink()
     return {name: min(run[name] for run in runs) for name in runs[0]}
 
 
-def double(name: str, first: int, doublings: int, folder: Path, write: Callable[[Path, int], None]) -> bool:
+def double(
+    name: str, first: int, options: argparse.Namespace, folder: Path, write: Callable[[Path, int], None]
+) -> bool:
     """Print one line per size, then the growth; say whether it stays below n log n."""
     base_path = folder / "base.csv"
     write_rows(base_path, 10)
-    base = inspect(base_path)
+    base = inspect(base_path, options.runs)
     found = []
-    for step in range(doublings + 1):
+    for step in range(options.doublings + 1):
         source = folder / f"{name}.{'csv' if name == 'rows' else 'jsonl'}"
         write(source, first << step)
-        figures = inspect(source)
+        figures = inspect(source, options.runs)
         found.append((figures["cpu_s"] - base["cpu_s"], figures["peak_mb"] - base["peak_mb"]))
         line = {name: first << step, "cpu_s": round(found[-1][0], 2), "peak_mb_more": round(found[-1][1])}
         print(json.dumps(line), flush=True)
-    last = first << doublings
+    last = first << options.doublings
     allowed = (last * log(last)) / (first * log(first))
     cpu, memory = (found[-1][at] / found[0][at] for at in (0, 1))
-    grew = {"times": 1 << doublings, "n_log_n": allowed, "cpu": cpu, "memory": memory}
+    grew = {"times": 1 << options.doublings, "n_log_n": allowed, "cpu": cpu, "memory": memory}
     print(json.dumps({f"{name}_grew": {key: round(value, 2) for key, value in grew.items()}}), flush=True)
     return max(cpu, memory) <= allowed * NOISE
 
@@ -69,12 +71,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--characters", type=int, default=200_000)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--doublings", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         are_fine = [
-            double("rows", options.rows, options.doublings, Path(folder), write_rows),
-            double("characters", options.characters, options.doublings, Path(folder), write_long_rows),
+            double("rows", options.rows, options, Path(folder), write_rows),
+            double("characters", options.characters, options, Path(folder), write_long_rows),
         ]
     sys.exit(not all(are_fine))
 
