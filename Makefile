@@ -18,6 +18,12 @@ console: ## Build the web console anew from its lock file (needs Node 20)
 console-pictures: setup ## Take the pictures of docs/console.md, on a seeded mill (needs chromium)
 	@$(BIN)/python -m tests.support.console_pages --out docs/images/console
 
+screens: setup ## Write tests/fixtures/screens anew: what commands print on every terminal; read the difference
+	@$(BIN)/python -m tests.support.screens
+
+pages: setup ## Run pages of the documentation, and write what they print into them: PAGES="docs/tour.md …"
+	@$(BIN)/python -m tests.support.pages $(or $(PAGES),docs/tour.md docs/cost.md)
+
 setup: $(INSTALLED) ## Install everything, pinned, into .venv
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -95,5 +101,5 @@ constraints: setup ## Write constraints.txt anew from the packages in .venv
 clean: ## Remove caches and build leftovers (not .storymill)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache *.egg-info
 
-.PHONY: help console console-pictures setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
+.PHONY: help console console-pictures screens pages setup demo up test-fast test test-slow soak format lint types imports check chaos storyteller bench-engine bench-volume \
 	bench-streams bench-interactive bench-datasets constraints clean

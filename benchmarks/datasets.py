@@ -16,9 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks.datasets_rows import LETTERS, story, write_rows
 from services.preparation.near_duplicates.index import group_near_duplicates
@@ -26,6 +30,7 @@ from tests.support.legacy_environment import legacy_python
 
 ROUNDS, LARGE_ROUNDS = 5, 1
 LARGE_BYTES = 200_000_000
+SAMPLE_SECONDS = 0.05
 PLANTED, BACKGROUND = 1_000, 20_000
 
 Figures = dict[str, float]
@@ -66,13 +71,31 @@ def compare(rows: int, folder: Path, with_public_tool: bool) -> dict[str, Any]:
 
 
 def measure(command: list[str]) -> Figures:
-    """One run of a command."""
+    """One run of a command: its own time and memory, and those of the processes that it starts."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OPENAI_API_KEY": "unused"})
+    peaks = [0]
+    watch = threading.Thread(target=watch_memory, args=(process.pid, peaks), daemon=True)
+    watch.start()
     _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    watch.join()
     assert status == 0, command
     cpu = usage.ru_utime + usage.ru_stime
-    return {"wall_s": time.perf_counter() - start, "cpu_s": cpu, "peak_mb": usage.ru_maxrss / 1024}
+    return {"wall_s": seconds, "cpu_s": cpu, "peak_mb": max(*peaks, usage.ru_maxrss * 1024) / (1 << 20)}
+
+
+def watch_memory(pid: int, peaks: list[int]) -> None:
+    """Note the resident bytes of a process and all that it started, until it is over."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            found = process.memory_info().rss
+            for child in process.children(recursive=True):
+                with suppress(psutil.Error):
+                    found += child.memory_info().rss
+            peaks[0] = max(peaks[0], found)
+            time.sleep(SAMPLE_SECONDS)
 
 
 def take_prepared(source: Path) -> str:

@@ -51,6 +51,11 @@ class Bounds(BaseSettings):
     )
     max_generation_rows: int = Field(2_000_000, ge=1, description="stories of one generation", json_schema_extra=SHOWN)
 
+    max_batch_lines: int = Field(50_000, ge=1, description="requests of one batch", json_schema_extra=SHOWN)
+    max_batch_bytes: int = Field(
+        200 * 1024 * 1024, ge=1024, description="bytes of a batch's file", json_schema_extra=SHOWN
+    )
+
     max_requests_per_minute: int = Field(
         30_000, ge=1, description="requests a minute with one key, at each gateway process", json_schema_extra=SHOWN
     )
@@ -72,6 +77,9 @@ class Bounds(BaseSettings):
         ge=0,
         description="stories to be written of a project's generations",
         json_schema_extra=SHOWN,
+    )
+    max_open_batches: int = Field(
+        1_000, ge=0, description="batches of a project that are not over", json_schema_extra=SHOWN
     )
     max_open_datasets: int = Field(
         1_000, ge=0, description="datasets of a project that are not over", json_schema_extra=SHOWN

@@ -119,8 +119,13 @@ class Settings(BaseSettings):
     @property
     def sqlalchemy_url(self) -> str:
         """The database URL with psycopg named as driver."""
-        scheme, _, rest = self.database_url.partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else self.database_url
+        return name_driver(self.database_url)
+
+
+def name_driver(database_url: str) -> str:
+    """Return a database URL with psycopg named as driver."""
+    scheme, _, rest = database_url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else database_url
 
 
 @lru_cache

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from shared.garbage import settle_garbage
 from tests.support.chance import open_chance
 from tests.support.stack import (
     REDIS_DATABASES,
@@ -32,6 +33,11 @@ structlog.configure(
     ]
 )
 """structlog's own way spells every local of every frame: seconds for an error of a deep library."""
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom, as the services do that run in this process: a tenth of the time."""
+    settle_garbage()
 
 
 @pytest.fixture(scope="session")

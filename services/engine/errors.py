@@ -48,10 +48,14 @@ class InvalidRequestError(ApiError):
 class ContextLengthExceededError(InvalidRequestError):
     """Prompt and answer together do not fit into the model's context."""
 
-    def __init__(self, limit: int, prompt_tokens: int, answer_tokens: int, param: str) -> None:
+    def __init__(
+        self, limit: int, prompt_tokens: int, answer_tokens: int, param: str, *, is_counted: bool = True
+    ) -> None:
+        """`is_counted`: whether the prompt was tokenised, or is too long whatever its tokens are."""
+        least = "" if is_counted else "at least "
         super().__init__(
             f"This model's maximum context length is {limit} tokens. However, you requested "
-            f"{prompt_tokens + answer_tokens} tokens ({prompt_tokens} in the prompt, {answer_tokens} in the "
+            f"{least}{prompt_tokens + answer_tokens} tokens ({prompt_tokens} in the prompt, {answer_tokens} in the "
             "completion). Please reduce the length of the prompt or of the completion.",
             param=param,
             code="context_length_exceeded",

@@ -16,6 +16,7 @@ from services.engine.admission.record import AdmissionRecord
 from services.engine.admission.refusal import BaseRefusedError
 from services.engine.admission.serving_memory import MIB
 from services.engine.batching.engine_thread import EngineThread
+from services.engine.constraints.compiler import GrammarCompiler
 from services.engine.errors import ModelNotFoundError, OverloadedError, ServerError
 from services.engine.metrics import EngineMetrics
 from services.engine.model.adapter import Adapter, AdapterError
@@ -23,6 +24,7 @@ from services.engine.model.adapter_shelf import AdapterShelf
 from services.engine.model.load import DTYPES, choose_device
 from services.engine.model.prompts import PromptEncoder
 from services.engine.model.runner import ModelRunner
+from services.engine.prompt_reading import PromptReading
 from services.engine.registry import ModelEntry, ModelRegistry
 from services.engine.served_effects import ServedEffects
 from services.engine.settings import EngineSettings
@@ -48,6 +50,7 @@ class LoadedModel:
     shelf: AdapterShelf
     thread: EngineThread
     effects: ServedEffects
+    grammars: GrammarCompiler
 
 
 class Serving:
@@ -57,6 +60,7 @@ class Serving:
         self.settings = settings
         self.registry = ModelRegistry(settings)
         self.metrics = EngineMetrics()
+        self.reading = PromptReading()
         self.stage: str | None = "starting"
         self.failure: Exception | None = None
         self._loaded: LoadedModel | None = None
@@ -132,8 +136,10 @@ class Serving:
 
     async def close(self) -> None:
         """Stop the model thread."""
+        self.reading.close()
         if self._loaded is not None:
             await asyncio.to_thread(self._loaded.thread.stop)
+            self._loaded.grammars.close()
 
     def _admit(self, path: str, report: Callable[[str], None]) -> AdmittedBase:
         settings = self.settings
@@ -163,7 +169,10 @@ class Serving:
         thread.start()
         shelf = AdapterShelf(runner, settings.adapters_in_memory, self._count_merged_copies(base))
         effects = ServedEffects(thread, runner.dtype, runner.context_length)
-        return LoadedModel(base.record, tokenizer, PromptEncoder(tokenizer), runner, shelf, thread, effects)
+        grammars = GrammarCompiler(
+            tokenizer, runner.vocabulary_size, base.record.end_tokens, settings.max_grammar_bytes
+        )
+        return LoadedModel(base.record, tokenizer, PromptEncoder(tokenizer), runner, shelf, thread, effects, grammars)
 
     def _count_merged_copies(self, base: AdmittedBase) -> int:
         """As many as wanted, or as fit beside a full cache; adapters without one are applied row by row."""

@@ -59,6 +59,8 @@ class EngineSettings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     max_json_nodes: int = Field(default=20_000, ge=100)
     max_json_values: int = Field(default=500_000, ge=1000)
+    # Of a schema, pattern, list of choices or grammar that an answer is held to.
+    max_grammar_bytes: int = Field(default=256 * 1024, ge=256)
     door_connections: int = Field(default=20_000, ge=16)
     door_connections_per_address: int = Field(default=2_000, ge=1)
     door_first_byte_seconds: float = Field(default=10.0, gt=0)

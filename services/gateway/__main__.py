@@ -8,6 +8,7 @@ import uvicorn
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from shared.bounds import LiveBounds
+from shared.garbage import settle_garbage
 from shared.http.open_door import open_door
 from shared.observability.logs import configure_logging
 
@@ -20,8 +21,10 @@ def main(
     settings = GatewaySettings()
     configure_logging(settings.log_level, settings.log_format)
     bounds = LiveBounds(settings, settings.bounds_file)
+    app = create_app(settings, bounds)
+    settle_garbage()
     uvicorn.run(
-        create_app(settings, bounds),
+        app,
         host=host,
         port=port,
         loop="uvloop",

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from services.gateway.batches.routes import router as batches
 from services.gateway.chat.answers import ChatChunk
 from services.gateway.chat.routes import router as chat
 from services.gateway.comparisons.routes import router as comparisons
@@ -53,9 +54,9 @@ from services.gateway.wiring import Gateway
 from shared.bounds import LiveBounds
 from shared.http.cross_origin import let_pages_in
 from shared.http.error_handlers import install_error_handlers
+from shared.http.request_limits import BodyBound, RequestLimits
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
-from shared.observability.request_limits import BodyBound, RequestLimits
 
 ROUTERS = (
     completions,
@@ -73,6 +74,7 @@ ROUTERS = (
     files,
     uploads_in_parts,
     upload_parts,
+    batches,
     fine_tuning,
     checkpoint_permissions,
     fine_tunes,

@@ -31,6 +31,7 @@ from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
+from shared.stores.sealing import SecretSeal
 from shared.streams.hub import StreamHub
 from shared.streams.job_events.watch import JobWatch
 
@@ -62,6 +63,7 @@ class Gateway:
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""
 
     plain_names: PlainNames = field(default_factory=PlainNames)
+    seal: SecretSeal = field(default_factory=SecretSeal)
 
     @property
     def tokenizers(self) -> TokenizerShelf:

@@ -6,6 +6,7 @@ from services.streaming.app import StreamingApp
 from services.streaming.server import StreamingServer
 from services.streaming.settings import StreamingSettings
 from services.streaming.wiring import Streaming
+from shared.garbage import settle_garbage
 from shared.observability.logs import configure_logging
 
 
@@ -17,7 +18,9 @@ def main() -> None:
     options = parser.parse_args()
     settings = StreamingSettings()  # pyright: ignore[reportCallIssue]
     configure_logging(settings.log_level, settings.log_format)
-    StreamingServer(StreamingApp(Streaming.build(settings)), options.host, options.port).run()
+    server = StreamingServer(StreamingApp(Streaming.build(settings)), options.host, options.port)
+    settle_garbage()
+    server.run()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from services.streaming.sockets.endpoint import Conversation, SocketEndpoint
 from services.streaming.wiring import Streaming
 from shared.http.cross_origin import let_pages_in
 from shared.http.error_handlers import install_error_handlers
+from shared.http.request_limits import BodyBound, RequestLimits
 from shared.observability.http import RequestObserver
 from shared.observability.loop_lag import sampling_loop_lag
-from shared.observability.request_limits import BodyBound, RequestLimits
 
 SOCKET_PATH = "/v1/streams"
 JOB_PATH = re.compile(r"/v1/fine_tuning/jobs/([A-Za-z0-9_:.\-]{1,64})/events")

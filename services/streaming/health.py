@@ -7,7 +7,7 @@ from starlette.responses import Response
 from services.streaming.metrics import collect_metrics
 from services.streaming.wiring import Streaming
 from shared.http.answers import JsonAnswer
-from shared.http.health import ALIVE, describe_readiness, probe_stores
+from shared.http.health import ALIVE, describe_readiness, find_problems
 
 router = APIRouter(tags=["operations"])
 
@@ -24,7 +24,7 @@ async def get_readiness(request: Request) -> Response:
     streaming: Streaming = request.app.state.streaming
     stores = {"postgres": streaming.database.ping, "redis": streaming.hub.ping}
     stopping = ["stopping"] if streaming.clients.is_draining else []
-    return JsonAnswer(*describe_readiness(await probe_stores(stores), stopping))
+    return JsonAnswer(*describe_readiness([*await find_problems(stores), *stopping]))
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

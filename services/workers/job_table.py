@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from services.workers.batches.lease import BATCH_ROWS
+from services.workers.batches.task import run_batch
 from services.workers.deliveries.deliver_task import deliver_outbox
 from services.workers.deliveries.lease import TRACKER_ROWS, WEBHOOK_ROWS
 from services.workers.deliveries.tell_task import tell_tracker
@@ -18,6 +20,7 @@ from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.serving import ServingSlice
 from services.workers.interactive.task import run_completion
 from services.workers.leases.row_kind import RowKind
+from services.workers.maintenance.look_task import look_at_provider
 from services.workers.maintenance.reap_task import reap
 from services.workers.maintenance.store_watch import StoreWatch
 from services.workers.maintenance.sweep_task import sweep_objects
@@ -35,10 +38,12 @@ from shared.contracts.queue.messages import (
     DeliverOutbox,
     EvaluateModel,
     ExpandGeneration,
+    LookAtProvider,
     Message,
     PrepareDataset,
     ReapLapsed,
     RemoveModel,
+    RunBatch,
     RunCompletion,
     RunFineTuningJob,
     SweepObjects,
@@ -63,6 +68,7 @@ KINDS: Final = (
     Job(RunCompletion, run_completion, COMPLETION_ROWS, (InteractiveDesk, ServingSlice)),
     Job(ExpandGeneration, expand_generation),
     Job(WorkGeneration, work_generation, GENERATION_ROWS),
+    Job(RunBatch, run_batch, BATCH_ROWS),
     Job(PrepareDataset, prepare_dataset, DATASET_ROWS, (WorkFolders,)),
     Job(RunFineTuningJob, run_fine_tuning_job, FINE_TUNING_ROWS),
     Job(EvaluateModel, evaluate_model, EVALUATION_ROWS),
@@ -76,4 +82,5 @@ JOBS: Final = (
     *KINDS,
     Job(ReapLapsed, partial(reap, row_kinds=ROW_KINDS), parts=(StoreWatch,)),
     Job(SweepObjects, sweep_objects),
+    Job(LookAtProvider, look_at_provider),
 )

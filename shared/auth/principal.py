@@ -20,6 +20,8 @@ class Principal:
     project_id: str
     api_key_id: str
     scopes: frozenset[str]
+    session_id: str | None = None
+    """The console's session that the key was used through: what it opened ends with it."""
 
     def require(self, scope: str) -> None:
         """Pass when the key has `scope`. Raises: PermissionDeniedError when it has not."""

@@ -39,7 +39,7 @@ async def issue_ticket(
 ) -> str:
     """Return a fresh ticket that stands for `principal` once, for at most `seconds` (1 … 30; of a login 1 … 300)."""
     ticket = TICKET_PREFIX + secrets.token_urlsafe(24)
-    value = orjson.dumps([principal.project_id, principal.api_key_id, sorted(principal.scopes)])
+    value = orjson.dumps([principal.project_id, principal.api_key_id, sorted(principal.scopes), principal.session_id])
     longest = TICKET_SECONDS if purpose == STREAMING else LINK_SECONDS
     await redis.set(_key_of(ticket, purpose), value, ex=max(1, min(seconds, longest)))
     return ticket
@@ -67,8 +67,8 @@ def ticket_refused(purpose: Purpose = STREAMING) -> AuthenticationError:
 def _read_principal(value: bytes | str | None, purpose: Purpose = STREAMING) -> Principal:
     if value is None:
         raise ticket_refused(purpose)
-    project_id, api_key_id, scopes = orjson.loads(value)
-    return Principal(project_id, api_key_id, frozenset(scopes))
+    project_id, api_key_id, scopes, *session_id = orjson.loads(value)  # a release before says nothing of sessions
+    return Principal(project_id, api_key_id, frozenset(scopes), *session_id)
 
 
 def _key_of(ticket: str, purpose: Purpose) -> str:

@@ -1,1 +1,2 @@
-"""What two services must agree on: messages, stream frames, recipes, votes. Pure: no store, no network."""
+"""What two services must agree on: messages, stream frames and events, recipes, votes, statuses, what can be stored.
+Pure data and functions: no store, no network."""

@@ -1,4 +1,5 @@
-"""Server-sent events as bytes: one event, the comment that keeps a connection open, OpenAI's last word."""
+"""Server-sent events as bytes: one event, the comment that keeps a connection open, when a client comes back, OpenAI's
+last word."""
 
 from typing import Final
 
@@ -18,3 +19,8 @@ def format_event(data: bytes, *, name: str | None = None, event_id: str | None =
 def format_comment(text: str) -> bytes:
     """Return a line that clients skip."""
     return b": " + text.encode() + b"\n\n"
+
+
+def format_retry(milliseconds: int) -> bytes:
+    """Return how long a client waits before it comes back after a lost connection."""
+    return f"retry: {milliseconds}\n\n".encode()

@@ -51,6 +51,13 @@ GENERATION: Final = Statuses(
     repeatable=("succeeded", "failed"),
 )
 """Repeated are its failed rows, also of a run that is not over: one that succeeded may have some."""
+BATCH: Final = Statuses(
+    workable=("validating", "finalizing", "cancelling"),
+    waiting=("in_progress",),
+    final=("completed", "failed", "expired", "cancelled"),
+    cancellable=("validating", "in_progress"),
+)
+"""OpenAI's words. While its run is at work no worker holds the batch itself."""
 DATASET: Final = Statuses(
     workable=QUEUED_OR_RUNNING, final=("succeeded", "failed", "cancelled"), cancellable=QUEUED_OR_RUNNING
 )

@@ -1,5 +1,6 @@
 """Every error, on every path, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
 
+import errno
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from shared.stores.away import STORE_AWAY
 COMPLETION_SUFFIX: Final = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
 STORE_RETRY_SECONDS: Final = 2.0
+FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 CHOICE_TAGS: Final = frozenset({"str", "int", "float", "bool"})
 """What pydantic puts into the path of a finding for a choice between plain types."""
 NO_FIELDS: Final = frozenset({"body", "query", "path", "header"})
@@ -55,6 +57,7 @@ def install_error_handlers(
     app.add_exception_handler(RequestValidationError, answer_invalid)
     for store_error in STORE_AWAY:
         app.add_exception_handler(store_error, answer_store_error)
+    app.add_exception_handler(OSError, answer_system_error)
     app.add_exception_handler(Exception, answer_crash)
 
 
@@ -104,6 +107,15 @@ async def answer_store_error(request: Request, error: Exception) -> JsonAnswer:
     return await answer_storymill_error(
         request, ServiceUnavailableError("A store of this server is out of reach just now. Try again.")
     )
+
+
+async def answer_system_error(request: Request, error: Exception) -> JsonAnswer:
+    """Answer while our own disk takes nothing. Raises: any other error of the system, a defect."""
+    if not isinstance(error, OSError) or error.errno not in FULL_DISK:
+        raise error
+    log.error("disk_full", path=request.url.path, error=str(error))
+    message = "The disk of this server is full: nothing is kept until its operator frees some space. Try again later."
+    return await answer_storymill_error(request, ServiceUnavailableError(message, code="disk_full"))
 
 
 async def answer_crash(request: Request, error: Exception) -> JsonAnswer:

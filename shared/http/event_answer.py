@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from shared.auth.key_watch import REVOKED
+from shared.auth.key_watch import REVOKED_OR_OVER
 from shared.cancellation import cancel_tasks
 from shared.contracts.event_stream import format_event
 from shared.errors import AuthenticationError
@@ -20,12 +20,13 @@ HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 """Proxies shall neither keep nor collect what is sent."""
 
 Write = Callable[[bytes], Awaitable[None]]
-"""Sends bytes to the client, and waits while it does not read. Raises: ReaderGoneError."""
+"""Sends bytes to the client, and waits while it does not read. Raises: ReaderGoneError when it has closed the
+connection."""
 Relay = Callable[[Write], Awaitable[None]]
 """Writes every event of an answer. It is cancelled when the client leaves."""
 Hold = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Entered while an answer is given; calls what it got when the key behind is revoked."""
-KEY_ENDED: Final = format_event(orjson.dumps(AuthenticationError(REVOKED).body()))
+KEY_ENDED: Final = format_event(orjson.dumps(AuthenticationError(REVOKED_OR_OVER).body()))
 """The last event of an answer whose key was revoked."""
 
 

@@ -1,1 +1,1 @@
-"""Logs and metrics, the same in every process."""
+"""Logs, the metrics of requests and the lag of the loop, the same in every process: it sees, and refuses nothing."""

@@ -69,6 +69,8 @@ STORE_AWAY: Final = (
 """What is caught by whoever goes on, or comes back, when a store is away: `Database` raises the first for everything
 that `is_away` says of Postgres, connections of `open_redis` the second. A command that Redis does not understand is no
 such thing: repeating it cures nothing."""
+AWAY_OR_SILENT: Final = (*STORE_AWAY, TimeoutError)
+"""The same, for whoever asks a store under a time limit of its own: silence for so long is away, too."""
 REDIS_AWAY: Final = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|READONLY|OOM|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b")
 """Redis' codes of what passes: a disk or memory that is full, replicas that are gone, a script that takes its time, a
 failover. Within a script they stand in the middle of the message."""

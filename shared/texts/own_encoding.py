@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from shared.texts.chat_message import message_text
+from shared.texts.chat_message import learned_text
 from shared.texts.encodings import ModelTokens, OwnTokenizerFile
 
 UNNAMED_ROLE: Final = "user"
@@ -65,7 +65,7 @@ class OwnEncoding:
 
     def _cut_at_turns(self, turns: list[dict[str, Any]]) -> list[tuple[str, bool]]:
         """The text before each answer that is learnt, and the answer; tokens never reach over the cut."""
-        messages = [{"role": turn.get("role", UNNAMED_ROLE), "content": message_text(turn)} for turn in turns]
+        messages = [{"role": turn.get("role", UNNAMED_ROLE), "content": learned_text(turn)} for turn in turns]
         pieces: list[tuple[str, bool]] = []
         done = ""
         for position, turn in enumerate(turns):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, Any, Final, Protocol
 
 from shared.texts.encodings import ModelTokens, count_chat, count_pair, load_encoding, tokens_of_model
@@ -41,7 +42,11 @@ class PublishedCounter:
 
     def __init__(self, model: str) -> None:
         self.tokens = tokens_of_model(model)
-        self.encoding = load_encoding(self.tokens.encoding)
+
+    @cached_property
+    def encoding(self) -> Any:
+        """The tokenizer, loaded at the first count: its tables are 65 MB."""
+        return load_encoding(self.tokens.encoding)
 
     def count_pair(self, prompt: str, completion: str) -> int:
         """Tokens of a prompt-completion row."""

@@ -52,8 +52,13 @@ def parse_stubborn_line(line: bytes) -> Any:
         raise BadLineError(f"not UTF-8 at byte {error.start + 1} of the line") from error
     except json.JSONDecodeError as error:
         raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
-    except RecursionError as error:
-        raise BadLineError("nested too deeply") from error
+    except (RecursionError, ValueError) as error:
+        raise BadLineError(name_burden(error)) from error
+
+
+def name_burden(error: RecursionError | ValueError) -> str:
+    """Return why a line that is JSON cannot be parsed all the same."""
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
 
 
 def encode_row(value: object) -> bytes:
@@ -90,6 +95,15 @@ def check_pair(row: dict[str, Any]) -> None:
         raise BadLineError('"completion" is empty')
 
 
+def find_refusal(row: dict[str, Any]) -> str | None:
+    """Return why a row is none, in the words that every door has for it; None for one that can be trained on."""
+    try:
+        check_row(row)
+    except BadLineError as error:
+        return str(error)
+    return None
+
+
 def check_messages(messages: object, where: str) -> list[tuple[str, bool]]:
     """Return role and whether it is learned of each of a list of messages; `where` names it in errors. Raises:
     BadLineError when it is empty or no list, or one of its messages cannot be used."""
@@ -100,19 +114,51 @@ def check_messages(messages: object, where: str) -> list[tuple[str, bool]]:
 
 def check_message(message: object, name: str) -> tuple[str, bool]:
     """Return a message's role and whether it is learned. Raises: BadLineError for an unknown role, a content that is no
-    text, or a weight other than 0 and 1. A message that calls a tool needs no content."""
+    text, a call that is none, or a weight other than 0 and 1. A message that calls a tool needs no content."""
     if not isinstance(message, dict):
         raise BadLineError(f"{name} must be an object, found {name_kind(message)}")
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise BadLineError(f"{name}.role must be one of {', '.join(ROLES)}, found {json.dumps(role)}")
+    calls_tool = check_calls(message, name)
     is_learned = role == "assistant" and read_weight(message, name) == 1
-    if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+    if calls_tool and message.get("content") is None:
         return role, is_learned
     content = read_content(message, f"{name}.content")
-    if role == "assistant" and not content.strip():
+    if role == "assistant" and not (content.strip() or calls_tool):
         raise BadLineError(f"{name}.content is empty")
     return role, is_learned
+
+
+def check_calls(message: dict[str, Any], name: str) -> bool:
+    """Say whether a message calls tools. Raises: BadLineError for a call that lacks name or arguments, or is not the
+    assistant's."""
+    calls, legacy_call = message.get("tool_calls"), message.get("function_call")
+    if not calls and not legacy_call:
+        return False
+    if message["role"] != "assistant":
+        raise BadLineError(f"{name} calls a tool, which only an assistant does")
+    if calls and not isinstance(calls, list):
+        raise BadLineError(f"{name}.tool_calls must be a list, found {name_kind(calls)}")
+    for at, call in enumerate(calls or ()):
+        check_call(call.get("function") if isinstance(call, dict) else None, f"{name}.tool_calls[{at}].function")
+    if legacy_call:
+        check_call(legacy_call, f"{name}.function_call")
+    return True
+
+
+def check_call(call: object, name: str) -> None:
+    """Pass for a call of a function. Raises: BadLineError unless it has a name, and arguments as JSON in a string."""
+    if not isinstance(call, dict):
+        raise BadLineError(f"{name} must be an object with a name and arguments")
+    check_text(call, "name", f"{name}.name")
+    arguments = check_text(call, "arguments", f"{name}.arguments")
+    try:
+        is_object = isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise BadLineError(f"{name}.arguments must be a JSON object in a string")
 
 
 def read_content(message: dict[str, Any], name: str) -> str:
@@ -165,3 +211,5 @@ def check_preference(row: dict[str, Any]) -> None:
         found = check_messages(row.get(name), name)
         if [role for role, _ in found] != ["assistant"]:
             raise BadLineError(f'"{name}" must hold exactly one assistant message')
+        if check_calls(row[name][0], f"{name}[0]"):
+            raise BadLineError(f"{name}[0] calls a tool: only texts can be preferred to one another")

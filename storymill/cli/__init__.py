@@ -3,6 +3,7 @@
 import typer
 
 from storymill.cli import (
+    batches,
     connection,
     console,
     datasets,
@@ -19,6 +20,7 @@ from storymill.cli import (
     providers,
     recipes,
     roi,
+    secrets,
     stories,
     streams,
     usage,
@@ -37,8 +39,10 @@ demo.add_commands(app)
 logs.add_commands(app)
 console.add_commands(app)
 keys.add_commands(app)
+secrets.add_commands(app)
 recipes.add_commands(app)
 generations.add_commands(app)
+batches.add_commands(app)
 stories.add_commands(app)
 datasets.add_commands(app)
 fine_tune.add_commands(app)

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 BASE_COLOUR, TUNED_COLOUR = "orange", "cyan"
-LEGEND = (("orange1", "base model"), ("cyan", "tuned model, with what was paid for it"))
+LEGEND = (("orange1", "base model"), ("cyan", "tuned model, what it cost included"))
 TICKS = 5
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 40, 8
 

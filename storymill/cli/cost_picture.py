@@ -6,7 +6,7 @@ from typing import Any
 from storymill.client.errors import ClientError
 
 WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 7.0, 3.8, 130
-LINES = (("base_usd", "#d9541e", "base model"), ("tuned_usd", "#1f77b4", "tuned model, with what was paid for it"))
+LINES = (("base_usd", "#d9541e", "base model"), ("tuned_usd", "#1f77b4", "tuned model, what it cost included"))
 
 
 def draw_cost_picture(points: list[dict[str, Any]], break_even_calls: int | None, target: Path) -> None:

@@ -47,4 +47,4 @@ def keep_copies(api: Api, error: dict[str, Any], source: Path, console: Console)
             suffix = Path(api.get(f"/files/{file_id}")["filename"]).suffix
             target = find_free_path(source, f"_{name}", suffix)
             api.download(f"/files/{file_id}/content", target)
-            console.print(f"wrote {target}", markup=False)
+            console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)

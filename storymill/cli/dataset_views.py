@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from storymill.cli.model_facts import describe_template
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say
 from storymill.cli.words import count_of, describe_cost, describe_state
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -25,9 +25,9 @@ def print_datasets(datasets: list[dict[str, Any]]) -> None:
 
 def print_dataset(dataset: dict[str, Any]) -> None:
     """Print a dataset: state, counts, template, files, findings."""
-    console.print(f"dataset {dataset['id']}: {dataset['status']}", style="bold")
+    console.print(f"dataset {dataset['id']}: {describe_state(dataset['status'])}", style="bold", highlight=False)
     if dataset["error"]:
-        console.print(dataset["error"]["message"], style="red", markup=False)
+        say(dataset["error"]["message"], style="red")
     if not dataset["counts"]:
         return
     counts, cost = dataset["counts"], dataset["cost_usd"]
@@ -59,7 +59,7 @@ def describe_missed_share(counts: dict[str, int], share: float | None) -> str | 
     if not kept or abs(held - share * kept) <= max(1.0, share * kept / 2):
         return None
     return (
-        f"{held / kept:.0%} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
+        f"{held:,} of {kept:,} are held out where {share:.0%} were asked for: rows of one prompt, and rows that are "
         "nearly alike, stay on one side."
     )
 
@@ -67,12 +67,15 @@ def describe_missed_share(counts: dict[str, int], share: float | None) -> str | 
 def print_findings(findings: list[dict[str, Any]]) -> None:
     """Print what was found, the gravest first."""
     if not findings:
-        console.print("no findings", style="green")
+        say("no findings", style="green")
         return
-    table = Table("", "finding", "rows", "why", "fix")
+    whole = (Column(name, no_wrap=True) for name in ("", "finding", "rows"))
+    table = Table(*whole, "why", Column("fix", no_wrap=True), box=None, pad_edge=False)
     for finding in findings:
         style = SEVERITY_STYLES[finding["severity"]]
         severity = f"[{style}]{finding['severity']}[/{style}]"
         fix = (finding["fix"] or "").replace("_", " ")
-        table.add_row(severity, finding["code"], str(finding["count"] or "all"), finding["reason"], fix)
-    console.print(table)
+        table.add_row(
+            severity, finding["code"], f"{finding['count']:,}" if finding["count"] else "all", finding["reason"], fix
+        )
+    print_broad(table)

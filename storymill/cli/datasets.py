@@ -1,5 +1,6 @@
 """`storymill datasets`: turn stories and files into training files, and look at what came of it."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -146,8 +147,11 @@ def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption
     """Print what a dataset holds and what was found in it."""
     with connect(state_dir) as api:
         dataset = api.get(f"/datasets/{dataset_id}")
-    if not print_for_programs([dataset], as_json=as_json):
-        print_dataset(dataset)
+    if print_for_programs([dataset], as_json=as_json):
+        return
+    print_dataset(dataset)
+    if dataset["status"] == "succeeded":
+        tell_next(dataset)
 
 
 @datasets_app.command("cancel")
@@ -162,7 +166,7 @@ def delete(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> No
     """Delete a dataset with its rows and files; one that a model learned from stays."""
     with connect(state_dir) as api:
         api.delete(f"/datasets/{dataset_id}")
-    console.print(f"deleted {dataset_id}", markup=False)
+    say(f"deleted {dataset_id}")
 
 
 @datasets_app.command("report")
@@ -177,7 +181,7 @@ def report(
             console.print_json(data=api.get(f"/datasets/{dataset_id}/report"))
             return
         size = api.download(f"/datasets/{dataset_id}/report", page, format="html")
-        console.print(f"wrote {page} ({size:,} bytes)")
+        console.print(f"wrote {page} ({size:,} bytes)", markup=False, highlight=False, soft_wrap=True)
 
 
 @datasets_app.command("export")
@@ -190,10 +194,12 @@ def export(
     """Write the training or the validation rows to a file."""
     with connect(state_dir) as api:
         save_side(api, dataset_id, split, target)
+    if split == "train":
+        say_command("Next", f"storymill fine-tune {shlex.quote(str(target))} --model text-davinci-003 --suffix NAME")
 
 
 def is_mill_there(state_dir: Path) -> bool:
-    """Say whether a mill answers."""
+    """Say whether a mill answers at the configured address: without one, a file is prepared here."""
     try:
         with connect(state_dir) as api:
             api.get("/datasets", limit=1)
@@ -251,4 +257,4 @@ def prepare_there(api: Api, sources: list[dict[str, str]], options: dict[str, An
 def save_side(api: Api, dataset_id: str, split: str, target: Path) -> None:
     """Write one side of a dataset to `target`. Raises: ClientError when the mill does not give it."""
     size = api.download(f"/datasets/{dataset_id}/export", target, split=split)
-    console.print(f"wrote {target} ({size:,} bytes)", markup=False)
+    console.print(f"wrote {target} ({size:,} bytes)", markup=False, highlight=False, soft_wrap=True)

@@ -11,9 +11,10 @@ from storymill.cli import demo_tuning
 from storymill.cli.connection import connect
 from storymill.cli.console import make_link
 from storymill.cli.demo_mill import DemoClock, running_mill
+from storymill.cli.demo_stories import tell_again_if_lost
 from storymill.cli.generations import export_generation, watch_to_end
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import read_recipe_file
 from storymill.cli.stories import print_story
 from storymill.cli.streams import print_stream
 from storymill.cli.terminal import console
@@ -131,7 +132,7 @@ def finish(api: Api, clock: DemoClock, newest: str) -> None:
     with clock.step("Stream a story from it, token by token, over the WebSocket"):
         console.print(STREAMED_CELL.strip(), style="bold")
         body = {"model": demo_tuning.ALIAS, "prompt": STREAMED_CELL, "temperature": demo_tuning.TEMPERATURE}
-        print_stream(api, {**body, "max_tokens": demo_tuning.STORY_TOKENS})
+        tell_again_if_lost(lambda: print_stream(api, {**body, "max_tokens": demo_tuning.STORY_TOKENS}))
 
 
 def write_stories(api: Api, recipe_file: str, count: int) -> str:

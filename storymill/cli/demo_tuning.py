@@ -7,12 +7,13 @@ from rich.panel import Panel
 from rich.text import Text
 
 from storymill.cli.datasets import prepare_there
+from storymill.cli.demo_stories import tell_again_if_lost
 from storymill.cli.fine_tune import build_request, describe_method, start_job
 from storymill.cli.fine_tunes import JOBS, draw_results
 from storymill.cli.model_family import draw_tree
 from storymill.cli.models import path_of
 from storymill.cli.roi import print_return
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, print_broad
 from storymill.cli.tuning_view import describe_job_cost
 from storymill.cli.words import describe_state
 from storymill.client.errors import ClientError
@@ -74,7 +75,7 @@ def train(api: Api, dataset: Json, model: str, *, epochs: int, learning_rate_mul
     )
     job = start_job(api, body, must_ask=True, must_watch=True)
     if job["fine_tuned_model"] is None:
-        raise ClientError(f"{job['id']} is {job['status']}: the demo needs its model.")
+        raise ClientError(f"{job['id']} is {describe_state(job['status'])}: the demo needs its model.")
     return job
 
 
@@ -97,13 +98,20 @@ def show_results(api: Api, job_id: str, picture: Path) -> None:
 
 
 def tell_story(api: Api, model: str, prompt: str) -> None:
-    """Ask for a story as the article does, and print it."""
+    """Ask for a story as the article does, and print it; once more where it lost its language."""
+    tell_again_if_lost(lambda: print_answer(api, model, prompt))
+
+
+def print_answer(api: Api, model: str, prompt: str) -> str:
+    """Ask for a text, print it in a frame, and return it."""
     body = {"model": model, "prompt": prompt, "max_tokens": STORY_TOKENS, "temperature": TEMPERATURE}
     answer = api.post("/completions", body)
     choice, usage = answer["choices"][0], answer["usage"]
     counted = f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens" if usage else "tokens not counted"
     footer = f"{counted} · {choice['finish_reason']}"
     console.print(Panel(Text(choice["text"].strip()), title=Text(prompt.strip()), subtitle=footer), highlight=False)
+    text: str = choice["text"]
+    return text
 
 
 def show_cost(api: Api, job: Json, stories: int) -> None:
@@ -129,4 +137,4 @@ def price_tokens(prices: Json, unit: str, tokens: int) -> float:
 
 def show_line(api: Api, model: str) -> None:
     """Print the tree of a model: which came of which, by how many rows."""
-    console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+    print_broad(draw_tree(api.get(f"{path_of(model)}/tree")))

@@ -121,7 +121,7 @@ def send_file(api: Api, name: str) -> str:
     if path.suffix.lower() != TRAINING_SUFFIX:
         raise ClientError(f"{path} is not ready for training. Prepare it: storymill datasets prepare {path}")
     sent = api.upload("/files", path, purpose="fine-tune")
-    console.print(f"sent {path} ({sent['bytes']:,} bytes): {sent['id']}", markup=False, highlight=False)
+    console.print(f"sent {path} ({sent['bytes']:,} bytes): {sent['id']}", markup=False, highlight=False, soft_wrap=True)
     file_id: str = sent["id"]
     return file_id
 

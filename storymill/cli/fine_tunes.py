@@ -16,7 +16,8 @@ from storymill.cli.job_fields import describe_job
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, tell_after
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, tell_after
+from storymill.cli.tuning_accuracy import describe_accuracy
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
 from storymill.cli.tuning_series import collect_series
@@ -54,8 +55,7 @@ def list_jobs(
 
 def print_jobs(jobs: list[Json]) -> None:
     """Print jobs, one a line."""
-    titles = ("id", "status", ("from", 2), ("model", 3), ("tokens", 1), "cost")
-    columns = make_columns(*titles, right=("tokens",))
+    columns = make_columns("id", "status", ("from", 2), ("model", 3), ("tokens", 1), "cost", right=("tokens",))
     for job in jobs:
         tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
         names = (job["id"], describe_state(job["status"]), job["model"], job["fine_tuned_model"] or "")
@@ -71,6 +71,8 @@ def show(job_id: str, as_json: JsonOption = False, state_dir: StateDirOption = D
         if print_for_programs([job], as_json=as_json):
             return
         print_job(job)
+        if accuracy := describe_accuracy(api, job):
+            say(accuracy)
         print_checkpoints(api.get(f"{JOBS}/{job_id}/checkpoints")["data"])
         print_changes(api.get(f"{JOBS}/{job_id}/changes")["data"])
 
@@ -105,7 +107,7 @@ def results(
         if plot or png is not None:
             draw_results(api, job_id, plot=plot, png=png)
         if output is not None:
-            console.print(f"wrote {output} ({save_results(api, job_id, output):,} bytes)", markup=False)
+            say(f"wrote {output} ({save_results(api, job_id, output):,} bytes)")
         if not plot and png is None and output is None:
             print_results(api, job_id)
 
@@ -181,28 +183,29 @@ def print_job(job: Json) -> None:
     table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
     for name, text in describe_job(job):
         table.add_row(name, Text(text))
-    console.print(table)
+    print_broad(table)
 
 
 def print_checkpoints(checkpoints: list[Json]) -> None:
     """Print the models of single steps, each usable by name."""
     if not checkpoints:
         return
-    table = Table("step", Column("checkpoint", no_wrap=True), "training loss", "validation loss", box=None)
+    numbers = ("training loss", "validation loss")
+    columns = make_columns("step", "checkpoint", ("training loss", 2), ("validation loss", 1), right=("step", *numbers))
     for checkpoint in sorted(checkpoints, key=lambda one: int(one["step_number"])):
         metrics = checkpoint["metrics"]
         losses = [metrics.get("train_loss"), metrics.get("full_valid_loss") or metrics.get("valid_loss")]
         texts = ["" if loss is None else f"{loss:.4f}" for loss in losses]
-        table.add_row(str(checkpoint["step_number"]), checkpoint["fine_tuned_model_checkpoint"], *texts)
-    console.print(table)
+        add_row(columns, f"{checkpoint['step_number']:,}", checkpoint["fine_tuned_model_checkpoint"], *texts)
+    print_list(columns)
 
 
 def print_changes(changes: list[Json]) -> None:
     """Print each change of the status with who and why."""
-    table = Table("when", "status", "by", "why", box=None)
+    table = Table(*(Column(name, no_wrap=True) for name in ("when", "status", "by")), "why", box=None, pad_edge=False)
     for change in changes:
         table.add_row(format_moment(change["created_at"]), describe_state(change["to"]), change["by"], change["reason"])
-    console.print(table)
+    print_broad(table)
 
 
 def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None:
@@ -211,10 +214,10 @@ def draw_results(api: Api, job_id: str, *, plot: bool, png: Path | None) -> None
     follower.refresh()
     series = collect_series(follower.metrics)
     if plot:
-        console.print(draw_curve(series, min(WIDEST_CURVE, console.width), CURVE_HEIGHT))
+        print_broad(draw_curve(series, min(WIDEST_CURVE, console.width), CURVE_HEIGHT))
     if png is not None:
         draw_picture(series, follower.job["fine_tuned_model"] or job_id, png)
-        console.print(f"wrote {png} ({png.stat().st_size:,} bytes)", markup=False)
+        say(f"wrote {png} ({png.stat().st_size:,} bytes)")
 
 
 def save_results(api: Api, job_id: str, target: Path) -> int:

@@ -11,7 +11,7 @@ from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command, tell_after
 from storymill.cli.words import (
@@ -27,9 +27,9 @@ from storymill.cli.words import (
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
-EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+EXPORT_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".xlsx": "xlsx"}
 
-generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export.", no_args_is_help=True)
+generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, export, delete.", no_args_is_help=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -46,19 +46,25 @@ def generate(
     requests_per_minute: Annotated[int | None, typer.Option(help="Never more calls a minute than this.")] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
-    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
+    ] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
+    ] = False,
     detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
     wanted = {
-        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix == ".json" else recipe,
+        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix in RECIPE_SUFFIXES else recipe,
         "limit": limit,
         "repeats": repeats,
         "model": model,
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "budget_usd": budget_usd,
+        "extend": extend or None,
     }
     with connect(state_dir) as api:
         export_format(export)
@@ -109,7 +115,9 @@ def show(generation_id: str, as_json: JsonOption = False, state_dir: StateDirOpt
 @generations_app.command("watch")
 def watch(
     generation_id: str,
-    export: Annotated[Path | None, typer.Option(help="At the end write a .csv, .jsonl or .parquet file.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
+    ] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Follow a run to its end."""
@@ -134,6 +142,14 @@ def resume(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) ->
 def cancel(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """End a run; finished stories are kept."""
     steer(state_dir, generation_id, "cancel")
+
+
+@generations_app.command("delete")
+def delete(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a run that is over, with its stories; one that a dataset was made from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/generations/{generation_id}")
+    say(f"deleted {generation_id}")
 
 
 @generations_app.command("retry")
@@ -188,7 +204,7 @@ def read_setting(setting: str) -> tuple[str, Any]:
 @generations_app.command("export")
 def export_command(
     generation_id: str,
-    target: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
+    target: Annotated[Path, typer.Argument(help="A .csv, .jsonl, .parquet or .xlsx file.")],
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Write the accepted stories of a run to a file."""
@@ -230,7 +246,8 @@ def describe_run(generation: dict[str, Any]) -> str:
     counts, state = generation["counts"], describe_state(generation["status"])
     open_rows = counts["total"] - done_rows(generation)
     left = f", {open_rows:,} to write" if open_rows else ""
-    done = f"{counts['succeeded']:,} written, {counts['failed']:,} failed{left}"
+    rejected = f", {counts['rejected']:,} rejected" if counts["rejected"] else ""
+    done = f"{counts['succeeded']:,} written, {counts['failed']:,} failed{rejected}{left}"
     return f"{state}: {done}, {describe_cost(generation.get('cost_usd'))}"
 
 

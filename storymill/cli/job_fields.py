@@ -3,13 +3,24 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from storymill.cli.words import count_of, describe_state, format_moment, format_seconds, format_usd, list_of
+from storymill.cli.words import (
+    count_of,
+    describe_reason,
+    describe_state,
+    describe_step,
+    format_moment,
+    format_seconds,
+    format_usd,
+    list_of,
+)
 
 Json = dict[str, Any]
 
 SAME: Final = str
 """A field that is shown as it is."""
 PREFERENCE: Final = "dpo"
+DONE: Final = "done"
+"""The step of a job that is over."""
 
 
 def describe_job(job: Json) -> Iterator[tuple[str, str]]:
@@ -65,6 +76,11 @@ def describe_error(error: Json) -> str:
     return f"{error.get('message') or 'no reason was told'}{code}"
 
 
+def describe_running_step(step: str) -> str:
+    """Return what a job is at; nothing once it is over."""
+    return "" if step == DONE else describe_step(step)
+
+
 def describe_pairs(values: Json) -> str:
     """Return what a client noted on the job."""
     return ", ".join(f"{name}: {value}" for name, value in values.items())
@@ -72,8 +88,8 @@ def describe_pairs(values: Json) -> str:
 
 FIELDS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "status": ("status", describe_state),
-    "status_reason": ("because", SAME),
-    "step": ("step", SAME),
+    "status_reason": ("because", describe_reason),
+    "step": ("at", describe_running_step),
     "model": ("from", SAME),
     "base_model": ("base model", SAME),
     "parent_model": ("parent", SAME),

@@ -9,7 +9,8 @@ import typer
 
 from storymill.cli.mill_display import MillDisplay
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.words import count_of
 from storymill.launcher.detached import start_detached, stop_running
 from storymill.launcher.errors import AlreadyRunningError, NotRunningError
 from storymill.launcher.foreground import run_mill
@@ -145,7 +146,7 @@ def describe_running(state_dir: Path, text: str) -> str:
         return text
     return (
         f"{text}\n  gateway    {running.gateway_url}\n  streaming  {running.streaming_url}\n"
-        f"See `storymill status`, stop it with `storymill down`."
+        f"See `storymill status`, stop it with `storymill down`. Options and settings count at the next `storymill up`."
     )
 
 
@@ -166,10 +167,10 @@ def status(
 def print_report(report: StatusReport, root: Path) -> None:
     """Print the report for people."""
     if not report.running:
-        console.print(f"Storymill is not running in {root}.", highlight=False)
+        say(f"Storymill is not running in {root}.")
         if report.leftovers:
             pids = ", ".join(str(pid) for pid in report.leftovers)
-            console.print(f"A killed launcher left processes behind: {pids}. `storymill down` ends them.")
+            say(f"A killed launcher left processes behind: {pids}. `storymill down` ends them.")
         return
     numbers = ("pid", "port", "uptime", "memory", "restarts")
     columns = make_columns(
@@ -189,6 +190,8 @@ def print_report(report: StatusReport, root: Path) -> None:
         )
     console.print(f"{report.phase}: {report.gateway_url} · {report.streaming_url}", highlight=False)
     print_list(columns)
+    for problem in report.problems:
+        console.print(problem, markup=False, highlight=False, soft_wrap=True)
 
 
 def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
@@ -202,6 +205,6 @@ def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
             if state.lock_file.exists():
                 with lock_state_dir(state):
                     count = end_leftovers(state)
-            console.print(f"{error}" + (f" Ended {count} leftover processes." if count else ""), highlight=False)
+            say(f"{error}" + (f" Ended {count_of(count, 'leftover process')}." if count else ""))
             return
     console.print("Stopped.")

@@ -6,7 +6,7 @@ from rich.table import Column, Table
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import console
+from storymill.cli.terminal import print_broad
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -20,10 +20,10 @@ def limits(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STAT
         bounds = api.get("/limits")["data"]
     if print_for_programs(bounds, as_json=as_json):
         return
-    numbers = [Column(name, justify="right") for name in ("most", "used")]
-    table = Table(*numbers, "of what", "setting", box=None, pad_edge=False)
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("most", "used")]
+    table = Table(*numbers, "of what", Column("setting", no_wrap=True), box=None, pad_edge=False)
     for limit in bounds:
         used = limit.get("used")
         shown = "" if used is None else f"{used:,}"
         table.add_row(f"{limit['value']:,}", shown, limit["description"], limit["setting"])
-    console.print(table)
+    print_broad(table)

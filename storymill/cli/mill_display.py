@@ -56,6 +56,7 @@ class MillDisplay:
             return
         if snapshot is not None:
             self._live.update(render_processes(snapshot), refresh=True)
+            self._last_states = read_states(snapshot)
         self._live.stop()
         self._is_live = False
 

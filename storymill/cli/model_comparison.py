@@ -10,7 +10,8 @@ from rich.text import Text
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say
+from storymill.cli.words import count_of
 from storymill.client.rest import Api
 from storymill.client.statuses import COMPARISON_WORKABLE
 
@@ -82,7 +83,7 @@ def vote_on_all(api: Api, comparison_id: str) -> dict[str, Any]:
     found = api.get(path)
     for number, pair in enumerate(waiting, start=1):
         console.rule(f"{number} of {len(waiting)}")
-        console.print(pair["prompt"], markup=False, style="italic")
+        say(pair["prompt"], style="italic")
         for side in ("a", "b"):
             console.print(Panel(Text((pair[side] or "").strip()), title=side.upper()), highlight=False)
         answer = ""
@@ -97,7 +98,7 @@ def print_result(found: dict[str, Any]) -> None:
     console.print(f"{found['id']}: {found['model']} against {found['against']}", markup=False, soft_wrap=True)
     if found["status"] != "succeeded":
         message = (found["error"] or {}).get("message", found["status"])
-        console.print(message, style="red", markup=False)
+        say(message, style="red")
         raise typer.Exit(1)
     result = found["result"]
     low, high = result["interval"]
@@ -107,9 +108,10 @@ def print_result(found: dict[str, Any]) -> None:
         style="bold",
     )
     if result["swayed_by_order"] is not None:
-        console.print(f"the order decided {result['swayed_by_order']:.0%} of the pairs, which count as ties")
+        say(f"the order decided {result['swayed_by_order']:.0%} of the pairs, which count as ties")
     held_out = result.get("held_out")
     if held_out and "error" in held_out:
-        console.print(f"held-out loss: {held_out['error']}", style="yellow", markup=False)
+        say(f"held-out loss: {held_out['error']}", style="yellow")
     elif held_out:
-        console.print(f"loss on {held_out['rows']} held-out rows: {held_out['model']:.3f} / {held_out['against']:.3f}")
+        rows = count_of(held_out["rows"], "held-out row")
+        say(f"loss on {rows}: {held_out['model']:.3f} / {held_out['against']:.3f}")

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
-from storymill.cli.words import count_of, format_usd
+from storymill.cli.terminal import add_row, make_columns, print_list, say
+from storymill.cli.words import count_of, describe_state, format_usd
 
 WORSE: Final = 0.05
 MUCH_WORSE: Final = 0.25
@@ -30,6 +30,8 @@ def add_node(parent: Tree, node: dict[str, Any]) -> None:
 def describe_node(node: dict[str, Any]) -> Text:
     """Return one line on a model: names, data, losses, cost."""
     line = Text(node["model"], style="bold green" if node["is_asked"] else "strike" if node["is_deleted"] else "bold")
+    if node["is_deleted"]:
+        line.append("  (deleted)", style="dim")
     if node["aliases"]:
         line.append(f"  ← {', '.join(node['aliases'])}", style="cyan")
     facts = [
@@ -44,26 +46,27 @@ def describe_node(node: dict[str, Any]) -> Text:
     return line
 
 
-def draw_matrix(matrix: dict[str, Any]) -> Table:
-    """Return the forgetting matrix: losses, coloured by how much worse than the ancestor itself."""
-    columns = [
-        Column(f"rows of\n{column['of_model']}", overflow="fold", justify="right")
-        for column in matrix["validation_files"]
-    ]
-    title = "loss per token on held-out rows (change against the model that learned them)"
-    table = Table(Column("model", overflow="fold"), *columns, title=title)
-    for row in matrix["rows"]:
-        table.add_row(row["model"], *(describe_cell(cell) for cell in row["cells"]))
-    return table
+def print_matrix(matrix: dict[str, Any]) -> None:
+    """Print the forgetting matrix: for the held-out rows of each model of the line, how every model does on them."""
+    for place, file in enumerate(matrix["validation_files"]):
+        say(f"held-out rows of {file['of_model']}: loss per token, tokens right, change against it", style="bold")
+        columns = make_columns("model", "loss", "right", "change", right=("loss", "right"))
+        for row in matrix["rows"]:
+            add_row(columns, row["model"], *describe_cell(row["cells"][place]))
+        print_list(columns)
 
 
-def describe_cell(cell: dict[str, Any]) -> Text:
-    """Return one measurement, or how it stands."""
+def describe_cell(cell: dict[str, Any]) -> tuple[str, str, str]:
+    """Return one measurement: loss, tokens held most likely, change; or how it stands."""
     if cell["loss"] is None:
-        reason = (cell["error"] or {}).get("message") or cell["status"] or "–"
-        return Text(reason, style="red" if cell["error"] else "dim")
-    change = cell["loss_change"]
-    if change is None or change == 0:
-        return Text(f"{cell['loss']:.3f}\n{cell['token_accuracy']:.0%} right", style="bold")
-    style = "red" if change > MUCH_WORSE else "yellow" if change > WORSE else "green"
-    return Text(f"{cell['loss']:.3f} ({change:+.3f})\n{cell['token_accuracy']:.0%} right", style=style)
+        status = describe_state(cell["status"]) if cell["status"] else "not measured"
+        return (cell["error"] or {}).get("message") or status, "", ""
+    return f"{cell['loss']:.3f}", f"{cell['token_accuracy']:.0%}", describe_change(cell["loss_change"])
+
+
+def describe_change(change: float | None) -> str:
+    """Return how much worse a model is than the one that learned those rows."""
+    if not change:
+        return ""
+    judged = "much worse" if change > MUCH_WORSE else "worse" if change > WORSE else "as good"
+    return f"{change:+.3f}, {judged}"

@@ -1,21 +1,20 @@
 """`storymill models`: what can be asked for; tuned models with their line, promoted, rolled back, compared, deleted."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from storymill.cli.connection import connect
 from storymill.cli.model_add import add
 from storymill.cli.model_comparison import compare
 from storymill.cli.model_facts import describe_price, describe_template
-from storymill.cli.model_family import draw_matrix, draw_tree
+from storymill.cli.model_family import draw_tree, print_matrix
 from storymill.cli.model_probe import probe
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say_command
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
+from storymill.cli.words import format_day, format_moment
 from storymill.client.errors import ApiError, ClientError
 from storymill.client.rest import Api
 
@@ -69,7 +68,7 @@ def print_models(models: list[dict[str, Any]]) -> None:
     """Print models, one a line."""
     columns = make_columns("id", ("owner", 2), ("from", 3), ("created", 1))
     for model in models:
-        created = datetime.fromtimestamp(model["created"], UTC).date().isoformat() if model["created"] else ""
+        created = format_day(model["created"]) if model["created"] else ""
         add_row(columns, model["id"], model["owned_by"], find_origin(model), created)
     print_list(columns)
 
@@ -81,7 +80,7 @@ def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DE
         found = api.get(path_of(model))
         if print_for_programs([found], as_json=as_json):
             return
-        console.print(found["id"], style="bold", markup=False)
+        console.print(found["id"], style="bold", markup=False, highlight=False, soft_wrap=True)
         for name in SHOWN_FIELDS:
             if found.get(name):
                 console.print(f"{name.replace('_', ' ')}: {found[name]}", markup=False, soft_wrap=True)
@@ -100,20 +99,21 @@ def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DE
 
 def print_history(history: list[dict[str, Any]]) -> None:
     """Print the changes of an alias."""
-    table = Table("version", "action", "model", "canary", "when", "why", box=None, pad_edge=False)
+    columns = make_columns("version", "action", "model", ("canary", 3), ("when", 2), ("why", 1), right=("version",))
     for change in history:
         share = f"{change['canary_model']} {change['canary_share']:.0%}" if change["canary_model"] else ""
-        when = datetime.fromtimestamp(change["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
-        row = (change["action"], change["model"] or "", share, when, change["reason"] or "")
-        table.add_row(str(change["version"]), *row)
-    console.print(table)
+        why = change["reason"] or ""
+        names = (str(change["version"]), change["action"], change["model"] or "")
+        add_row(columns, *names, share, format_moment(change["created_at"]), why)
+    print_list(columns)
 
 
 @models_app.command("tree")
 def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Draw the line of a tuned model: what it comes from, and what came of it."""
     with connect(state_dir) as api:
-        console.print(draw_tree(api.get(f"{path_of(model)}/tree")))
+        print_broad(draw_tree(api.get(f"{path_of(model)}/tree")))
+    say_command("What a call of it saves", f"storymill roi {model} --against BASE")
 
 
 @models_app.command("forgetting")
@@ -126,9 +126,9 @@ def forgetting(
     with connect(state_dir) as api:
         path = f"{path_of(model)}/forgetting"
         matrix = api.post(path) if measure else api.get(path)
-    console.print(draw_matrix(matrix))
+    print_matrix(matrix)
     for note in matrix["notes"]:
-        console.print(note, style="yellow", markup=False)
+        say(note, style="yellow")
 
 
 @models_app.command("promote")
@@ -202,7 +202,7 @@ def delete(
         typer.confirm(f"Delete {model}? It cannot be brought back", abort=True)
     with connect(state_dir) as api:
         api.delete(path_of(model))
-    console.print(f"deleted {model}", markup=False)
+    say(f"deleted {model}")
 
 
 def print_alias(alias: dict[str, Any]) -> None:

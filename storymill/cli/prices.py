@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import console
+from storymill.cli.terminal import add_row, make_columns, print_broad, print_list, say
 from storymill.cli.words import UNIT_NAMES, describe_units, format_usd
 
 prices_app = typer.Typer(help="Prices of models: show, compare, list.", no_args_is_help=True)
@@ -35,14 +35,13 @@ def show(
         prices = api.get("/prices/show", model=model, provider=provider, on=on)
     if print_for_programs([prices], as_json=as_json):
         return
-    console.print(f"{prices['model']} at {prices['provider']}", highlight=False)
+    say(f"{prices['model']} at {prices['provider']}")
     for unit, amount in prices["usd_per_unit"].items():
-        console.print(f"  {UNIT_NAMES[unit]}: {format_usd(amount)}", highlight=False)
-    console.print(
-        f"  use: {prices['usage_note']}\n  training: {prices['training_note']}", highlight=False, markup=False
-    )
+        say(f"  {UNIT_NAMES[unit]}: {format_usd(amount)}")
+    say(f"  use: {prices['usage_note']}")
+    say(f"  training: {prices['training_note']}")
     if prices["shutdown_date"]:
-        console.print(f"  shut down on {prices['shutdown_date']}", style="yellow")
+        say(f"  shut down on {prices['shutdown_date']}", style="yellow")
 
 
 @prices_app.command("compare")
@@ -60,15 +59,14 @@ def compare(
     if print_for_programs([found], as_json=as_json):
         return
     names = [found[side]["model"] for side in ("model", "against")]
-    table = Table("", *[Column(name, justify="right") for name in (*names, "times")], box=None, pad_edge=False)
+    numbers = (Column(name, justify="right", no_wrap=True) for name in (*names, "times"))
+    table = Table("", *numbers, box=None, pad_edge=False)
     for unit, times in found["times"].items():
         amounts = [format_usd(found[side]["usd_per_unit"][unit]) for side in ("model", "against")]
         table.add_row(UNIT_NAMES[unit], *amounts, f"{times:g} ×")
-    console.print(table)
+    print_broad(table)
     for side in ("model", "against"):
-        console.print(
-            f"{found[side]['model']}: {found[side]['usage_note']}", style="dim", highlight=False, markup=False
-        )
+        say(f"{found[side]['model']}: {found[side]['usage_note']}", style="dim")
 
 
 @prices_app.command("list")
@@ -80,7 +78,7 @@ def list_prices(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """List the price book: what stands in the files, past and present."""
-    table = Table("provider", "models", "US dollars", "valid", "source", box=None, pad_edge=False)
+    columns = make_columns("provider", "models", "US dollars", ("valid", 2), ("source", 1))
     with connect(state_dir) as api:
         entries = api.get("/prices", model=model, provider=provider, on=on)["data"]
     if print_for_programs(entries, as_json=as_json):
@@ -88,8 +86,8 @@ def list_prices(
     for entry in entries:
         source = f"{entry['source']} ({entry['read_on']})"
         units = describe_units(entry["usd_per_unit"])
-        table.add_row(entry["provider"], entry["models"], units, describe_period(entry), source)
-    console.print(table)
+        add_row(columns, entry["provider"], entry["models"], units, describe_period(entry), source)
+    print_list(columns)
 
 
 def describe_period(entry: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from storymill.cli.live_view import LiveView
 from storymill.cli.patience import Patience
 from storymill.cli.terminal import say
-from storymill.cli.words import describe_limit, format_seconds, format_usd
+from storymill.cli.words import describe_limit, describe_state, format_seconds, format_usd
 from storymill.client.rest import Api
 from storymill.client.statuses import DATASET_FINAL, GENERATION_FINAL
 
@@ -74,7 +74,8 @@ class RunView(LiveView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bar = Progress(TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("[bold]stories"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("stories", total=None)
         self._told = 0
         self._told_limit: str | None = None
@@ -114,5 +115,5 @@ def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any
             dataset = patience.ask(lambda: api.get(f"/datasets/{dataset_id}"))
             if dataset["status"] in DATASET_FINAL:
                 return dataset
-            status.update(f"{dataset_id}: {dataset['status']}")
+            status.update(f"{dataset_id}: {describe_state(dataset['status'])}")
             time.sleep(POLL_SECONDS)

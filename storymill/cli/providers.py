@@ -7,8 +7,8 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
-from storymill.cli.words import format_moment, format_usd, list_of
+from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say
+from storymill.cli.words import count_of, format_moment, format_usd, list_of
 
 MARKS = {True: "yes", False: "no", None: "?"}
 VERDICT_STYLES = {"well": "green", "silent": "yellow"}
@@ -24,7 +24,8 @@ def add_commands(app: typer.Typer) -> None:
 @providers_app.command("list")
 def list_providers(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show every provider with the verdict on it."""
-    columns = make_columns("provider", "verdict", ("since", 2), ("until", 1), "last failure")
+    columns = make_columns("provider", "verdict", ("since", 2), ("until", 1))
+    columns.append(ListColumn("last failure", shrinks=True))
     with connect(state_dir) as api:
         providers = api.get("/providers")["data"]
     if print_for_programs(providers, as_json=as_json):
@@ -64,7 +65,7 @@ def try_out(
     with connect(state_dir) as api:
         plan = api.post(f"/providers/{name}/test", {**asked, "dry_run": True})
         cost = format_usd(plan["most_cost_usd"])
-        say(f"{name}: at most {plan['most_calls']} calls, to {plan['model']}, for at most {cost}")
+        say(f"{name}: at most {count_of(plan['most_calls'], 'call')}, to {plan['model']}, for at most {cost}")
         if not yes and not typer.confirm("Go on?", default=True):
             raise typer.Exit(1)
         with console.status("asking the provider"):

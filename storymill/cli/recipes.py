@@ -1,6 +1,5 @@
 """`storymill recipes`: record what to write, and look at what is recorded."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,9 +7,9 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.recipe_files import read_recipe_file
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
-from storymill.client.errors import ClientError
 
 recipes_app = typer.Typer(help="Recipes: prompt template × attribute grid.", no_args_is_help=True)
 
@@ -22,7 +21,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @recipes_app.command("add")
 def add(
-    file: Annotated[Path, typer.Argument(help="A recipe as JSON, for example data/recipes/ultraman.json.")],
+    file: Annotated[Path, typer.Argument(help="A recipe as JSON or YAML, for example data/recipes/ultraman.json.")],
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Record a recipe; the same name with other content becomes its next version."""
@@ -58,23 +57,14 @@ def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
         console.print_json(data=api.get(f"/recipes/{name}"))
 
 
+@recipes_app.command("delete")
+def delete(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+    """Delete a recipe with all its versions; one that runs were made from stays."""
+    with connect(state_dir) as api:
+        api.delete(f"/recipes/{name}")
+    say(f"deleted {name}")
+
+
 def count_values(values: object) -> str:
     """Return how many values an attribute has, if the list says it."""
     return str(len(values)) if isinstance(values, list) else "range of"
-
-
-def read_recipe_file(file: Path) -> dict[str, Any]:
-    """Return the recipe in a JSON file. Raises: ClientError with line and column."""
-    try:
-        recipe = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ClientError(f"There is no file {file}.") from error
-    except OSError as error:
-        raise ClientError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ClientError(f"{file} is not UTF-8 (byte {error.start}).") from error
-    except json.JSONDecodeError as error:
-        raise ClientError(f"{file} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.") from error
-    if not isinstance(recipe, dict):
-        raise ClientError(f"{file} holds {type(recipe).__name__}, a recipe is a JSON object.")
-    return recipe

@@ -11,7 +11,7 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say, say_command
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.words import format_usd
 
 PLOT_HEIGHT = 16
@@ -78,11 +78,6 @@ def roi(
     }
     with connect(state_dir) as api:
         found = api.post("/roi", {name: value for name, value in body.items() if value is not None})
-    show_return(found, png, model)
-
-
-def show_return(found: dict[str, Any], png: Path | None, model: str | None) -> None:
-    """Print what was found, draw it where that was asked for, and say what may come next."""
     tell_return(found, model, png)
 
 
@@ -106,12 +101,12 @@ def describe_side(usd: float | None, prompt: int | None, cached: int, completion
 
 def print_return(found: dict[str, Any]) -> None:
     """Print costs, verdict and curve."""
-    console.print(build_cost_table(found))
-    console.print(build_call_table(found))
+    print_broad(build_cost_table(found))
+    print_calls(found)
     end = found["break_even"]
     pays = end["calls"] is not None and not end["comes_too_late"]
-    console.print(end["reason"], style="bold green" if pays else "bold yellow", highlight=False)
-    console.print(draw_costs(found["curve"], min(console.width, 100), PLOT_HEIGHT))
+    say(end["reason"], style="bold green" if pays else "bold yellow")
+    print_broad(draw_costs(found["curve"], min(console.width, 100), PLOT_HEIGHT))
 
 
 def build_cost_table(found: dict[str, Any]) -> Table:
@@ -128,16 +123,20 @@ def build_cost_table(found: dict[str, Any]) -> Table:
     return table
 
 
-def build_call_table(found: dict[str, Any]) -> Table:
-    """Return what a call costs each way."""
+def print_calls(found: dict[str, Any]) -> None:
+    """Print what a call costs each way, and where its price is from."""
     numbers = ("tokens in", "cached", "tokens out", "a call")
-    table = Table("", *[Column(name, justify="right") for name in numbers], "price", box=None, pad_edge=False)
-    for side, name in (("base", found["against"] or "base"), ("tuned", found["model"] or "tuned")):
+    columns = make_columns("model", ("tokens in", 2), ("cached", 1), ("tokens out", 3), "a call", right=numbers)
+    sides = (("base", found["against"] or "base"), ("tuned", found["model"] or "tuned"))
+    for side, name in sides:
         call = found[side]
         sizes = ("prompt_tokens", "cached_tokens", "completion_tokens")
         cells = ["" if call[size] is None else f"{call[size]:,}" for size in sizes]
-        table.add_row(name, *cells, format_usd(call["usd_per_call"]), call["price_note"])
+        add_row(columns, name, *cells, format_usd(call["usd_per_call"]))
     if found["hosting_per_call_usd"]:
-        table.add_row("hosting", "", "", "", format_usd(found["hosting_per_call_usd"]), "a call's part of a day")
-    table.add_row("saved", "", "", "", format_usd(found["saving_per_call_usd"]), "")
-    return table
+        add_row(columns, "hosting, by the day's calls", "", "", "", format_usd(found["hosting_per_call_usd"]))
+    add_row(columns, "saved", "", "", "", format_usd(found["saving_per_call_usd"]))
+    print_list(columns)
+    for side, name in sides:
+        if note := found[side]["price_note"]:
+            say(f"price of {name}: {note}", style="dim")

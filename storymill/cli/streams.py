@@ -8,7 +8,8 @@ import typer
 
 from storymill.cli.connection import connect
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say_command
+from storymill.cli.terminal import console, say, say_command
+from storymill.cli.words import count_of
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 from storymill.client.streams import StreamFollower, TextChange
@@ -46,8 +47,8 @@ def is_of_your_own(model: str) -> bool:
     return "@" in model or ":" in model
 
 
-def print_stream(api: Api, body: dict[str, Any]) -> dict[str, Any]:
-    """Start a stream, print its text as it comes and one line about it; returns the `end` frame.
+def print_stream(api: Api, body: dict[str, Any]) -> str:
+    """Start a stream, print its text as it comes and one line about it; returns the text.
 
     Raises: ClientError when it failed.
     """
@@ -68,8 +69,8 @@ def print_stream(api: Api, body: dict[str, Any]) -> dict[str, Any]:
     console.print()
     if end["error"]:
         raise ClientError(f"The stream failed: {end['error']['message']}")
-    console.print(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim", highlight=False)
-    return end
+    say(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim")
+    return follower.fold.text
 
 
 def show_change(change: TextChange, text: str) -> None:
@@ -81,11 +82,11 @@ def show_change(change: TextChange, text: str) -> None:
 def describe_end(end: dict[str, Any], first_text_at: float | None, started_at: float, ended_at: float) -> str:
     """Return one line: tokens, time to the first text, rate, and that the text is the stored one."""
     tokens = (end.get("usage") or {}).get("completion_tokens")
-    parts = [f"{tokens} tokens" if tokens is not None else f"{end['chars']} characters"]
+    parts = [count_of(end["chars"], "character") if tokens is None else count_of(tokens, "token")]
     if first_text_at is not None:
         parts.append(f"first text after {first_text_at - started_at:.2f} s")
         if tokens and ended_at > first_text_at:
-            parts.append(f"{tokens / (ended_at - first_text_at):.0f} tokens/s")
+            parts.append(f"{tokens / (ended_at - first_text_at):,.0f} tokens/s")
     parts.append(f"finish: {end['finish_reason']}")
     parts.append("text = stored row (sha256 checked)")
     return " · ".join(parts)

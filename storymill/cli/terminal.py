@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,6 +16,8 @@ GAP: Final = 2
 """Between two columns."""
 FEWEST_SHOWN: Final = 12
 """A column that shrinks keeps so much."""
+ANY_WIDTH: Final = 10_000
+"""Wider than whatever is printed."""
 ASCII_ERRORS: Final = "storymill-ascii"
 STAND_INS: Final = {
     "·": "-",
@@ -31,11 +33,16 @@ STAND_INS: Final = {
     "─": "-",
     "│": "|",
     "•": "*",
+    "●": "*",
+    "○": "o",
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
     "“": '"',
     "”": '"',
     "’": "'",
 }
 
+CURVE_SIGNS: Final = frozenset(map(chr, range(0x2801, 0x2900)))
+"""Braille, of which plots are made."""
 AFTER: Final = {
     "pause": ("Go on later", "resume"),
     "resume": ("Watch it", "watch"),
@@ -46,10 +53,18 @@ console = Console()
 
 
 def replace_signs(error: UnicodeError) -> tuple[str, int]:
-    """Write signs that an encoding lacks by those that it has, and a question mark for a character of a text."""
+    """Write signs that an encoding lacks by those that it has, and question marks for a character of a text: as many as
+    it is wide, so that frames close."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(STAND_INS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+    return "".join(map(replace_sign, error.object[error.start : error.end])), error.end
+
+
+def replace_sign(sign: str) -> str:
+    """Return what stands for a sign in ASCII."""
+    if sign in CURVE_SIGNS:
+        return "*"
+    return STAND_INS.get(sign, "?" * cell_len(sign))
 
 
 def accept_every_encoding() -> None:
@@ -115,12 +130,18 @@ def print_list(columns: list[ListColumn], *, to: Console | None = None) -> None:
         say(f"(left out for want of room: {', '.join(left_out)})", style="dim", to=target)
 
 
-def print_whole(table: Table, width: int, *, to: Console) -> None:
-    """Print a table without cutting a cell, even if its lines are then longer than the window."""
+def print_broad(drawn: RenderableType, *, to: Console | None = None) -> None:
+    """Print a table or tree whose texts break between words on a terminal, and stay on a line elsewhere."""
+    target = to or console
+    print_whole(drawn, 0 if target.is_terminal else ANY_WIDTH, to=target)
+
+
+def print_whole(drawn: RenderableType, width: int, *, to: Console) -> None:
+    """Print without cutting a cell, even if lines are then longer than the window."""
     before = to.width
     to.width = max(before, width)
     try:
-        to.print(table, crop=False, highlight=False)
+        to.print(drawn, crop=False, highlight=False)
     finally:
         to.width = before
 

@@ -41,7 +41,7 @@ def plot_characters(series: list[Series], width: int, height: int) -> str:
 
 def describe_series(series: list[Series]) -> Text:
     """Return the legend, with the newest values."""
-    legend = Text("  ", no_wrap=True, overflow="ellipsis")
+    legend = Text("  ")
     for one in series:
         colour = COLOURS[one.kind, one.side]
         value = f"{one.smooth().values[-1]:.3f}" if one.kind == "loss" else f"{one.smooth().values[-1]:.1%}"

@@ -11,14 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from storymill.cli.live_view import LiveView
+from storymill.cli.terminal import say
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_series import collect_series
-from storymill.cli.words import describe_state, format_moment, format_seconds, format_usd
+from storymill.cli.words import (
+    describe_reason,
+    describe_state,
+    describe_step,
+    format_moment,
+    format_seconds,
+    format_usd,
+)
 from storymill.client.tuning import JobFollower
 
 Json = dict[str, Any]
 
-BAR_WIDTH = 30
+BAR_WIDTH, FEWEST_BAR_CELLS = 30, 8
 CURVE_HEIGHT = 14
 WIDEST_CURVE = 100
 EVENTS_SHOWN = 4
@@ -45,21 +53,21 @@ class TuningView(LiveView):
             self._live.update(render_job(follower, list(self._events), width), refresh=True)
             return
         for event in told:
-            self._console.print(render_event(event))
+            say(render_event(event), to=self._console)
         self._tell_step(follower)
 
     def _tell_step(self, follower: JobFollower) -> None:
         total = follower.total_steps or 0
         if follower.step - self._told_step >= max(1, total // LINES_PER_JOB):
             self._told_step = follower.step
-            self._console.print(f"{describe_progress(follower)}  {describe_last_step(follower)}", highlight=False)
+            say(f"{describe_progress(follower)}  {describe_last_step(follower)}", to=self._console)
 
 
 def render_job(follower: JobFollower, events: list[Json], width: int) -> RenderableType:
     """Draw the whole view."""
     lines = [render_event(event) for event in events]
     curve = draw_curve(collect_series(follower.metrics), width, CURVE_HEIGHT)
-    return Group(render_title(follower.job), render_bar(follower), curve, *lines)
+    return Group(render_title(follower.job), render_bar(follower, width), curve, *lines)
 
 
 def render_title(job: Json) -> Text:
@@ -68,18 +76,23 @@ def render_title(job: Json) -> Text:
     title = Text(job["id"], style="bold", no_wrap=True, overflow="ellipsis")
     title.append(f"  {describe_state(status)}", style=STATUS_STYLES.get(status, "cyan"))
     if status == "running" and job.get("step") not in {None, "follow", "done"}:
-        title.append(f" ({job['step']})", style="dim")
+        title.append(f" ({describe_step(job['step'])})", style="dim")
     if status == "paused" and job.get("status_reason"):
-        title.append(f" ({job['status_reason']})", style="dim")
+        title.append(f" ({describe_reason(job['status_reason'])})", style="dim")
     title.append(f"  {job.get('model', '')}")  # last: where the line is cut, the model is what is lost
     return title
 
 
-def render_bar(follower: JobFollower) -> RenderableType:
-    """Draw how far it is."""
+def render_bar(follower: JobFollower, width: int) -> RenderableType:
+    """Draw how far it is: the bar takes the room that the words leave, or a line of its own."""
+    told = Text(describe_progress(follower))
+    room = width - told.cell_len - 1
+    bar_width = min(BAR_WIDTH, room if room >= FEWEST_BAR_CELLS else width)
+    bar = ProgressBar(total=follower.total_steps or 1, completed=follower.step, width=bar_width)
+    if room < FEWEST_BAR_CELLS:
+        return Group(bar, told)
     line = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=follower.total_steps or 1, completed=follower.step, width=BAR_WIDTH)
-    line.add_row(bar, Text(describe_progress(follower), no_wrap=True, overflow="ellipsis"))
+    line.add_row(bar, told)
     return line
 
 
@@ -91,7 +104,7 @@ def describe_progress(follower: JobFollower) -> str:
     parts.append(f"{format_seconds(read_elapsed_seconds(job))} elapsed")
     left_seconds = estimate_seconds_left(job)
     if left_seconds is not None:
-        parts.append(f"ETA {format_seconds(left_seconds)}")
+        parts.append(f"{format_seconds(left_seconds)} left")
     parts.append(describe_job_cost(job))
     return " · ".join(parts)
 

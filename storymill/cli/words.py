@@ -22,7 +22,7 @@ SHORT_UNITS: Final = {
     "training_hour": "training by the hour",
     "hosting_hour": "hosting by the hour",
 }
-PLURALS: Final = {"story": "stories", "try": "tries", "repeat": "repeats"}
+PLURALS: Final = {"story": "stories", "try": "tries", "leftover process": "leftover processes"}
 LIMITS: Final = {
     "requests_per_minute": "held by the limit of requests per minute",
     "tokens_per_minute": "held by the limit of tokens per minute",
@@ -34,7 +34,22 @@ LIMITS: Final = {
     "database": "waiting for the database",
     "provider_down": "waiting: the provider does not answer",
 }
-STATES: Final = {"validating_files": "checking files"}
+STATES: Final = {
+    "validating_files": "checking files",
+    "validating": "checking the file",
+    "in_progress": "in progress",
+    "finalizing": "writing the answers",
+    "cancelling": "being cancelled",
+}
+STEPS: Final = {
+    "upload": "checking and sending its files",
+    "create": "making the training",
+    "follow": "training",
+    "results": "fetching its results",
+    "register": "recording its model",
+    "give_up": "giving up its training",
+}
+"""Of a fine-tuning job that runs."""
 REASONS: Final = {"budget": "the budget is reached", "requested": "as you asked"}
 WISHES: Final = {
     "pause": ("paused", "is being paused"),
@@ -87,6 +102,16 @@ def format_seconds(seconds: float) -> str:
 def format_moment(seconds: float) -> str:
     """Return a moment in local time."""
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def format_day(seconds: float) -> str:
+    """Return a day in local time."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d}"
+
+
+def describe_step(step: str) -> str:
+    """Return what a running job is at; a step that is newer than this command is shown as it is."""
+    return STEPS.get(step, step.replace("_", " "))
 
 
 def describe_limit(limited_by: str) -> str:

@@ -5,6 +5,7 @@ A test holds both equal."""
 from typing import Final
 
 GENERATION_FINAL: Final = ("succeeded", "failed", "cancelled")
+BATCH_FINAL: Final = ("completed", "failed", "expired", "cancelled")
 DATASET_FINAL: Final = ("succeeded", "failed", "cancelled")
 FINE_TUNING_FINAL: Final = ("succeeded", "failed", "cancelled")
 FINE_TUNING_OPEN: Final = ("validating_files", "queued", "running", "paused")

@@ -10,6 +10,7 @@ from storymill.launcher.plan import Step
 from storymill.launcher.state_dir import StateDir
 from storymill.launcher.step import run_step, run_to_end
 
+KEY_NAME = "launcher"
 SCOPES = "read,write,operate"
 API_KEYS_COMMAND = [sys.executable, "-m", "services.gateway.api_keys"]
 
@@ -28,22 +29,22 @@ def build_key_step(state: StateDir, environment: dict[str, str], base_url: str, 
 
 
 async def find_valid_key(state: StateDir, environment: dict[str, str], log_file: Path) -> str | None:
-    """Return the stored key if the database still knows it."""
+    """Return the stored key if the database still knows it. One that an earlier release made has the scopes of today
+    afterwards."""
     try:
         stored = find_credentials(state.root)
     except LauncherError:
         return None
     if stored is None:
         return None
-    exit_code, _ = await run_to_end(
-        [*API_KEYS_COMMAND, "check", "--key-stdin"], environment, log_file, stored.api_key + "\n"
-    )
+    command = [*API_KEYS_COMMAND, "check", "--key-stdin", "--name", KEY_NAME, "--scopes", SCOPES]
+    exit_code, _ = await run_to_end(command, environment, log_file, stored.api_key + "\n")
     return stored.api_key if exit_code == 0 else None
 
 
 async def create_key(environment: dict[str, str], log_file: Path) -> str:
     """Make the launcher's key and return its secret."""
-    arguments = ["create", "--project", "default", "--name", "launcher", "--json", "--scopes", SCOPES]
+    arguments = ["create", "--project", "default", "--name", KEY_NAME, "--json", "--scopes", SCOPES]
     output = await run_step("creating an API key", [*API_KEYS_COMMAND, *arguments], environment, log_file)
     try:
         return str(json.loads(output)["key"])

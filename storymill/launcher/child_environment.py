@@ -9,7 +9,7 @@ from typing import Final
 
 LOOKS_SECRET: Final = re.compile(
     r"(^|_)(API_?KEYS?|KEYS?|TOKENS?|SECRETS?|CREDENTIALS?|AUTH|DSN)(_|$)|PASSW(OR)?D|PASSPHRASE"
-    r"|(DATABASE|REDIS|BROKER)_URL$|_PROXY$",
+    r"|(DATABASE|REDIS|BROKER)_URL(_FILE)?$|_PROXY$",
     re.IGNORECASE,
 )
 """Also the proxies', whose addresses may hold a password."""

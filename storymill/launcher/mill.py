@@ -6,6 +6,7 @@ from storymill.launcher.api_key_command import build_key_step
 from storymill.launcher.options import UpOptions
 from storymill.launcher.plan import StartPlan, Step
 from storymill.launcher.ports import claim_port, find_free_port
+from storymill.launcher.sealing import build_sealing_environment
 from storymill.launcher.secrets_file import ensure_secrets
 from storymill.launcher.services import Addresses, build_environment, build_services
 from storymill.launcher.state_dir import StateDir
@@ -24,7 +25,7 @@ def plan_mill(options: UpOptions, state: StateDir) -> StartPlan:
         engine_port=find_free_port(),
     )
     stores = build_stores(state, ensure_secrets(state))
-    environment = build_environment(options, state, stores, addresses)
+    environment = build_environment(options, state, stores, addresses) | build_sealing_environment(state)
     return StartPlan(
         gateway_url=addresses.gateway_url,
         streaming_url=addresses.streaming_url,

@@ -29,7 +29,7 @@ Probe = Callable[[], Awaitable[Readiness]]
 
 
 def probe_http(url: str) -> Probe:
-    """Ready when the URL answers 200; its JSON may carry `message` (or `status`) and `progress` until then."""
+    """Ready when the URL answers 200; its JSON may say `problems`, `message` or `status`, and `progress` until then."""
     # The environment's proxies are for the world outside, not for loopback; nor are its certificates, whose loading
     # costs more than all else here. No connection is kept: the process may have been restarted since.
     client = httpx2.AsyncClient(timeout=HTTP_TIMEOUT_SECONDS, trust_env=False, verify=False, limits=NO_KEPT_CONNECTIONS)
@@ -53,7 +53,9 @@ def read_progress(answer: httpx2.Response) -> tuple[str, float | None]:
     if not isinstance(body, dict):
         return "", None
     progress = body.get("progress")
-    message = body.get("message", body.get("status"))
+    problems = body.get("problems")
+    told = "; ".join(map(str, problems)) if isinstance(problems, list) else ""
+    message = told or body.get("message", body.get("status"))
     return (
         message if isinstance(message, str) else "",
         min(1.0, max(0.0, float(progress))) if isinstance(progress, int | float) else None,

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storymill.launcher.engine_model import build_model_environment
+from storymill.launcher.given_secret import FILE_SUFFIX
 from storymill.launcher.options import UpOptions
 from storymill.launcher.ports import LOOPBACK, find_free_port
 from storymill.launcher.probes import probe_fresh_file, probe_http
 from storymill.launcher.process_spec import ProcessSpec
+from storymill.launcher.sealing import ENCRYPTION_KEY_FILE
 from storymill.launcher.state_dir import StateDir
-from storymill.launcher.stores import Stores
+from storymill.launcher.stores import DATABASE_URL, Stores
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-DATABASE_URL = "STORYMILL_DATABASE_URL"
 CELERY_APP = "services.workers.celery_app"
 # With these the engine may fetch a base from a hub.
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
@@ -62,8 +63,7 @@ class Addresses:
 def build_environment(options: UpOptions, state: StateDir, stores: Stores, addresses: Addresses) -> dict[str, str]:
     """Return the variables that every process of the mill gets on top of ours."""
     return {
-        DATABASE_URL: stores.database_url,
-        "STORYMILL_REDIS_URL": stores.redis_url,
+        **stores.environment,
         "STORYMILL_STATE_DIR": str(state.root),
         "STORYMILL_OBJECT_STORE_DIR": str(state.objects),
         "STORYMILL_BOUNDS_FILE": os.environ.get("STORYMILL_BOUNDS_FILE") or str(state.bounds_file),
@@ -113,6 +113,10 @@ class ServiceTable:
     state: StateDir
     environment: dict[str, str]
 
+    def leave_out(self, *names: str) -> dict[str, str]:
+        """Return what all get, without some of it."""
+        return {name: value for name, value in self.environment.items() if name not in names}
+
     def build_http_service(self, name: str, port: int) -> ProcessSpec:
         """The gateway or the streaming service."""
         return ProcessSpec(
@@ -120,7 +124,7 @@ class ServiceTable:
             command=[sys.executable, "-m", f"services.{name}", "--host", LOOPBACK, "--port", str(port)],
             probe=probe_http(f"http://{LOOPBACK}:{port}/readyz"),
             log_file=self.state.log_file(name),
-            environment=self.environment,
+            environment=self.environment if name == "gateway" else self.leave_out(ENCRYPTION_KEY_FILE),
             keeps_secrets=name == "gateway",
             port=port,
             stop_grace_seconds=ENTRANCE_GRACE_SECONDS,
@@ -174,5 +178,5 @@ class ServiceTable:
             ],
             probe=probe_fresh_file(self.state.beat, "schedule*"),
             log_file=self.state.log_file("beat"),
-            environment={name: value for name, value in self.environment.items() if name != DATABASE_URL},
+            environment=self.leave_out(ENCRYPTION_KEY_FILE, DATABASE_URL, DATABASE_URL + FILE_SUFFIX),
         )

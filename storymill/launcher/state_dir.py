@@ -49,6 +49,11 @@ class StateDir:
         return self.root / "secrets.json"
 
     @property
+    def encryption_key_file(self) -> Path:
+        """What secrets in the database are sealed with: the present key, and below it the one before."""
+        return self.root / "encryption.key"
+
+    @property
     def bounds_file(self) -> Path:
         """Bounds that the operator changes while the mill runs; there is none unless somebody writes it."""
         return self.root / "bounds.toml"

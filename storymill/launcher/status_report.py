@@ -1,6 +1,8 @@
 """What `storymill status` says: the launcher's snapshot, with what the system knows of each process now."""
 
+import shutil
 import time
+from typing import Final
 
 import psutil
 from pydantic import BaseModel
@@ -8,6 +10,9 @@ from pydantic import BaseModel
 from storymill.launcher.leftovers import find_leftovers
 from storymill.launcher.snapshot import ProcessStatus, find_running
 from storymill.launcher.state_dir import StateDir
+
+FULL_DISK_BYTES: Final = 32 * 1024 * 1024
+"""With less the stores fail: Postgres makes files of 16 MiB at once."""
 
 
 class ProcessReport(BaseModel):
@@ -34,6 +39,8 @@ class StatusReport(BaseModel):
     supervisor_pid: int | None = None
     processes: list[ProcessReport] = []
     leftovers: list[int] = []
+    problems: list[str] = []
+    """What is wrong with the machine. On a full disk the launcher cannot write what it sees of the processes."""
 
 
 def make_report(state: StateDir) -> StatusReport:
@@ -43,15 +50,25 @@ def make_report(state: StateDir) -> StatusReport:
         leftovers = [process.pid for process in find_leftovers(state)]
         return StatusReport(running=False, is_ready=False, phase="stopped", leftovers=leftovers)
     processes = [report_process(status) for status in running.processes]
+    problems = find_machine_problems(state)
     return StatusReport(
         running=True,
-        is_ready=running.phase == "ready" and all(row.state in {"ready", "done"} for row in processes),
+        is_ready=running.phase == "ready" and not problems and all(row.state in {"ready", "done"} for row in processes),
+        problems=problems,
         phase=running.phase,
         gateway_url=running.gateway_url,
         streaming_url=running.streaming_url,
         supervisor_pid=running.supervisor.pid,
         processes=processes,
     )
+
+
+def find_machine_problems(state: StateDir) -> list[str]:
+    """Return what is wrong with the machine, as sentences."""
+    free = shutil.disk_usage(state.root).free
+    if free >= FULL_DISK_BYTES:
+        return []
+    return [f"The disk of {state.root} is full ({free // 2**20} MiB free): free some space, and all goes on by itself."]
 
 
 def report_process(status: ProcessStatus) -> ProcessReport:

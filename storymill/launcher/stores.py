@@ -1,17 +1,18 @@
 """The stores of a mill: the embedded servers, or the ones that the environment names."""
 
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from storymill.launcher import postgres, redis
 from storymill.launcher.child_command import find_server_owner
 from storymill.launcher.errors import NotRunningError
+from storymill.launcher.given_secret import find_given_secret
 from storymill.launcher.ports import find_free_port
 from storymill.launcher.probes import probe_command, probe_redis
 from storymill.launcher.process_spec import ProcessSpec
@@ -20,41 +21,47 @@ from storymill.launcher.snapshot import find_running
 from storymill.launcher.state_dir import StateDir
 
 STALE_SERVER_STOP_SECONDS = 20.0
+DATABASE_URL: Final = "STORYMILL_DATABASE_URL"
+REDIS_URL: Final = "STORYMILL_REDIS_URL"
 
 
 @dataclass(frozen=True)
 class Stores:
     """Where the services find Postgres and Redis, and the servers that we run for it."""
 
-    database_url: str
-    redis_url: str
+    environment: dict[str, str]
+    """What leads our processes to them."""
     specs: list[ProcessSpec]
 
 
 def build_stores(state: StateDir, secrets: StoreSecrets) -> Stores:
-    """Plan a server of our own for each store whose `STORYMILL_…_URL` is not set."""
+    """Plan a server of our own for each store whose `STORYMILL_…_URL` is not given, in a variable or a file. Raises:
+    LauncherError for a file that cannot be read."""
     specs: list[ProcessSpec] = []
-    database_url = os.environ.get("STORYMILL_DATABASE_URL")
-    if not database_url:
+    environment: dict[str, str] = {}
+    if given := find_given_secret(DATABASE_URL):
+        environment |= given.environment
+    else:
         port = find_free_port()
-        database_url = postgres.build_url(port, secrets.postgres_password)
+        environment[DATABASE_URL] = postgres.build_url(port, secrets.postgres_password)
         specs.append(build_postgres_spec(state, port, secrets.postgres_password))
-    redis_url = os.environ.get("STORYMILL_REDIS_URL")
-    if not redis_url:
+    if given := find_given_secret(REDIS_URL):
+        environment |= given.environment
+    else:
         port = find_free_port()
-        redis_url = redis.build_url(port, secrets.redis_password)
+        environment[REDIS_URL] = redis.build_url(port, secrets.redis_password)
         specs.append(build_redis_spec(state, port, secrets.redis_password))
-    return Stores(database_url, redis_url, specs)
+    return Stores(environment, specs)
 
 
 def find_database_url(state: StateDir) -> str:
     """Return the URL of the database that the mill of this state directory uses now.
 
-    Raises: NotRunningError when it is our own server and that does not run.
+    Raises: NotRunningError when it is our own server and that does not run, LauncherError for a file that cannot be
+    read.
     """
-    given = os.environ.get("STORYMILL_DATABASE_URL")
-    if given:
-        return given
+    if given := find_given_secret(DATABASE_URL):
+        return given.value
     running = find_running(state)
     ports = [status.port for status in running.processes if status.name == "postgres"] if running else []
     if not ports or ports[0] is None:

@@ -1,6 +1,7 @@
 """Run a plan: start everything in order, keep it alive, publish what is going on, stop it in reverse."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -100,7 +101,8 @@ class Supervisor:
     async def _stay(self) -> None:
         while not self._stop_requested.is_set():
             for process in self._all_processes():
-                rotate_if_large(process.spec.log_file)
+                with contextlib.suppress(OSError):  # a full disk: the log is rotated when there is room
+                    rotate_if_large(process.spec.log_file)
             try:
                 await asyncio.wait_for(self._stop_requested.wait(), timeout=ROTATE_EVERY_SECONDS)
             except TimeoutError:
@@ -139,4 +141,5 @@ class Supervisor:
         except LauncherError as error:
             # A disk that filled up later must not bring down what still runs: say it where it can be said.
             snapshot.message = str(error)
-        self._on_change(snapshot)
+        with contextlib.suppress(OSError):  # our own log may lie on that disk
+            self._on_change(snapshot)

@@ -1,6 +1,8 @@
-"""A docstring says what the signature cannot: never the function's name once more, never an error without its when."""
+"""A docstring says what the signature cannot: never the name or the type once more, never an error without its when. So
+does one under a constant."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ FILLERS = frozenset(
     re.findall(r"\w+", "a an and by for in is it its of one or return say that the this to whether with")
 )
 """Words that say nothing beside those of a name."""
+EMPTY = frozenset({"answer", "error", "moment"})
+"""Stems of words that alone say of a thing no more than that it is one."""
 ENDINGS = ("ies", "ing", "ed", "es", "s", "e")
 
 
@@ -37,8 +41,8 @@ def read_stems(text: str) -> set[str]:
 
 
 def repeats_its_name(name: str, docstring: str) -> bool:
-    """Say whether every word of a docstring stands in the name already."""
-    return read_stems(docstring) <= read_stems(name)
+    """Say whether every word of a docstring stands in the name already, or is as good as none."""
+    return read_stems(docstring) <= read_stems(name) | EMPTY
 
 
 def names_bare_error(docstring: str) -> bool:
@@ -53,11 +57,22 @@ def names_bare_error(docstring: str) -> bool:
 
 
 def iterate_docstrings() -> Iterator[tuple[Path, str, str]]:
-    """Yield file, name and docstring of every class and function of the product that has one."""
+    """Yield file, name and docstring of every class, function and constant of the product that has one."""
     for path, tree in parse_folders(PRODUCT).items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef | Function) and (docstring := ast.get_docstring(node)):
                 yield path, node.name, docstring
+            if isinstance(node, ast.ClassDef | ast.Module):
+                yield from ((path, name, docstring) for name, docstring in find_constants(node))
+
+
+def find_constants(tree: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield name and docstring of what a module or a class sets and explains in the line below."""
+    for setting, below in itertools.pairwise(tree.body):
+        if isinstance(setting, ast.Assign | ast.AnnAssign) and isinstance(below, ast.Expr):
+            target = setting.target if isinstance(setting, ast.AnnAssign) else setting.targets[0]
+            if isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
+                yield ast.unparse(target), below.value.value
 
 
 def test_an_error_is_named_with_its_occasion() -> None:
@@ -94,4 +109,12 @@ def test_errors_without_an_occasion_are_found(docstring: str, is_bare: bool) -> 
 
 def test_echoes_are_found() -> None:
     assert repeats_its_name("read_story", "Return one story.")
+    assert repeats_its_name("shape_return", "Return the answer.")
+    assert repeats_its_name("from_seconds", "Return the moment.")
     assert not repeats_its_name("read_story", "Return one story with its lineage.")
+
+
+def test_a_docstring_under_a_constant_is_read() -> None:
+    tree = ast.parse('A: Final = 1\n"""One."""\nclass B:\n    c = 2\n    """Two."""\n')
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.Module)]
+    assert [found for node in classes for found in find_constants(node)] == [("A", "One."), ("c", "Two.")]

@@ -13,6 +13,7 @@ LONG_FILES: dict[Path, str] = {
     Path("services/engine/training/job_run.py"): "one job's life; to be parted with the engine's next change",
     Path("services/engine/training/job_store.py"): "one table's statements; to be parted with the engine's next change",
     Path("tests/contract/engine/test_fine_tuning_client.py"): "one client's walk over one resource",
+    Path("tests/integration/gateway/test_batches.py"): "one route's cases",
     Path("tests/integration/gateway/test_completions.py"): "one route's cases",
     Path("tests/integration/stream/test_hub.py"): "one class's cases over one scripted log",
     Path("tests/integration/workers/test_interactive.py"): "one task's cases over one bench",
@@ -24,6 +25,10 @@ LONG_FUNCTIONS: dict[tuple[Path, str], str] = {
     (Path("migrations/versions/0002_files_and_datasets.py"), "upgrade"): "table after table, as Alembic drafts it",
     (Path("migrations/versions/0003_fine_tuning_models_deliveries.py"), "upgrade"): "table after table",
     (Path("migrations/versions/0003_fine_tuning_models_deliveries.py"), "downgrade"): "table after table",
+    (
+        Path("tests/contract/test_sql_in_repositories.py"),
+        "test_a_write_to_a_row_is_found_however_the_row_came",
+    ): "one piece of code with every form",
     (Path("tests/integration/costs/conftest.py"), "tune"): "a fixture that leaves a whole tuning job behind",
 }
 

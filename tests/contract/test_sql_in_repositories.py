@@ -2,6 +2,7 @@
 written by setting an attribute of a row."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ SESSION_MAKERS = frozenset({"transaction", "long_transaction", "writing"})
 ROWS = frozenset(models.__all__)
 FILLS = frozenset({"update", "append", "extend", "add", "pop", "clear", "remove", "setdefault"})
 """Methods that change what a column holds."""
+TAKES = frozenset({"values", "items", "get", "pop", "copy", "popitem"})
+"""Methods that give what a container holds."""
+KEEPS = frozenset(
+    {"list", "tuple", "set", "sorted", "reversed", "enumerate", "zip", "iter", "next", "dict", "min", "max", "cast"}
+)
+"""Functions that give what they are given."""
+QUOTED = re.compile(r"\w+")
 
 
 def find_sql(tree: ast.Module, row_makers: frozenset[str] = frozenset()) -> list[str]:
@@ -29,12 +37,19 @@ def find_sql(tree: ast.Module, row_makers: frozenset[str] = frozenset()) -> list
         if part.name in STATEMENTS
     ]
     found = {}
+    of_class = {
+        id(method): find_rows_of_class(node, row_makers)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for method in walk_functions(node)
+    }
     for function in walk_functions(tree):
-        sessions, rows = set(find_sessions(function)), set(find_rows(function, row_makers))
+        sessions = set(find_sessions(function))
+        rows = find_rows(function, row_makers, of_class.get(id(function), frozenset()))
         for node in ast.walk(function):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) in sessions:
                 found[node.lineno, node.col_offset] = ast.unparse(node)
-        found |= {(node.lineno, node.col_offset): ast.unparse(node) for node in find_writes(function, rows)}
+        found |= {(node.lineno, node.col_offset): ast.unparse(node) for node in find_writes(function, rows, row_makers)}
     return imported + [found[place] for place in sorted(found)]
 
 
@@ -57,46 +72,101 @@ def makes_session(expression: ast.expr) -> bool:
     )
 
 
-def find_rows(function: Function, row_makers: frozenset[str]) -> Iterator[str]:
-    """Yield the names under which a function has a row of a table."""
+def find_rows(function: Function, row_makers: frozenset[str], known: frozenset[str] = frozenset()) -> set[str]:
+    """Return the names under which a function has rows of a table, or things that hold some: followed through
+    assignments, loops and walruses, until none is new. `known`: those that its class has."""
+    rows = set(known)
     for node in ast.walk(function):
         if isinstance(node, ast.arg) and node.annotation and names_row(node.annotation):
-            yield node.arg
-        elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Tuple):
-            if makes_session(node.context_expr):
-                yield from (ast.unparse(name) for name in node.optional_vars.elts[1:])
-        elif isinstance(node, ast.Assign) and makes_row(node.value, row_makers):
-            yield from (ast.unparse(name) for target in node.targets for name in list_targets(target))
-        elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) and makes_row(node.iter, row_makers):
-            yield from (ast.unparse(name) for name in list_targets(node.target))
+            rows.add(node.arg)
+        elif isinstance(node, ast.AnnAssign) and names_row(node.annotation):
+            rows.add(ast.unparse(node.target))
+        elif isinstance(node, ast.withitem) and makes_session(node.context_expr):
+            rows |= {ast.unparse(name) for name in list_targets(node.optional_vars or node.context_expr)[1:]}
+    while more := {name for node in ast.walk(function) for name in list_followers(node, rows, row_makers)} - rows:
+        rows |= more
+    return rows
+
+
+def list_followers(node: ast.AST, rows: set[str], row_makers: frozenset[str]) -> list[str]:
+    """Return the names that a statement or an expression gives to rows."""
+    if isinstance(node, ast.Assign):
+        value, targets = node.value, node.targets
+    elif isinstance(node, ast.NamedExpr | ast.AnnAssign) and node.value is not None:
+        value, targets = node.value, [node.target]
+    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        value, targets = node.iter, [node.target]
+    else:
+        return []
+    if not holds_rows(value, rows, row_makers):
+        return []
+    named = (inner for target in targets for inner in list_targets(target))
+    return [ast.unparse(name) for name in named if isinstance(name, ast.Name | ast.Attribute)]
+
+
+def find_rows_of_class(tree: ast.ClassDef, row_makers: frozenset[str]) -> frozenset[str]:
+    """Return the attributes in which the methods of a class find rows: annotated in its body, or set by one of them."""
+    fields = [node for node in tree.body if isinstance(node, ast.AnnAssign) and names_row(node.annotation)]
+    found = {f"self.{ast.unparse(field.target)}" for field in fields}
+    for method in walk_functions(tree):
+        found |= {name for name in find_rows(method, row_makers, frozenset(found)) if name.startswith("self.")}
+    return frozenset(found)
 
 
 def names_row(annotation: ast.expr) -> bool:
-    """Say whether a type is, or holds, a row of a table."""
-    return any(isinstance(node, ast.Name) and node.id in ROWS for node in ast.walk(annotation))
+    """Say whether a type is, or holds, a row of a table, however it is spelled: quoted and dotted, too."""
+    for node in ast.walk(annotation):
+        if (isinstance(node, ast.Name) and node.id in ROWS) or (isinstance(node, ast.Attribute) and node.attr in ROWS):
+            return True
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROWS & set(QUOTED.findall(node.value)):
+            return True
+    return False
 
 
-def makes_row(value: ast.expr, row_makers: frozenset[str]) -> bool:
-    """Say whether a value is what a function that gives rows has given."""
-    value = value.value if isinstance(value, ast.Await) else value
-    return isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[-1] in row_makers
+def holds_rows(value: ast.expr, rows: set[str], row_makers: frozenset[str]) -> bool:
+    """Say whether a value is a row, or something that holds rows: given by a function that gives some, or taken out of,
+    or made of, what holds some."""
+    if ast.unparse(value) in rows:
+        return True
+    if isinstance(value, ast.Await | ast.Subscript | ast.Starred | ast.NamedExpr):
+        parts = [value.value]
+    elif isinstance(value, ast.BoolOp):
+        parts = value.values
+    elif isinstance(value, ast.IfExp):
+        parts = [value.body, value.orelse]
+    elif isinstance(value, ast.Tuple | ast.List | ast.Set):
+        parts = value.elts
+    elif isinstance(value, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        parts = [value.elt]
+    elif isinstance(value, ast.DictComp):
+        parts = [value.value]
+    elif isinstance(value, ast.Call):
+        name = ast.unparse(value.func).split(".")[-1]
+        taken = [value.func.value] if isinstance(value.func, ast.Attribute) and name in TAKES else []
+        parts = [*taken, *(value.args if name in KEEPS else [])]
+        if name in row_makers:
+            return True
+    else:
+        return False
+    return any(holds_rows(part, rows, row_makers) for part in parts)
 
 
-def find_writes(function: Function, rows: set[str]) -> Iterator[ast.expr]:
+def find_writes(function: Function, rows: set[str], row_makers: frozenset[str]) -> Iterator[ast.expr]:
     """Yield what a function changes of its rows: attributes set, deleted, or filled where they hold more than one."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assign | ast.Delete):
             targets = [inner for target in node.targets for inner in list_targets(target)]
         elif isinstance(node, ast.AugAssign | ast.AnnAssign):
             targets = [node.target]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr" and ast.unparse(node.args[0]) in rows:
-            yield node
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
+            if holds_rows(node.args[0], rows, row_makers):
+                yield node
             continue
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FILLS:
             targets = [node.func.value]
         else:
             continue
-        yield from (target for target in targets if is_column(target, rows))
+        yield from (target for target in targets if is_column(target, rows, row_makers))
 
 
 def list_targets(target: ast.expr) -> list[ast.expr]:
@@ -106,11 +176,11 @@ def list_targets(target: ast.expr) -> list[ast.expr]:
     return [target]
 
 
-def is_column(target: ast.expr, rows: set[str]) -> bool:
+def is_column(target: ast.expr, rows: set[str], row_makers: frozenset[str]) -> bool:
     """Say whether a target is an attribute of a row, or an item of one."""
-    while isinstance(target, ast.Subscript):
+    while isinstance(target, ast.Subscript) and not holds_rows(target, rows, row_makers):
         target = target.value
-    return isinstance(target, ast.Attribute) and ast.unparse(target.value) in rows
+    return isinstance(target, ast.Attribute) and holds_rows(target.value, rows, row_makers)
 
 
 def test_sql_stands_in_repositories_alone() -> None:
@@ -159,6 +229,38 @@ async def write(database, held, job: FineTuningJob | None):
     for story in await list_stories(session):
         story.text = ""
     fetched = model.name
+    found = await list_stories(session)
+    for one in found:
+        one.status = "failed"
+    listed: list[Story] = []
+    listed[0].text = ""
+    by_id = {one.id: one for one in found}
+    by_id["s"].review = None
+    for _, other in by_id.items():
+        other.cost_usd = 0
+    by_id.get("t").attempt += 1
+    if (walrus := await find_by_id(session, "m")) is not None:
+        walrus.name = "n"
+    (await find_by_id(session, "m")).name = "o"
+    for number, numbered in enumerate(sorted(found, key=str)):
+        numbered.position = number
+    first, *rest = found
+    first.repeat = 1
+
+def quoted(job: "FineTuningJob", upload: models.Upload, names: dict[str, "Story"]):
+    job.error = None
+    upload.status = "gone"
+    names["a"].text = ""
+
+class Keeper:
+    row: Story
+    def __init__(self, job: FineTuningJob) -> None:
+        self.job = job
+        self.count = 0
+    def write(self) -> None:
+        self.job.tries = 0
+        self.row.text = ""
+        self.count += 1
 """
     assert find_sql(ast.parse(source), frozenset({"find_by_id", "list_stories"})) == [
         "job.step",
@@ -169,4 +271,18 @@ async def write(database, held, job: FineTuningJob | None):
         "setattr(held_job, 'status', 'failed')",
         "model.deleted_at",
         "story.text",
+        "one.status",
+        "listed[0].text",
+        "by_id['s'].review",
+        "other.cost_usd",
+        "by_id.get('t').attempt",
+        "walrus.name",
+        "(await find_by_id(session, 'm')).name",
+        "numbered.position",
+        "first.repeat",
+        "job.error",
+        "upload.status",
+        "names['a'].text",
+        "self.job.tries",
+        "self.row.text",
     ]

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from sqlalchemy import Index
 
+from services.gateway.batches.schemas import Batch
 from services.gateway.datasets.schemas import Status as DatasetStatus
 from services.gateway.files.schemas import File
 from services.gateway.fine_tuning.schemas import FineTuningJob
@@ -25,6 +26,7 @@ OF_TABLE = {
     "completion": statuses.COMPLETION,
     "story": statuses.STORY,
     "generation": statuses.GENERATION,
+    "batch": statuses.BATCH,
     "dataset": statuses.DATASET,
     "fine_tuning_job": statuses.FINE_TUNING_JOB,
     "model_evaluation": statuses.EVALUATION,
@@ -40,6 +42,7 @@ WORDS = frozenset(word for table in OF_TABLE.values() for word in table.known)
 
 INDEXED = {
     "ix_completion_open": statuses.COMPLETION.open,
+    "ix_batch_open": statuses.BATCH.open,
     "ix_dataset_open": statuses.DATASET.open,
     "ix_model_evaluation_open": statuses.EVALUATION.workable,
     "ix_model_comparison_open": statuses.COMPARISON.workable,
@@ -221,6 +224,7 @@ def test_the_answers_of_the_gateway_name_the_statuses_of_the_table() -> None:
     assert get_args(StoryStatus) == statuses.STORY.known
     assert get_args(DatasetStatus) == statuses.DATASET.known
     assert get_args(FineTuningJob.model_fields["status"].annotation) == statuses.FINE_TUNING_JOB.known
+    assert get_args(Batch.model_fields["status"].annotation) == statuses.BATCH.known
     assert get_args(Upload.model_fields["status"].annotation) == statuses.UPLOAD.known
     shown = tuple(status for status in statuses.FILE.known if status != "deleted")
     assert get_args(File.model_fields["status"].annotation) == shown
@@ -231,4 +235,5 @@ def test_the_command_line_has_the_same_table() -> None:
     assert statuses.DATASET.final == client_statuses.DATASET_FINAL
     assert statuses.FINE_TUNING_JOB.final == client_statuses.FINE_TUNING_FINAL
     assert statuses.FINE_TUNING_JOB.open == client_statuses.FINE_TUNING_OPEN
+    assert statuses.BATCH.final == client_statuses.BATCH_FINAL
     assert statuses.COMPARISON.workable == client_statuses.COMPARISON_WORKABLE

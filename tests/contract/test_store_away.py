@@ -26,6 +26,19 @@ OTHER_USERS = {
 }
 """Who else names such an error, each with the reason."""
 
+OWN_NAMES = frozenset({"STORE_AWAY", "AWAY_OR_SILENT"})
+SYSTEM_ERRORS = frozenset({"TimeoutError", "OSError", "IOError", "ConnectionError"})
+"""Errors of the machine that mean, beside those, that a store is away, or wrongly seem to."""
+
+
+def find_mixtures(tree: ast.Module) -> Iterator[str]:
+    """Yield where a module puts errors of the machine beside those that mean that a store is away."""
+    for node in ast.walk(tree):
+        parts = node.elts if isinstance(node, ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+        names = {ast.unparse(part).lstrip("*").split(".")[-1] for part in parts}
+        if names & OWN_NAMES and names & SYSTEM_ERRORS:
+            yield ast.unparse(node)
+
 
 def find_store_errors(tree: ast.Module) -> Iterator[str]:
     """Yield the errors of the stores' clients that a module imports, and the modules of theirs that hold errors."""
@@ -67,4 +80,30 @@ from psycopg.errors import ReadOnlySqlTransaction as ReadOnly
         "exc",
         "StaleDataError",
         "ReadOnlySqlTransaction",
+    ]
+
+
+def test_only_the_owner_says_what_is_away_beside_the_errors_of_the_stores() -> None:
+    found = {
+        str(path): mixtures
+        for path, tree in parse_folders(PRODUCT).items()
+        if path != OWNER and (mixtures := list(find_mixtures(tree)))
+    }
+    assert found == {}
+
+
+def test_a_mixture_is_found_however_it_is_written() -> None:
+    source = """
+try:
+    pass
+except (*STORE_AWAY, TimeoutError):
+    pass
+with suppress(OSError, *away.STORE_AWAY):
+    pass
+with suppress(asyncio.CancelledError, *STORE_AWAY):
+    pass
+"""
+    assert list(find_mixtures(ast.parse(source))) == [
+        "(*STORE_AWAY, TimeoutError)",
+        "suppress(OSError, *away.STORE_AWAY)",
     ]

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
+from openai.types import Batch
 
 from storymill.client.errors import ApiError, UnreachableError
 from storymill.client.rest import Api
+from storymill.client.statuses import BATCH_FINAL
 from tests.support.dataset_mill import make_csv
 from tests.support.stack import wait_until
 from tests.support.tiny_model import build_tiny_model, build_tiny_tokenizer
@@ -142,3 +145,45 @@ def test_every_row_and_every_stream_ends_well_when_a_process_is_killed(mill: Who
             assert watcher.shown == row["text"]
             assert watcher.follower.fold.end is not None
             assert watcher.follower.fold.end["sha256"] == row["sha256"]
+
+
+BATCH_PROCESSES = ("gateway", "worker-generation", "worker-maintenance", "redis", "postgres")
+"""What a batch needs on its way; all of them are unusual."""
+
+
+def find_over(sdk: openai.OpenAI, batch_id: str) -> Batch | None:
+    """Return the batch once it is over; a gateway that is just coming back is asked again."""
+    try:
+        batch = sdk.batches.retrieve(batch_id)
+    except openai.APIError:
+        return None
+    return batch if batch.status in BATCH_FINAL else None
+
+
+@pytest.mark.parametrize("name", mark_unusual(BATCH_PROCESSES, ()))
+def test_every_line_of_a_batch_is_answered_once_when_a_process_is_killed(mill: WholeMill, name: str) -> None:
+    asked = {"model": "tiny", "max_tokens": STORY_TOKENS, "temperature": 0}
+    lines = [
+        {
+            **{"custom_id": f"{name}-{number}", "method": "POST", "url": "/v1/completions"},
+            "body": {**asked, "prompt": f"{name}{number}"},
+        }
+        for number in range(ROWS)
+    ]
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    with mill.api() as api, openai.OpenAI(base_url=api.base_url, api_key=api.api_key) as sdk:
+        file = sdk.files.create(file=("requests.jsonl", content), purpose="batch")
+        batch = sdk.batches.create(input_file_id=file.id, endpoint="/v1/completions", completion_window="24h")
+        wait_until(lambda: sdk.batches.retrieve(batch.id).status == "in_progress", what="the batch to begin")
+        mill.kill(name)
+        over = wait_until(
+            lambda: find_over(sdk, batch.id),
+            timeout_seconds=END_TIMEOUT_SECONDS,
+            what=f"the batch to end after {name} was killed",
+        )
+        assert over.status == "completed"
+        assert over.request_counts is not None
+        assert over.request_counts.model_dump() == {"total": ROWS, "completed": ROWS, "failed": 0}
+        answers = [json.loads(line) for line in sdk.files.content(str(over.output_file_id)).text.splitlines()]
+        assert [answer["custom_id"] for answer in answers] == [line["custom_id"] for line in lines]
+        assert all(answer["response"]["body"]["choices"][0]["text"] for answer in answers)

@@ -200,6 +200,22 @@ def test_a_long_silence_pauses_a_run_and_it_goes_on_by_itself(mill: WholeMill, p
     wait_for_success(api, run_id)
 
 
+def test_what_works_at_a_provider_is_told_by_command_line_and_its_cost_first(
+    mill: WholeMill, provider: UpstreamThread
+) -> None:
+    before = len(provider.upstream.calls)
+    tried = mill.run("providers", "test", PROVIDER, "--model", MODEL, "--yes")
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    cost, *found = tried.stdout.splitlines()
+    assert cost.startswith(f"{PROVIDER}: at most 8 calls, to {MODEL}, for at most ")
+    told = {name.strip(): mark for mark, name in (line.strip().split(" ", 1) for line in found)}
+    works = {name for name, mark in told.items() if mark == "yes"}
+    assert {"models", "text", "usage", "streaming"} <= works
+    assert len(provider.upstream.calls) - before == 3  # beside the four lists
+    shown = mill.run("providers", "show", PROVIDER).stdout
+    assert "calls in flight: 0" in shown
+
+
 def test_a_refused_recipe_is_changed_and_resumed_by_command_line(mill: WholeMill, provider: UpstreamThread) -> None:
     api = mill.api()
 

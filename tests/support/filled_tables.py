@@ -41,6 +41,11 @@ from n;
 insert into story (id, generation_id, project_id, position, repeat, row_key, attributes, status)
 select 'sty_' || k, 'gen_' || k, '{PROJECT}', 0, 0, k, '{{}}',
        case when i % {OPEN_EVERY} = 1 then 'queued' else status end from n;
+insert into batch (id, project_id, api_key_id, status, endpoint, completion_window, input_file_id, generation_id,
+                   created_at, expires_at)
+select 'batch_' || k, '{PROJECT}', '{KEY}', case when status = 'queued' then 'in_progress' else 'completed' end,
+       '/v1/completions', '24h', 'file_' || k, 'gen_' || k, now() - interval '25 hours', now() - interval '1 hour'
+from n;
 insert into attempt (id, project_id, subject_id, generation_id, number, worker_id, provider, model, outcome)
 select 'att_' || k, '{PROJECT}', 'sty_' || k, 'gen_' || k, 1, 'w', 'p', 'm',
        case when status = 'queued' then 'sent' else 'succeeded' end from n;

@@ -8,11 +8,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT
+from storymill.launcher.ports import is_port_free
 from tests.support.stack import PROJECT_ROOT
 
 BLOCK: Final = re.compile(
@@ -23,12 +27,17 @@ DRAWINGS: Final = {"mermaid"}
 RUNNABLE: Final = {"sh", "console", "python"}
 SCRATCH: Final = ".page"
 """Where the runner keeps what it needs, inside the reader's folder."""
+MOST_SECONDS: Final = 1500
+"""Of a page on this machine."""
 FROM_THE_CHECKOUT: Final = ("data", "tests", "docs", "Makefile")
+LEFT_OUT: Final = "…"
+STORY: Final = "文"
+"""Stands for whatever a model wrote."""
 VOLATILE: Final = (
     (re.compile(r"\b(?:gen|ds|rec|story|dsv|cmp|str|eval|key)_[0-9a-f]+|\b(?:ftjob|file)-\w+|\bft:[\w.:@-]*\w"), "ID"),
     (re.compile(r"\d[\d,.:]*\d|\d"), "0"),
     (re.compile(r"[━╸]+"), ""),
-    (re.compile(r"[　-〿㐀-鿿！-￮]+"), "文"),
+    (re.compile(r"[“”‘’—　-〿㐀-鿿！-￮][…“”‘’—　-〿㐀-鿿！-￮]*"), STORY),
     (re.compile(r"[ \t]+"), " "),
 )
 """What differs from run to run: ids, numbers, bars, stories, the widths of columns."""
@@ -118,6 +127,18 @@ class PageRun:
             if shown.output.strip() and not is_alike(shown.output, printed := file.read_text(encoding="utf-8"))
         ]
 
+    def remake(self) -> str:
+        """Return the page with the outputs of this run in place of those that it shows."""
+        page = self._page.read_text(encoding="utf-8")
+        lines = page.splitlines(keepends=True)
+        for file, shown in sorted(self._shown.items(), key=lambda pair: pair[1].line, reverse=True):
+            if shown.output.strip():
+                before = f"$ {shown.command}{shown.output}"
+                body = "".join(lines[shown.line :])
+                after = f"$ {shown.command}{fit_output(shown.output, file.read_text(encoding='utf-8'))}"
+                lines[shown.line :] = body.replace(before, after, 1).splitlines(keepends=True)
+        return "".join(lines)
+
     def _call(self, command: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
@@ -152,19 +173,63 @@ class PageRun:
             yield block.body
 
 
+def fit_output(shown: str, printed: str) -> str:
+    """Return the lines of an output that take the place of those shown: all, or so many from its beginning and its end
+    as stand before and after `…`. An output with `…` at several places, or inside a line, is an author's: it stays."""
+    lines = [line.rstrip() for line in printed.rstrip().splitlines()]
+    kept = shown.rstrip().splitlines()
+    if kept.count(LEFT_OUT) > 1 or any(LEFT_OUT in line for line in kept if line != LEFT_OUT):
+        return shown
+    if LEFT_OUT in kept:
+        head = kept.index(LEFT_OUT)
+        tail = len(kept) - head - 1
+        lines = [*lines[:head], LEFT_OUT, *lines[len(lines) - tail :]]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def is_alike(shown: str, printed: str) -> bool:
     """Say whether an output is the one that a page shows: `…` stands for what is left out, on a line of its own for
     any number of lines; ids, numbers, stories and spaces may differ."""
     pattern = "".join(
-        r"(?:.*\n)*" if line.strip() == "…" else rf"{re.escape(settle(line)).replace('…', '.*')}\n"
-        for line in shown.rstrip().splitlines()
+        r"(?:.*\n)*" if line == LEFT_OUT else rf"{re.escape(line).replace(LEFT_OUT, '.*')}\n"
+        for line in settle_all(shown)
     )
-    settled = "".join(f"{settle(line)}\n" for line in printed.rstrip().splitlines())
-    return re.fullmatch(pattern, settled) is not None
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in settle_all(printed))) is not None
+
+
+def settle_all(output: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run; the paragraphs of a story are one line."""
+    settled: list[str] = []
+    for line in map(settle, output.rstrip().splitlines()):
+        if not (line in {"", STORY} and settled and settled[-1] == STORY):
+            settled.append(line)
+    return settled
 
 
 def settle(line: str) -> str:
     """Return a line without what differs from run to run."""
     for volatile, stand_in in VOLATILE:
         line = volatile.sub(stand_in, line)
-    return line.strip()
+    return re.sub(rf"{STORY}[{STORY}0 ]*", STORY, line).strip()
+
+
+def choose_ports() -> dict[str, str]:
+    """Return the variables for a mill's ports: the usual ones where they are free, as a reader has them."""
+    usual = {"STORYMILL_GATEWAY_PORT": DEFAULT_GATEWAY_PORT, "STORYMILL_STREAMING_PORT": DEFAULT_STREAMING_PORT}
+    return {name: "0" for name, port in usual.items() if not is_port_free(port)}
+
+
+def main() -> None:
+    """Run the pages named, and write what they print into them: `make pages PAGES=docs/tour.md`."""
+    for name in sys.argv[1:]:
+        page = Path(name).resolve()
+        with TemporaryDirectory(prefix="storymill-page-") as folder:
+            run = PageRun(page, Path(folder) / "reader", choose_ports())
+            started_at = time.monotonic()
+            run.run(MOST_SECONDS)
+            page.write_text(run.remake(), encoding="utf-8")
+        print(f"{name}: remade in {time.monotonic() - started_at:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -115,10 +115,11 @@ class TuningBench:
         return await self.row(job_id)
 
     async def expire(self, job_id: str) -> None:
-        """Let the lease and any delay be over: what time would do."""
+        """Let the lease and any delay be over, and the job be freed: what time and the reaper would do."""
         async with self.context.database.transaction() as session:
             statement = (
-                "update fine_tuning_job set lease_until = now() - interval '1 s', not_before = null where id = :id"
+                "update fine_tuning_job set worker_id = null, lease_until = now() - interval '1 s', not_before = null "
+                "where id = :id"
             )
             await session.execute(text(statement), {"id": job_id})
 

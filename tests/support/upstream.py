@@ -179,6 +179,8 @@ class ScriptedUpstream:
         if script.raw_chunks is not None:
             for chunk in script.raw_chunks:
                 await response.write(chunk)
+            if script.holds_back is not None:
+                await script.holds_back.wait()
         else:
             await self._write_tokens(request, response, call, script)
         with suppress(ConnectionResetError):  # the client need not wait for the end after [DONE]

@@ -50,6 +50,8 @@ class Script:
     `raw_chunks` for it."""
     content_type: str = "application/json"
     """Of `raw_body`."""
+    holds_back: asyncio.Event | None = None
+    """The end of `raw_chunks` does not come before it."""
     sends_usage: bool = True
     sends_done: bool = True
 

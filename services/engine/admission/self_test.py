@@ -6,7 +6,7 @@ the window where there is a short one, and go on token by token.
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,8 @@ HALF_WAY = UNRELATED_ERROR / 3
 """In 16 bits, the median, where 32 bits have shown that the sums are right. Rounding alone moves those of a small model
 by more than a tenth: two of a processor's ways to multiply (Gemma 3 270M on AMX, with and without oneDNN) are 0.12
 apart."""
+Measure = Callable[[Tensor, Tensor], float]
+"""Tells how far logits that were found are from those that were expected."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,12 @@ def take_reference(model: Any) -> Reference:
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
-def compare(runner: ModelRunner, reference: Reference, *, only_rounds: bool = False) -> float:
-    """Run the probe texts as serving does and return the typical error. `only_rounds`: the same weights were compared
-    in 32 bits and were right, so that in 16 bits rounding alone can be what is seen.
+def compare(
+    runner: ModelRunner, reference: Reference, *, only_rounds: bool = False, measure: Measure | None = None
+) -> float:
+    """Run the probe texts as serving does and return the typical error, as `measure` tells it (`measure_error`).
+    `only_rounds`: the same weights were compared in 32 bits and were right, so that in 16 bits rounding alone can be
+    what is seen.
 
     Raises: BaseRefusedError when the errors are larger than allowed, or the model cannot be run in a batch.
     """
@@ -75,9 +80,8 @@ def compare(runner: ModelRunner, reference: Reference, *, only_rounds: bool = Fa
             tokens = [[text[start]] for text, start in zip(texts, starts, strict=True)]
             found.append(runner.run(0, tokens, starts, nobody))
         runner.cache.reset()
-    errors = [
-        _measure_error(logits[row], expected[row][step]) for step, logits in enumerate(found) for row in range(count)
-    ]
+    measure = measure or measure_error
+    errors = [measure(logits[row], expected[row][step]) for step, logits in enumerate(found) for row in range(count)]
     return _judge(errors, runner.dtype, only_rounds=only_rounds)
 
 
@@ -113,7 +117,9 @@ def _judge(errors: Sequence[float], dtype: torch.dtype, *, only_rounds: bool) ->
     return typical
 
 
-def _measure_error(found: Tensor, expected: Tensor) -> float:
+def measure_error(found: Tensor, expected: Tensor) -> float:
+    """Return how far logits are from those that were expected, in units of the spread of these; infinite for what is no
+    number."""
     centred = expected - expected.mean()
     error = float((found.to(expected.device) - expected).norm() / centred.norm().clamp(min=1e-12))
     return error if math.isfinite(error) else math.inf
@@ -124,7 +130,7 @@ def _check_looks_back_only(model: Any, text: list[int]) -> None:
     one, two = (model(_row(tokens, model), use_cache=False).logits[0, :-1].float() for tokens in (text, other))
     if not torch.isfinite(one).all():
         raise BaseRefusedError("The model's logits are not finite numbers: its weights are damaged; copy it again.")
-    errors = [_measure_error(first, second) for first, second in zip(one, two, strict=True)]
+    errors = [measure_error(first, second) for first, second in zip(one, two, strict=True)]
     if sorted(errors)[len(errors) // 2] > TYPICAL_ROUNDED_ERROR / 10:
         raise BaseRefusedError(
             "The model looks at the words to come as well, so it cannot write from left to right: "

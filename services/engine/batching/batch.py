@@ -12,6 +12,7 @@ from torch import Tensor
 from services.engine.batching.sampling import choose_tokens
 from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
+from services.engine.constraints.running_constraint import Constraint
 from services.engine.model.runner import ModelRunner
 
 SHORTEST_SHARED_PREFIX = 32
@@ -207,11 +208,20 @@ class Batch:
             sequence.cached = shared
 
     def _write_those_that_run(self, sequences: list[RunningSequence], logits: Tensor) -> None:
+        for sequence in sequences:
+            if sequence.constraint is not None and not sequence.finished:
+                self._hold_to_grammar(sequence, sequence.constraint)
         rows = [row for row, sequence in enumerate(sequences) if not sequence.finished]
         if len(rows) == len(sequences):
             self._write(sequences, logits)
         elif rows:
             self._write([sequences[row] for row in rows], logits[rows])
+
+    def _hold_to_grammar(self, sequence: RunningSequence, constraint: Constraint) -> None:
+        try:
+            sequence.sampler.forbidden = constraint.get_forbidden()
+        except Exception as error:
+            self._end_failed(sequence, error)
 
     def _write(self, sequences: list[RunningSequence], logits: Tensor) -> None:
         tokens, logprobs = choose_tokens(logits, [sequence.sampler for sequence in sequences])

@@ -153,9 +153,10 @@ class EngineThread:
 
     def _note_failure(self, sequence: RunningSequence, error: Exception) -> None:
         """One sequence ends with an error, and with it its request; the others of the batch never know."""
-        log.error("a sequence failed", exc_info=error)
-        failure = ServerError("The engine failed while generating.", code="engine_failure")
-        self._outbox.append((sequence.running, failure))
+        if not isinstance(error, ApiError):
+            log.error("a sequence failed", exc_info=error)
+            error = ServerError("The engine failed while generating.", code="engine_failure")
+        self._outbox.append((sequence.running, error))
 
     def _leave(self, gone: list[RunningSequence]) -> None:
         if gone:

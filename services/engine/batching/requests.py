@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.engine.constraints.compiler import CompiledGrammar
 from services.engine.model.adapter import Adapter
 
 
@@ -32,7 +33,7 @@ class SequenceRequest:
     """One text to write: a prompt in tokens, the adapter to write it with, and when to end.
 
     With `max_tokens` 0 the prompt is read and nothing is written. `score_prompt` asks how likely each token of the
-    prompt is, with as many alternatives as `sampling` says.
+    prompt is, with as many alternatives as `sampling` says. A `grammar` holds the text to its form.
     """
 
     prompt: list[int]
@@ -41,6 +42,7 @@ class SequenceRequest:
     stops: tuple[str, ...] = ()
     adapter: Adapter | None = None
     score_prompt: bool = False
+    grammar: CompiledGrammar | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ sorted by probability. So its choices depend on its seed and its logits, not on 
 logits themselves move in the last digits with the batch's size; in float32 hardly ever enough to matter.)
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from services.engine.batching.requests import SamplingOptions, TokenLogprob
 
 GREEDY_BELOW = 1e-4
 """Below this, sampling is greedy: dividing by it would overflow."""
+IMPOSSIBLE = -9999.0
+"""What OpenAI says of a token that cannot come: JSON has no infinity."""
 CANDIDATES = 256
 """The candidates sorted at once; the whole vocabulary (262144: 20 ms) only when the draw falls outside."""
 
@@ -27,6 +30,8 @@ class Sampler:
         self.options = options
         self.random = random.Random(options.seed)  # noqa: S311 not for secrets
         self.counts: Counter[int] = Counter()
+        # Which tokens must not come next, as booleans; None where all may.
+        self.forbidden: Tensor | None = None
 
     @property
     def greedy(self) -> bool:
@@ -34,7 +39,7 @@ class Sampler:
         return self.options.temperature < GREEDY_BELOW
 
     def adjust(self, logits: Tensor) -> None:
-        """Apply penalties and bias to one row, in place."""
+        """Apply penalties, bias and what is forbidden to one row, in place."""
         options = self.options
         if self.counts and (options.presence_penalty or options.frequency_penalty):
             seen = torch.tensor(list(self.counts), device=logits.device)
@@ -43,6 +48,8 @@ class Sampler:
         if options.logit_bias:
             tokens = torch.tensor(list(options.logit_bias), device=logits.device)
             logits[tokens] += torch.tensor(list(options.logit_bias.values()), device=logits.device)
+        if self.forbidden is not None:
+            logits.masked_fill_(self.forbidden.to(logits.device), -math.inf)
 
 
 def choose_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> tuple[list[int], list[TokenLogprob | None]]:
@@ -79,7 +86,9 @@ def _look_up(sampler: Sampler, sums: Tensor, tokens: Tensor, scaled: Tensor) -> 
         sums = probabilities.cumsum(-1)
     kept = len(sums) if top_p >= 1 else min(int(torch.searchsorted(sums, top_p)) + 1, len(sums))
     total = float(sums[kept - 1]) if top_p < 1 else 1.0
-    place = min(int(torch.searchsorted(sums[:kept], draw * total, right=True)), kept - 1)
+    # Where the sum has reached its end, what follows has no share: rounding must not lead there.
+    last = int(torch.searchsorted(sums[:kept], sums[kept - 1]))
+    place = min(int(torch.searchsorted(sums[:kept], draw * total, right=True)), last)
     return int(tokens[place])
 
 
@@ -87,7 +96,7 @@ def _report(logits: Tensor, token: int, sampler: Sampler) -> TokenLogprob | None
     wanted = sampler.options.top_logprobs
     if wanted is None:
         return None
-    logprobs = logits.log_softmax(-1)
+    logprobs = logits.log_softmax(-1).clamp(min=IMPOSSIBLE)
     values, tokens = logprobs.topk(max(wanted, 1))
     top = list(zip(tokens.tolist(), values.tolist(), strict=True))[:wanted]
     return TokenLogprob(token, float(logprobs[token]), top)

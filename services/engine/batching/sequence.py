@@ -17,6 +17,7 @@ class RunningSequence:
         self.index = index
         self.request = request
         self.sampler = Sampler(request.sampling)
+        self.constraint = request.grammar.start() if request.grammar is not None else None
         self.tokens = list(request.prompt)
         self.cached = 0
         self.written = 0
@@ -58,6 +59,8 @@ class RunningSequence:
         """Take the chosen token; return what to tell the client, None if nothing new can be shown."""
         if token in end_tokens:
             return self._finish(self._stops.flush(), "stop")
+        if self.constraint is not None:
+            self.constraint.accept(token)
         self.tokens.append(token)
         self.written += 1
         self._untold += 1
@@ -66,6 +69,8 @@ class RunningSequence:
         text, stopped = self._stops.push(self._text.push(token))
         if stopped:
             return self._finish(text, "stop")
+        if self.constraint is not None and self.constraint.complete:
+            return self._finish(text + self._stops.flush(), "stop")
         if self.written >= self.request.max_tokens:
             return self._finish(text + self._stops.flush(), "length")
         return self._tell(text, None) if text else None

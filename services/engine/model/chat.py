@@ -16,19 +16,20 @@ PLAIN_TEMPLATE = (
 PLAIN_STOP = "\n\nUser:"
 """Where a model without a template of its own would begin to write the user's next message."""
 
-ChatRenderer = Callable[[list[dict[str, str]], bool], str]
+ChatRenderer = Callable[..., str]
 
 
 def build_chat_renderer(tokenizer: Any) -> ChatRenderer:
-    """Return `render(messages, answer_follows)`; with `answer_follows` the text ends where the answer begins.
+    """Return `render(messages, answer_follows, tools)`; with `answer_follows` the text ends where the answer begins.
+    Functions are for templates that know them.
 
     The model's own template writes its own beginning-of-text token, if it wants one: tokenise its text as it is.
     """
     template = tokenizer.chat_template or PLAIN_TEMPLATE
 
-    def render(messages: list[dict[str, str]], answer_follows: bool) -> str:
+    def render(messages: list[dict[str, Any]], answer_follows: bool, tools: list[dict[str, Any]] | None = None) -> str:
         text: str = tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=answer_follows
+            messages, tools=tools, chat_template=template, tokenize=False, add_generation_prompt=answer_follows
         )
         return text
 

@@ -5,13 +5,16 @@ that stands there or none; any other text gets what the tokenizer puts before a 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from services.engine.model.chat import build_chat_renderer
 
 JOINTS = ("\n", "。", "\u241e")
 """Characters that hardly any tokenizer merges with what follows: after one of them a text goes on, and does not
 begin."""
+MOST_SHRINKING: Final = 4
+"""How many times shorter a text may become before it is tokenised: three parts of a Korean syllable become one."""
 
 
 class PromptEncoder:
@@ -21,8 +24,14 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.render_chat = build_chat_renderer(tokenizer)
         self.has_own_template = tokenizer.chat_template is not None
+        self.template: str = tokenizer.chat_template or ""
         self._prefix, self._suffix = _find_frame(tokenizer)
         self._opens_with_blank = self._decode(self._bare("a") + self._bare("b")) != "ab"
+
+    @cached_property
+    def most_characters_of_token(self) -> int:
+        """How many characters of a text can become one token."""
+        return MOST_SHRINKING * max(map(len, self.tokenizer.get_vocab()))
 
     def encode_text(self, text: str) -> list[int]:
         """Return the tokens of a prompt, at least one: an end-of-text token stands for nothing at all."""

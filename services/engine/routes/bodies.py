@@ -9,6 +9,7 @@ from services.engine.errors import InvalidRequestError
 
 TokenIds = Annotated[list[StrictInt], Field(fail_fast=True)]
 Texts = Annotated[list[str], Field(fail_fast=True)]
+Objects = Annotated[list[dict[str, Any]], Field(fail_fast=True)]
 """Only the first error of a request is told, so lists are read no further than that."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -38,6 +39,16 @@ class CommonBody(BaseModel):
     stream_options: StreamOptions | None = None
     logit_bias: dict[str, Annotated[Finite, Field(ge=-100, le=100)]] | None = None
     priority: str | int | None = None
+    # What holds the answers to a form; read, and refused, by `formats`.
+    response_format: dict[str, Any] | None = None
+    structured_outputs: dict[str, Any] | None = None
+    guided_json: str | dict[str, Any] | None = None
+    guided_json_object: bool | None = None
+    guided_regex: str | None = None
+    guided_choice: Texts | None = None
+    guided_grammar: str | None = None
+    guided_whitespace_pattern: Any = None
+    guided_decoding_backend: Any = None
 
     def read_stops(self) -> tuple[str, ...]:
         """Return the stop strings. Raises: InvalidRequestError for more than four or an empty one."""
@@ -86,10 +97,13 @@ class CompletionBody(CommonBody):
 
 
 class ChatMessage(BaseModel):
-    """One message; text only."""
+    """One message: text, and the calls of functions or the result of one."""
 
     role: str
     content: str | list[dict[str, Any]] | None = None
+    tool_calls: Objects | None = None
+    tool_call_id: str | None = None
+    function_call: Any = None
 
     def read_text(self, place: int) -> str:
         """Return the text of the message. Raises: InvalidRequestError for pictures and the like."""
@@ -107,4 +121,12 @@ class ChatBody(CommonBody):
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     logprobs: bool | None = None
     top_logprobs: Annotated[StrictInt, Field(ge=0, le=20)] | None = None
-    response_format: dict[str, Any] | None = None
+    tools: Objects | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    # Refused by `chat`, as what is not supported.
+    modalities: tuple[str, ...] | None = None
+    functions: Any = None
+    function_call: Any = None
+    audio: Any = None
+    web_search_options: Any = None

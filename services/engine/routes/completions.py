@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
+from services.engine.constraints.compiler import CompiledGrammar
 from services.engine.errors import InvalidRequestError
 from services.engine.routes.answers import (
     Choice,
@@ -21,7 +22,15 @@ from services.engine.routes.answers import (
 )
 from services.engine.routes.bodies import CompletionBody
 from services.engine.routes.completion_logprobs import Described, LogprobDescriber, join_described
-from services.engine.routes.requests import Target, encode_text, find_target, get_serving, settle_max_tokens, submit
+from services.engine.routes.formats import read_grammar
+from services.engine.routes.requests import (
+    Target,
+    encode_text,
+    find_target,
+    get_serving,
+    settle_max_tokens,
+    submit,
+)
 from services.engine.serving import LoadedModel, Serving
 
 router = APIRouter()
@@ -49,13 +58,17 @@ async def create_engine_completion(
 async def _complete(body: CompletionBody, request: Request, serving: Serving, model: str | None) -> Response:
     _check_supported(body)
     target = await find_target(serving, model)
-    prompts = read_prompts(body, target.loaded)
     choices = body.n or 1
-    if len(prompts) * choices > serving.settings.max_choices_per_request:
+    if count_prompts(body) * choices > serving.settings.max_choices_per_request:
         raise InvalidRequestError(
             f"At most {serving.settings.max_choices_per_request} choices per request (prompts x n).", param="n"
         )
-    sequences = [_build_sequence(body, target, prompt, choice) for prompt in prompts for choice in range(choices)]
+    prompts = await serving.reading.run(count_characters(body), lambda: read_prompts(body, target.loaded))
+    form = read_grammar(body)
+    grammar = None if form is None else await target.loaded.grammars.compile(form)
+    sequences = [
+        _build_sequence(body, target, prompt, choice, grammar) for prompt in prompts for choice in range(choices)
+    ]
     running = submit(serving, target, sequences, body, request)
     answer = CompletionAnswer(body, target, prompts, choices)
     if body.stream:
@@ -68,6 +81,23 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
     return answer_whole(await asyncio.to_thread(answer.whole, texts))
 
 
+def count_prompts(body: CompletionBody) -> int:
+    """Return how many prompts there are."""
+    return len(body.prompt) if isinstance(body.prompt, list) and not is_tokens(body.prompt) else 1
+
+
+def count_characters(body: CompletionBody) -> int:
+    """Return how much there is to be read: characters, and tokens, which take less."""
+    if isinstance(body.prompt, list) and not is_tokens(body.prompt):
+        return sum(len(prompt) for prompt in body.prompt if not isinstance(prompt, int))
+    return len(body.prompt or "")
+
+
+def is_tokens(prompt: list[Any]) -> bool:
+    """Say whether a list is one prompt in tokens, and not several prompts."""
+    return bool(prompt) and isinstance(prompt[0], int)
+
+
 def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
     """Return the prompts as tokens. Raises: InvalidRequestError for an empty list, for text that is no valid Unicode,
     and for numbers that are no tokens of the model."""
@@ -76,7 +106,7 @@ def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
         return [encode_text(loaded, prompt, "prompt")]
     if not prompt:
         raise InvalidRequestError("prompt is an empty list.", param="prompt")
-    if isinstance(prompt[0], int):
+    if is_tokens(prompt):
         return [_check_tokens(prompt, loaded)]
     return [
         encode_text(loaded, one, "prompt") if isinstance(one, str) else _check_tokens(one, loaded) for one in prompt
@@ -99,7 +129,9 @@ def _check_supported(body: CompletionBody) -> None:
         raise InvalidRequestError("max_tokens 0 needs echo: there would be nothing to answer.", param="max_tokens")
 
 
-def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], choice: int) -> SequenceRequest:
+def _build_sequence(
+    body: CompletionBody, target: Target, prompt: list[int], choice: int, grammar: CompiledGrammar | None
+) -> SequenceRequest:
     runner = target.loaded.runner
     return SequenceRequest(
         prompt=prompt,
@@ -108,6 +140,7 @@ def _build_sequence(body: CompletionBody, target: Target, prompt: list[int], cho
         stops=body.read_stops(),
         adapter=target.adapter,
         score_prompt=body.scores_prompt,
+        grammar=grammar,
     )
 
 

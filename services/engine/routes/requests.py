@@ -1,6 +1,7 @@
 """From a checked body to a request in the batch; common to completions and chat."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from fastapi import Request
 
@@ -44,18 +45,22 @@ async def find_target(serving: Serving, name: str | None) -> Target:
 
 
 def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
-    """Tokenise a prompt. Raises: InvalidRequestError for what is no valid Unicode."""
-    _check_unicode(text, param)
+    """Tokenise a prompt. Raises: InvalidRequestError for what is no valid Unicode, ContextLengthExceededError for what
+    is too long whatever its tokens are."""
+    _check_text(loaded, text, param)
     return loaded.prompts.encode_text(text)
 
 
 def encode_chat_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
-    """Tokenise a rendered conversation. Raises: InvalidRequestError for what is no valid Unicode."""
-    _check_unicode(text, param)
+    """Tokenise a rendered conversation. Raises: as `encode_text`."""
+    _check_text(loaded, text, param)
     return loaded.prompts.encode_chat_text(text)
 
 
-def _check_unicode(text: str, param: str) -> None:
+def _check_text(loaded: LoadedModel, text: str, param: str) -> None:
+    limit, of_token = loaded.runner.context_length, loaded.prompts.most_characters_of_token
+    if len(text) > limit * of_token:
+        raise ContextLengthExceededError(limit, ceil(len(text) / of_token), 1, param, is_counted=False)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

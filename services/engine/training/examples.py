@@ -141,6 +141,8 @@ def _decode_object(line: bytes) -> dict[str, Any]:
         raise BadLineError(f"not JSON at column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise BadLineError("nested too deeply") from error
+    except ValueError as error:
+        raise BadLineError("a number has too many digits") from error
     if not isinstance(record, dict):
         raise BadLineError(f"expected a JSON object, found {_kind(record)}")
     return record
@@ -174,6 +176,8 @@ def _only_answer(record: Mapping[str, Any], name: str) -> Turn:
     turns = list(_parse_turns(record.get(name), name))
     if len(turns) != 1 or turns[0].role != "assistant":
         raise BadLineError(f'"{name}" must hold exactly one assistant message')
+    if _calls_text(record[name][0], f"{name}[0]"):
+        raise BadLineError(f"{name}[0] calls a tool: only texts can be preferred to one another")
     return turns[0]
 
 
@@ -190,12 +194,42 @@ def _parse_turn(message: object, name: str) -> Turn:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise BadLineError(f"{name}.role must be one of {', '.join(ROLES)}, found {json.dumps(role)}")
-    if message.get("tool_calls") or message.get("function_call"):
-        raise BadLineError(f"{name} calls a tool, which this engine's models cannot learn")
-    content = _content(message, f"{name}.content")
-    if role == "assistant" and not content.strip():
+    calls = _calls_text(message, name)
+    learned = role == "assistant" and _weight(message, name) > 0
+    content = "" if calls and message.get("content") is None else _content(message, f"{name}.content")
+    if role == "assistant" and not (content.strip() or calls):
         raise BadLineError(f"{name}.content is empty")
-    return Turn(role, content, learned=role == "assistant" and _weight(message, name) > 0)
+    return Turn(role, "\n".join(part for part in (content, calls) if part), learned)
+
+
+def _calls_text(message: Mapping[str, Any], name: str) -> str:
+    """The calls of tools in a message, as text in the form that most open models write them in; "" for none."""
+    calls, legacy_call = message.get("tool_calls"), message.get("function_call")
+    if not calls and not legacy_call:
+        return ""
+    if message["role"] != "assistant":
+        raise BadLineError(f"{name} calls a tool, which only an assistant does")
+    if calls and not isinstance(calls, list):
+        raise BadLineError(f"{name}.tool_calls must be a list, found {_kind(calls)}")
+    found = [
+        _call_text(call.get("function") if isinstance(call, dict) else None, f"{name}.tool_calls[{at}].function")
+        for at, call in enumerate(calls or ())
+    ]
+    return "\n".join([*found, _call_text(legacy_call, f"{name}.function_call")] if legacy_call else found)
+
+
+def _call_text(call: object, name: str) -> str:
+    if not isinstance(call, dict):
+        raise BadLineError(f"{name} must be an object with a name and arguments")
+    called, arguments = _text(call, "name", f"{name}.name"), _text(call, "arguments", f"{name}.arguments")
+    try:
+        is_object = isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise BadLineError(f"{name}.arguments must be a JSON object in a string")
+    told = json.dumps(called, ensure_ascii=False)
+    return f'<tool_call>\n{{"name": {told}, "arguments": {arguments}}}\n</tool_call>'
 
 
 def _content(message: Mapping[str, Any], name: str) -> str:

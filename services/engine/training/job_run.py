@@ -235,7 +235,8 @@ class JobRun:
     def _warn_of_cuts(self, count: int) -> None:
         if count:
             limit = self._settings.max_sequence_tokens
-            message = f"{count} examples are longer than {limit} tokens and were cut at the end"
+            are = "1 example is" if count == 1 else f"{count:,} examples are"
+            message = f"{are} longer than {limit:,} tokens and cut at the end"
             self._record.tell("cut", message, level="warn")
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -52,6 +52,15 @@ def describe(key: ApiKey) -> dict[str, object]:
     }
 
 
+def split_scopes(scopes: str) -> list[str]:
+    """Return the scopes of a comma-separated list. Raises: typer.BadParameter for one that there is not."""
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    unknown = sorted(set(wanted) - set(ALL_SCOPES))
+    if unknown:
+        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(ALL_SCOPES)}")
+    return wanted
+
+
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="What the key is for.")],
@@ -60,10 +69,7 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key and print its secret, this once."""
-    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    unknown = sorted(set(wanted) - set(ALL_SCOPES))
-    if unknown:
-        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; known: {', '.join(ALL_SCOPES)}")
+    wanted = split_scopes(scopes)
     if not (wanted and name.strip() and project.strip()):
         raise typer.BadParameter("name, project and scopes must not be empty")
     row, secret = run_with_database(
@@ -88,9 +94,15 @@ def revoke(key_id: str) -> None:
 
 
 @app.command()
-def check(key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from standard input.")]) -> None:
+def check(
+    key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from standard input.")],
+    name: Annotated[str, typer.Option(help="With --scopes: only a key of this name gets them.")] = "",
+    scopes: Annotated[str, typer.Option(help="Comma-separated: scopes that the key gets where it lacks them.")] = "",
+) -> None:
     """Exit 0 when the key on standard input is valid, 1 when not."""
-    secret = sys.stdin.readline().strip()
+    secret, wanted = sys.stdin.readline().strip(), split_scopes(scopes)
+    if wanted:
+        run_with_database(lambda database: service.widen_key(database, secret, name, wanted))
     if not key_stdin or not run_with_database(lambda database: service.is_valid_key(database, secret)):
         raise typer.Exit(1)
 

@@ -36,6 +36,12 @@ async def revoke_key(database: Database, key_id: str) -> bool:
         return await api_keys.revoke_api_key(session, key_id)
 
 
+async def widen_key(database: Database, secret: str, name: str, scopes: Sequence[str]) -> None:
+    """Give a key the scopes that it lacks, if it is called `name`."""
+    async with database.transaction() as session:
+        await api_keys.add_scopes(session, hash_key(secret), name, scopes)
+
+
 async def is_valid_key(database: Database, secret: str) -> bool:
     """Say whether `secret` opens the gateway now."""
     async with database.transaction() as session:

@@ -35,7 +35,7 @@ class AssistantMessage(BaseModel):
 
 
 class ChatChoice(BaseModel):
-    """One answer."""
+    """One of the `n` messages that were asked for."""
 
     index: int
     message: AssistantMessage
@@ -44,7 +44,7 @@ class ChatChoice(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """The answer of a chat."""
+    """OpenAI's object of a chat that is whole: its choices and what they used."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
     id: str

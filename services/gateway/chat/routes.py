@@ -12,6 +12,7 @@ from services.gateway.http.route import keyed_router
 from services.gateway.interactive.streaming import answer_as_it_comes
 from services.gateway.interactive.texts import open_texts
 from services.gateway.interactive.waiting import answer_when_done
+from shared.contracts.text_orders import ask_whole
 
 router = keyed_router("chat")
 
@@ -26,7 +27,9 @@ async def create_chat_completion(
     body: ChatRequest, request: Request, gateway: GatewayDep, caller: Caller, claim: ClaimDep
 ) -> Response:
     """Write `n` answers, whole or as they come (`stream`)."""
-    texts = await open_texts(gateway, caller, claim, "chat", body.model, split_request(body))
+    bodies = split_request(body)
+    asked = bodies if body.stream else ask_whole(bodies)
+    texts = await open_texts(gateway, caller, claim, "chat", body.model, asked)
     if not body.stream:
         return await answer_when_done(gateway, request, claim, texts, shape_chat)
     chunks = ChatChunks(texts, include_usage=body.wants_usage())

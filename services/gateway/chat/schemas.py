@@ -24,7 +24,6 @@ class ChatRequest(SamplingRequest):
     model_config = ConfigDict(json_schema_extra=need_one("model"))
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True, examples=[EXAMPLE])]
-    max_completion_tokens: int | None = Field(None, ge=0, le=10_000_000)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     tools: Annotated[list[dict[str, Any]], Field(fail_fast=True)] | None = None

@@ -12,14 +12,13 @@ from services.gateway.interactive.texts import OpenTexts
 from services.gateway.interactive.usage import sum_usage
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
+from shared.contracts.whole_choices import shape_chat_choice
 from shared.http.answers import Json
 from shared.stores.db.models import Completion
 from shared.stores.db.repositories.completions import told_of
 
 OURS: Final = frozenset({"model", "messages", "n", "stream", "stream_options", "seed", "timeout"})
 """Fields that we carry out ourselves."""
-NOT_CONTENT: Final = frozenset({"tool_calls", "function_call", "refusal"})
-"""What a message may say in place of a content."""
 
 
 def split_request(body: ChatRequest) -> list[dict[str, Any]]:
@@ -44,11 +43,7 @@ def shape_chat(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
 
 def shape_choice(row: Completion) -> Json:
     """Return one choice: its content is null when the model only called tools, or refused."""
-    extra = merge_extras(row.extra)
-    logprobs = extra.pop("logprobs", None)
-    content = row.text if row.text or NOT_CONTENT.isdisjoint(extra) else None
-    message = {"role": "assistant", "content": content, "refusal": None, **extra}
-    return {"index": row.choice_index, "message": message, "logprobs": logprobs, "finish_reason": row.finish_reason}
+    return shape_chat_choice(row.choice_index, row.text, merge_extras(row.extra), row.finish_reason)
 
 
 class ChatChunks:

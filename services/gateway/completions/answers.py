@@ -37,7 +37,7 @@ class TextChoice(BaseModel):
 
 
 class TextCompletion(BaseModel):
-    """The answer of a completion."""
+    """OpenAI's object of a completion that is whole: its choices and what they used."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
     id: str

@@ -14,6 +14,7 @@ from services.gateway.interactive.texts import open_texts
 from services.gateway.interactive.waiting import answer_when_done
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
+from shared.contracts.text_orders import ask_whole
 
 router = keyed_router("completions")
 
@@ -35,7 +36,9 @@ async def complete(
     gateway: Gateway, caller: Principal, claim: KeyClaim, request: Request, body: CompletionRequest
 ) -> Response:
     """Carry out a completion request, from the current route or the legacy one."""
-    texts = await open_texts(gateway, caller, claim, "completion", body.model, split_request(body))
+    bodies = split_request(body)
+    asked = bodies if body.stream else ask_whole(bodies)
+    texts = await open_texts(gateway, caller, claim, "completion", body.model, asked)
     if not body.stream:
         return await answer_when_done(gateway, request, claim, texts, shape_completion)
     chunks = CompletionChunks(texts, include_usage=body.wants_usage())

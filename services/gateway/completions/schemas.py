@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.outside.prices.worst_case import MOST_TOKENS
+
 TokenIds = Annotated[list[int], Field(min_length=1, fail_fast=True)]
 """Only the first error of a request is told, so lists are read no further than that."""
 StopStrings = str | Annotated[list[str], Field(max_length=4, fail_fast=True)]
@@ -27,7 +29,8 @@ class SamplingRequest(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = Field(None, ge=1, le=128)
-    max_tokens: int | None = Field(None, ge=0, le=10_000_000)
+    max_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
+    max_completion_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)

@@ -10,6 +10,7 @@ from services.gateway.interactive.texts import OpenTexts
 from services.gateway.interactive.usage import sum_usage
 from shared.clock import unix_seconds
 from shared.contracts.stream.frames import End
+from shared.contracts.whole_choices import shape_text_choice
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json
 from shared.stores.db.models import Completion
@@ -50,13 +51,7 @@ def head(texts: OpenTexts) -> Json:
 def shape_completion(texts: OpenTexts, rows: Sequence[Completion]) -> Json:
     """Return the whole answer."""
     choices = [
-        {
-            "text": row.text,
-            "index": row.choice_index,
-            "logprobs": merge_extras(row.extra).get("logprobs"),
-            "finish_reason": row.finish_reason,
-        }
-        for row in rows
+        shape_text_choice(row.choice_index, row.text, merge_extras(row.extra), row.finish_reason) for row in rows
     ]
     return {**head(texts), "choices": choices, "usage": sum_usage(rows), **(told_of(rows[0]) or {})}
 

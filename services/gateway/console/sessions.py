@@ -31,7 +31,7 @@ class OpenSession:
     @property
     def principal(self) -> Principal:
         """Return who is behind it: its key's rights, no more."""
-        return Principal(self.key.project_id, self.key.id, frozenset(self.key.scopes))
+        return Principal(self.key.project_id, self.key.id, frozenset(self.key.scopes), self.row.id)
 
 
 class Sessions:

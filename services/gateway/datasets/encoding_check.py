@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import zlib
 from typing import IO, Final
 
@@ -17,6 +18,8 @@ SAMPLE_BYTES: Final = 1 << 20
 GZIP: Final = b"\x1f\x8b"
 NO_TEXT: Final = (b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"\xd0\xcf\x11\xe0")
 """How tables begin that are no text: their readers know their encoding."""
+CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""What stands in no text that one would be asked about: the preparation says what the file is."""
 
 
 class UnclearEncodingError(InvalidRequestError):
@@ -41,7 +44,7 @@ async def require_clear_encodings(gateway: Gateway, caller: Principal, request: 
         async with gateway.database.transaction() as session:
             file = await files.find_file(session, caller.project_id, source.file)
         sample = await asyncio.to_thread(read_sample, gateway, file) if file else b""
-        if sample.isascii() or sample.startswith(NO_TEXT):
+        if sample.isascii() or sample.startswith(NO_TEXT) or CONTROLS.search(sample):
             continue
         found = await gateway.computing.run(caller.project_id, detect_encoding, sample)
         if file and found.candidates:

@@ -75,9 +75,9 @@ def read_stretch(source: IO[bytes], row: DatasetRow) -> bytes:
     return source.read(row.byte_count)
 
 
-def shape_row(row: DatasetRow, text: Json, recipe_numbers: dict[str, tuple[str, int]]) -> Json:
+def shape_row(row: DatasetRow, text: Json, recipe_numbers: dict[str | None, tuple[str, int]]) -> Json:
     """Return a row with where it came from."""
-    name, number = recipe_numbers.get(row.recipe_version_id or "", (None, None))
+    name, number = recipe_numbers.get(row.recipe_version_id, (None, None))
     return {
         "id": f"{ROW_PREFIX}{row.position}",
         "object": "dataset.row",

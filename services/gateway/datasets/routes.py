@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 from fastapi import Query
-from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from services.gateway.datasets.answers import DatasetReport, ShownRow
@@ -20,6 +19,7 @@ from services.gateway.datasets.service import (
 from services.gateway.files.routes import send_file
 from services.gateway.http.contents import TEXT
 from services.gateway.http.dependencies import MAX_PAGE, Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.download import Download
 from services.gateway.http.listings import ListPage
 from services.gateway.http.route import own_router
 from shared.http.answers import JsonAnswer, list_body
@@ -79,7 +79,7 @@ async def read_report(
     """Return counts, findings with examples, histograms and tokens; as a page with plots on request."""
     if format == "html":
         file = await get_report_file(gateway, caller, dataset_id)
-        return await send_file(gateway, file, "text/html; charset=utf-8")
+        return await send_file(gateway, caller, file, "text/html; charset=utf-8")
     dataset, _ = await get_finished(gateway, caller, dataset_id)
     return JsonAnswer({"object": "dataset.report", "dataset_id": dataset.id, **(dataset.report or {})})
 
@@ -102,12 +102,10 @@ async def read_rows(
 @router.get(
     "/datasets/{dataset_id}/export",
     summary="Export a dataset",
-    response_class=StreamingResponse,
+    response_class=Response,
     responses={200: {"content": {"application/x-ndjson": TEXT}}},
 )
-async def export_dataset(
-    dataset_id: str, gateway: GatewayDep, caller: Caller, split: Side = "train"
-) -> StreamingResponse:
+async def export_dataset(dataset_id: str, gateway: GatewayDep, caller: Caller, split: Side = "train") -> Download:
     """Return the training or the validation file."""
     file = await get_side_file(gateway, caller, dataset_id, split)
-    return await send_file(gateway, file, "application/x-ndjson")
+    return await send_file(gateway, caller, file, "application/x-ndjson")

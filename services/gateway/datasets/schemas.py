@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from services.gateway.http.dependencies import ID_PATTERN
 
@@ -40,12 +40,24 @@ class FileSource(BaseModel):
     completion_field: FieldPath | None = Field(None, description="Where the completion stands, in the same way.")
 
 
+def tell_source(value: object) -> str:
+    """Return which kind of source is meant, so that what is wrong with it is said of that kind alone."""
+    names_file = "file" in value if isinstance(value, dict) else isinstance(value, FileSource)
+    return "FileSource" if names_file else "GenerationSource"
+
+
+Source = Annotated[
+    Annotated[GenerationSource, Tag("GenerationSource")] | Annotated[FileSource, Tag("FileSource")],
+    Discriminator(tell_source),
+]
+
+
 class DatasetRequest(BaseModel):
     """The body of `POST /v1/datasets`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    sources: list[GenerationSource | FileSource] = Field(min_length=1, max_length=32)
+    sources: list[Source] = Field(min_length=1, max_length=32)
     format: Literal["completion", "chat", "preference"] | None = Field(
         None,
         description="As the sources are, unless given: chat if all of them are. `preference` pairs reviewed stories.",

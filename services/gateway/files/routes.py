@@ -4,20 +4,24 @@ The 2023 client asks for `/v1/files/{its local path, percent-encoded}` before it
 in our form: so an id may hold slashes, and the route with a suffix stands first."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
+from starlette.concurrency import iterate_in_threadpool
 
 from services.gateway.files.schemas import DeletedFile, File
 from services.gateway.files.service import delete_file, get_file, keep_upload, list_files, require_room, shape_file
 from services.gateway.files.upload import open_upload
 from services.gateway.http.contents import BYTES
 from services.gateway.http.dependencies import ID_PATTERN, Caller, ClaimDep, GatewayDep
+from services.gateway.http.download import Download
 from services.gateway.http.listings import ListPage
 from services.gateway.http.route import UploadRoute, keyed_router
 from services.gateway.wiring import Gateway
+from shared.auth.principal import Principal
 from shared.errors import NotFoundError
 from shared.http.answers import JsonAnswer, list_body
 from shared.stores.db import models
@@ -79,12 +83,12 @@ async def read_files(
 @router.get(
     "/files/{file_id:path}/content",
     summary="Read a file",
-    response_class=StreamingResponse,
+    response_class=Response,
     responses={200: {"content": {"application/octet-stream": BYTES}}},
 )
-async def read_content(file_id: str, gateway: GatewayDep, caller: Caller) -> StreamingResponse:
+async def read_content(file_id: str, gateway: GatewayDep, caller: Caller) -> Download:
     """Return the bytes as they were uploaded."""
-    return await send_file(gateway, await get_file(gateway, caller, file_id))
+    return await send_file(gateway, caller, await get_file(gateway, caller, file_id))
 
 
 @router.get("/files/{file_id:path}", summary="Get a file", response_model=File)
@@ -100,8 +104,8 @@ async def remove_file(file_id: str, gateway: GatewayDep, caller: Caller) -> Json
 
 
 async def send_file(
-    gateway: Gateway, file: models.File, media_type: str = "application/octet-stream"
-) -> StreamingResponse:
+    gateway: Gateway, caller: Principal, file: models.File, media_type: str = "application/octet-stream"
+) -> Download:
     """Return an answer that streams a file's bytes. Raises: NotFoundError when they are gone from the store."""
     if not await asyncio.to_thread(gateway.objects.exists, file.sha256):
         raise NotFoundError(f"The bytes of '{file.id}' are not in the object store.", param="id")
@@ -110,4 +114,10 @@ async def send_file(
         "content-length": str(file.bytes),
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
     }
-    return StreamingResponse(gateway.objects.read_pieces(file.sha256), media_type=media_type, headers=headers)
+    return Download(gateway, caller, read_pieces(gateway, file.sha256), media_type=media_type, headers=headers)
+
+
+async def read_pieces(gateway: Gateway, sha256: str) -> AsyncGenerator[bytes, None]:
+    """Yield an object's bytes; the store is read beside the loop."""
+    async for piece in iterate_in_threadpool(gateway.objects.read_pieces(sha256)):
+        yield piece

@@ -16,6 +16,7 @@ from shared.errors import ConflictError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import File
 from shared.stores.db.repositories import files
+from shared.stores.db.repositories.batches import find_open_batch_of_file
 from shared.stores.db.repositories.pages import Page
 from shared.stores.objects.object_store import StoredObject
 
@@ -114,11 +115,15 @@ async def delete_file(gateway: Gateway, caller: Principal, file_id: str) -> Json
 
 
 async def refuse_used(session: AsyncSession, file_id: str) -> None:
-    """Pass when a file may be deleted. Raises: ConflictError when a dataset or an open job holds it."""
+    """Pass when a file may be deleted. Raises: ConflictError when a dataset, an open batch or job holds it."""
     dataset_id = await files.find_dataset_of_file(session, file_id)
     if dataset_id is not None:
         raise ConflictError(f"The file belongs to dataset '{dataset_id}', which never changes.", param="id")
     job_id = await files.find_job_of_file(session, file_id)
+    batch_id = await find_open_batch_of_file(session, file_id)
+    if batch_id is not None:
+        message = f"The file is in use by the batch '{batch_id}'. Cancel the batch, or wait for its end."
+        raise ConflictError(message, param="id", code="file_in_use")
     if job_id is not None:
         message = f"The file is in use by the fine-tuning job '{job_id}'. Cancel the job, or wait for its end."
         raise ConflictError(message, param="id", code="file_in_use")

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from services.gateway.generations.append_sink import AppendSink
+from services.gateway.generations.workbook_export import MEDIA_TYPE
 from services.gateway.wiring import Gateway
 from shared.stores.db.models import Generation, RecipeVersion, Story
 from shared.stores.db.repositories.stories import iterate_succeeded
@@ -17,6 +18,7 @@ MEDIA_TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": MEDIA_TYPE,
 }
 LINE_END: Final = "\r\n"
 STORY: Final = "story"

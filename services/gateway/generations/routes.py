@@ -4,15 +4,17 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 from fastapi import Query, Response
-from starlette.responses import StreamingResponse
 
 from services.gateway.generations.answers import Coverage, FailuresOfAClass
 from services.gateway.generations.coverage import describe_coverage, list_failures
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
+from services.gateway.generations.extension import extend_run
 from services.gateway.generations.plan import plan_run
+from services.gateway.generations.removal import delete_run
 from services.gateway.generations.schemas import (
+    DeletedGeneration,
     Estimate,
     Generation,
     GenerationChange,
@@ -31,8 +33,10 @@ from services.gateway.generations.service import (
     retry_run,
     shape_generation,
 )
+from services.gateway.generations.workbook_export import require_fitting_sheet, write_workbook
 from services.gateway.http.contents import BYTES, events_of
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.download import Download
 from services.gateway.http.event_stream import EventStream
 from services.gateway.http.listings import ListPage
 from services.gateway.http.route import NEEDS_READ, RecipeRoute, own_router
@@ -51,7 +55,7 @@ async def create_generation(
     else:
         plan = await plan_run(gateway, caller, body)
         headers = await gateway.computing.run(caller.project_id, plan.build_headers)
-        run = await create_run(gateway, caller, claim, plan)
+        run = await (extend_run if body.extend else create_run)(gateway, caller, claim, plan)
     return JsonAnswer(shape_generation(*run), 202, {"location": f"/v1/generations/{run[0].id}", **headers})
 
 
@@ -74,6 +78,12 @@ async def read_generations(
 async def read_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return a run with its counts, usage and cost so far."""
     return JsonAnswer(shape_generation(*await get_run(gateway, caller, generation_id)))
+
+
+@router.delete("/generations/{generation_id}", summary="Delete a run", response_model=DeletedGeneration)
+async def delete_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Delete a run that is over, with its stories, unless a dataset was made from them. What they cost stays told."""
+    return JsonAnswer(await delete_run(gateway, caller, generation_id))
 
 
 @router.post("/generations/{generation_id}/cancel", summary="Cancel a run", response_model=Generation)
@@ -148,22 +158,25 @@ async def watch_generation(generation_id: str, gateway: GatewayDep, caller: Call
 @router.get(
     "/generations/{generation_id}/export",
     summary="Export a run's stories",
-    response_class=StreamingResponse,
+    response_class=Response,
     responses={200: {"content": {kind.split(";")[0]: BYTES for kind in MEDIA_TYPES.values()}}},
 )
 async def export_generation(
     generation_id: str,
     gateway: GatewayDep,
     caller: Caller,
-    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "csv",
+    format: Annotated[Literal["csv", "jsonl", "parquet", "xlsx"], Query()] = "csv",
     safe_for_spreadsheets: Annotated[bool, Query(description="CSV only: byte-order mark, no formulas.")] = False,
-) -> StreamingResponse:
+) -> Download:
     """Stream the finished stories in the run's order: the same bytes each time once the run is over."""
     run, _, version = await get_run(gateway, caller, generation_id)
     chunks: AsyncGenerator[bytes, None]
     if format == "csv":
         chunks = write_csv(gateway, run, version, safe_for_spreadsheets=safe_for_spreadsheets)
+    elif format == "xlsx":
+        await require_fitting_sheet(gateway, run)
+        chunks = write_workbook(gateway, run, version)
     else:
         chunks = (write_jsonl if format == "jsonl" else write_parquet)(gateway, run, version)
     headers = {"content-disposition": f'attachment; filename="{run.id}.{format}"'}
-    return StreamingResponse(chunks, media_type=MEDIA_TYPES[format], headers=headers)
+    return Download(gateway, caller, chunks, media_type=MEDIA_TYPES[format], headers=headers)

@@ -24,6 +24,9 @@ class GenerationRequest(BaseModel):
     budget_usd: float | None = Field(None, gt=0, le=1e9, description="The run pauses rather than spend more.")
     requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
     tokens_per_minute: int | None = Field(None, ge=1, le=2_000_000_000)
+    extend: bool = Field(
+        False, description="Raise the repeats of the newest run of the same recipe; what it has written stays."
+    )
 
     def budget(self) -> Decimal | None:
         """Return the budget as money."""
@@ -81,6 +84,14 @@ class Generation(BaseModel):
     created_at: int
     started_at: int | None
     finished_at: int | None
+
+
+class DeletedGeneration(BaseModel):
+    """What is left of a run."""
+
+    id: str
+    object: Literal["generation"] = "generation"
+    deleted: bool
 
 
 class Estimate(BaseModel):

@@ -10,14 +10,15 @@ from services.gateway.http.dependencies import GatewayDep
 from services.gateway.wiring import Gateway
 from shared.errors import ServiceUnavailableError
 from shared.http.answers import JsonAnswer
-from shared.http.health import ALIVE, Probe, describe_readiness, probe_stores
+from shared.http.health import ALIVE, Probe, describe_readiness, find_problems
 
 router = APIRouter(tags=["operations"])
 
 
-def list_stores(gateway: Gateway) -> dict[str, Probe]:
-    """Return what the gateway cannot serve without."""
-    return {"postgres": gateway.database.ping, "redis": gateway.redis.ping}
+async def find_gateway_problems(gateway: Gateway) -> list[str]:
+    """Return what the gateway cannot serve without and is not there."""
+    stores: dict[str, Probe] = {"postgres": gateway.database.ping, "redis": gateway.redis.ping}
+    return await find_problems(stores, gateway.settings.object_store_dir)
 
 
 @router.get("/livez", summary="The process runs", response_model=Alive)
@@ -33,15 +34,15 @@ async def get_liveness() -> JsonAnswer:
     responses={503: {"model": StoresReadiness}},
 )
 async def get_readiness(gateway: GatewayDep) -> JsonAnswer:
-    """Answer 200 when Postgres and Redis answer, 503 with what is wrong when not."""
-    return JsonAnswer(*describe_readiness(await probe_stores(list_stores(gateway))))
+    """Answer 200 when Postgres and Redis answer and the disk has room, 503 with what is wrong when not."""
+    return JsonAnswer(*describe_readiness(await find_gateway_problems(gateway)))
 
 
 @router.get("/health", summary="The process can serve, as vLLM and llama.cpp are asked", response_model=Alive)
 @router.get("/v1/health", summary="The same, below the base URL", operation_id="get_v1_health", response_model=Alive)
 async def get_health(gateway: GatewayDep) -> JsonAnswer:
     """Answer 200 when the process can serve. Raises: ServiceUnavailableError when not."""
-    problems, status = describe_readiness(await probe_stores(list_stores(gateway)))
+    problems, status = describe_readiness(await find_gateway_problems(gateway))
     if status != 200:
         raise ServiceUnavailableError("; ".join(problems["problems"]))
     return JsonAnswer(ALIVE)

@@ -12,7 +12,7 @@ from services.gateway.interactive.failures import failed_row_answer
 from services.gateway.interactive.follow import wait_for_ends
 from services.gateway.interactive.texts import OpenTexts, cancel_texts, read_rows
 from services.gateway.wiring import Gateway
-from shared.auth.key_watch import REVOKED
+from shared.auth.key_watch import REVOKED_OR_OVER
 from shared.errors import AuthenticationError, DeadlineError
 from shared.http.answers import Json, JsonAnswer
 from shared.http.event_answer import Leave, wait_for_leave
@@ -55,7 +55,7 @@ async def answer_when_done(
 def answer_leave(leave: Leave) -> Response:
     """Return what is noted of a request that nobody waits for. Raises: AuthenticationError when its key was revoked."""
     if leave is Leave.KEY_REVOKED:
-        raise AuthenticationError(REVOKED)
+        raise AuthenticationError(REVOKED_OR_OVER)
     return Response(status_code=CLIENT_GONE)
 
 

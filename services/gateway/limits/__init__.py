@@ -1,1 +1,2 @@
-"""What this server allows a client: the bounds that it can meet, as they are now."""
+"""What this server allows a client: the bounds as they are now, and a project's quotas; not how fast a request must
+come, which the door says."""

@@ -31,7 +31,7 @@ async def measure_quotas(gateway: Gateway, caller: Principal) -> dict[str, int]:
 
 
 def exceeded(bounds: Bounds, name: str, used: int) -> RateLimitedError:
-    """Return the error."""
+    """Return a refusal that names the quota, how much of it is used, and the setting that changes it."""
     what, most = Bounds.model_fields[name].description, getattr(bounds, name)
     return RateLimitedError(
         f"This would be more than {most} {what} ({setting_of(name)}); there are {used}. Delete some, or come back when "

@@ -1,1 +1,1 @@
-"""How the providers stand: the workers' verdicts over HTTP."""
+"""How the providers stand, over HTTP, and a trial of one: the verdicts themselves are the workers', not ours."""

@@ -12,7 +12,7 @@ from shared.clock import unix_seconds
 from shared.errors import NotFoundError
 from shared.http.answers import Json
 from shared.outside.providers.configuration import Provider
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.db.models import ProviderState
 from shared.stores.db.repositories.provider_states import list_states
 from shared.stores.redis.provider_facts import ProviderFacts, fingerprint
@@ -70,7 +70,7 @@ async def read_facts(facts: ProviderFacts) -> Json:
                 "silent_models": list_silent(await facts.read_models()),
                 "dialects": await facts.read_dialect(),
             }
-    except (*STORE_AWAY, TimeoutError):
+    except AWAY_OR_SILENT:
         return NO_FACTS
 
 

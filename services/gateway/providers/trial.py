@@ -1,5 +1,5 @@
 """Try a provider out: three short texts, written by workers and on the caller's books as any other, and free look-ups
-of what it lists. Says what works, in words that the caller can act on."""
+of what it lists, by workers too. Says what works, in words that the caller can act on."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,24 +13,25 @@ from services.gateway.interactive.follow import wait_for_ends
 from services.gateway.interactive.texts import cancel_texts, open_texts, read_rows
 from services.gateway.providers.service import read_facts, require_provider
 from services.gateway.wiring import Gateway
-from shared.auth.principal import Principal
+from shared import ids
+from shared.auth.principal import OPERATE, Principal
+from shared.contracts.queue.messages import LookAtProvider
+from shared.contracts.text_orders import limit_calls
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json
 from shared.outside.prices.inference import find_price
 from shared.outside.prices.worst_case import bound_prompt_tokens
 from shared.outside.providers.configuration import Provider, Target
 from shared.outside.providers.dialects import Change
-from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import Completion
 from shared.stores.redis.provider_facts import ProviderFacts, fingerprint
 
 MAX_TOKENS: Final = 32
 MOST_CALLS: Final = 8
-"""Of those that may cost something. A text is asked for up to six times by its worker (`MAX_CALLS` there), so the
-next one is tried only while two at most were made."""
-USED_UP: Final = MOST_CALLS - 6
+"""Whatever is sent to the provider counts: look-ups, texts, and a text once more in other words."""
 ANSWER_SECONDS: Final = 80.0
-LOOK_UP_SECONDS: Final = 10.0
+LOOK_AGAIN_SECONDS: Final = 0.1
+LOOKS: Final = 150
 PROMPT: Final = "Say hello in one word."
 WEATHER: Final = {
     "type": "function",
@@ -46,12 +47,8 @@ TEXTS: Final[Mapping[str, Json]] = {
     "logprobs": {"logprobs": True, "top_logprobs": 1},
 }
 """What each text asks for beside its prompt. The first tells whether there is any use in the others."""
-LOOK_UPS: Final = {
-    "models": "/models",
-    "files": "/files?limit=1",
-    "fine_tuning": "/fine_tuning/jobs?limit=1",
-    "batch": "/batches?limit=1",
-}
+LISTS: Final = ("models", "files", "fine_tuning", "batch")
+"""What a worker looks up, without cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +91,29 @@ async def choose_model(gateway: Gateway, provider: Provider, model: str | None) 
 
 async def run_trial(gateway: Gateway, caller: Principal, target: Target) -> list[FeatureCheck]:
     """Return what works. When no text comes at all, no more are asked for."""
-    findings = list(await asyncio.gather(*(look_up(gateway, target.provider, name) for name in LOOK_UPS)))
+    before = len(await read_changes(gateway, target))
+    findings = await look_at_lists(gateway, caller, target.provider)
     first = await write_text(gateway, caller, target, "text")
     findings += describe_first(first)
     if first is None or first.status != "succeeded":
         return findings + [FeatureCheck(name, None, "not tried: no text was written") for name in ("tools", "logprobs")]
-    dialects = (await read_facts(facts_of(gateway, target.provider)))["dialects"] or {}
-    findings.append(describe_streaming(dialects.get(target.model, [])))
-    used = first.attempt
+    changes = await read_changes(gateway, target)
+    findings.append(describe_streaming(changes))
+    used = len(LISTS) + 1 + max(0, len(changes) - before)  # each change was learnt by a refusal
     for name in ("tools", "logprobs"):
-        if used > USED_UP:
-            findings.append(FeatureCheck(name, None, "not tried: the texts before it took several calls"))
+        if used >= MOST_CALLS:
+            findings.append(FeatureCheck(name, None, f"not tried: {MOST_CALLS} calls were made before"))
             continue
-        row = await write_text(gateway, caller, target, name)
-        used = USED_UP + 1 if row is None else used + row.attempt
-        findings.append(describe_extra(name, row))
+        findings.append(describe_extra(name, await write_text(gateway, caller, target, name)))
+        used += 1
     return findings
+
+
+async def read_changes(gateway: Gateway, target: Target) -> list[str]:
+    """Return what is known of the words that the model understands."""
+    dialects = (await read_facts(facts_of(gateway, target.provider)))["dialects"] or {}
+    changes: list[str] = dialects.get(target.model, [])
+    return changes
 
 
 def facts_of(gateway: Gateway, provider: Provider) -> ProviderFacts:
@@ -117,18 +121,30 @@ def facts_of(gateway: Gateway, provider: Provider) -> ProviderFacts:
     return ProviderFacts(gateway.redis, provider.name, fingerprint(provider.api_key))
 
 
-async def look_up(gateway: Gateway, provider: Provider, name: str) -> FeatureCheck:
-    """Ask for one of the provider's lists."""
-    try:
-        await gateway.llm_client.fetch(provider, LOOK_UPS[name], LOOK_UP_SECONDS)
-    except LlmError as error:
-        return FeatureCheck(name, False, error.message)
-    return FeatureCheck(name, True)
+async def look_at_lists(gateway: Gateway, caller: Principal, provider: Provider) -> list[FeatureCheck]:
+    """Have a worker ask for the provider's lists, from where the calls are made. The provider's words are told to who
+    operates the mill."""
+    errand_id, facts = ids.new_id(ids.REQUEST), facts_of(gateway, provider)
+    await gateway.sender.send(LookAtProvider(provider.name, errand_id))
+    for _ in range(LOOKS):
+        if (found := await facts.find_lists(errand_id)) is not None:
+            return [describe_list(name, found.get(name), with_words=OPERATE in caller.scopes) for name in LISTS]
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return [FeatureCheck(name, None, "no worker has looked in time") for name in LISTS]
+
+
+def describe_list(name: str, failure: Json | None, *, with_words: bool) -> FeatureCheck:
+    """Return whether a list was shown."""
+    if failure is None:
+        return FeatureCheck(name, True)
+    status = f" ({failure['upstream_status']})" if failure["upstream_status"] else ""
+    return FeatureCheck(name, False, failure["message"] if with_words else f"{failure['class']}{status}")
 
 
 async def write_text(gateway: Gateway, caller: Principal, target: Target, name: str) -> Completion | None:
     """Have a worker write one text; None when it took too long, and was cancelled."""
-    body = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": MAX_TOKENS, **TEXTS[name]}
+    asked = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": MAX_TOKENS, **TEXTS[name]}
+    body = {**asked, **limit_calls(1)}
     unclaimed = KeyClaim(gateway.database, caller.project_id, None)
     texts = await open_texts(gateway, caller, unclaimed, "chat", target.model, [body])
     try:

@@ -26,6 +26,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
     check_template(compile_template(recipe.template), grid)
     check_parameters(recipe.parameters)
     names = list(attributes)
+    rules = recipe.rules.model_dump(exclude_defaults=True) or None if recipe.rules else None
     digest = content_hash(
         template=recipe.template,
         attributes=attributes,
@@ -34,9 +35,18 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         model=recipe.model,
         parameters=recipe.parameters,
         format=recipe.format,
+        rules=rules,
     )
     return RecipeContent(
-        digest, recipe.template, attributes, names, recipe.repeats, recipe.model, recipe.parameters, recipe.format
+        digest,
+        recipe.template,
+        attributes,
+        names,
+        recipe.repeats,
+        recipe.model,
+        recipe.parameters,
+        recipe.format,
+        rules,
     )
 
 
@@ -61,6 +71,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         )
     if len(orjson.dumps(parameters)) > MAX_PARAMETER_BYTES:
         raise InvalidRequestError(f"parameters: larger than {MAX_PARAMETER_BYTES} bytes.", param="parameters")
-    tokens = parameters.get("max_tokens", 1)
-    if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
-        raise InvalidRequestError("parameters.max_tokens: a whole number from 1 on.", param="parameters.max_tokens")
+    for name in ("max_tokens", "max_completion_tokens"):
+        tokens = parameters.get(name)
+        if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
+            raise InvalidRequestError(f"parameters.{name}: a whole number from 1 on.", param=f"parameters.{name}")

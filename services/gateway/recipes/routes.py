@@ -3,8 +3,8 @@
 from services.gateway.http.dependencies import Caller, GatewayDep, NewestFirst
 from services.gateway.http.listings import ListPage
 from services.gateway.http.route import RecipeRoute, own_router
-from services.gateway.recipes.schemas import Recipe, RecipeRequest
-from services.gateway.recipes.service import get_recipe, list_recipes, record_recipe, shape_recipe
+from services.gateway.recipes.schemas import DeletedRecipe, Recipe, RecipeRequest
+from services.gateway.recipes.service import delete_recipe, get_recipe, list_recipes, record_recipe, shape_recipe
 from shared.http.answers import JsonAnswer, list_body
 
 router = own_router("recipes", RecipeRoute)
@@ -32,3 +32,9 @@ async def read_recipe(recipe: str, gateway: GatewayDep, caller: Caller) -> JsonA
     """Return the newest version of a recipe, by name or id."""
     async with gateway.database.transaction() as session:
         return JsonAnswer(shape_recipe(*await get_recipe(session, caller, recipe)))
+
+
+@router.delete("/recipes/{recipe}", summary="Delete a recipe", response_model=DeletedRecipe)
+async def remove_recipe(recipe: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Delete a recipe with all its versions, by name or id, unless runs were made from it."""
+    return JsonAnswer(await delete_recipe(gateway, caller, recipe))

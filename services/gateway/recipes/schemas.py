@@ -18,6 +18,25 @@ def check_name(name: str) -> str:
 RecipeName = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_name)]
 
 
+RuleWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)]
+
+
+class RecipeRules(BaseModel):
+    """What a story must be to be taken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min_characters: int | None = Field(None, ge=1, le=10_000_000)
+    max_characters: int | None = Field(None, ge=1, le=10_000_000)
+    must_contain: RuleWords = Field(default_factory=list)
+    must_not_contain: RuleWords = Field(default_factory=list)
+    ends_properly: bool = False
+    finish_reason: str | None = Field(None, min_length=1, max_length=32, examples=["stop"])
+    is_json: bool = False
+    distinct: bool = Field(False, description="No two stories of a run have the same text.")
+    tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
+
+
 class InlineRecipe(BaseModel):
     """A recipe's content; inside a generation it needs no name."""
 
@@ -31,6 +50,7 @@ class InlineRecipe(BaseModel):
     model: str = Field(min_length=1, max_length=512, examples=["text-davinci-003"])
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_tokens": 600, "temperature": 0.5}])
     format: Literal["completion", "chat"] = "completion"
+    rules: RecipeRules | None = Field(None, description="A text that breaks one is kept apart, and asked for anew.")
 
 
 class RecipeRequest(InlineRecipe):
@@ -53,6 +73,15 @@ class Recipe(BaseModel):
     model: str
     parameters: dict[str, Any]
     format: Literal["completion", "chat"]
+    rules: dict[str, Any] | None
     cells: int | float | None
     stories: int | float | None
     created_at: int
+
+
+class DeletedRecipe(BaseModel):
+    """What is left of a recipe."""
+
+    id: str
+    object: Literal["recipe"] = "recipe"
+    deleted: bool

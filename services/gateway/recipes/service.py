@@ -12,10 +12,10 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.recipes.grid import count_cells
-from shared.errors import NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Recipe, RecipeVersion
-from shared.stores.db.repositories import recipes
+from shared.stores.db.repositories import generation_removal, recipes
 from shared.stores.db.repositories.pages import Page
 from shared.stores.db.repositories.recipes import RecipeContent
 
@@ -52,6 +52,20 @@ async def get_recipe(session: AsyncSession, caller: Principal, name_or_id: str) 
     return recipe, await recipes.get_newest_version(session, recipe.id)
 
 
+async def delete_recipe(gateway: Gateway, caller: Principal, name_or_id: str) -> Json:
+    """Delete a recipe with its versions. Raises: ConflictError while runs of it are there; NotFoundError when the
+    project has none of this name or id."""
+    async with gateway.database.transaction() as session:
+        recipe, _ = await get_recipe(session, caller, name_or_id)
+        runs = await generation_removal.lock_recipe_and_count_runs(session, caller.project_id, recipe.id)
+        if runs:
+            made = "1 generation was" if runs == 1 else f"{runs} generations were"
+            message = f"{made} made from '{recipe.name}', and tell of it. Delete them first."
+            raise ConflictError(message, param="recipe", code="recipe_in_use")
+        await generation_removal.delete_recipe(session, recipe.id)
+    return {"id": recipe.id, "object": "recipe", "deleted": True}
+
+
 async def list_recipes(
     gateway: Gateway, caller: Principal, page: Page
 ) -> tuple[Sequence[tuple[Recipe, RecipeVersion]], bool]:
@@ -79,6 +93,7 @@ def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
         "model": version.model,
         "parameters": version.parameters,
         "format": version.format,
+        "rules": version.rules,
         "cells": tell_count(cells),
         "stories": tell_count(cells * version.repeats),
         "created_at": unix_seconds(version.created_at),

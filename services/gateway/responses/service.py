@@ -19,6 +19,7 @@ from services.gateway.responses.unsupported import refuse_unsupported
 from services.gateway.wiring import Gateway
 from shared import ids
 from shared.auth.principal import Principal
+from shared.contracts.text_orders import ask_whole
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Completion, StoredResponse
@@ -38,12 +39,19 @@ async def open_response(gateway: Gateway, caller: Principal, claim: KeyClaim, bo
     refuse_unsupported(body)
     items = await read_items(gateway, caller, body)
     chat = build_chat_body(body, await read_messages(gateway, caller, body, items))
+    is_watched = body.stream or body.background  # in the background: perhaps later
 
     async def store(session: AsyncSession, rows: Sequence[NewCompletion]) -> None:
         add_response(session, build_stored(body, items, rows[0]))
 
     return await open_texts(
-        gateway, caller, claim, "chat", body.model, [chat], also=None if body.store is False else store
+        gateway,
+        caller,
+        claim,
+        "chat",
+        body.model,
+        [chat] if is_watched else ask_whole([chat]),
+        also=None if body.store is False else store,
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.outside.prices.money import NOTHING, round_up
+from shared.texts.amounts import count_of, format_usd
 
 HOURS_PER_DAY: Final = 24
 LATEST_YEAR: Final = 9999
@@ -69,14 +70,18 @@ def find_break_even(investment: Investment) -> BreakEven:
     saving, fixed = investment.saving_per_call_usd, investment.total_fixed_usd
     if saving <= 0:
         reason = (
-            f"Never: a call of the tuned model costs ${format_usd(-saving)} more."
+            f"Never: a call of the tuned model costs {format_usd(-saving)} more."
             if saving
             else ("Never: a call of the tuned model costs as much as one of the base.")
         )
         return BreakEven(None, None, None, comes_too_late=False, reason=reason)
     calls = math.ceil(fixed / saving)
-    saved = f"${format_usd(saving)} saved by each"
-    says = f"After {calls:,} calls: ${format_usd(fixed)} paid, {saved}." if fixed else f"From the first call: {saved}."
+    saved = f"{format_usd(saving)} saved by each"
+    says = (
+        f"After {count_of(calls, 'call')}: {format_usd(fixed)} paid, {saved}."
+        if fixed
+        else f"From the first call: {saved}."
+    )
     if not investment.calls_per_day:
         return BreakEven(calls, None, None, comes_too_late=False, reason=says)
     days = math.ceil(Decimal(calls) / investment.calls_per_day)
@@ -107,9 +112,3 @@ def draw_curve(investment: Investment, calls: int | None) -> list[tuple[int, Dec
         (count, investment.base_call_usd * count, investment.total_fixed_usd + tuned_call * count)
         for count in (end * step // (CURVE_POINTS - 1) for step in range(CURVE_POINTS))
     ]
-
-
-def format_usd(amount: Decimal) -> str:
-    """Return dollars without needless zeros, at least cents."""
-    cents = amount.quantize(Decimal("0.01"))
-    return f"{cents:,}" if cents == amount else f"{amount.normalize():,f}"

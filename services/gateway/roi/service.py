@@ -153,7 +153,8 @@ def shape_return(
     base: CallCost,
     notes: dict[str, str | None],
 ) -> Json:
-    """Return the answer."""
+    """Return what was paid once, what a call costs either way, and after how many calls and days that is even; money as
+    numbers, for charts."""
     return {
         "object": "roi",
         "model": request.model,

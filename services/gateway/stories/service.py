@@ -179,9 +179,17 @@ def shape_attempt(attempt: Attempt) -> Json:
         "model": attempt.model,
         "outcome": attempt.outcome,
         "failure_class": attempt.failure_class,
+        "rejected": shape_reject(attempt),
         "upstream_request_id": attempt.upstream_request_id,
         "usage": shape_usage(attempt.prompt_tokens, attempt.completion_tokens),
         "cost_usd": None if attempt.spent_usd is None else float(attempt.spent_usd),
         "started_at": unix_seconds(attempt.started_at),
         "finished_at": unix_seconds(attempt.finished_at) if attempt.finished_at else None,
     }
+
+
+def shape_reject(attempt: Attempt) -> dict[str, Any] | None:
+    """Return the text that a rule of the recipe refused, and why; None for any other call."""
+    if attempt.rejected_because is None:
+        return None
+    return {"text": attempt.rejected_text, "because": attempt.rejected_because}

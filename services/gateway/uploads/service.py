@@ -127,7 +127,7 @@ def read_status(upload: Upload) -> str:
 
 
 def upload_not_found(upload_id: str) -> NotFoundError:
-    """Return the error."""
+    """Return the same refusal for an upload that never was and for another project's."""
     return NotFoundError(f"No such upload: {upload_id}", param="id")
 
 

@@ -77,5 +77,5 @@ def shape_sum(row: dict[str, Any]) -> Json:
 
 
 def from_seconds(seconds: int) -> datetime:
-    """Return the moment."""
+    """Return seconds since 1970 as an aware time, UTC."""
     return datetime.fromtimestamp(seconds, UTC)

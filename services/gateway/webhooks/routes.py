@@ -38,26 +38,27 @@ async def create_endpoint(body: EndpointRequest, gateway: GatewayDep, caller: Ca
         endpoint = await service.get_endpoint(gateway, caller, claim.subject_id)
     else:
         endpoint = await service.add_endpoint(gateway, caller, claim, body)
-    return JsonAnswer(service.shape_endpoint(endpoint, with_secret=True))
+    return JsonAnswer(service.shape_endpoint(gateway, endpoint, with_secret=True))
 
 
 @router.get(PATH, summary="List webhook endpoints", response_model=ListPage[Endpoint])
 async def read_endpoints(gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return the project's endpoints."""
     found, has_more = await service.list_endpoints(gateway, caller, page)
-    return JsonAnswer(list_body([service.shape_endpoint(endpoint) for endpoint in found], has_more=has_more))
+    return JsonAnswer(list_body([service.shape_endpoint(gateway, endpoint) for endpoint in found], has_more=has_more))
 
 
 @router.get(PATH + "/{endpoint_id}", summary="Get a webhook endpoint", response_model=Endpoint)
 async def read_endpoint(endpoint_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Return an endpoint, without its secret."""
-    return JsonAnswer(service.shape_endpoint(await service.get_endpoint(gateway, caller, endpoint_id)))
+    return JsonAnswer(service.shape_endpoint(gateway, await service.get_endpoint(gateway, caller, endpoint_id)))
 
 
 @router.post(PATH + "/{endpoint_id}", summary="Change a webhook endpoint", response_model=Endpoint)
 async def update_endpoint(endpoint_id: str, body: EndpointChange, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
     """Change name, URL or event types. Deliveries that are due go to the new URL."""
-    return JsonAnswer(service.shape_endpoint(await service.change_endpoint(gateway, caller, endpoint_id, body)))
+    endpoint = await service.change_endpoint(gateway, caller, endpoint_id, body)
+    return JsonAnswer(service.shape_endpoint(gateway, endpoint))
 
 
 @router.delete(PATH + "/{endpoint_id}", summary="Delete a webhook endpoint", response_model=DeletedEndpoint)
@@ -77,7 +78,7 @@ async def rotate_secret(
     else:
         keep_old = body is not None and body.keep_old_secret_active_for_24_hours
         endpoint = await service.rotate_secret(gateway, caller, claim, endpoint_id, keep_old=keep_old)
-    return JsonAnswer(service.shape_endpoint(endpoint, with_secret=True))
+    return JsonAnswer(service.shape_endpoint(gateway, endpoint, with_secret=True))
 
 
 @router.post(PATH + "/{endpoint_id}/test", summary="Send a sample event", response_model=TestResult)

@@ -19,11 +19,13 @@ from shared.stores.db.models import Outbox, WebhookEndpoint
 from shared.stores.db.repositories import outbox, webhook_endpoints
 from shared.stores.db.repositories.pages import Page
 from shared.stores.db.repositories.projects import take_turn
+from shared.stores.sealing import SealError
 
 MOST_ENDPOINTS: Final = 50
 """Of a project: every one of them costs a row and a call an event."""
 SAMPLE_ID: Final = "ftjob-00000000000000000000000000000000"
 SAMPLE_PROVIDER: Final = "engine"
+UNREADABLE: Final = "unreadable: STORYMILL_ENCRYPTION_KEY is another"
 
 
 async def add_endpoint(
@@ -41,7 +43,7 @@ async def add_endpoint(
             name=request.name,
             url=request.url,
             event_types=request.event_types,
-            secret=new_secret(),
+            secret=gateway.seal.seal(new_secret()),
         )
         await claim.bind(session, endpoint.id)
     return endpoint
@@ -81,7 +83,7 @@ async def rotate_secret(
     """Make a new signing secret. Raises: NotFoundError when the project has no such endpoint."""
     async with gateway.database.transaction() as session:
         endpoint = await require_endpoint(session, caller, endpoint_id)
-        await webhook_endpoints.rotate_secret(session, endpoint, new_secret(), keep_old=keep_old)
+        await webhook_endpoints.rotate_secret(session, endpoint, gateway.seal.seal(new_secret()), keep_old=keep_old)
         await claim.bind(session, endpoint.id)
     return endpoint
 
@@ -96,8 +98,10 @@ async def delete_endpoint(gateway: Gateway, caller: Principal, endpoint_id: str)
 async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, event_type: str) -> int:
     """Send one sample event and return the status of the answer; it is not tried again.
 
-    Raises: NotFoundError, BadTargetError, InvalidRequestError when nobody answers."""
+    Raises: NotFoundError, BadTargetError, SealError for a secret that cannot be read, InvalidRequestError when nobody
+    answers."""
     endpoint = await get_endpoint(gateway, caller, endpoint_id)
+    secret = gateway.seal.unseal(endpoint.signing_secret)
     event_id = ids.new_id(ids.WEBHOOK_EVENT)
     payload = outbox.build_event(
         event_id, event_type, {"id": SAMPLE_PROVIDER if event_type.startswith("provider.") else SAMPLE_ID}
@@ -106,7 +110,7 @@ async def send_sample(gateway: Gateway, caller: Principal, endpoint_id: str, eve
         allow_private=gateway.settings.webhook_allow_private, proxy_guards=gateway.settings.webhook_proxy_guards
     )
     try:
-        status, _ = await sender.send(endpoint.url, event_id, payload, [endpoint.signing_secret])
+        status, _ = await sender.send(endpoint.url, event_id, payload, [secret])
     except UndeliveredError as error:
         raise InvalidRequestError(error.message, param="url", code="webhook_endpoint_unreachable") from None
     finally:
@@ -142,9 +146,9 @@ async def require_endpoint(session: AsyncSession, caller: Principal, endpoint_id
     return endpoint
 
 
-def shape_endpoint(endpoint: WebhookEndpoint, *, with_secret: bool = False) -> Json:
-    """Return the endpoint object."""
-    secret: dict[str, Any] = {"signing_secret": endpoint.signing_secret} if with_secret else {}
+def shape_endpoint(gateway: Gateway, endpoint: WebhookEndpoint, *, with_secret: bool = False) -> Json:
+    """Return the endpoint object. Raises: SealError when the secret is wanted and cannot be read."""
+    secret: dict[str, Any] = {"signing_secret": gateway.seal.unseal(endpoint.signing_secret)} if with_secret else {}
     return {
         "id": endpoint.id,
         "object": "webhook_endpoint",
@@ -153,9 +157,17 @@ def shape_endpoint(endpoint: WebhookEndpoint, *, with_secret: bool = False) -> J
         "event_types": endpoint.event_types,
         "name": endpoint.name,
         "url": endpoint.url,
-        "signing_secret_hint": hint_at(endpoint.signing_secret),
+        "signing_secret_hint": hint_at_secret(gateway, endpoint),
         **secret,
     }
+
+
+def hint_at_secret(gateway: Gateway, endpoint: WebhookEndpoint) -> str:
+    """Return what may be shown of an endpoint's secret; of one that cannot be read, that."""
+    try:
+        return hint_at(gateway.seal.unseal(endpoint.signing_secret))
+    except SealError:
+        return UNREADABLE
 
 
 def shape_delivery(delivery: Outbox) -> Json:

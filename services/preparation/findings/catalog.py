@@ -45,7 +45,8 @@ CATALOG: dict[str, CatalogEntry] = {
         "the object does not have the form of its file's others, or holds nothing to learn: not read"
     ),
     "encoding_guessed": _warning(
-        "the file is not UTF-8, and nothing in it names its encoding: this is the likeliest one"
+        "the file is not UTF-8, and nothing in it names its encoding: this is the likeliest one; `encoding` names "
+        "another"
     ),
     "formula_without_value": _error("a formula that was never computed: its cell was read as empty", "drop"),
     "cell_error": _error("a formula that failed (such as #REF!): its cell was read as empty", "drop"),
@@ -58,8 +59,8 @@ CATALOG: dict[str, CatalogEntry] = {
     "merged_cell": CatalogEntry("info", "a cell merged over several rows was read as the value of each of them"),
     # rows
     "too_few_rows": _error("providers refuse fewer than ten examples"),
-    "empty_completion": _error("nothing to learn: the completion is empty", "drop"),
-    "blank_completion": _error("nothing to learn: the completion is only white space", "drop"),
+    "empty_completion": _error('"completion" is empty: there is nothing to learn', "drop"),
+    "blank_completion": _error('"completion" is empty but for white space: there is nothing to learn', "drop"),
     "empty_prompt": _warning("other rows have a prompt; the model would learn to write this one unasked", "drop"),
     "exact_duplicate": _warning("the same prompt and completion again: they would count double", "drop"),
     "equal_answers": _error("the preferred and the rejected text are the same: there is nothing to prefer", "drop"),

@@ -10,12 +10,20 @@ from services.preparation.findings.board import MarkBoard
 from services.preparation.findings.chat_tools import tool_problems
 from services.preparation.rows.row_batches import RowBatch
 from shared.texts.chat_message import message_text
+from shared.texts.training_rows import find_refusal
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 MESSAGE_KEYS = frozenset(
     {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal", "audio"}
 )
 LINE_KEYS = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})
+# Whatever training refuses has one of these; the finding says it in training's words.
+REFUSED = frozenset(
+    {
+        *("chat_missing_messages", "chat_message_not_an_object", "chat_unknown_role", "chat_missing_content"),
+        *("chat_content_not_text", "chat_no_assistant", "chat_tool_schema", "chat_bad_weight"),
+    }
+)
 SYSTEM_ROLES = frozenset({"system", "developer"})
 # Nearly all rows have (or lack) a system message: the others stand out.
 SYSTEM_SHARE = 0.9
@@ -33,12 +41,19 @@ class ChatWatch:
 
     def observe(self, batch: RowBatch) -> None:
         """Mark the broken lines of a batch."""
-        for row_id, record in zip(batch.ids, batch.records, strict=True):
+        for row_id, line, record in zip(batch.ids, batch.lines, batch.records, strict=True):
             if record:
                 value = orjson.loads(record)
-                for code in set(line_problems(value)):
-                    self._board.mark(code, [row_id])
+                self._mark(row_id, line, value)
                 self._count_system(row_id, value)
+
+    def _mark(self, row_id: int, line: int, value: dict[str, Any]) -> None:
+        codes = set(line_problems(value))
+        refusal = find_refusal(value) if codes & REFUSED else None
+        for code in codes:
+            self._board.mark(code, [row_id])
+            if refusal and code in REFUSED:
+                self._board.details.setdefault(code, f"line {line}: {refusal}")
 
     def conclude(self) -> None:
         """Mark rows that lack the system message that nearly all others have."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
+from shared.texts.training_rows import BadLineError, check_calls
 
 
 def tool_problems(line: dict[str, Any], messages: list[dict[str, Any]]) -> Iterator[str]:
@@ -13,9 +13,9 @@ def tool_problems(line: dict[str, Any], messages: list[dict[str, Any]]) -> Itera
         yield "chat_tool_schema"
     open_calls: set[str] = set()
     for message in messages:
-        if message.get("tool_calls") is not None:
-            found = _call_ids(message["tool_calls"], names)
-            if found is None or message["role"] != "assistant":
+        if message.get("tool_calls") or message.get("function_call"):
+            found = _call_ids(message, names)
+            if found is None:
                 yield "chat_tool_schema"
             open_calls |= found or set()
         if message["role"] == "tool":
@@ -40,22 +40,13 @@ def _declared_names(tools: Any) -> tuple[set[str], bool]:
     return names, True
 
 
-def _call_ids(calls: Any, names: set[str]) -> set[str] | None:
+def _call_ids(message: dict[str, Any], names: set[str]) -> set[str] | None:
     """The ids of well-formed calls of declared tools, or None."""
-    if not isinstance(calls, list) or not calls:
+    try:
+        check_calls(message, "")
+    except BadLineError:
         return None
-    ids: set[str] = set()
-    for call in calls:
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or not isinstance(call.get("id"), str):
-            return None
-        if not isinstance(function.get("name"), str) or function["name"] not in names:
-            return None
-        try:
-            arguments = orjson.loads(function.get("arguments", ""))
-        except (orjson.JSONDecodeError, TypeError):
-            return None
-        if not isinstance(arguments, dict):
-            return None
-        ids.add(call["id"])
-    return ids
+    calls = message.get("tool_calls") or ()
+    if any(not isinstance(call.get("id"), str) or call["function"]["name"] not in names for call in calls):
+        return None
+    return {call["id"] for call in calls}

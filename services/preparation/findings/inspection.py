@@ -1,6 +1,5 @@
 """All findings about a set of rows, and the numbers behind the report."""
 
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,14 +15,15 @@ from services.preparation.findings.examples import add_examples
 from services.preparation.findings.marker_findings import MarkerWatch
 from services.preparation.findings.pattern_checks import mark_patterns
 from services.preparation.findings.row_findings import mark_rows
-from services.preparation.findings.survey import Survey, survey_rows
+from services.preparation.findings.survey import Survey, SurveyTaker
 from services.preparation.findings.text_findings import mark_texts
 from services.preparation.near_duplicates.index import group_near_duplicates
 from services.preparation.reading.read_file import ReadFile
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
+from services.preparation.tokenizers.counting import begin_counting
 from services.preparation.tokenizers.model_view import RowTokenizer
-from services.preparation.tokenizers.public_tokenizer import PublicTokenizer
+from services.preparation.tokenizers.opening import open_tokenizer
 from shared.texts.encodings import ModelTokens, OwnTokenizerFile
 
 # Completions shorter than this on average say too little by themselves: the prompt is compared as well.
@@ -70,26 +70,26 @@ def inspect_rows(
     """Run every check over the rows. Nothing is changed. `own`: the model's tokenizer, where it is at hand."""
     board = board or MarkBoard()
     tokenizer = open_tokenizer(model, own)
-    survey = survey_rows(store)
-    profile = profile_pairs(store.batches())
-    task_type = profile.task_type
-    mark_rows(survey, task_type, board)
-    tokens = _walk(store, profile, task_type, tokenizer, board)
-    near = group_near_duplicates(_compared_texts(store, survey, task_type), store.row_count)
-    _mark_near(survey, near, board)
+    with begin_counting(store, tokenizer, own) as take_counts:
+        taker = SurveyTaker()
+        profile = profile_pairs(taker.watch(store.batches()))
+        survey, task_type = taker.take(), profile.task_type
+        mark_rows(survey, task_type, board)
+        walk = _walk(store, profile, board)
+        near = group_near_duplicates(_compared_texts(walk, survey, task_type), store.row_count)
+        _mark_near(survey, near, board)
+        tokens = take_counts()
+    _mark_too_long(survey, tokens, tokenizer.tokens, board)
     findings = add_examples(store, board.findings())
     return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)
 
 
-def _walk(
-    store: RowStore, profile: PairProfile, task_type: TaskType, tokenizer: RowTokenizer, board: MarkBoard
-) -> NDArray[np.int64]:
-    """The one walk that looks at the texts themselves; returns the tokens per row."""
+def _walk(store: RowStore, profile: PairProfile, board: MarkBoard) -> Iterator[RowBatch]:
+    """The one walk that looks at the texts themselves; each batch is passed on when it has been looked at."""
+    task_type = profile.task_type
     is_generation = task_type == "conditional generation"
     markers = MarkerWatch(profile.prompts.common_suffix, profile.completions.common_suffix if is_generation else "")
     classes, chat = ClassWatch(), ChatWatch(board)
-    model = tokenizer.tokens
-    tokens = array("q")
     for batch in store.batches():
         mark_patterns(batch, board)
         mark_texts(batch, board)
@@ -98,38 +98,23 @@ def _walk(
         chat.observe(batch)
         if task_type == "classification":
             classes.observe(batch)
-        counts = _count(tokenizer, batch)
-        tokens.extend(counts)
-        if model.limit:
-            board.mark("too_long_for_model", [i for i, n in zip(batch.ids, counts, strict=True) if n > model.limit])
+        yield batch
     markers.conclude(board)
     chat.conclude()
     if task_type == "classification":
         classes.conclude(board)
-    if "too_long_for_model" in board.rows:
+
+
+def _mark_too_long(survey: Survey, tokens: NDArray[np.int64], model: ModelTokens, board: MarkBoard) -> None:
+    if model.limit and (is_too_long := tokens > model.limit).any():
+        board.mark("too_long_for_model", survey.row_ids[is_too_long].tolist())
         board.details["too_long_for_model"] = f"{model.model} takes {model.limit} tokens"
-    return np.frombuffer(tokens, np.int64) if tokens else np.zeros(0, np.int64)
 
 
-def _count(tokenizer: RowTokenizer, batch: RowBatch) -> list[int]:
-    rows = zip(batch.prompts, batch.completions, batch.records, strict=True)
-    return [tokenizer.count_chat(r) if r else tokenizer.count_pair(p, c) for p, c, r in rows]
-
-
-def open_tokenizer(model: str, own: OwnTokenizerFile | None) -> RowTokenizer:
-    """Return the model's own tokenizer, else the published one that comes nearest."""
-    if own is None:
-        return PublicTokenizer(model)
-    # Deferred: only models of the engine need it, and files are prepared without its library too.
-    from services.preparation.tokenizers.own_tokenizer import OwnTokenizer  # noqa: PLC0415
-
-    return OwnTokenizer(own, model)
-
-
-def _compared_texts(store: RowStore, survey: Survey, task_type: TaskType) -> Iterator[list[str]]:
+def _compared_texts(batches: Iterator[RowBatch], survey: Survey, task_type: TaskType) -> Iterator[list[str]]:
     """What near-duplicates are looked for in: prompts of classes, stories otherwise, both where stories are short."""
     average = float(survey.completion_lengths.mean()) if survey.row_count else 0.0
-    for batch in store.batches():
+    for batch in batches:
         if task_type == "classification":
             yield batch.prompts
         elif average < SHORT_COMPLETION_CHARACTERS:

@@ -1,5 +1,6 @@
 """Findings about separators and endings: inside texts, missing, or mistaken for ordinary text."""
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -22,9 +23,9 @@ class MarkerWatch:
     shared_separator: str
     shared_ending: str
     row_count: int = 0
-    with_ending_inside: list[int] = field(default_factory=list)
-    with_separator_inside: list[int] = field(default_factory=list)
-    without: dict[str, list[int]] = field(default_factory=dict)
+    with_ending_inside: "array[int]" = field(default_factory=lambda: array("q"))
+    with_separator_inside: "array[int]" = field(default_factory=lambda: array("q"))
+    without: dict[str, "array[int]"] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
 
     def observe(self, batch: RowBatch) -> None:
@@ -43,9 +44,10 @@ class MarkerWatch:
                 self.with_separator_inside.append(row_id)
 
     def _count_ends(self, ids: list[int], texts: list[str], markers: tuple[str, ...], kind: str) -> None:
+        without = self.without.setdefault(kind, array("q"))
         for row_id, text in zip(ids, texts, strict=True):
             if not text.endswith(markers):
-                self.without.setdefault(kind, []).append(row_id)
+                without.append(row_id)
                 continue
             for marker in markers:
                 if text.endswith(marker):
@@ -62,7 +64,7 @@ class MarkerWatch:
         if len(self.with_separator_inside) <= ORDINARY_SHARE * self.row_count:
             board.mark("separator_inside_prompt", self.with_separator_inside)
         for kind in ("ending", "separator"):
-            missing = self.without.get(kind, [])
+            missing = self.without.get(kind)
             top = max((n for name, n in self.ends.items() if name.startswith(kind)), default=0)
             if missing and top >= MARKER_SHARE * self.row_count:
                 board.mark(f"missing_{kind}", missing)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.cut_off import mark_cut_off
 from services.preparation.findings.examples import EXAMPLES_PER_FINDING, add_examples
-from services.preparation.findings.inspection import Inspection, open_tokenizer
+from services.preparation.findings.inspection import Inspection
 from services.preparation.findings.pattern_checks import CHECKS, mark_patterns
 from services.preparation.findings.row_findings import mark_pairs
 from services.preparation.findings.survey import survey_rows
@@ -22,6 +22,7 @@ from services.preparation.rows.preference import INPUT_COLUMN, ask, chat_of_answ
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
 from services.preparation.rows.row_store import RowStore
 from services.preparation.tokenizers.model_view import ModelView, RowTokenizer
+from services.preparation.tokenizers.opening import open_tokenizer
 from shared.texts.encodings import OwnTokenizerFile
 
 NEVER_LEARNT: Final = frozenset({"empty_completion", "blank_completion", "exact_duplicate", "equal_answers"})

@@ -1,5 +1,6 @@
 """One walk that gathers compact facts per row: lengths, hashes, scripts, endings. A few bytes per row."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +33,30 @@ class Survey:
         return len(self.row_ids)
 
 
+class SurveyTaker:
+    """Fed batch by batch, by whoever walks over the rows."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[np.generic], ...]] = []
+
+    def watch(self, batches: Iterable[RowBatch]) -> Iterator[RowBatch]:
+        """Pass the batches on, and note the facts of each."""
+        for batch in batches:
+            self._parts.append(_survey_batch(batch))
+            yield batch
+
+    def take(self) -> Survey:
+        """Return the facts of all rows that went by."""
+        parts = self._parts or [_survey_batch(RowBatch([], [], [], [], []))]
+        return Survey(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
 def survey_rows(store: RowStore) -> Survey:
     """Walk over the store once."""
-    parts = [_survey_batch(batch) for batch in store.batches()] or [_survey_batch(RowBatch([], [], [], [], []))]
-    return Survey(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    taker = SurveyTaker()
+    for _ in taker.watch(store.batches()):
+        pass
+    return taker.take()
 
 
 def _survey_batch(batch: RowBatch) -> tuple[NDArray[np.generic], ...]:

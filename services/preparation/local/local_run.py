@@ -8,8 +8,9 @@ from typing import Self, cast
 
 from rich.console import Console
 
+from services.preparation.chosen_template import contract_of_chat, contract_of_pairs
 from services.preparation.conversation.checks import examine_rows
-from services.preparation.conversation.column_profile import profile_pairs
+from services.preparation.conversation.column_profile import PairProfile, profile_pairs
 from services.preparation.conversation.dialogue import Streams, ask_for_fixes
 from services.preparation.conversation.output_files import free_names
 from services.preparation.conversation.write_out import PreparedRows, write_out
@@ -22,7 +23,6 @@ from services.preparation.local.preview import print_preview
 from services.preparation.prepared_files import (
     COMPLETION_ONLY,
     build_rows,
-    find_contract,
     finding_fixes,
     split_prepared,
     write_files,
@@ -217,7 +217,8 @@ class LocalRun:
     ) -> int:
         final = build_rows(read.store, plan, target, read.is_chat, self._options.system)
         self._stores.append(final)
-        contract = find_contract(final, target)
+        profile = profile_pairs(final.batches()) if target == "completion" else None
+        contract = contract_of_pairs(profile) if profile else contract_of_chat()
         counts = {"rows read": read.store.row_count, "rows kept": final.row_count}
         sureness = " (guessed)" if read.source.guess else ""
         source = {
@@ -229,13 +230,14 @@ class LocalRun:
         self.summary = summarise(self._path.name, source, counts, inspection, contract, views)
         self._streams.output.write("\n")
         print_summary(self._console, self.summary)
-        self._write(final, inspection, any_applied, target)
+        self._write(final, inspection, any_applied, profile)
         return 0
 
-    def _write(self, final: RowStore, inspection: Inspection, any_applied: bool, target: TrainingFormat) -> None:
+    def _write(self, final: RowStore, inspection: Inspection, any_applied: bool, profile: PairProfile | None) -> None:
+        """Write the rows; they are pairs where they have a `profile`."""
         share = self._options.validation_share
-        if target == "completion" and not share:
-            rows = PreparedRows(final, profile_pairs(final.batches()), any_applied or not self._is_ready)
+        if profile is not None and not share:
+            rows = PreparedRows(final, profile, any_applied or not self._is_ready)
             write_out(str(self._path), rows, self._streams.output, self._streams.ask, free_names)
             return
         if not self._streams.ask("\n\nYour data will be written to a new JSONL file. Proceed [Y/n]: "):
@@ -243,7 +245,9 @@ class LocalRun:
             return
         names = [Path(name) for name in free_names(str(self._path), ("_train", "_valid") if share else ("",))]
         split = split_prepared(final, inspection, share, self._options.seed, self._options.stratify) if share else None
-        files = write_files(final, target, names[0], names[1] if share else None, split)
+        files = write_files(
+            final, "chat" if profile is None else "completion", names[0], names[1] if share else None, split
+        )
         self._streams.output.write(f"\nWrote {files.train_count} rows to {files.train}\n")
         if files.validation:
             self._streams.output.write(f"Wrote {files.validation_count} rows to {files.validation}\n")

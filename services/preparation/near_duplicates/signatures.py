@@ -4,7 +4,7 @@
 only 16 bits are kept: two different values agree by chance once in 65,536 times, which changes no estimate.
 """
 
-import re
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ SIGNATURE_LENGTH = 128
 # Shorter texts (labels, titles) are alike too easily.
 SHORTEST_TEXT_CHARACTERS = 20
 SEED = 20230404
-IGNORED = re.compile(r"[\W_]+")
 EMPTY = np.uint32(0xFFFFFFFF)
+BEYOND_TABLE = 0xFFFF
+"""Characters below it are looked up."""
 
 _random = np.random.default_rng(SEED)
 _MULTIPLIERS = (_random.integers(0, 2**32, SIGNATURE_LENGTH, dtype=np.uint64) | 1).astype(np.uint32)
@@ -24,39 +25,56 @@ _OFFSETS = _random.integers(0, 2**32, SIGNATURE_LENGTH, dtype=np.uint64).astype(
 _POSITION_KEYS = _random.integers(0, 2**63, SHINGLE_CHARACTERS, dtype=np.uint64) | np.uint64(1)
 
 
-def normalise(text: str) -> str:
-    """The text without case, white space and punctuation, which do not make a text another."""
-    return IGNORED.sub("", text.lower())
-
-
 def sign_texts(texts: list[str]) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """(signatures of shape [texts, 128], which texts are long enough to have one)."""
-    normal = [normalise(text) for text in texts]
-    signed = np.fromiter((len(text) >= SHORTEST_TEXT_CHARACTERS for text in normal), np.bool_, len(normal))
     signatures = np.zeros((len(texts), SIGNATURE_LENGTH), np.uint16)
-    long_enough = [text for text, keep in zip(normal, signed, strict=True) if keep]
-    if long_enough:
-        signatures[signed] = _sign(long_enough)
+    if not texts:
+        return signatures, np.zeros(0, np.bool_)
+    codes, lengths = normal_codes(texts)
+    signed = lengths >= SHORTEST_TEXT_CHARACTERS
+    if signed.any():
+        signatures[signed] = _sign(codes[np.repeat(signed, lengths)], lengths[signed])
     return signatures, signed
 
 
-def _sign(texts: list[str]) -> NDArray[np.uint16]:
-    hashes = shingle_hashes("".join(texts))
-    ends = np.cumsum([len(text) for text in texts])
+def normal_codes(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the code points of all texts one after another, and how many each has: without case, white space and
+    punctuation, which do not make a text another. A batch at once, in a third of the time of text by text."""
+    lowered = [text.lower() for text in texts]
+    codes = np.frombuffer("".join(lowered).encode("utf-32-le", "surrogatepass"), "<u4")
+    is_kept = _kept_table()[np.minimum(codes, BEYOND_TABLE)]
+    is_beyond = codes >= BEYOND_TABLE
+    if is_beyond.any():
+        is_kept[is_beyond] = [chr(code).isalnum() for code in codes[is_beyond].tolist()]
+    before = np.concatenate(([0], np.cumsum(is_kept)))
+    ends = np.cumsum([len(text) for text in lowered])
+    return codes[is_kept], np.diff(before[ends], prepend=0)
+
+
+@lru_cache(maxsize=1)
+def _kept_table() -> NDArray[np.bool_]:
+    return np.fromiter((chr(code).isalnum() for code in range(BEYOND_TABLE + 1)), np.bool_, BEYOND_TABLE + 1)
+
+
+def _sign(codes: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np.uint16]:
+    hashes = hash_codes(codes)
+    ends = np.cumsum(lengths)
     starts = np.concatenate(([0], ends[:-1]))
     # Pairs of (first shingle, one past the last): shingles that reach into the next text fall between.
     bounds = np.stack((starts, ends - SHINGLE_CHARACTERS + 1), axis=1).ravel()
     hashes = np.append(hashes, np.full(SHINGLE_CHARACTERS, EMPTY, np.uint32))
-    out = np.empty((SIGNATURE_LENGTH, len(texts)), np.uint16)
+    out = np.empty((SIGNATURE_LENGTH, len(lengths)), np.uint16)
+    mixed = np.empty_like(hashes)  # filled again and again: new pages would cost more than the numbers in them
     for k in range(SIGNATURE_LENGTH):
-        least = np.minimum.reduceat(hashes * _MULTIPLIERS[k] + _OFFSETS[k], bounds)[0::2]
-        out[k] = least.astype(np.uint16)
+        np.multiply(hashes, _MULTIPLIERS[k], out=mixed)
+        np.add(mixed, _OFFSETS[k], out=mixed)
+        out[k] = np.minimum.reduceat(mixed, bounds)[0::2].astype(np.uint16)
     return out.T
 
 
-def shingle_hashes(text: str) -> NDArray[np.uint32]:
-    """One hash per run of four characters."""
-    codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
+def hash_codes(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """One hash per run of four of these characters."""
+    codes = codes.astype(np.uint64)
     count = len(codes) - SHINGLE_CHARACTERS + 1
     mixed = np.zeros(max(count, 0), np.uint64)
     for offset, key in enumerate(_POSITION_KEYS):

@@ -42,9 +42,11 @@ def _open(source: SourceFile, raw: IO[bytes]) -> Iterator[Any]:
 
 
 def _in_batches(reader: Any, is_file: bool) -> Iterator[Any]:
-    """Yield slices of a batch of rows: those of the file may hold all rows at once."""
+    """Yield slices of a batch of rows: those of the file may hold all rows at once. Raises: ArrowInvalid for a damaged
+    one."""
     whole = (reader.get_batch(at) for at in range(reader.num_record_batches)) if is_file else reader
     for batch in whole:
+        batch.validate(full=True)  # what is damaged may point outside of its memory
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
             yield batch.slice(start, ROWS_PER_BATCH)
 

@@ -14,6 +14,7 @@ AS_WORKBOOK: Final = "Open it and save it as .xlsx or as CSV UTF-8."
 # Kinds that people bring and that are not read: how they begin, what they are, what to do.
 OTHERS: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"%PDF-", "a PDF document", "Copy its texts into a table with the columns prompt and completion."),
+    (b"\x1f\x8b", "compressed twice with gzip", "Unpack it once."),
     (b"BZh", "compressed with bzip2", "Unpack it first (bunzip2), or compress it with gzip."),
     (b"\xfd7zXZ\x00", "compressed with xz", "Unpack it first (unxz), or compress it with gzip."),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it first (unzstd), or compress it with gzip."),

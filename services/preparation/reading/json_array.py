@@ -10,6 +10,7 @@ from services.preparation.reading.json_documents import find_rows
 from services.preparation.reading.json_values import ObjectReader, note_double_keys
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
 from services.preparation.reading.source_file import KEEP_BYTES, WRAPPER, SourceFile
+from shared.texts.training_rows import name_burden
 
 CHUNK_CHARACTERS: Final = 1 << 20
 # An element longer than this is broken rather than large.
@@ -98,9 +99,9 @@ class _Walk:
                     continue
                 self._reject(line, column, error.msg, self._buffer[self._at : self._at + SHOWN_CHARACTERS])
                 return False
-            except RecursionError:
+            except (RecursionError, ValueError) as error:
                 raw = self._buffer[self._at : self._at + SHOWN_CHARACTERS]
-                self._reject(self._line, self._column, "nested too deeply", raw)
+                self._reject(self._line, self._column, name_burden(error), raw)
                 return False
             self._take(value, self._buffer[self._at : end])
             self._advance(end)

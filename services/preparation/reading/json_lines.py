@@ -10,6 +10,7 @@ import orjson
 from services.preparation.reading.json_values import ObjectReader, note_double_keys
 from services.preparation.reading.row_sink import ReadingProblem, RowSink
 from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
+from shared.texts.training_rows import name_burden
 
 PYTHON_HINT: Final = " (this is how Python prints a dictionary: write it with json.dumps)"
 
@@ -64,10 +65,10 @@ def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: Ro
         value = json.loads(text.removesuffix(","))
     except json.JSONDecodeError as error:
         hint = PYTHON_HINT if text.startswith("{'") else ""
-        sink.reject(ReadingProblem("invalid_json", number, error.colno, error.msg + hint, raw))
+        sink.reject(ReadingProblem("invalid_json", number, error.colno, f"not JSON: {error.msg}{hint}", raw))
         return
-    except RecursionError:
-        sink.reject(ReadingProblem("invalid_json", number, 1, "nested too deeply", raw))
+    except (RecursionError, ValueError) as error:
+        sink.reject(ReadingProblem("invalid_json", number, 1, name_burden(error), raw))
         return
     if text.endswith(","):
         sink.note("trailing_comma", number, "a comma after the object was ignored")

@@ -15,6 +15,7 @@ from services.preparation.rows.chosen_fields import choose_fields, describe_name
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
 from services.preparation.rows.shapes import ConversionError, Shape, find_shape
 from shared.contracts.storable import mend_surrogates
+from shared.texts.training_rows import name_kind
 
 # Columns that hold talks, which tables can only hold as text.
 PACKED: Final = frozenset({"messages", "conversations", "conversation"})
@@ -39,7 +40,7 @@ class ObjectReader:
     def read(self, value: Any, line: int, raw: str) -> None:
         """Add the row of one JSON value, or report why it gives none."""
         if not isinstance(value, dict):
-            message = f"expected an object, found {type(value).__name__}"
+            message = f"expected a JSON object, found {name_kind(value)}"
             self._sink.reject(ReadingProblem("not_an_object", line, 1, message, raw))
             return
         value = unpack_texts(value)
@@ -67,7 +68,7 @@ class ObjectReader:
             self._read_pair(value, line, raw)
             return
         if "messages" in value and isinstance(value["messages"], str):
-            message = "the text of `messages` is no list of messages in JSON"
+            message = '"messages" must be a list of at least one message, or its JSON'
             self._sink.reject(ReadingProblem("not_convertible", line, 1, message, raw or _dump(value)))
             return
         if "messages" in value:

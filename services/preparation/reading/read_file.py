@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def read_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> ReadFile:
     sink.flush()
     if source.guess:
         sink.note_set("encoding_guessed", f"read as {source.guess}")
+        sink.noted["encoding_guessed"] = array("q", find_guessed_rows(sink.store))
     return ReadFile(
         source,
         sink.store,
@@ -85,6 +87,14 @@ def read_file(path: Path, choices: ReadingChoices = NO_CHOICES) -> ReadFile:
         sink.set_notes,
         sheets,
     )
+
+
+def find_guessed_rows(store: RowStore) -> Iterator[int]:
+    """Yield the ids of the rows that another encoding would have made other texts of."""
+    for batch in store.batches():
+        for row_id, prompt, completion in zip(batch.ids, batch.prompts, batch.completions, strict=True):
+            if not (prompt.isascii() and completion.isascii()):
+                yield row_id
 
 
 def feed_rows(source: SourceFile, sink: RowSink) -> int:

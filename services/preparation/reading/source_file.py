@@ -212,6 +212,6 @@ def _first_object_end(text: str) -> int | None:
     except json.JSONDecodeError as error:
         is_around = WRAPPER.match(text) or DOCUMENT.match(text)
         return len(text) if is_around or (error.pos > SAMPLE_BYTES // 2 and "\n" in text[:4096]) else None
-    except RecursionError:
+    except (RecursionError, ValueError):  # also of a number with thousands of digits
         return None
     return end

@@ -1,4 +1,5 @@
-"""Workbooks as a list of sheets: those of Excel by openpyxl, older, binary and OpenDocument ones by calamine."""
+"""Workbooks as a list of sheets: Excel's by openpyxl, OpenDocument's by a reader of ours, older and binary ones by
+calamine."""
 
 import re
 import warnings
@@ -14,6 +15,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.opendocument import is_opendocument, open_sheets
 from services.preparation.reading.row_sink import RowSink
 from services.preparation.reading.sheet import Range, Sheet, SheetRow, read_workbook_sheet
 from services.preparation.reading.source_file import SourceFile
@@ -24,6 +26,8 @@ BROKEN: Final = (
     IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError, CalamineError,
 )  # fmt: skip
 """What the libraries and the archive raise for files that no writer writes."""
+PANIC: Final = "PanicException"
+"""What a defect of calamine's in Rust raises, no subclass of Exception."""
 MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 PART_BYTES: Final = 1 << 20
 LONGEST_MERGED: Final = 200
@@ -42,6 +46,10 @@ def read_workbook(source: SourceFile, sink: RowSink) -> int:
     except BROKEN as error:
         kind = "Excel workbook" if source.format == "xlsx" else "workbook"
         raise UnreadableFileError(f"File {source.path} is not a readable {kind}: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ != PANIC:
+            raise
+        raise UnreadableFileError(f"File {source.path} is not a readable workbook: it is damaged") from error
 
 
 def _read_excel(source: SourceFile, sink: RowSink) -> int:
@@ -82,6 +90,12 @@ def _merged_of(sheet: Any) -> list[Range]:
 
 def _read_others(source: SourceFile, sink: RowSink) -> int:
     with source.open_binary() as raw:
+        if is_opendocument(raw):
+            with zipfile.ZipFile(raw) as archive:
+                found = open_sheets(archive)
+                read_workbook_sheet(found, source, sink)
+                return len(found)
+        raw.seek(0)
         book = CalamineWorkbook.from_filelike(raw)
         try:
             told = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from shared.texts.chat_message import message_text
+from shared.texts.chat_message import learned_text
 
 
 def chat_texts(value: dict[str, Any]) -> tuple[str, str]:
@@ -14,8 +14,8 @@ def chat_texts(value: dict[str, Any]) -> tuple[str, str]:
     turns = [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
     last = next((i for i in range(len(turns) - 1, -1, -1) if turns[i].get("role") == "assistant"), None)
     before = turns if last is None else turns[:last]
-    completion = "" if last is None else message_text(turns[last])
-    return "\n".join(message_text(turn) for turn in before), completion
+    completion = "" if last is None else learned_text(turns[last])
+    return "\n".join(learned_text(turn) for turn in before), completion
 
 
 def repair_record(record: str, fields: Sequence[str], repair: Callable[[str], str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from services.preparation.rows.row_batches import RowBatch
-from shared.texts.chat_message import message_text
+from shared.texts.chat_message import learned_text
 
 TrainingFormat = Literal["completion", "chat", "preference"]
 
@@ -49,11 +49,11 @@ def pairs_of_line(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     messages = value.get("messages")
     turns = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
     for position, turn in enumerate(turns):
-        if turn.get("role") == "assistant" and turn.get("weight", 1) != 0 and message_text(turn):
-            yield _prompt_of(turns[:position]), message_text(turn)
+        if turn.get("role") == "assistant" and turn.get("weight", 1) != 0 and learned_text(turn):
+            yield _prompt_of(turns[:position]), learned_text(turn)
 
 
 def _prompt_of(turns: list[dict[str, Any]]) -> str:
     if len(turns) == 1:
-        return message_text(turns[0])
-    return "\n\n".join(f"{str(turn.get('role', '')).capitalize()}: {message_text(turn)}" for turn in turns)
+        return learned_text(turns[0])
+    return "\n\n".join(f"{str(turn.get('role', '')).capitalize()}: {learned_text(turn)}" for turn in turns)

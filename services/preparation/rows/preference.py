@@ -8,6 +8,7 @@ import orjson
 
 from services.preparation.rows.row_batches import REJECTED_COLUMN, RowBatch
 from shared.texts.chat_message import message_text
+from shared.texts.training_rows import find_refusal
 
 INPUT: Final = "input"
 PREFERRED: Final = "preferred_output"
@@ -32,7 +33,15 @@ class PreferencePair:
 
 
 def read_pair(value: dict[str, Any]) -> PreferencePair:
-    """Return what an object says. Raises: BadPairError with what is wrong, when it is no preference pair."""
+    """Return what an object says. Raises: BadPairError with what is wrong in training's words, when it is no preference
+    pair. Empty texts are read: they are a finding."""
+    try:
+        return _read_parts(value)
+    except BadPairError as error:
+        raise BadPairError(find_refusal(value) or str(error)) from error
+
+
+def _read_parts(value: dict[str, Any]) -> PreferencePair:
     source = value.get(INPUT)
     turns = source.get("messages") if isinstance(source, dict) else None
     if not isinstance(turns, list) or not turns:

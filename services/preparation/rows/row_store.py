@@ -25,6 +25,7 @@ class RowStore:
         self.row_count = 0
         self._memory: list[RowBatch] = []
         self._characters = 0
+        self.largest_batch_characters = 0
         self._limit = memory_limit_characters
         self._folder: TemporaryDirectory[str] | None = None
         self._file: RowFile | None = None
@@ -47,12 +48,14 @@ class RowStore:
         if not batch.ids:
             return
         self.row_count += len(batch)
+        characters = batch.characters
+        self.largest_batch_characters = max(self.largest_batch_characters, characters)
         if self.is_spilled:
             assert self._file is not None
             self._file.write(batch)
             return
         self._memory.append(batch)
-        self._characters += batch.characters
+        self._characters += characters
         if self._characters > self._limit:
             self._spill()
 
@@ -79,6 +82,14 @@ class RowStore:
                     missing.discard(row_id)
         return found
 
+    def finish_file(self) -> Path | None:
+        """Return the file that the rows lie in, ready to be read by others; None while they are in memory. Nothing can
+        be appended any more."""
+        if self._file is None:
+            return None
+        self._file.close()
+        return self._file.path
+
     def close(self) -> None:
         """Drop the rows and the file behind them."""
         if self._file is not None:
@@ -95,6 +106,6 @@ class RowStore:
 
         self._folder = TemporaryDirectory(prefix="storymill-rows-", ignore_cleanup_errors=True)
         self._file = RowFile(Path(self._folder.name) / "rows.arrow")
-        waiting, self._memory = self._memory, []
-        for batch in waiting:
-            self._file.write(batch)
+        self._memory.reverse()
+        while self._memory:  # each is forgotten once it is written: together they are twice their size by then
+            self._file.write(self._memory.pop())

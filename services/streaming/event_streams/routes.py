@@ -1,4 +1,4 @@
-"""The route of the event stream: credentials, cursor, then an `ViewerEvents`."""
+"""The route of the event stream: credentials, cursor, then `ViewerEvents`."""
 
 from functools import partial
 from typing import Annotated

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from services.streaming.clients import ClientRegistry
-from shared.contracts.event_stream import format_comment
+from shared.contracts.event_stream import format_comment, format_retry
 from shared.contracts.stream.frames import State
 from shared.contracts.stream.packet import encode_event
 from shared.http.event_answer import EventAnswer, Hold, Write
@@ -16,7 +16,7 @@ from shared.streams.viewer import Viewer
 HEADERS: Final = {"cache-control": "no-store"}
 """What a project wrote is kept by nobody on the way."""
 HEARTBEAT: Final = format_comment("hb")
-RECONNECT: Final = b"retry: 1000\n\n"
+RECONNECT: Final = format_retry(1000)
 
 
 class ViewerEvents(EventAnswer):

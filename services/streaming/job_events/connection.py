@@ -13,7 +13,7 @@ from services.streaming.sockets.connection import Receive
 from services.streaming.sockets.messages import encode_message
 from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
-from shared.auth.key_watch import REVOKED
+from shared.auth.key_watch import tell_end
 from shared.auth.principal import Principal
 from shared.cancellation import cancel_tasks
 from shared.errors import NotFoundError
@@ -68,8 +68,8 @@ class JobConnection:
         self._transport.close_with(close_codes.RESTART, "server restart")
 
     def end_with_key(self) -> None:
-        """End the conversation: its key was revoked."""
-        self._transport.close_with(close_codes.AUTHENTICATION, REVOKED)
+        """End the conversation: its key was revoked, or its session ended."""
+        self._transport.close_with(close_codes.AUTHENTICATION, tell_end(self._principal))
 
     async def run(self, receive: Receive) -> None:
         """Follow the job until it is over or the client leaves."""

@@ -27,7 +27,7 @@ from services.streaming.sockets.subscriptions import Subscriptions
 from services.streaming.sockets.transport import SocketTransport
 from services.streaming.wiring import Streaming
 from shared import ids
-from shared.auth.key_watch import REVOKED
+from shared.auth.key_watch import tell_end
 from shared.auth.principal import WRITE, Principal
 from shared.contracts.stream.cursor import START
 from shared.contracts.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
@@ -92,8 +92,8 @@ class SocketConnection:
         self._writer.close(close_codes.RESTART, "server restart")
 
     def end_with_key(self) -> None:
-        """End the conversation: its key was revoked."""
-        self._writer.drop(close_codes.AUTHENTICATION, REVOKED)
+        """End the conversation: its key was revoked, or its session ended."""
+        self._writer.drop(close_codes.AUTHENTICATION, tell_end(self._principal))
 
     def _end_viewer(self, viewer: Viewer) -> None:
         """Forget a stream whose end was sent."""

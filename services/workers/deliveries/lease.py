@@ -10,14 +10,14 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from shared.contracts.queue.messages import DeliverOutbox, TellTracker
 from shared.stores.db.repositories import reaping
-from shared.stores.db.repositories.outbox import (
+from shared.stores.db.repositories.delivery_claims import (
     DueDelivery,
     hand_back_deliveries,
-    is_any_due,
     mark_failed,
     renew_deliveries,
 )
-from shared.stores.db.repositories.tracker_runs import (
+from shared.stores.db.repositories.outbox import is_any_due
+from shared.stores.db.repositories.tracker_claims import (
     ClaimedRun,
     give_up_run,
     hand_back_runs,

@@ -18,15 +18,15 @@ from services.workers.process.store_patience import write_patiently
 from shared.clock import utc_now
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.tracker_runs import (
+from shared.stores.db.repositories.tracker_claims import (
     ClaimedRun,
     claim_run,
     complete_run,
     count_failure,
-    get_told_job,
     give_up_run,
     leave_run,
 )
+from shared.stores.db.repositories.tracker_runs import get_told_job
 
 IDLE_WAIT_SECONDS: Final = 3.0
 """Between two looks at a job that has nothing new to tell."""

@@ -22,7 +22,8 @@ from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob, FineTuningMetric
 from shared.stores.db.repositories.fine_tuning_metrics import list_metrics
-from shared.stores.db.repositories.tracker_runs import ClaimedRun, count_measured, get_told_job, note_told
+from shared.stores.db.repositories.tracker_claims import ClaimedRun, note_told
+from shared.stores.db.repositories.tracker_runs import count_measured, get_told_job
 
 LOOK_SECONDS: Final = 2.0
 """A running job is looked at so often."""

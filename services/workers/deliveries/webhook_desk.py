@@ -21,7 +21,7 @@ from shared.observability.logs import get_logger
 from shared.outside.retry_after import read_retry_after
 from shared.outside.webhooks.sending import WebhookSender
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.outbox import DueDelivery, claim_due, mark_delivered, mark_failed
+from shared.stores.db.repositories.delivery_claims import DueDelivery, claim_deliveries, mark_delivered, mark_failed
 
 MOST_UNDER_WAY: Final = 256
 MOST_OF_ENDPOINT: Final = 4
@@ -80,7 +80,7 @@ class WebhookDesk:
         busy = list(self._of_endpoint)
         lease = begin_lease(self._context)
         async with self._context.database.transaction() as session:
-            due = await claim_due(
+            due = await claim_deliveries(
                 session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy, lease_seconds=lease.seconds
             )
         for delivery in due:
@@ -109,7 +109,7 @@ class WebhookDesk:
 async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery, hold: Hold) -> None:
     """Send one webhook and write what became of it. Raises: LostRowError when the row is lost before the call."""
     await hold.confirm()
-    error, wait = await try_send(sender, delivery)
+    error, wait = await try_send(context, sender, delivery)
 
     async def write(session: AsyncSession) -> None:
         if error is None:
@@ -123,11 +123,14 @@ async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDe
     log.info("webhook_sent", endpoint=delivery.endpoint_id, webhook=delivery.event_id, outcome=outcome, error=error)
 
 
-async def try_send(sender: WebhookSender, delivery: DueDelivery) -> tuple[str | None, float | None]:
+async def try_send(
+    context: WorkerContext, sender: WebhookSender, delivery: DueDelivery
+) -> tuple[str | None, float | None]:
     """Send one webhook; return what went wrong, if anything, and how long to wait before it is sent again."""
     tries = delivery.tries + 1
     try:
-        status, retry_after = await sender.send(delivery.url, delivery.event_id, delivery.payload, delivery.secrets)
+        secrets = [context.seal.unseal(secret) for secret in delivery.secrets]
+        status, retry_after = await sender.send(delivery.url, delivery.event_id, delivery.payload, secrets)
     except StorymillError as failure:
         return failure.message, plan_retry(tries, delivery.age_seconds)
     if is_delivered(status):

@@ -14,7 +14,7 @@ from services.workers.leases.row_kind import Lease, LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import TimeoutCount
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, lock_claimed
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, hand_back_jobs, lock_claimed
 
 
 @dataclass(slots=True)
@@ -78,6 +78,11 @@ class HeldJob:
         """Something that lasts came of this claim."""
         if self.hold is not None:
             await self.hold.note_progress()
+
+    async def leave(self) -> None:
+        """Give up the lease of a job that waits for somebody's wish: whoever hears of that can claim it at once."""
+        async with self.context.database.transaction() as session:
+            await hand_back_jobs(session, [self.claimed])
 
     async def load(self) -> FineTuningJob:
         """Return the row as it is now. Raises: LostJobError when another has the job or it is over."""

@@ -53,6 +53,7 @@ async def run_step(held: HeldJob) -> bool:
     try:
         job = await held.load()
         if job.status == "paused" and job.upstream_job_id is None and job.wanted is None:
+            await held.leave()
             return False
         await wait_until_due(held, job)
         log.info("fine_tuning_step", job=job.id, step=job.step, attempt=job.attempt, tries=job.tries)
@@ -75,7 +76,8 @@ async def wait_until_due(held: HeldJob, job: FineTuningJob) -> None:
 
 
 async def is_over(held: HeldJob) -> bool:
-    """Say whether the job has ended, by us. Raises nothing: a job that is lost is over for us, too."""
+    """Say whether the job has ended, by us; a job that is lost is over for us, too. Raises: store errors, when Postgres
+    is away."""
     try:
         await held.load()
     except LostJobError:

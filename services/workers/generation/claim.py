@@ -16,7 +16,7 @@ from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import Caller
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
-from shared.stores.db.repositories.story_claims import QueuedStory, StoryCallRow, lock_queued_stories, take_stories
+from shared.stores.db.repositories.story_claims import QueuedStory, StoryCallRow, claim_stories, lock_queued_stories
 from shared.stores.db.repositories.story_results import UnsendableStory, fail_unsent_stories
 from shared.stores.db.session import Database
 
@@ -79,7 +79,8 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
             if claim.empty_because is not None:
                 break
         claim.reserved_usd += worst or ZERO_USD
-        claim.calls.append(StoryCall(story.id, story.attempt + 1, ids.new_id(ids.ATTEMPT), prompt, worst, story.repeat))
+        draw = run.count_draw(story.repeat, story.attempt)
+        claim.calls.append(StoryCall(story.id, story.attempt + 1, ids.new_id(ids.ATTEMPT), prompt, worst, draw))
     if claim.calls or claim.unsendable:
         claim.empty_because = None
     return claim
@@ -109,4 +110,4 @@ async def _take(session: AsyncSession, run: Run, lease: Lease, claim: ClaimedBat
     order, target = run.order, run.target
     caller = Caller(order.project_id, order.id, lease.worker_id, target.provider.name, target.model)
     rows = [StoryCallRow(call.story_id, call.number, call.attempt_id, call.reserved_usd) for call in claim.calls]
-    return await take_stories(session, caller, rows, reserved_usd=claim.reserved_usd, lease_seconds=lease.seconds)
+    return await claim_stories(session, caller, rows, reserved_usd=claim.reserved_usd, lease_seconds=lease.seconds)

@@ -32,7 +32,9 @@ class GenerationDesk:
         """Return the process's slots for a provider."""
         return self._slots.setdefault(provider.name, CallSlots(provider.concurrency))
 
-    async def find_trust(self, generation_id: str, state: RunState, health: ModelHealth) -> RunTrust:
+    async def find_trust(
+        self, generation_id: str, state: RunState, health: ModelHealth, *, rows_are_alike: bool
+    ) -> RunTrust:
         """Return how far this process trusts a run's provider to take its calls. A run that was just resumed (no row
         was claimed since: `queued`) begins with a single call, and so does one whose provider nobody has asked
         lately."""
@@ -41,7 +43,8 @@ class GenerationDesk:
         if trust is None or (is_fresh and trust.has_tried):
             is_warm = state.is_new and await health.has_answered_lately()
             is_proven = state.succeeded > 0 and not is_fresh
-            trust = self._trusts[generation_id] = RunTrust(is_proven=is_proven, is_warm=is_warm)
+            trust = RunTrust(is_proven=is_proven, is_warm=is_warm, rows_are_alike=rows_are_alike)
+            self._trusts[generation_id] = trust
         return trust
 
     def forget_trust(self, generation_id: str) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 from typing import Final
 
+from services.workers.generation.pausing import Pause, pause_run
 from services.workers.leases.death_count import DeathCount
 from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.process.context import WorkerContext
-from services.workers.process.store_patience import keep_trying, write_patiently
+from services.workers.process.store_patience import keep_trying
 from shared.contracts.queue.messages import WorkGeneration
 from shared.contracts.recipes.grid import read_grid
 from shared.contracts.recipes.stories import StorySource, build_stories
-from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order, pause_generation
+from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
 from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
 
 CHUNK_ROWS: Final = 1_000
@@ -26,12 +27,7 @@ async def expand_generation(context: WorkerContext, generation_id: str) -> None:
         if deaths.count < MOST_DEATHS:
             await expand(context, generation_id)
             return
-        reason = say_worker_died(deaths.count, deaths.defect)
-        await write_patiently(
-            context.database,
-            lambda session: pause_generation(session, generation_id, reason),
-            what="pause a generation",
-        )
+        await pause_run(context, generation_id, Pause(say_worker_died(deaths.count, deaths.defect)))
 
 
 async def expand(context: WorkerContext, generation_id: str) -> None:
@@ -69,4 +65,4 @@ async def insert_chunk(context: WorkerContext, order: WorkOrder, source: StorySo
 def find_source(order: WorkOrder) -> StorySource:
     """Return what the rows of a run are made from. Raises: GridError for a stored recipe that is none."""
     grid = read_grid(order.attributes, order.attribute_names)
-    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters)
+    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters, order.layers or ())

@@ -1,4 +1,4 @@
-"""Gathers results and settles them in batches, at most 50 ms after they came. They exist nowhere else until then,
+"""Gathers results for 20 ms and settles them in batches. They exist nowhere else until then,
 so it goes on trying while Postgres is away."""
 
 import asyncio

@@ -27,7 +27,7 @@ Signature = tuple[int | None, str | None, str | None]
 class RunTrust:
     """One run in one process. A run that is resumed begins anew: what was wrong may still be."""
 
-    def __init__(self, *, is_proven: bool, is_warm: bool = False) -> None:
+    def __init__(self, *, is_proven: bool, is_warm: bool = False, rows_are_alike: bool = True) -> None:
         self.is_proven = is_proven
         """Whether its provider has answered it well, as it is asked now."""
         self.window = FULL_WINDOW if is_proven else WARM_WINDOW if is_warm else 1
@@ -35,6 +35,8 @@ class RunTrust:
         """From when on its patience counts, at the earliest."""
         self.has_tried = is_proven
         """Whether a call of it has been answered in any way: until then it may try what others were refused."""
+        self._rows_are_alike = rows_are_alike
+        """Else a refusal is a row's own: no recipe has made its request."""
         self._refusals: dict[Signature, int] = {}
 
     def take_success(self) -> None:
@@ -48,7 +50,8 @@ class RunTrust:
         self.has_tried = True
         if error.failure_class is FailureClass.AUTHENTICATION and not self.is_proven:
             return EXCUSES[Verdict.KEY_REFUSED]
-        if self.is_proven or error.failure_class not in RECIPE_CLASSES or speaks_of_one_row(error):
+        is_recipes = self._rows_are_alike and error.failure_class in RECIPE_CLASSES and not speaks_of_one_row(error)
+        if self.is_proven or not is_recipes:
             return None
         self.window = 1  # what goes wrong for one may go wrong for all: ask slowly now
         signature = (error.upstream_status, error.code, error.param)

@@ -4,7 +4,7 @@ A late answer (its worker lost the row) is kept if the row is still empty, else 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from shared.contracts.statuses import STORY
 from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import count_failures
+from shared.stores.db.repositories.distinct_texts import take_texts
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress
 from shared.stores.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 
@@ -41,11 +42,39 @@ class Settlement:
 async def settle_results(session: AsyncSession, run: Run, results: Sequence[CallResult]) -> None:
     """Write a batch. Doing it again after a commit whose answer was lost changes nothing."""
     locked = await lock_attempts(session, [result.call.attempt_id for result in results])
+    if run.takes_no_text_twice:
+        results = await refuse_doubles(session, run, results)
     failed = [result.call.story_id for result in results if result.error is not None]
     failures = await count_failures(session, failed) if failed else {}
     settlement = plan_settlement(run, results, locked, failures)
     if settlement.calls:
         await settle_calls(session, describe_payer(run), settlement.calls, settlement.progress)
+
+
+async def refuse_doubles(session: AsyncSession, run: Run, results: Sequence[CallResult]) -> list[CallResult]:
+    """Return the results, those whose text another story of the run has as broken rules."""
+    story_of: dict[str, str] = {}
+    for result in results:
+        if result.answer is not None and result.error is None:
+            story_of.setdefault(hash_text(result.answer.text), result.call.story_id)
+    holders = await take_texts(session, run.order.id, story_of) if story_of else {}
+    return [refuse_double(result, holders) for result in results]
+
+
+def refuse_double(result: CallResult, holders: Mapping[str, str]) -> CallResult:
+    """Return a result, as a broken rule if another story has its text."""
+    if result.answer is None or result.error is not None:
+        return result
+    holder = holders[hash_text(result.answer.text)]
+    if holder == result.call.story_id:
+        return result
+    breach = LlmError(FailureClass.RULE_BROKEN, f"the same text as {holder}", request_id=result.answer.request_id)
+    return replace(result, error=breach)
+
+
+def hash_text(text: str) -> str:
+    """Return what a text is told by."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plan_settlement(
@@ -59,9 +88,11 @@ def plan_settlement(
             continue
         settled = describe_call(run, result, attempt)
         if result.error is not None:
-            _decide_failure(settlement, result, attempt, settled, failures)
+            _decide_failure(settlement, run, result, attempt, settled, failures)
         elif result.answer is not None:
             _decide_answer(settlement, result.answer, attempt, settled)
+        if settled.story_status in STORY.final:
+            settled.answer = run.keep(result.answer, result.error)
         settlement.calls.append(settled)
         _count_cost(settlement.progress, attempt, settled)
     return settlement
@@ -80,6 +111,8 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
     settled.failure_class = result.excuse or (error.failure_class.value if error else None)
     settled.upstream_request_id = find_request_id(answer, error)
+    if answer is not None and error is not None and error.failure_class is FailureClass.RULE_BROKEN:
+        settled.rejected_text, settled.rejected_because = answer.text, error.message
     if answer is not None:
         settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
         settled.note = run.quote.note_estimate(has_usage=answer.has_usage)
@@ -104,7 +137,7 @@ def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAtt
         return
     settled.outcome = settled.story_status = "succeeded"
     settled.text = answer.text
-    settled.sha256 = hashlib.sha256(settled.text.encode()).hexdigest()
+    settled.sha256 = hash_text(settled.text)
     settled.finish_reason = answer.finish_reason
     settled.model = answer.model
     settlement.decided.add(attempt.story_id)
@@ -114,6 +147,7 @@ def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAtt
 
 def _decide_failure(
     settlement: Settlement,
+    run: Run,
     result: CallResult,
     attempt: LockedAttempt,
     settled: SettledCall,
@@ -131,6 +165,11 @@ def _decide_failure(
     if error.failure_class in NOT_THE_ROWS_FAULT:
         return
     earlier = failures.get((attempt.story_id, error.failure_class.value), 0)
+    if error.failure_class is FailureClass.RULE_BROKEN:
+        if earlier + 1 >= run.tries:
+            settlement.progress.rejected += 1
+            settled.story_status, settled.failure_message = "rejected", error.message
+        return
     settled.wait_seconds = find_wait(error.failure_class, earlier + 1, error.retry_after_seconds)
     if settled.wait_seconds is None:
         settlement.progress.failed += 1

@@ -13,9 +13,8 @@ from services.workers.leases.row_kind import Lease
 from services.workers.process.metrics import UPSTREAM_CALLS, note_finish_reason
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import LlmAnswer
-from shared.outside.providers.border.fields import spell_field
 from shared.outside.providers.client import LlmClient
-from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
+from shared.outside.providers.failures import FailureClass, LlmError
 
 DID_NOT_LEAVE: Final = "the call did not leave: the row's lease was over"
 
@@ -60,8 +59,9 @@ async def make_call(
             answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
         gate.health.learn_limits(answer.headers)
         note_finish_reason(run.target.provider.name, answer.finish_reason)
-        result = CallResult(call, answer, find_fault(answer))
-        gate.take_answer(result.error, begun_at)
+        result = CallResult(call, answer, run.find_fault(answer))
+        is_proof = result.error is None or result.error.failure_class is FailureClass.RULE_BROKEN
+        gate.take_answer(None if is_proof else result.error, begun_at)
     except LlmError as error:
         _teach_slots(slots, error)
         result = CallResult(call, None, error, gate.take_failure(error, call.story_id, begun_at))
@@ -77,19 +77,6 @@ async def make_call(
     finally:
         slots.release()
     return _count(run, result)
-
-
-def find_fault(answer: LlmAnswer) -> LlmError | None:
-    """Return why an answer is no story. One that was cut at `max_tokens` is: the limit is the client's own, and
-    `finish_reason` says so on the row."""
-    if answer.broken is not None:
-        return answer.broken
-    failure_class = answer.failure_class()
-    if failure_class is None or (failure_class is FailureClass.TRUNCATED and answer.text.strip()):
-        return None
-    message = f"the provider's answer has no story: {failure_class.value.replace('_', ' ')}"
-    refusal = spell_field(answer.extra or {}, "refusal", LONGEST_MESSAGE_CHARACTERS)
-    return LlmError(failure_class, f"{message}: {refusal}" if refusal else message, request_id=answer.request_id)
 
 
 def _count(run: Run, result: CallResult) -> CallResult:

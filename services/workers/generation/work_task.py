@@ -2,18 +2,22 @@
 
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.lease import GENERATION_ROWS
+from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.run import Run, prepare_run
 from services.workers.generation.run_gate import RunGate
 from services.workers.generation.slice import GenerationSlice
+from services.workers.leases.death_count import DeathCount
+from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.queue.messages import RunBatch, WorkGeneration
 from shared.contracts.recipes.errors import TemplateError
 from shared.observability.logs import get_logger
 from shared.outside.providers.template_contract import read_contract
 from shared.stores.db.repositories.generation_progress import (
     RunState,
+    WorkOrder,
     find_work_order,
     finish_generation,
     hold_generation,
@@ -30,11 +34,25 @@ async def work_generation(context: WorkerContext, generation_id: str, was_unheld
     if not desk.enter(generation_id):
         return
     try:
-        state = await work_slice(context, desk, generation_id, was_unheld=was_unheld)
+        state = await work_counted_slice(context, desk, generation_id, was_unheld=was_unheld)
     finally:
         desk.leave(generation_id)
     if state is not None and has_claimable_rows(state):
         await context.sender.send(WorkGeneration(generation_id=generation_id))
+
+
+async def work_counted_slice(
+    context: WorkerContext, desk: GenerationDesk, generation_id: str, *, was_unheld: bool
+) -> RunState | None:
+    """Do one slice, unless too many in a row met a defect of ours, wherever in them: then the run is paused, and says
+    why. Return how it stands afterwards, None when there is nothing to do with it."""
+    deaths = DeathCount(context.redis, "slice", generation_id)
+    await deaths.begin(counts=False)  # workers that die are counted by the stories that they held
+    async with deaths.watching():
+        if deaths.count < MOST_DEATHS:
+            return await work_slice(context, desk, generation_id, was_unheld=was_unheld)
+        await pause_run(context, generation_id, Pause(say_worker_died(deaths.count, deaths.defect)))
+        return None
 
 
 async def work_slice(
@@ -49,13 +67,13 @@ async def work_slice(
     if run is None:
         return None
     health = await context.healths.find_for(run.target)
-    trust = await desk.find_trust(generation_id, state, health)
+    trust = await desk.find_trust(generation_id, state, health, rows_are_alike=run.rows_are_alike)
     gate = RunGate(health, trust, context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
     if was_unheld:  # in front of a row that kills there may lie all that the last worker had in flight
         work.caution.begin(2 * work.slots.most)
     await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
-    after = await finish_or_look(context, generation_id)
+    after = await finish_or_look(context, run.order)
     if after is None or not after.is_active:
         desk.forget_trust(generation_id)
     return after
@@ -92,11 +110,14 @@ async def take_hold(context: WorkerContext, generation_id: str) -> RunState | No
         return await hold_generation(session, generation_id, None)
 
 
-async def finish_or_look(context: WorkerContext, generation_id: str) -> RunState | None:
-    """End the run if all rows are done; return how it stands."""
+async def finish_or_look(context: WorkerContext, order: WorkOrder) -> RunState | None:
+    """End the run if all rows are done; return how it stands. The batch of one that makes no more calls may be ready to
+    be finished."""
     async with context.database.transaction() as session:
-        status = await finish_generation(session, generation_id)
-        state = await hold_generation(session, generation_id, None)
+        status = await finish_generation(session, order.id)
+        state = await hold_generation(session, order.id, None)
     if status is not None:
-        log.info("generation_finished", generation=generation_id, status=status)
+        log.info("generation_finished", generation=order.id, status=status)
+    if order.batch_id is not None and state is not None and not state.is_active:
+        await context.sender.send(RunBatch(order.batch_id))
     return state

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shared import ids
 from shared.outside.prices.inference import PriceQuote, find_price
+from shared.outside.prices.worst_case import find_max_tokens
 from shared.outside.providers.border.usage import Usage
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import FailureClass, LlmError
@@ -26,6 +27,8 @@ class Call:
     quote: PriceQuote
     id: str = field(default_factory=lambda: ids.new_id(ids.ATTEMPT))
     deltas: int = 0
+    tokens_seen: int = 0
+    """What they may have been, where the provider tells no usage."""
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Raw choice deltas beside the text: tool calls, refusal, log probabilities."""
     extra_at: list[int] = field(default_factory=list)
@@ -45,8 +48,8 @@ class Call:
     def new_attempt(self) -> NewAttempt:
         """Return the row to commit before the call leaves."""
         request = self.claimed.request
-        limit = request.get("max_completion_tokens") or request.get("max_tokens") or DEFAULT_OUTPUT_TOKENS
-        reserved = self.quote.cost(count_prompt_bytes(request), int(limit))
+        limit = find_max_tokens("chat", request) or DEFAULT_OUTPUT_TOKENS
+        reserved = self.quote.cost(count_prompt_bytes(request), limit)
         return NewAttempt(self.id, self.claimed.id, self.claimed.attempt, reserved)
 
     def settle(self, *, superseded: bool = False) -> tuple[SettledAttempt, LedgerLine | None]:
@@ -81,7 +84,7 @@ class Call:
         if self.usage is not None:
             used = self.usage
             return self.quote.cost(used.prompt_tokens, used.completion_tokens, used.cached_tokens), self.quote.note
-        guess = self.quote.cost(count_prompt_bytes(self.claimed.request), self.deltas)
+        guess = self.quote.cost(count_prompt_bytes(self.claimed.request), self.tokens_seen)
         return guess, f"{self.quote.note}; the provider told no usage: prompt bytes and chunks seen are charged"
 
 
@@ -97,4 +100,6 @@ def count_prompt_bytes(request: dict[str, Any]) -> int:
         return len(prompt)
     if isinstance(prompt, str):
         return len(prompt.encode())
-    return sum(len(str(message.get("content") or "").encode()) for message in request.get("messages") or [])
+    messages = request.get("messages")
+    asked = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    return sum(len(str(message.get("content") or "").encode()) for message in asked)

@@ -60,6 +60,8 @@ class RunningCompletion:
     reader: asyncio.Task[None] | None = None
     """The task that reads the upstream; cancelling it closes the socket."""
     checkpointed_chars: int = 0
+    must_stream: bool = False
+    """A whole answer was waited for in vain: some way in between cuts connections that are silent for long."""
     is_advancing: bool = False
     """The row goes on to its next attempt just now: a renewal under the one before says nothing."""
 

@@ -10,14 +10,16 @@ from services.workers.interactive.lease import COMPLETION_ROWS
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.interactive.token_reader import read_judged
 from services.workers.interactive.unforeseen import end_unforeseen
-from services.workers.interactive.unstarted import finish_without_call
+from services.workers.interactive.unstarted import fail_unstarted, finish_without_call
 from services.workers.leases.hold import Hold
 from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError, begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
+from services.workers.providers.calls_under_way import LOST
 from services.workers.providers.retry_plan import RetryPlan
 from services.workers.providers.turns import wait_for_turn
+from shared.contracts.text_orders import may_be_called_again
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.away import STORE_AWAY
@@ -30,7 +32,14 @@ async def run_completion(context: WorkerContext, completion_id: str) -> None:
     """Write one completion, unless somebody else holds it or it is over."""
     desk = await context.part(InteractiveDesk)
     lease = begin_lease(context)
-    taken = await claim(context, completion_id, lease)
+    try:
+        taken = await claim(context, completion_id, lease)
+    except STORE_AWAY:
+        raise
+    except Exception as defect:  # the claim is rolled back: the row would be claimed, and meet it, for ever
+        log.exception("call_not_planned", stream=completion_id)
+        await fail_unstarted(context, completion_id, defect)
+        return
     if taken is None:
         return
     claimed, call = taken
@@ -92,7 +101,8 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
         if failure is None and running.stop_reason is None:
             return await finish(context, running.handle, "succeeded", call=running.call)
         if failure is not None and running.stop_reason is None:
-            wait = 0.0 if excused else plan.next_wait(failure)
+            may_try = may_be_called_again(running.claimed.request, running.claimed.attempt)
+            wait = None if not may_try else 0.0 if excused else plan.next_wait(failure)
             if wait is None:
                 return await fail(context, running, failure)
             log.info("call_failed", stream=running.id, failure=str(failure.failure_class), wait_seconds=wait)
@@ -106,6 +116,7 @@ async def stream_text(context: WorkerContext, running: RunningCompletion) -> Non
 async def go_on(context: WorkerContext, running: RunningCompletion) -> bool:
     """Begin the row's next attempt after a failed call; False when the row is not ours any more."""
     failure = running.call.failure
+    running.must_stream |= failure is not None and failure.is_of_silence and failure.code != LOST
     await running.handle.abandon()
     running.is_advancing = True
     try:

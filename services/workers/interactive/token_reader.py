@@ -10,11 +10,16 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
-from services.workers.providers.model_health import ModelHealth
+from services.workers.providers.model_health import ModelHealth, Way
+from shared.contracts.text_orders import strip_orders
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
+from shared.outside.providers.client import is_streamed
 from shared.outside.providers.failures import FailureClass, LlmError
 
+LONGEST_TOKEN_BYTES: Final = 64
+BYTES_PER_TOKEN: Final = 3
+"""On the safe side: an English token has about four, a Chinese one three to six."""
 DID_NOT_LEAVE: Final = "the call did not leave: the row was not surely ours"
 
 log = get_logger(__name__)
@@ -79,9 +84,12 @@ async def _read(
     call, begun = running.call, time.monotonic()
     call.failure = None
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
+    grace_seconds = context.worker_settings.down_grace_seconds
+    body = strip_orders(running.claimed.request, must_stream=running.must_stream)
+    way: Way = "streamed" if is_streamed(call.target.provider, body) else "whole"
     async with (
-        health.follow("streamed") as under_way,
-        context.llm.stream(call.target, kind, running.claimed.request) as stream,
+        health.follow(way, grace_seconds) as under_way,
+        context.llm.stream(call.target, kind, body) as stream,
     ):
         call.request_id = stream.request_id
         health.learn_limits(stream.headers)
@@ -98,10 +106,18 @@ async def _read(
             call.told = stream.told
 
 
+def guess_tokens(delta: LlmDelta) -> int:
+    """Return how many tokens a piece has: usually it is one; where a whole text comes at once, a part of its bytes."""
+    texts = (delta.text, *(value for value in (delta.extra or {}).values() if isinstance(value, str)))
+    size = sum(len(text.encode()) for text in texts)
+    return bool(delta.text or delta.extra) if size <= LONGEST_TOKEN_BYTES else -(-size // BYTES_PER_TOKEN)
+
+
 def write_delta(running: RunningCompletion, delta: LlmDelta) -> None:
     """Hand a chunk to the stream; the border has made it storable, so that stream and row agree. What stands beside its
     text comes first: reasoning is before the answer that it led to, log probabilities are those of the text behind."""
     running.call.deltas += bool(delta.text or delta.extra)
+    running.call.tokens_seen += guess_tokens(delta)
     if delta.extra:
         running.call.extra.append(delta.extra)
         running.call.extra_at.append(running.handle.chars)

@@ -57,6 +57,15 @@ async def cancel_unstarted(context: WorkerContext, completion_id: str) -> None:
         await finish_without_call(context, claimed, lease, "cancelled")
 
 
+async def fail_unstarted(context: WorkerContext, completion_id: str, defect: Exception) -> None:
+    """End a row whose claim met a defect of ours: claimed once more, with no call planned or booked."""
+    lease = begin_lease(context)
+    async with context.database.transaction() as session:
+        claimed = await claim_completion(session, completion_id, lease.worker_id, lease.seconds)
+    if claimed is not None:
+        await finish_without_call(context, claimed, lease, "failed", LlmError.of_defect(defect).client_error())
+
+
 async def finish_without_call(
     context: WorkerContext,
     claimed: ClaimedCompletion,

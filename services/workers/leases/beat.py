@@ -1,8 +1,8 @@
 """The heartbeat of one job kind: all its rows renewed in one transaction, and told what is wanted of them.
 
 Whatever is raised is logged and counted, and it beats on. A store that is away lets nobody else claim, so the work goes
-on. When renewals fail for a whole lease although the store answers, the work is stopped: a defect must not let two
-workers pay for one row."""
+on. When renewals fail or hang for a whole lease although the store answers others, the work is stopped: no two workers
+may pay for one row."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import BEATS_FAILED, ROWS_HELD, ROWS_LOST
 from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT, StatementTimeoutError
 
 NEVER: Final = float("inf")
 
@@ -86,16 +86,30 @@ class KindBeat:
         return NEVER if self.kind.listen_seconds is None else time.monotonic() + self.kind.listen_seconds
 
     async def _beat(self, *, renews: bool) -> None:
+        begun_at = time.monotonic()
         try:
             await self._reach_rows(renews=renews)
-        except (*STORE_AWAY, TimeoutError) as error:
-            BEATS_FAILED.labels(self.kind.name, "away").inc()
-            log.warning("leases_not_renewed", kind=self.kind.name, count=len(self._rows), error=str(error))
-            self._failing_since = None if renews else self._failing_since
+        except AWAY_OR_SILENT as error:
+            hangs = isinstance(error, TimeoutError | StatementTimeoutError) and await self._answers_others()
+            BEATS_FAILED.labels(self.kind.name, "hanging" if hangs else "away").inc()
+            log.warning("leases_not_renewed", kind=self.kind.name, count=len(self._rows), error=repr(error))
+            if hangs:
+                self._note_failing(begun_at)
+            elif renews:
+                self._failing_since = None
         except Exception:
             BEATS_FAILED.labels(self.kind.name, "defect").inc()
             log.exception("leases_not_renewed", kind=self.kind.name, count=len(self._rows))
-            self._note_defect()
+            self._note_failing(begun_at)
+
+    async def _answers_others(self) -> bool:
+        """Say whether the store is there after all: then it is this kind's own statement that hangs."""
+        try:
+            async with asyncio.timeout(self._context.worker_settings.renew_seconds):
+                await self._context.database.ping()
+        except AWAY_OR_SILENT:
+            return False
+        return True
 
     async def _reach_rows(self, *, renews: bool) -> None:
         lease = Lease(self._context.worker_id, self._context.worker_settings.lease_seconds)
@@ -130,10 +144,9 @@ class KindBeat:
             BEATS_FAILED.labels(self.kind.name, "defect").inc()
             log.exception("not_heard", kind=self.kind.name, row=hold.name)
 
-    def _note_defect(self) -> None:
-        now = time.monotonic()
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since >= self._context.worker_settings.lease_seconds:
+    def _note_failing(self, begun_at: float) -> None:
+        self._failing_since = self._failing_since or begun_at
+        if time.monotonic() - self._failing_since >= self._context.worker_settings.lease_seconds:
             for hold in list(self._rows):
                 self._lose(hold)
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from services.workers.leases.row_kind import LostRowError
 from shared.contracts.storable import decode_text
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY, StatementTimeoutError
+from shared.stores.away import AWAY_OR_SILENT, STORE_AWAY, StatementTimeoutError
 
 REMEMBER_SECONDS: Final = 24 * 3600
 """Claims further apart than this are not in a row."""
@@ -95,5 +95,5 @@ class DeathCount:
         try:
             async with asyncio.timeout(LONGEST_WAIT_SECONDS):
                 yield
-        except (*STORE_AWAY, TimeoutError) as error:
+        except AWAY_OR_SILENT as error:
             log.warning("deaths_not_reached", key=self._key, what=what, error=str(error))

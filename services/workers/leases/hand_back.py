@@ -7,7 +7,7 @@ from typing import Any, Final
 from services.workers.leases.row_kind import RowKind
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 
 GATHER_SECONDS: Final = 0.05
 """The jobs of a process are cancelled together and arrive within this; each on its own would be hundreds of commits."""
@@ -38,7 +38,7 @@ class HandBackBatch:
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._write(batch)
-        except (*STORE_AWAY, TimeoutError) as error:
+        except AWAY_OR_SILENT as error:
             log.warning("rows_not_handed_back", kind=self._kind.name, count=len(batch), error=str(error))
         except Exception:  # a defect of ours: the leases lapse, and the rows are found
             log.exception("rows_not_handed_back", kind=self._kind.name, count=len(batch))

@@ -8,7 +8,7 @@ from typing import Self
 from services.workers.process.context import WorkerContext
 from shared.cancellation import cancel_tasks
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.db.repositories.reaping import takes_writes
 
 log = get_logger(__name__)
@@ -44,7 +44,7 @@ class StoreWatch:
         while True:
             try:
                 await self._look()
-            except (*STORE_AWAY, TimeoutError):
+            except AWAY_OR_SILENT:
                 self._steady_since = None
             except Exception:  # a defect of ours must not end the watch
                 log.exception("store_not_watched")

@@ -17,7 +17,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
-from shared.outside.providers.failures import LlmError
+from shared.outside.providers.failures import ACCOUNT_CODES, LlmError
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import ModelEvaluation
 from shared.stores.db.repositories.evaluations import get_evaluation
@@ -92,12 +92,13 @@ async def score_pairs(calls: PaidCalls, target: Target, pairs: Sequence[Pair]) -
 
 async def score_pair(calls: PaidCalls, target: Target, pair: Pair) -> TextScore:
     """Return the score of one completion after its prompt. Raises: CannotScoreError when the provider refuses for good
-    or tells no log probabilities; LlmError when patience is over; LostRowError when the row is another's."""
+    or tells no log probabilities; LlmError when patience is over, or it refuses our account; LostRowError when the row
+    is another's."""
     prompt, completion = pair
     try:
         answer = await calls.ask(target, "completion", {**SCORING_BODY, "prompt": prompt + completion})
     except LlmError as error:
-        if error.failure_class.retryable:
+        if error.failure_class.retryable or error.failure_class in ACCOUNT_CODES:
             raise
         raise CannotScoreError(f"the provider refuses to score: {error.message}") from error
     return score_answer(answer, prompt)

@@ -22,8 +22,8 @@ from shared.stores.db.repositories.model_claims import (
     renew_work,
     requeue_undelivered,
 )
-from shared.stores.db.repositories.model_removal import (
-    OwedRemoval,
+from shared.stores.db.repositories.removal_claims import (
+    ClaimedRemoval,
     list_owed_removals,
     put_off_removals,
     settle_removal,
@@ -80,43 +80,45 @@ class ModelWorkRows(RowKind[ClaimedWork, None]):
         return self._make_message(row.id)
 
 
-class RemovalRows(RowKind[OwedRemoval, datetime]):
+class RemovalRows(RowKind[ClaimedRemoval, datetime]):
     """Models that are deleted here and still stand at their providers: the time when one is due is its lease."""
 
     name: ClassVar[str] = "model_removal"
 
-    def key(self, row: OwedRemoval) -> Hashable:
+    def key(self, row: ClaimedRemoval) -> Hashable:
         return row.id
 
-    async def renew(self, session: AsyncSession, rows: Sequence[OwedRemoval], lease: Lease) -> Mapping[Any, datetime]:
+    async def renew(
+        self, session: AsyncSession, rows: Sequence[ClaimedRemoval], lease: Lease
+    ) -> Mapping[Any, datetime]:
         return await put_off_removals(session, rows, lease.seconds)
 
-    def hear(self, row: OwedRemoval, wanted: datetime) -> None:
+    def hear(self, row: ClaimedRemoval, wanted: datetime) -> None:
         row.due_ats[:] = [wanted]
 
-    async def hand_back(self, session: AsyncSession, rows: Sequence[OwedRemoval]) -> None:
+    async def hand_back(self, session: AsyncSession, rows: Sequence[ClaimedRemoval]) -> None:
         await put_off_removals(session, rows, 0)
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[RemoveModel]:
         found = await list_owed_removals(session, delay_seconds=reaping.DELIVERY_SECONDS)
         return [RemoveModel(model_id=model_id) for model_id in found]
 
-    def name_row(self, row: OwedRemoval) -> str:
+    def name_row(self, row: ClaimedRemoval) -> str:
         return row.id
 
-    def is_claimed_again(self, row: OwedRemoval) -> bool:
+    def is_claimed_again(self, row: ClaimedRemoval) -> bool:
         """The row does not say how often it was claimed."""
         return True
 
-    async def give_up(self, context: WorkerContext, row: OwedRemoval, reason: str) -> None:
+    async def give_up(self, context: WorkerContext, row: ClaimedRemoval, reason: str) -> None:
         log.warning("model_left_at_provider", model=row.name, reason=reason)
         await end_removal(context, row)
 
-    def message(self, row: OwedRemoval) -> RemoveModel:
+    def message(self, row: ClaimedRemoval) -> RemoveModel:
         return RemoveModel(model_id=row.id)
 
 
-async def end_removal(context: WorkerContext, owed: OwedRemoval) -> None:
+async def end_removal(context: WorkerContext, owed: ClaimedRemoval) -> None:
     """Record that nothing is owed any more. A renewal may come in between, and change what our claim is known by.
     Raises: LostRowError when the removal is another worker's."""
     for _ in range(SETTLE_TRIES):

@@ -11,11 +11,11 @@ from services.workers.process.store_patience import write_patiently
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LlmError
-from shared.stores.db.repositories.model_removal import (
+from shared.stores.db.repositories.removal_claims import (
     RETRY_SECONDS,
-    OwedRemoval,
+    ClaimedRemoval,
+    claim_removal,
     put_off_removals,
-    take_removal,
 )
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -28,12 +28,12 @@ async def remove_model(context: WorkerContext, model_id: str) -> None:
     the log: the model stays hidden here all the same."""
     lease = begin_lease(context)
     async with context.database.transaction() as session:
-        owed = await take_removal(session, model_id, lease.seconds)
+        owed = await claim_removal(session, model_id, lease.seconds)
     if owed is not None:
         await work_while_held(context, REMOVAL_ROWS, owed, lease, lambda hold: remove(context, owed, hold))
 
 
-async def remove(context: WorkerContext, owed: OwedRemoval, hold: Hold) -> None:
+async def remove(context: WorkerContext, owed: ClaimedRemoval, hold: Hold) -> None:
     """Ask the provider, and write what came of it. Raises: LostRowError when the row is lost before the call."""
     provider = context.providers.find(owed.provider)
     if provider is None:

@@ -136,12 +136,16 @@ def check_free_disk(folder: Path, bounds: Bounds) -> None:
 
 
 def read_resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process; 0 when it is over, or the system does not tell."""
+    """Return the resident memory of a process and of those that it started; 0 when it is over, or the system does not
+    tell."""
     try:
         fields = Path(f"/proc/{pid}/statm").read_bytes().split()
     except OSError:
         return 0
-    return int(fields[1]) * resource.getpagesize()
+    children: list[bytes] = []
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
+    return int(fields[1]) * resource.getpagesize() + sum(read_resident_bytes(int(child)) for child in children)
 
 
 def weigh(folder: Path) -> int:

@@ -16,6 +16,7 @@ from services.workers.preparing.fetching import FetchedSource
 from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
 from services.workers.process.context import WorkerContext
 from services.workers.process.object_rows import Stored, write_with_objects
+from shared.contracts.storable import encode_storable_json
 from shared.observability.logs import get_logger
 from shared.stores.db.models import DatasetVersion, File
 from shared.stores.db.repositories import files
@@ -42,6 +43,8 @@ class PreparedVersion:
     sources: list[FetchedSource]
     folder: Path
     result: dict[str, Any]
+    report: str
+    """The result as it is kept; encoded beside the loop, and outside of every transaction."""
     version_id: str
     cost: StoriesCost
 
@@ -52,9 +55,14 @@ class PreparedVersion:
             await self._add_version(session, stored)
         name = f"{self.claimed.id}_report.html"
         page = await add_file(session, self.claimed, name, REPORT, stored[PAGE_FILE])
-        report = {**self.result, "cost": await describe_cost(session, self.cost)}
+        cost = await describe_cost(session, self.cost)
         if not await finish_dataset(
-            session, self.claimed, version_id=self.version_id, report=report, report_file_id=page.id
+            session,
+            self.claimed,
+            version_id=self.version_id,
+            report=self.report,
+            cost=cost,
+            report_file_id=page.id,
         ):
             raise LostDatasetError
 
@@ -111,11 +119,11 @@ async def record_outcome(
     context: WorkerContext, claimed: ClaimedDataset, sources: list[FetchedSource], folder: Path
 ) -> None:
     """Record a good end."""
-    result: dict[str, Any] = await asyncio.to_thread(read_json, folder / RESULT_FILE)
+    result, report = await asyncio.to_thread(read_result, folder / RESULT_FILE)
     version_id, cost = await asyncio.to_thread(
         identify_version, claimed.project_id, sources, folder, result["template"]
     )
-    outcome = PreparedVersion(claimed, sources, folder, result, version_id, cost)
+    outcome = PreparedVersion(claimed, sources, folder, result, report, version_id, cost)
     names = [TRAIN_FILE, PAGE_FILE, *([VALIDATION_FILE] if (folder / VALIDATION_FILE).exists() else [])]
     try:
         await write_with_objects(context, {name: folder / name for name in names}, outcome.write)
@@ -125,9 +133,11 @@ async def record_outcome(
     log.info("dataset_prepared", dataset=claimed.id, version=version_id, rows=result["counts"]["kept"])
 
 
-def read_json(path: Path) -> Any:
-    """Return what a file holds. A report may be many megabytes: call it in a thread."""
-    return orjson.loads(path.read_bytes())
+def read_result(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what a preparation has come to, and the same as storable JSON. It may be many megabytes: call it in a
+    thread."""
+    result: dict[str, Any] = orjson.loads(path.read_bytes())
+    return result, encode_storable_json(result).decode()
 
 
 async def record_failure(

@@ -34,6 +34,7 @@ from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.line import ServingLine
 from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
+from shared.stores.sealing import SecretSeal
 
 log = get_logger(__name__)
 
@@ -81,6 +82,8 @@ class WorkerContext:
     """Set at SIGTERM: claim nothing more, finish soon; jobs still running `drain_seconds` later are cancelled."""
     jobs: RunningJobs = field(default_factory=RunningJobs)
     """What is under way, however it came: through Celery, or from the line."""
+    seal: SecretSeal = field(default_factory=SecretSeal)
+    """Opens what rows keep sealed."""
     concurrency: int = 0
     """Jobs that this process may have under way at once, as Celery was told."""
     figures: list[Callable[[], Awaitable[None]]] = field(default_factory=list)

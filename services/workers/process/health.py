@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.workers.process.context import WorkerContext
-from shared.http.health import ALIVE, describe_readiness, probe_stores
+from shared.http.health import ALIVE, Probe, describe_readiness, find_problems
 from shared.stores.away import STORE_AWAY
 
 
@@ -37,8 +37,9 @@ class HealthServer:
 
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         context = self._context
-        stores = await probe_stores({"postgres": context.database.ping, "redis": context.redis.ping})
-        body, status = describe_readiness(stores, ["stopping"] if context.stopping.is_set() else [])
+        stores: dict[str, Probe] = {"postgres": context.database.ping, "redis": context.redis.ping}
+        problems = await find_problems(stores, context.settings.object_store_dir)
+        body, status = describe_readiness([*problems, *(["stopping"] if context.stopping.is_set() else [])])
         return web.json_response(body, status=status)
 
     async def _answer_metrics(self, _request: web.Request) -> web.Response:

@@ -47,8 +47,14 @@ ROWS_LOST = Counter(
 )
 BEATS_FAILED = Counter(
     "storymill_lease_beats_failed_total",
-    "Renewals that did not get through: the store was away, or a defect of ours.",
+    "Renewals that did not get through: the store was away, the statement hung (hanging), or a defect of ours.",
     ["kind", "cause"],
+)
+
+REAPER_STEPS_FAILED = Counter(
+    "storymill_reaper_steps_failed_total",
+    "Steps of the reaper that met a defect of ours, or a statement that took too long; the others went on.",
+    ["step", "cause"],
 )
 
 

@@ -4,13 +4,14 @@ of equal bytes may come in between; then they are put again."""
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from shared.stores.db.repositories import files
-from shared.stores.objects.object_store import StoredObject
+from shared.stores.objects.object_store import ObjectStore, StoredObject
 
 Stored = Mapping[str, StoredObject]
 
@@ -20,14 +21,21 @@ class DroppedObjectError(Exception):
 
 
 async def write_with_objects(
-    context: WorkerContext, paths: Mapping[str, Path], write: Callable[[AsyncSession, Stored], Awaitable[None]]
+    context: WorkerContext,
+    contents: Mapping[str, Path | IO[bytes]],
+    write: Callable[[AsyncSession, Stored], Awaitable[None]],
+    *,
+    what: str = "record rows with their objects",
 ) -> None:
-    """Put the files at `paths` and call `write` in a transaction with what was stored, until it is committed.
-    What `write` raises rolls back and goes on to the caller."""
+    """Put the contents, files at paths or open ones, and call `write` in a transaction with what was stored, until it
+    is committed. What `write` raises rolls back and goes on to the caller."""
 
     async def write_once() -> None:
         while True:
-            stored = {name: await asyncio.to_thread(context.objects.put_file, path) for name, path in paths.items()}
+            stored = {
+                name: await asyncio.to_thread(put_content, context.objects, content)
+                for name, content in contents.items()
+            }
             try:
                 async with context.database.long_transaction() as session:
                     await require_objects(context, session, stored)
@@ -36,7 +44,15 @@ async def write_with_objects(
                 continue
             return
 
-    await keep_trying(write_once, what="record a dataset")
+    await keep_trying(write_once, what=what)
+
+
+def put_content(objects: ObjectStore, content: Path | IO[bytes]) -> StoredObject:
+    """Copy a local file, or all of an open one."""
+    if isinstance(content, Path):
+        return objects.put_file(content)
+    content.seek(0)
+    return objects.put(content)
 
 
 async def require_objects(context: WorkerContext, session: AsyncSession, stored: Stored) -> None:

@@ -14,6 +14,7 @@ from services.workers.process.health import HealthServer
 from services.workers.process.metrics import note_job
 from services.workers.process.running_jobs import CANCEL_SECONDS, RunningJobs
 from services.workers.process.settings import WorkerSettings, load_worker_settings
+from shared.garbage import settle_garbage
 from shared.observability.logs import get_logger
 from shared.settings import Settings, load_settings
 
@@ -48,6 +49,7 @@ class WorkerRuntime:
                 settings, worker_settings = load_settings(), load_worker_settings()
                 self.bridge.start()
                 self._context, self._health = self.bridge.run(open_process(settings, worker_settings, self.bridge.jobs))
+                settle_garbage()
             return self._context
 
     def start_parts(self, parts: Collection[type[Part]], concurrency: int) -> None:

@@ -4,7 +4,7 @@ verdict."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,6 +32,8 @@ class CallUnderWay:
     """Which calls take about as long: those for a model that are answered whole, or those that are streamed."""
     clock: asyncio.Timeout
     on_answer: "Callable[[CallUnderWay], None]"
+    grace_seconds: float | None = None
+    """For so long somebody waits for it whose provider is down; None: as long as it takes."""
     begun: float = field(default_factory=time.monotonic)
     is_answered: bool = False
 
@@ -57,13 +59,15 @@ class CallsUnderWay:
         return len(self._calls)
 
     @asynccontextmanager
-    async def follow(self, what: str, limit_seconds: float | None) -> AsyncIterator[CallUnderWay]:
+    async def follow(
+        self, what: str, limit_seconds: float | None, grace_seconds: float | None = None
+    ) -> AsyncIterator[CallUnderWay]:
         """Count a call while the block lasts. Raises: LlmError (timeout) when it takes longer than its limit, or is
-        given up by `end_lost`."""
+        given up by `end_lost` or `end_awaited`."""
         call = None
         try:
             async with asyncio.timeout(limit_seconds) as clock:
-                call = CallUnderWay(what, clock, self._take_answer)
+                call = CallUnderWay(what, clock, self._take_answer, grace_seconds)
                 self._calls.add(call)
                 yield call
                 call.note_answer()
@@ -100,9 +104,18 @@ class CallsUnderWay:
 
     def end_lost(self, before: float) -> None:
         """Give up the calls that hang and were begun before then: a provider that is back has forgotten them."""
+        self._end(call for call in self._calls if call.begun < before and self._is_hung(call))
+
+    def end_awaited(self, down_seconds: float) -> None:
+        """Give up the calls that hang and that somebody waits for, when their provider is down for longer than that:
+        who waits is told."""
+        impatient = (call for call in self._calls if call.grace_seconds is not None)
+        self._end(call for call in impatient if down_seconds > (call.grace_seconds or 0.0) and self._is_hung(call))
+
+    def _end(self, calls: Iterable[CallUnderWay]) -> None:
         now = asyncio.get_running_loop().time()
-        for call in self._calls:
-            if call.begun < before and self._is_hung(call) and not call.clock.expired():
+        for call in calls:
+            if not call.clock.expired():
                 call.clock.reschedule(now)
 
     def _is_hung(self, call: CallUnderWay) -> bool:

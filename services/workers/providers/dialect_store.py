@@ -9,7 +9,7 @@ import orjson
 from redis.asyncio import Redis
 
 from shared.outside.providers.dialects import Change, Changes
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.redis.provider_facts import DIALECT_PREFIX, as_text
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
@@ -25,7 +25,7 @@ class RedisDialects:
 
     async def read(self, provider: str) -> Mapping[str, Changes]:
         """Return what is known of a provider, by model."""
-        with suppress(*STORE_AWAY, TimeoutError):
+        with suppress(*AWAY_OR_SILENT):
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 found = await self._redis.hgetall(DIALECT_PREFIX + provider)
             return {as_text(model): read_changes(raw) for model, raw in found.items()}
@@ -33,7 +33,7 @@ class RedisDialects:
 
     async def write(self, provider: str, model: str, changes: Changes) -> None:
         """Keep what was learnt of a model."""
-        with suppress(*STORE_AWAY, TimeoutError):
+        with suppress(*AWAY_OR_SILENT):
             async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline() as pipe:
                 pipe.hset(DIALECT_PREFIX + provider, model, orjson.dumps(sorted(changes)))
                 pipe.expire(DIALECT_PREFIX + provider, KEPT_SECONDS)

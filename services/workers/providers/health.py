@@ -17,7 +17,7 @@ from services.workers.providers.verdict import Standing, Verdict, VerdictFinder
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import LlmError
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.redis.provider_facts import ProviderFacts, fingerprint
 
 REDIS_TIMEOUT_SECONDS: Final = 1.0
@@ -89,7 +89,7 @@ class ProviderHealth:
         could be empty, and its refusals cost nothing."""
         if self.provider.is_neighbour or time.monotonic() - self._answered_at < LATELY_SECONDS:
             return True
-        with suppress(*STORE_AWAY, TimeoutError):
+        with suppress(*AWAY_OR_SILENT):
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 return bool(await self._redis.exists(self.answered_key))
         return False
@@ -121,7 +121,7 @@ class ProviderHealth:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 lease = int(PROBE_LEASE_SECONDS * 1000)
                 is_ours = bool(await self._redis.set(self.probe_key, self._worker_id, nx=True, px=lease))
-        except (*STORE_AWAY, TimeoutError):
+        except AWAY_OR_SILENT:
             is_ours = True  # alone as far as we can see
         finally:
             self._is_probing = is_ours
@@ -149,7 +149,10 @@ class ProviderHealth:
             self.untold = Standing(Verdict.WELL, self.standing.since or now, now)
 
     def look_at_calls(self) -> None:
-        """Notice a provider that takes calls and answers none; give up those that one which is back has forgotten."""
+        """Notice a provider that takes calls and answers none; give up those that one which is back has forgotten, and
+        while it is down those that somebody waits for."""
+        if self.standing.verdict is Verdict.DOWN:
+            self.calls.end_awaited(time.time() - self.standing.since)
         if self.standing.verdict is not Verdict.WELL:
             return
         self.calls.end_lost(self._recovered_at)
@@ -234,7 +237,7 @@ class ProviderHealth:
         self._spawn(self._release_probe(pause))
 
     async def _release_probe(self, pause_seconds: float) -> None:
-        with suppress(*STORE_AWAY, TimeoutError):
+        with suppress(*AWAY_OR_SILENT):
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 if pause_seconds:
                     await self._redis.set(self.probe_key, "pause", px=int(pause_seconds * 1000))

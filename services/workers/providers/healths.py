@@ -11,7 +11,7 @@ from services.workers.providers.health import REDIS_TIMEOUT_SECONDS, ProviderHea
 from services.workers.providers.model_health import ModelHealth
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider, Target
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 from shared.stores.redis.provider_facts import fingerprint
 
 SYNC_SECONDS: Final = 0.25
@@ -41,7 +41,7 @@ class ProviderHealths:
         health = self._healths.get(key)
         if health is None:
             health = self._healths[key] = ProviderHealth(self._redis, provider, self._worker_id, self._patience_seconds)
-            with suppress(*STORE_AWAY, TimeoutError):
+            with suppress(*AWAY_OR_SILENT):
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     await health.sync()
                 health.note_seen()
@@ -68,7 +68,7 @@ class ProviderHealths:
             for health in list(self._healths.values()):
                 try:
                     await self._sync_one(health)
-                except (*STORE_AWAY, TimeoutError):
+                except AWAY_OR_SILENT:
                     continue
                 except Exception:  # a defect of ours must not end the exchange
                     log.exception("provider_not_synced", provider=health.provider.name)

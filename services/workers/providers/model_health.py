@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from services.workers.providers.calls_under_way import LOST, CallUnderWay
+from services.workers.providers.calls_under_way import LOST, SHORTEST_PROBE_SECONDS, CallUnderWay
 from services.workers.providers.health import ProviderHealth
 from services.workers.providers.verdict import EXCUSES, Standing, Verdict, VerdictFinder
 from shared.outside.providers.border.told_limits import names_model, read_limits
@@ -35,14 +35,16 @@ class ModelHealth:
         return standing if standing.verdict is not Verdict.WELL else self._judge.standing
 
     @asynccontextmanager
-    async def follow(self, way: Way) -> AsyncIterator[CallUnderWay]:
-        """Count a call while it is under way. Raises: LlmError (timeout) when it was a probe that took too long, or the
-        provider has forgotten it."""
+    async def follow(self, way: Way, grace_seconds: float | None = None) -> AsyncIterator[CallUnderWay]:
+        """Count a call while it is under way. Raises: LlmError (timeout) when it was a probe that took too long, the
+        provider has forgotten it, or is down for longer than `grace_seconds` and does not answer."""
         standing, limit = self.whole.standing, None
         what = f"{self.model} {way}"
         if standing.verdict is Verdict.DOWN:
             limit = self.whole.calls.find_probe_limit(what, time.time() - standing.since)
-        async with self.whole.calls.follow(what, limit) as call:
+            if limit is None and grace_seconds is not None:  # of a model that this process has never heard
+                limit = max(SHORTEST_PROBE_SECONDS, grace_seconds)
+        async with self.whole.calls.follow(what, limit, grace_seconds) as call:
             yield call
 
     def hear(self, error: LlmError | None, subject: str, begun_at: float) -> str | None:

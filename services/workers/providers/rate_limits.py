@@ -13,7 +13,7 @@ from typing import Final, Literal
 from redis.asyncio import Redis
 
 from shared.observability.logs import get_logger
-from shared.stores.away import STORE_AWAY
+from shared.stores.away import AWAY_OR_SILENT
 
 LimitName = Literal["requests_per_minute", "tokens_per_minute"]
 
@@ -126,7 +126,7 @@ class RateLimits:
             try:
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     return await self._reserve_in_redis(limits, rows)
-            except (*STORE_AWAY, TimeoutError) as error:
+            except AWAY_OR_SILENT as error:
                 self._give_redis_a_rest(error)
             except Exception as defect:  # of ours: the run goes on as without Redis
                 log.exception("limits_not_reserved")
@@ -143,7 +143,7 @@ class RateLimits:
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self._adjust(keys=[limit.key for limit in limits], args=shifts)
-        except (*STORE_AWAY, TimeoutError) as error:
+        except AWAY_OR_SILENT as error:
             self._give_redis_a_rest(error)
 
     async def _reserve_in_redis(self, limits: Sequence[RateLimit], rows: int) -> Grant:

@@ -56,6 +56,15 @@ class WorkGeneration(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class RunBatch(Message):
+    """Claim one batch: check its file and make its run, or write what came of that."""
+
+    task: ClassVar[str] = "storymill.batches.run"
+    queue: ClassVar[str] = GENERATION
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrepareDataset(Message):
     """Claim one dataset and prepare it."""
 
@@ -116,6 +125,16 @@ class TellTracker(Message):
     queue: ClassVar[str] = FINE_TUNING
     job_id: str
     sink: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtProvider(Message):
+    """Look up what a provider lists, and say it in Redis under the errand's id. Who asked waits for a few seconds."""
+
+    task: ClassVar[str] = "storymill.maintenance.look_at_provider"
+    queue: ClassVar[str] = MAINTENANCE
+    provider: str
+    errand_id: str
 
 
 @dataclass(frozen=True, slots=True)

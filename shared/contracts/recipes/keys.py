@@ -16,9 +16,12 @@ def content_hash(
     model: str,
     parameters: Mapping[str, Any],
     format: str,
+    rules: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the hash under which a recipe version is found again: equal content, equal hash."""
-    return _hash([template, dict(attributes), list(attribute_names), repeats, model, dict(parameters), format])
+    """Return the hash under which a recipe version is found again: equal content, equal hash. A recipe without rules
+    has the hash that it had before there were any."""
+    content = [template, dict(attributes), list(attribute_names), repeats, model, dict(parameters), format]
+    return _hash([*content, dict(rules)] if rules else content)
 
 
 def row_key(

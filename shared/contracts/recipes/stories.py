@@ -1,7 +1,7 @@
 """The rows of a run: which story stands at which position, and under which key it is known. Gateway and workers insert
 them, and a row that both insert must be the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,24 @@ class StorySource:
     content_hash: str
     """Of the recipe version."""
     repeats: int
+    """Stories of each cell, in all."""
     model: str
     """The provider's name."""
     parameters: Mapping[str, Any]
+    layers: Sequence[int] = ()
+    """Of a run that was extended: how many of the repeats it was made with, and how many were added each time. What is
+    added stands behind what was there, which keeps its place."""
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """Return the cell and the repeat at a position."""
+        start, first = 0, 0
+        for repeats in self.layers[:-1]:
+            if position - start < self.grid.cell_count * repeats:
+                cell, repeat = divmod(position - start, repeats)
+                return cell, first + repeat
+            start, first = start + self.grid.cell_count * repeats, first + repeats
+        cell, repeat = divmod(position - start, self.repeats - first)
+        return cell, first + repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +50,10 @@ class NewStory:
 
 
 def build_stories(source: StorySource, start: int, stop: int) -> Iterator[NewStory]:
-    """Yield the rows of positions start … stop−1: cell after cell, and in each repeat after repeat."""
+    """Yield the rows of positions start … stop−1: cell after cell, and in each repeat after repeat; those of a later
+    layer behind all of the earlier ones."""
     for position in range(start, stop):
-        cell, repeat = divmod(position, source.repeats)
+        cell, repeat = source.locate(position)
         attributes = source.grid.cell(cell)
         key = row_key(source.content_hash, attributes, repeat, source.model, source.parameters)
         yield NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes)

@@ -11,14 +11,16 @@ MESSAGE_OVERHEAD_TOKENS: Final = 16
 """Role and frame tokens of a one-message chat, generously."""
 COMPLETION_DEFAULT_MAX_TOKENS: Final = 16
 """What `/completions` writes at most when the request does not say."""
+MOST_TOKENS: Final = 10_000_000
+"""No answer is longer, whatever limit a request names: what is reserved for it must fit the books."""
 
 
 def find_max_tokens(kind: Kind, parameters: Mapping[str, Any]) -> int | None:
     """Return how many tokens the answer can have; None when nothing limits it (a chat without `max_tokens`)."""
     for name in ("max_completion_tokens", "max_tokens"):
         value = parameters.get(name)
-        if isinstance(value, int):
-            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return min(max(value, 0), MOST_TOKENS)
     return COMPLETION_DEFAULT_MAX_TOKENS if kind == "completion" else None
 
 

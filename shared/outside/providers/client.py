@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from shared.contracts.text_orders import is_asked_whole
 from shared.outside.network.clients import OutgoingHttp
 from shared.outside.providers.border.answers import Kind, LlmAnswer, request_id
 from shared.outside.providers.border.http_errors import error_from_response
@@ -39,6 +40,7 @@ class LlmClient:
     def __init__(self, dialects: Dialects | None = None) -> None:
         self._http: OutgoingHttp | None = None
         self._dialects = dialects or Dialects()
+        self._ways: dict[str, tuple[Provider, dict[str, Any]]] = {}
 
     async def complete(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         """Ask for a whole answer. `target.model` replaces the body's model.
@@ -61,12 +63,14 @@ class LlmClient:
 
     @asynccontextmanager
     async def stream(self, target: Target, kind: Kind, body: Mapping[str, Any]) -> AsyncIterator[TokenStream]:
-        """Open a token stream; leaving the block closes the socket, whatever is still to come.
+        """Open a token stream; leaving the block closes the socket, whatever is still to come. A body with `stream:
+        false` is sent plain (`is_streamed`), and its answer comes in one piece.
 
         Raises: LlmError, also while the stream is read.
         """
-        asked = {**body, **target.provider.body, "model": target.model, "stream": True}
-        if target.provider.stream_usage:
+        streamed = is_streamed(target.provider, body)
+        asked = {**body, **target.provider.body, "model": target.model, "stream": streamed}
+        if streamed and target.provider.stream_usage:
             asked["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         async with self._post(target, kind, asked) as response:
             tokens = TokenStream(
@@ -103,7 +107,7 @@ class LlmClient:
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
-                await self._open_http().request(method, url, **describe_way(provider)) as response,
+                await self._open_http().request(method, url, **self._find_way(provider)) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
@@ -138,8 +142,16 @@ class LlmClient:
         with translated_failures():
             async with asyncio.timeout(provider.first_byte_timeout_seconds if asked["stream"] else None):
                 return await self._open_http().request(
-                    "POST", provider.base_url + PATHS[kind], data=data, **describe_way(provider)
+                    "POST", provider.base_url + PATHS[kind], data=data, **self._find_way(provider)
                 )
+
+    def _find_way(self, provider: Provider) -> dict[str, Any]:
+        """Return what every request to a provider goes with, worked out once for as long as its settings hold."""
+        known, way = self._ways.get(provider.name, (None, {}))
+        if known is not provider:
+            way = describe_way(provider)
+            self._ways[provider.name] = provider, way
+        return way
 
     def _open_http(self) -> OutgoingHttp:
         """Return the session, made on first use: it belongs to the running loop."""
@@ -147,6 +159,12 @@ class LlmClient:
             timeout = aiohttp.ClientTimeout(total=None)
             self._http = OutgoingHttp.open(timeout, limit=CONNECTION_LIMIT, keepalive_timeout=KEEPALIVE_SECONDS)
         return self._http
+
+
+def is_streamed(provider: Provider, body: Mapping[str, Any]) -> bool:
+    """Say whether a stream is asked for: unless the body forbids it; of our own engine always, which streams better: a
+    text that is broken off keeps what came of it."""
+    return provider.is_neighbour or not is_asked_whole(body)
 
 
 async def read_to_end(response: aiohttp.ClientResponse) -> None:

@@ -1,5 +1,6 @@
 """Who can be asked for text: the providers, from settings and `providers.toml`. Knows no wire format."""
 
+import time
 import tomllib
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,14 +18,15 @@ from shared.outside.providers.connection_settings import (
     read_connection,
 )
 from shared.outside.providers.fine_tuning_overrides import FineTuningEntry
+from shared.outside.providers.provider_keys import LOOK_SECONDS, read_key, read_present_key
 from shared.outside.providers.toml_lines import locate
-from shared.secret_files import SecretFileError, read_secret
 from shared.settings import Settings
 
 ENGINE: Final = "engine"
 UPSTREAM: Final = "upstream"
 OPENAI: Final = "openai"
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
+OPENAI_KEY: Final = "OPENAI_API_KEY"
 OPENAI_MODELS: Final = (
     "gpt-*",
     "chatgpt-*",
@@ -110,10 +112,17 @@ class Provider:
     """The installation's own price files, which go before the built-in ones."""
     is_neighbour: bool = False
     """One of this installation's own processes: no proxy leads to it."""
+    key_variable: str | None = None
+    """Where the key came from: in a file it may change."""
 
     def claims(self, model: str) -> bool:
         """Say whether one of the configured patterns matches `model`."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def with_present_key(self) -> Self:
+        """Return the provider with its key as that is now."""
+        key = read_present_key(self.key_variable, self.api_key)
+        return self if key == self.api_key else replace(self, api_key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +133,20 @@ class Target:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Providers:
-    """All providers of this installation, the default first."""
+    """All providers of this installation, the default first. A key in a file counts a second after it was changed."""
 
-    all: tuple[Provider, ...]
+    known: tuple[Provider, ...]
+    looked_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def all(self) -> tuple[Provider, ...]:
+        """Return them, with their keys as those are now."""
+        if time.monotonic() - self.looked_at >= LOOK_SECONDS:
+            self.looked_at = time.monotonic()
+            self.known = tuple(provider.with_present_key() for provider in self.known)
+        return self.known
 
     @property
     def default(self) -> Provider | None:
@@ -221,9 +239,9 @@ def list_builtin(settings: Settings) -> list[Provider]:
     With `upstream_url` the key of `OPENAI_API_KEY` is that server's: it is never sent to anybody else."""
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     if settings.upstream_url:
-        return [Provider(UPSTREAM, settings.upstream_url.rstrip("/"), key)]
+        return [Provider(UPSTREAM, settings.upstream_url.rstrip("/"), key, key_variable=OPENAI_KEY)]
     engine = [Provider(ENGINE, settings.engine_url.rstrip("/"), is_neighbour=True)] if settings.engine_url else []
-    openai = [Provider(OPENAI, OPENAI_BASE_URL, key, models=OPENAI_MODELS)] if key else []
+    openai = [Provider(OPENAI, OPENAI_BASE_URL, key, models=OPENAI_MODELS, key_variable=OPENAI_KEY)] if key else []
     return engine + openai
 
 
@@ -251,18 +269,15 @@ def apply_entry(known: Provider | None, name: str, entry: ProviderEntry, path: P
         raise ProvidersFileError(f"{locate(path, ('providers', name))}: base_url is missing")
     apart = {"default", "api_key_variable", "prices", "models", "base_url", "fine_tuning", *CONNECTION_FIELDS}
     changes: dict[str, Any] = entry.model_dump(exclude_none=True, exclude=apart)
+    if entry.base_url is not None:  # a key belongs to its server
+        keyless = {"api_key": None, "key_variable": None}
+        changes |= {"base_url": entry.base_url.rstrip("/"), "is_neighbour": False, **keyless}
     try:
         changes |= read_connection(entry, path.parent)
+        if entry.api_key_variable is not None:
+            changes |= {"api_key": read_key(entry.api_key_variable), "key_variable": entry.api_key_variable}
     except FieldError as error:
         raise ProvidersFileError(f"{locate(path, ('providers', name, *error.place))}: {error}") from error
-    if entry.base_url is not None:
-        changes |= {
-            "base_url": entry.base_url.rstrip("/"),
-            "api_key": None,
-            "is_neighbour": False,
-        }  # a key belongs to its server
-    if entry.api_key_variable is not None:
-        changes["api_key"] = read_key(name, entry.api_key_variable, path)
     if entry.models is not None:
         changes["models"] = tuple(entry.models)
     if entry.prices is not None:
@@ -280,15 +295,3 @@ def read_prices(entries: dict[str, ProviderPrice]) -> dict[str, Any]:
         "prices": tuple((pattern, price) for pattern, price in calls if price is not None),
         "capacity_prices": tuple((pattern, price) for pattern, price in capacity if price is not None),
     }
-
-
-def read_key(name: str, variable: str, path: Path) -> str:
-    """Return the key from the environment, or a file. Raises: ProvidersFileError when it is in neither."""
-    place = locate(path, ("providers", name, "api_key_variable"))
-    try:
-        key = read_secret(variable)
-    except SecretFileError as error:
-        raise ProvidersFileError(f"{place}: {error}") from None
-    if key is None:
-        raise ProvidersFileError(f"{place}: the environment variable {variable} is not set")
-    return key

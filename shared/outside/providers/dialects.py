@@ -17,6 +17,14 @@ REFUSAL_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """That a parameter is not known or not taken, as against a value that is too large."""
+STREAMS_ONLY: Final = re.compile(
+    r"only supports? (?:the )?stream|enable the stream parameter|non[- ]stream\w* .{0,30}not support"
+    r"|stream\W{0,3} (?:must|should|has to) be (?:set to )?true|require[sd]? .{0,20}stream\W{0,3}(?:=|:|to be) ?true",
+    re.IGNORECASE,
+)
+"""That a model gives no whole answers."""
+WRONG_TYPE: Final = re.compile(r"(?:expected an?|should be an? valid|must be an?) (integer|boolean)", re.IGNORECASE)
+"""`expected an integer, but got a boolean` (OpenAI), `invalid type: integer 1, expected a boolean` (Together)."""
 REFRESH_SECONDS: Final = 60.0
 """So often a process looks at what the others have learnt of a provider."""
 IN_VAIN_SECONDS: Final = 600.0
@@ -30,8 +38,11 @@ class Change(StrEnum):
 
     NO_STREAM_OPTIONS = "without stream_options"
     WHOLE = "whole answers in place of streams"
+    STREAMED = "streams in place of whole answers"
     MAX_COMPLETION_TOKENS = "max_completion_tokens for max_tokens"
     MAX_TOKENS = "max_tokens for max_completion_tokens"
+    COUNTED_LOGPROBS = "the count of log probabilities in logprobs"
+    TOP_LOGPROBS = "the count of log probabilities in top_logprobs"
 
 
 TWINS: Final = {
@@ -39,6 +50,10 @@ TWINS: Final = {
     Change.MAX_TOKENS: ("max_completion_tokens", "max_tokens"),
 }
 OPPOSITES: Final = {
+    Change.COUNTED_LOGPROBS: Change.TOP_LOGPROBS,
+    Change.TOP_LOGPROBS: Change.COUNTED_LOGPROBS,
+    Change.WHOLE: Change.STREAMED,
+    Change.STREAMED: Change.WHOLE,
     Change.MAX_COMPLETION_TOKENS: Change.MAX_TOKENS,
     Change.MAX_TOKENS: Change.MAX_COMPLETION_TOKENS,
 }
@@ -139,12 +154,25 @@ def translate(body: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
     if Change.WHOLE in changes and said.get("stream"):
         said["stream"] = False
         said.pop("stream_options", None)
+    if Change.STREAMED in changes and said.get("stream") is False:
+        said |= {"stream": True, "stream_options": {"include_usage": True}}
     if Change.NO_STREAM_OPTIONS in changes:
         said.pop("stream_options", None)
     for change, (old, new) in TWINS.items():
         if change in changes and old in said:
             value = said.pop(old)
             said.setdefault(new, value)
+    return translate_logprobs(said, changes)
+
+
+def translate_logprobs(said: dict[str, Any], changes: Changes) -> dict[str, Any]:
+    """Return a request with the count of log probabilities where the provider wants it."""
+    asked = said.get("logprobs")
+    if Change.COUNTED_LOGPROBS in changes and asked is True:
+        count = said.pop("top_logprobs", None)
+        return {**said, "logprobs": count or 1}
+    if Change.TOP_LOGPROBS in changes and type(asked) is int:
+        return {**said, "logprobs": True, "top_logprobs": asked}
     return said
 
 
@@ -154,6 +182,22 @@ def find_change(error: LlmError, asked: Mapping[str, Any]) -> Change | None:
         return None
     if "stream_options" in asked and names(error, "stream_options"):
         return Change.NO_STREAM_OPTIONS
+    if asked.get("stream") is False and STREAMS_ONLY.search(error.message):
+        return Change.STREAMED
+    if (wrong := WRONG_TYPE.search(error.message)) and asked.get("logprobs") is not None:
+        return find_logprobs_change(asked["logprobs"], wrong[1].lower())
+    return find_word_change(error, asked)
+
+
+def find_logprobs_change(value: object, wanted: str) -> Change | None:
+    """Return where a count of log probabilities belongs, after a refusal of its type."""
+    if isinstance(value, bool):
+        return Change.COUNTED_LOGPROBS if wanted == "integer" else None
+    return Change.TOP_LOGPROBS if wanted == "boolean" else None
+
+
+def find_word_change(error: LlmError, asked: Mapping[str, Any]) -> Change | None:
+    """Return what to say otherwise after a refusal of a word that is not known or not taken."""
     if not REFUSAL_WORDS.search(f"{error.code} {error.message}"):
         return None
     # A refusal names the twin too, as what to say instead: what counts is what was said.

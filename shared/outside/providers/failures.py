@@ -35,6 +35,8 @@ class FailureClass(StrEnum):
     """No visible text, whatever stands beside it."""
     TOOL_CALLS = "tool_calls"
     """A story was asked for, and the model waits for a tool."""
+    RULE_BROKEN = "rule_broken"
+    """A text came that the recipe's rules do not take."""
     MALFORMED = "malformed"
     INVALID_REQUEST = "invalid_request"
     AUTHENTICATION = "authentication"
@@ -90,6 +92,8 @@ CLIENT_STATUS: Final = {
 and 409 and 503 send old clients into loops."""
 
 
+GAVE_UP_WAITING: Final = 524
+"""Cloudflare's, after 100 s without a byte."""
 ACCOUNT_CODES: Final = {
     FailureClass.AUTHENTICATION: "provider_key_refused",
     FailureClass.QUOTA_EXHAUSTED: "insufficient_quota",
@@ -129,6 +133,12 @@ class LlmError(UpstreamError):
     def of_defect(cls, error: BaseException) -> Self:
         """Return the failure of a call that an exception of ours ended, which the log has whole."""
         return cls(FailureClass.INTERNAL_ERROR, f"A defect of this service: {type(error).__name__}.")
+
+    @property
+    def is_of_silence(self) -> bool:
+        """Whether an answer may have been cut for being silent too long, by the provider or something on the way."""
+        classes = (FailureClass.TIMEOUT, FailureClass.CUT_CONNECTION)
+        return self.failure_class in classes or self.upstream_status == GAVE_UP_WAITING
 
     def client_error(self) -> dict[str, object]:
         """Return OpenAI's inner error object and what the answer's head needs, as `completion.error` keeps it."""

@@ -49,6 +49,9 @@ class KeptObjects(Protocol):
     def put_file(self, path: Path) -> Any:
         """Keep a file's bytes."""
 
+    def remove(self, sha256: str) -> None:
+        """Forget an object."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizerShelf:
@@ -91,11 +94,14 @@ class TokenizerShelf:
             await asyncio.to_thread(self.objects.fetch, card.sha256, path)
             await asyncio.to_thread(require_content, card, path, "the object store")
         except (FileNotFoundError, WrongContentError) as error:
-            if isinstance(error, WrongContentError):
+            is_damaged = isinstance(error, WrongContentError)
+            if is_damaged:
                 log.warning("kept_tokenizer_is_damaged", model=target.model, error=str(error))
             raw = await self.client.fetch(target.provider, f"{resource(target.model)}/content", CONTENT_TIMEOUT_SECONDS)
             await asyncio.to_thread(path.write_bytes, raw)
             await asyncio.to_thread(require_content, card, path, target.provider.name)
+            if is_damaged:  # what exists is not put again
+                await asyncio.to_thread(self.objects.remove, card.sha256)
             await asyncio.to_thread(self.objects.put_file, path)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from shared.contracts.storable import encode_storable_json
 from shared.settings import Settings
 from shared.stores.away import STORE_AWAY, is_away, is_read_only, tell_postgres_away
+from shared.stores.db.changing_url import follow_url_file
 from shared.stores.db.idle_connections import ping_idle_connections
 from shared.stores.db.parameters import send_storable_texts
 from shared.stores.db.server_settings import apply_server_settings, driver_options
@@ -48,6 +49,7 @@ class Database:
                 **driver_options(settings),
             },
         )
+        follow_url_file(self.engine, settings)
         ping_idle_connections(self.engine)
         send_storable_texts(self.engine)
         apply_server_settings(self.engine, settings)

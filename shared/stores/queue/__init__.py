@@ -1,1 +1,2 @@
-"""The Celery application, and how a message is sent through it. What the messages are stands in the contracts."""
+"""The Celery application, the line of interactive texts, and how a message is sent through either: not what the
+messages are, which the contracts say."""

@@ -26,6 +26,8 @@ def make_celery(redis_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis whose disk is full, or that is read-only, answers with errors: a worker waits through them, too.
+        broker_channel_error_retry=True,
         broker_pool_limit=10,
         broker_transport_options={
             "socket_timeout": BROKER_TIMEOUT_SECONDS,

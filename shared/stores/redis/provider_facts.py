@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 STANDING_PREFIX: Final = "sm:provider:"
 DIALECT_PREFIX: Final = "sm:dialect:"
 KEPT_SECONDS: Final = 7 * 86_400
+LISTS_KEPT_SECONDS: Final = 60
 FINGERPRINT_DIGITS: Final = 16
 CALLS_SEEN_SECONDS: Final = 10.0
 """A process that has not told for so long makes no calls any more."""
@@ -65,6 +66,18 @@ class ProviderFacts:
     async def read_dialect(self) -> dict[str, Any]:
         """Return by model what was learnt of its words."""
         return await self._read(self._dialect_key)
+
+    async def tell_lists(self, errand_id: str, found: Mapping[str, Any]) -> None:
+        """Say what a look at the provider's lists has found, for whoever sent for it."""
+        await self._redis.set(self._lists_key(errand_id), orjson.dumps(found), ex=LISTS_KEPT_SECONDS)
+
+    async def find_lists(self, errand_id: str) -> dict[str, Any] | None:
+        """Return what a look has found; None until it has."""
+        found = await self._redis.get(self._lists_key(errand_id))
+        return None if found is None else orjson.loads(found)
+
+    def _lists_key(self, errand_id: str) -> str:
+        return f"{self.standing_key}:lists:{errand_id}"
 
     async def _keep(self, key: str, model: str, value: Mapping[str, Any]) -> None:
         async with self._redis.pipeline() as pipe:

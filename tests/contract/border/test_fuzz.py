@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.workers.fine_tuning.upstream.result_file import parse_result_table
+from services.workers.fine_tuning.upstream.metric_names import read_result_metrics
 from services.workers.fine_tuning.upstream.wire import parse_job, read_body, read_checkpoint, read_event
 from services.workers.generation.story_call import find_fault
 from services.workers.models.scoring import CannotScoreError, score_answer
@@ -201,7 +201,7 @@ def read_tuning(mutator: Mutator) -> list[Any]:
     found = [
         read_checkpoint(item) for item in find_objects(read_body(mutator.write(mutator.change(CHECKPOINTS))), "data")
     ]
-    table = parse_result_table(mutator.cut(mutator.write(mutator.change(TABLE)) + TABLE.encode())[0])
+    table = read_result_metrics(mutator.cut(mutator.write(mutator.change(TABLE)) + TABLE.encode())[0])
     return [job, events, found, table]
 
 

@@ -5,6 +5,7 @@ What a preparation refuses it refuses as a problem of its line, or as a finding 
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,4 +92,16 @@ def test_a_preparation_lets_no_row_pass_that_the_doors_refuse(vector: dict[str, 
     is_known = read.is_chat or read.is_preference or {"prompt", "completion"} <= {*read.columns}
     is_refused = bool(read.problems or errors or told & MENDED) or not is_known
     assert is_refused is ("reason" in vector), (read.problems, told)
+    if "reason" in vector and (is_known or read.problems) and not told & MENDED:
+        words = [*(problem.message for problem in read.problems), *(finding.reason for finding in findings)]
+        assert any(say_the_same(vector["reason"], said) for said in words), words
     read.store.close()
+
+
+def say_the_same(reason: str, said: str) -> bool:
+    """Whether a preparation says what training says. It tells the column beside the words, and of the text of a pair
+    that is empty only that it is."""
+    bare = re.sub(r" at column \d+", "", reason)
+    if reason.startswith("expected a JSON object") and said.startswith("expected a JSON object"):
+        return True  # a list alone in a file is a file of rows
+    return bare in said or (reason.endswith("is empty") and "is empty" in said)

@@ -23,6 +23,7 @@ async def test_every_block_of_the_page_works(mill: Mill, client: httpx2.AsyncCli
     await asyncio.to_thread(run.run, 200)
     assert (reader / "heroes.csv").read_text(encoding="utf-8").startswith("dynasty,power,story\n")
     assert (reader / "heroes.parquet").stat().st_size > 0
+    assert (reader / "heroes.xlsx").read_bytes().startswith(b"PK")
 
 
 async def test_the_page_names_every_route(gateway: Mill, client: httpx2.AsyncClient) -> None:

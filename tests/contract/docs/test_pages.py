@@ -6,19 +6,18 @@ from pathlib import Path
 import pytest
 
 from services.engine.settings import BUILT_IN_MODEL
-from tests.support.pages import PageRun, is_alike, read_blocks
+from tests.support.pages import MOST_SECONDS, PageRun, fit_output, is_alike, read_blocks
 from tests.support.stack import PROJECT_ROOT
 from tests.support.tiny_model import build_tiny_model
 
 DOCS = PROJECT_ROOT / "docs"
 PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-FAST: set[str] = set()
-"""Run by every `make test`: none that starts a mill. docs/api.md has a test of its own, on a scripted provider."""
+FAST = {"clients.md"}
+"""Run by every `make test`: they start no mill. So is docs/api.md, by a test of its own with a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
 WANT_THE_MACHINE = {"README.md", "tour.md"}
 """Too long for beside other tests: `make soak` runs them."""
 ELSEWHERE = {"api.md"}
-MOST_SECONDS = 1500
 
 
 def name_of(page: Path) -> str:
@@ -59,7 +58,7 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.timeout(MOST_SECONDS + 200)
 @pytest.mark.parametrize("page", list_stories())
 def test_a_page_runs_from_a_fresh_start(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    engine = {} if page.name in ON_THE_REAL_MODEL else request.getfixturevalue("tiny_engine")
+    engine = {} if page.name in ON_THE_REAL_MODEL | FAST else request.getfixturevalue("tiny_engine")
     ports = {"STORYMILL_GATEWAY_PORT": "0", "STORYMILL_STREAMING_PORT": "0"}
     run = PageRun(page, tmp_path / "reader", {**engine, **ports})
     run.run(MOST_SECONDS)
@@ -79,6 +78,30 @@ def test_an_output_is_compared_but_for_what_varies() -> None:
     assert is_alike(shown, printed)
     assert not is_alike(shown, printed.replace("succeeded", "failed"))
     assert not is_alike(shown, printed + "one line more\n")
+
+
+def test_a_story_may_have_other_paragraphs() -> None:
+    shown = "宋朝的岳飞，\n\n他说：“走！”\n\n打败了怪兽。\n187 tokens · finish: stop\n"
+    assert is_alike(shown, "从前有3位英雄……\n\n他们走了。\n95 tokens · finish: stop\n")
+    assert not is_alike(shown, "송나라의 영웅\n95 tokens · finish: stop\n")
+
+
+def test_an_output_is_made_anew_as_the_page_shows_it() -> None:
+    printed = "job ftjob-9\nstep 1\nstep 2\nsucceeded\nmodel: ft:a\n\n"
+    assert fit_output("?\n", printed) == printed.rstrip() + "\n"
+    assert fit_output("?\n…\n?\n?\n", printed) == "job ftjob-9\n…\nsucceeded\nmodel: ft:a\n"
+    assert fit_output("…\nan author's\n…\n", printed) == "…\nan author's\n…\n"
+
+
+def test_a_page_gets_the_outputs_of_its_run(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A page\n```console\n$ A=7; echo one\n$ echo $A\n?\n$ seq 3; echo end\n?\n…\n?\n```\nText\n", encoding="utf-8"
+    )
+    run = PageRun(page, tmp_path / "reader", {})
+    run.run(60)
+    shown = "$ A=7; echo one\n$ echo $A\n7\n$ seq 3; echo end\n1\n…\nend\n"
+    assert run.remake() == f"# A page\n```console\n{shown}```\nText\n"
 
 
 def test_a_page_that_fails_names_its_line(tmp_path: Path) -> None:

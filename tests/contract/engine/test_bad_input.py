@@ -40,11 +40,12 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (COMPLETIONS, {"priority": "urgent"}, "priority"),
     (CHAT, {"messages": []}, "messages"),
     (CHAT, {"messages": None}, "messages"),
-    (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    (CHAT, {"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
+    (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
     (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
     (CHAT, {"max_tokens": 0}, "max_tokens"),
     (CHAT, {"top_logprobs": 3}, "top_logprobs"),
-    (CHAT, {"response_format": {"type": "json_object"}}, "response_format"),
+    (CHAT, {"response_format": {"type": "xml"}}, "response_format.type"),
 ]
 
 

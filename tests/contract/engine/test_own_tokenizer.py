@@ -21,9 +21,17 @@ GEMMA_LIKE = (
 )
 USER, ANSWER = {"role": "user", "content": "讲一个唐朝的故事"}, {"role": "assistant", "content": "从前，有一位英雄。🦸"}
 PAIRS = [("唐,飞行 ->", " 英雄来了。"), ("", "no prompt"), ("a ->\n", " \n\n龘😀 x")]
+CALL = {"id": "c1", "type": "function", "function": {"name": "看", "arguments": '{"place": "长安"}'}}
 CHATS = [
     [USER, ANSWER],
     [{"role": "system", "content": "你是作家"}, USER, ANSWER, USER, {**ANSWER, "weight": 0}, USER, ANSWER],
+    [USER, {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}],
+    [
+        USER,
+        {**ANSWER, "function_call": CALL["function"]},
+        {"role": "function", "name": "看", "content": "下雪"},
+        ANSWER,
+    ],
 ]
 
 
@@ -59,7 +67,7 @@ def test_a_pair_has_the_tokens_and_the_loss_mask_of_training(
     assert view.pieces[0].text == "<bos>"
 
 
-@pytest.mark.parametrize("messages", CHATS, ids=["short", "long"])
+@pytest.mark.parametrize("messages", CHATS, ids=["short", "long", "calls", "legacy call"])
 def test_a_chat_has_the_tokens_and_the_loss_mask_of_training(
     both: tuple[ExampleEncoder, OwnTokenizer], messages: list[dict[str, object]]
 ) -> None:

@@ -116,6 +116,13 @@ def announced_bodies(attacker: Attacker) -> None:
     attacker.hold(200, b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
 
 
+def long_prompts(attacker: Attacker) -> None:
+    """Prompts of 7 MB, in one text and in a hundred."""
+    attacker.send_many("/v1/completions", b'{"model":"tiny","prompt":"' + b"a tale " * 1_000_000 + b'"}', 400)
+    texts = b",".join([b'"' + b"a tale " * 10_000 + b'"'] * 100)
+    attacker.send_many("/v1/completions", b'{"model":"tiny","prompt":[' + texts + b"]}", 400)
+
+
 def long_line(attacker: Attacker) -> None:
     """A gzip of 600 KB with one line of 600 MB."""
     out = io.BytesIO()
@@ -145,7 +152,7 @@ ATTACKS: Final[dict[str, Callable[[Attacker], None]]] = {
     attack.__name__: attack
     for attack in (
         *(lists, keys, templates, silence, slow_heads, endless_head, announced_bodies),
-        *(long_line, dictionary, square),
+        *(long_line, dictionary, square, long_prompts),
     )
 }
 

@@ -2,56 +2,19 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.gateway import Mill
-from tests.support.stack import PROJECT_ROOT
 from tests.support.tuning_mill import BASE
+from tests.support.typed_commands import TIMEOUT_SECONDS, Terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TIMEOUT_SECONDS = 120
 JOB_ID = re.compile(r"ftjob-[0-9a-zA-Z]+")
-
-
-class Terminal:
-    """Runs commands against the mill, in a folder of its own."""
-
-    def __init__(self, mill: Mill, key: str, folder: Path) -> None:
-        self.folder = folder
-        self._environment = {
-            **os.environ,
-            "COLUMNS": "200",
-            "STORYMILL_BASE_URL": f"{mill.base_url}/v1",
-            "STORYMILL_API_KEY": key,
-            "STORYMILL_STATE_DIR": str(folder / "none"),
-        }
-
-    async def run(self, *words: object, status: int = 0) -> str:
-        """Run `storymill …` to its end while the gateway in this process goes on; return what it printed."""
-        process = self.start(*words)
-        out, _ = await asyncio.to_thread(process.communicate, timeout=TIMEOUT_SECONDS)
-        assert process.returncode == status, out
-        return str(out)
-
-    def start(self, *words: object) -> "subprocess.Popen[str]":
-        """Start a command."""
-        return subprocess.Popen(
-            # A test runner that was started in the background ignores Ctrl-C, and its children inherit that.
-            ["env", "--default-signal=INT", sys.executable, "-m", "storymill", *map(str, words)],
-            env=self._environment,
-            cwd=PROJECT_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
 
 
 @pytest.fixture
@@ -85,6 +48,7 @@ async def test_a_file_is_tuned_on_watched_and_its_results_are_shown(terminal: Te
     assert "succeeded" in shown
     assert not {"None", "beta", "{"} & set(re.findall(r"[\w{]+", shown)), shown
     assert "ckpt-step" in shown
+    assert re.search(r"[\d,]+ tokens trained of [\d,]+ estimated", shown), shown
     assert "Fine-tuning job" in await terminal.run("fine-tunes", "events", job, "--follow")
     table = await terminal.run("fine-tunes", "results", job)
     assert table.startswith("step,elapsed_tokens,elapsed_examples,training_loss")

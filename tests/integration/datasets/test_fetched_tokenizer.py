@@ -93,3 +93,5 @@ async def test_a_damaged_copy_of_ours_is_fetched_anew(
     order = await context.tokenizers.fetch(MODEL, tmp_path)
     assert order is not None
     assert (tmp_path / "tokenizer.json").read_bytes() == WHOLE
+    (mended,) = (tmp_path / "objects").rglob(SHA256)
+    assert mended.read_bytes() == WHOLE, "the damaged copy is kept"

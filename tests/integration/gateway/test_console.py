@@ -1,5 +1,6 @@
 """The console's door: its files under a strict policy, sessions, and who may send what with them."""
 
+import asyncio
 import gzip
 import re
 from collections.abc import AsyncIterator
@@ -12,8 +13,13 @@ import pytest_asyncio
 
 from services.gateway.api_keys.service import revoke_key
 from services.gateway.console.pages import DIST
+from shared.auth.key_watch import KeyWatch
+from shared.auth.tickets import redeem_ticket
+from shared.errors import AuthenticationError
+from shared.stores.redis.connection import open_redis
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
+from tests.support.upstream import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,6 +71,29 @@ async def test_a_link_logs_in_once_and_opens_nothing_else(gateway: Mill, browser
 @pytest.mark.parametrize("body", [{}, {"key": ""}, {"key": "sm_x", "ticket": "tick_x"}, {"key": 1}, {"other": "x"}])
 async def test_a_login_is_a_key_or_a_ticket(browser: httpx2.AsyncClient, body: dict[str, Any]) -> None:
     assert_openai_error(await browser.post("/console/session", json=body), 400)
+
+
+async def test_what_a_session_opened_ends_with_logout(gateway: Mill, browser: httpx2.AsyncClient) -> None:
+    await log_in(gateway, browser)
+    run = (await browser.post("/v1/generations", json={"recipe": {**RECIPE, "model": MODEL}})).json()
+    ticket = (await browser.post("/v1/tickets")).json()["ticket"]
+    redis, keys = open_redis(gateway.redis_url), KeyWatch(gateway.database, look_seconds=0.05)
+    principal = await redeem_ticket(redis, ticket)
+    ended = asyncio.Event()
+    with keys.watching(principal, ended.set):
+        await keys.require_active(principal)
+        async with browser.stream("GET", f"/v1/generations/{run['id']}/events") as response:
+            pieces = response.aiter_text()
+            said = await anext(pieces)
+            assert (await browser.delete("/console/session")).status_code == 204
+            async with asyncio.timeout(5):
+                said += "".join([piece async for piece in pieces])
+        await asyncio.wait_for(ended.wait(), 5)
+    assert '"code":"invalid_api_key"' in said.strip().rsplit("\n\n", 1)[-1]
+    with pytest.raises(AuthenticationError, match="session has ended"):
+        await keys.require_active(principal)
+    await keys.stop()
+    await redis.aclose()
 
 
 async def test_a_session_ends_with_logout_and_with_its_key(gateway: Mill, browser: httpx2.AsyncClient) -> None:

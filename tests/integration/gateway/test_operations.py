@@ -66,6 +66,8 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
         "/v1/generations/estimate": "post",
         "/v1/generations/{generation_id}/events": "get",
         "/v1/generations/{generation_id}/export": "get",
+        "/v1/batches": "post",
+        "/v1/batches/{batch_id}/cancel": "post",
         "/v1/stories/{story_id}": "patch",
         "/v1/usage": "get",
         "/readyz": "get",
@@ -78,7 +80,7 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
             assert "422" not in operation["responses"], (method, path)
             error = operation["responses"]["500"]["content"]["application/json"]["schema"]
             assert error == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path)
-    assert {"Recipe", "Generation", "Story", "Stream"} <= set(schema["components"]["schemas"])
+    assert {"Batch", "Recipe", "Generation", "Story", "Stream"} <= set(schema["components"]["schemas"])
     answer = paths["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
     assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatCompletion"}
     assert "text/event-stream" in answer
@@ -165,6 +167,10 @@ async def test_keys_are_administered_by_command_line(gateway: Mill) -> None:
         assert made["id"] in listed
         assert made["key"] not in listed
         await run_keys(gateway, "check", "--key-stdin", stdin=made["key"])
+        for name, scopes in (("other", ["read"]), ("n", ["read", "operate"])):
+            wider = ("--name", name, "--scopes", "read,operate")
+            await run_keys(gateway, "check", "--key-stdin", *wider, stdin=made["key"])
+            assert await scopes_of(gateway, made["id"]) == scopes
         await run_keys(gateway, "revoke", made["id"])
         with pytest.raises(subprocess.CalledProcessError):
             await run_keys(gateway, "check", "--key-stdin", stdin=made["key"])
@@ -173,6 +179,12 @@ async def test_keys_are_administered_by_command_line(gateway: Mill) -> None:
             return (await client.get("/v1/models")).status_code == 401
 
         await eventually_async(is_refused, timeout_seconds=6, what="the revoked key to be refused")
+
+
+async def scopes_of(gateway: Mill, key_id: str) -> list[str]:
+    """Return what a key may do."""
+    listed = map(json.loads, (await run_keys(gateway, "list")).splitlines())
+    return next(list(key["scopes"]) for key in listed if key["id"] == key_id)
 
 
 async def run_keys(gateway: Mill, *arguments: str, stdin: str = "") -> str:

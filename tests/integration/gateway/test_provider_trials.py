@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from shared.auth.principal import ALL_SCOPES, USUAL_SCOPES
 from tests.support.gateway import Mill, assert_openai_error
 from tests.support.upstream import MODEL, Call
 from tests.support.upstream_script import Script
@@ -53,6 +54,52 @@ async def test_what_works_is_told_thing_by_thing(mill: Mill, client: httpx2.Asyn
     }
     assert len(mill.upstream.calls) == before + 3
     assert (await mill.count_rows())["ledger_entry"] == booked + 3
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_provider_that_fails_is_asked_once_for_a_text(
+    mill: Mill, client: httpx2.AsyncClient, status: int
+) -> None:
+    """With the four lists it is never more than eight calls, whatever comes."""
+    before = len(mill.upstream.calls)
+    mill.upstream.default = Script(status=status, error={"message": "not now", "code": None})
+    try:
+        found = works(await client.post(PATH))
+    finally:
+        mill.upstream.default = Script()
+    assert (found["text"], found["tools"]) == (False, None)
+    assert len(mill.upstream.calls) == before + 1
+
+
+async def test_each_word_that_is_learnt_is_a_call_and_the_eighth_is_the_last(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    """The first text costs three refusals and one answer: with the four lists that is all."""
+    said = {"stream_options": "stream_options", "max_tokens": "max_tokens", "stream": "stream"}
+
+    def refuse(call: Call) -> Script | None:
+        word = next((word for word in said if call.body.get(word)), None)
+        error = {"message": f"Unsupported parameter: '{word}'", "param": word}
+        return Script(status=400, error=error) if word else None
+
+    before = len(mill.upstream.calls)
+    mill.upstream.models.append("own-words")
+    mill.upstream.choose = refuse
+    try:
+        found = works(await client.post(PATH, json={"model": "own-words"}))
+    finally:
+        mill.upstream.choose = None
+        mill.upstream.models.remove("own-words")
+    assert (found["text"], found["streaming"], found["tools"], found["logprobs"]) == (True, False, None, None)
+    assert len(mill.upstream.calls) == before + 4
+
+
+async def test_the_providers_words_on_its_lists_are_told_to_who_operates_the_mill(mill: Mill) -> None:
+    for scopes, words in ((USUAL_SCOPES, "not_found (404)"), (ALL_SCOPES, "the provider answered 404")):
+        async with await mill.client(scopes=scopes) as asking:
+            results = (await asking.post(PATH)).json()["results"]
+        [note] = [one["note"] for one in results if one["name"] == "files"]
+        assert note.startswith(words)
 
 
 async def test_where_no_text_comes_no_more_are_asked_for(mill: Mill, client: httpx2.AsyncClient) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUOTAS = (
     "max_files",
     "max_open_generations",
+    "max_open_batches",
     "max_open_datasets",
     "max_open_uploads",
     "max_open_fine_tuning_jobs",
@@ -32,9 +33,9 @@ def recipe(name: str) -> dict[str, Any]:
     return {"name": name, **content}
 
 
-async def upload(client: httpx2.AsyncClient, content: bytes = CONTENT) -> httpx2.Response:
+async def upload(client: httpx2.AsyncClient, content: bytes = CONTENT, purpose: str = "fine-tune") -> httpx2.Response:
     """Post a file."""
-    return await client.post("/v1/files", files={"file": ("a.jsonl", content)}, data={"purpose": "fine-tune"})
+    return await client.post("/v1/files", files={"file": ("a.jsonl", content)}, data={"purpose": purpose})
 
 
 async def post(client: httpx2.AsyncClient, what: str) -> httpx2.Response:
@@ -48,6 +49,11 @@ async def post(client: httpx2.AsyncClient, what: str) -> httpx2.Response:
             return await client.post("/v1/recipes", json=recipe(new_name("r")))
         case "max_open_generations":
             return await client.post("/v1/generations", json={"recipe": recipe("runs")})
+        case "max_open_batches":
+            found = (await client.get("/v1/files?purpose=batch")).json()["data"]
+            requests = found[0] if found else (await upload(client, purpose="batch")).json()
+            order = {"input_file_id": requests["id"], "endpoint": "/v1/completions", "completion_window": "24h"}
+            return await client.post("/v1/batches", json=order)
         case "max_open_datasets":
             return await client.post("/v1/datasets", json={"sources": [{"file": file_id}]})
         case "max_open_uploads":

@@ -60,7 +60,7 @@ async def test_a_change_to_a_private_address_is_refused(client: httpx2.AsyncClie
 
 
 async def test_types_that_are_never_sent_are_refused(client: httpx2.AsyncClient, gateway: Mill) -> None:
-    body = {"name": "n", "url": PUBLIC, "event_types": ["batch.completed"]}
+    body = {"name": "n", "url": PUBLIC, "event_types": ["response.completed"]}
     assert_openai_error(await client.post("/v1/webhook_endpoints", json=body), 400)
 
 

@@ -75,6 +75,7 @@ def test_a_second_up_says_that_it_runs_already_and_where(mill: MillProcess, deta
     assert result.returncode == 1
     assert "running already" in result.stderr
     assert "http://127.0.0.1:1" in result.stderr
+    assert "settings count at the next" in " ".join(result.stderr.split())
     assert mill.find_status("worker").state == "ready"
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import httpx2
 import psutil
+import psycopg
 import pytest
 
+from storymill.client.rest import Api
 from storymill.launcher.credentials import read_credentials
 from storymill.launcher.state_dir import StateDir
 from storymill.launcher.status_report import make_report
+from storymill.launcher.stores import find_database_url
 from tests.integration.launcher.test_commands import run_storymill
 from tests.support.stack import wait_until
 from tests.support.usual import mark_unusual
@@ -20,6 +23,11 @@ from tests.support.usual import mark_unusual
 # Nobody listens there: nothing in these tests calls a model.
 NO_UPSTREAM = "http://127.0.0.1:9/v1"
 SECRETS = {"OPENAI_API_KEY": "sk-not-for-all", "WANDB_API_KEY": "wandb-not-for-all", "FOO_PASSWORD": "not-for-all"}
+GIVEN_TO_ALL = {
+    *("STORYMILL_STATE_DIR", "STORYMILL_OBJECT_STORE_DIR", "STORYMILL_BOUNDS_FILE", "STORYMILL_WORKER_TRACKER_DIR"),
+    *("STORYMILL_GATEWAY_URL", "STORYMILL_STREAMING_URL", "STORYMILL_UPSTREAM_URL"),
+}
+"""Places and addresses."""
 SERVICES = {
     *("postgres", "redis", "migrations", "api key", "worker-interactive", "worker-generation", "worker-batch"),
     *("worker-maintenance", "beat", "streaming", "gateway"),
@@ -92,6 +100,25 @@ def test_each_process_gets_the_secrets_that_it_needs_and_no_others(state_dir: Pa
     assert {"postgres", "redis", "beat"} <= by_process.keys()
 
 
+def test_each_process_is_given_what_it_needs_and_nothing_else(state_dir: Path) -> None:
+    """Every process, every variable that it has and we have not: by a list, so that a new one is thought about."""
+    given = {
+        row["name"]: {
+            name
+            for name, value in psutil.Process(row["pid"]).environ().items()
+            if name.startswith("STORYMILL_") and value and os.environ.get(name) != value
+        }
+        for row in read_status(state_dir)["processes"]
+        if row["pid"] is not None
+    }
+    queue_user = GIVEN_TO_ALL | {"STORYMILL_REDIS_URL"}
+    streaming = queue_user | {"STORYMILL_DATABASE_URL"}
+    gateway = streaming | {"STORYMILL_ENCRYPTION_KEY_FILE"}
+    expected = {"postgres": set[str](), "redis": set(), "beat": queue_user, "streaming": streaming, "gateway": gateway}
+    workers = {name: gateway | {"STORYMILL_WORKER_HTTP_PORT"} for name in given if name.startswith("worker-")}
+    assert given == expected | workers
+
+
 def test_the_credentials_open_the_gateway_and_a_wrong_key_does_not(state_dir: Path) -> None:
     assert list_models(state_dir) == 200
     assert list_models(state_dir, api_key="sm_wrong") == 401
@@ -105,6 +132,20 @@ def test_a_key_made_on_the_command_line_works_until_it_is_revoked(state_dir: Pat
     assert list_models(state_dir, api_key=key["key"]) == 200
     assert run_storymill("keys", "revoke", key["id"], *where, environment=environment).returncode == 0
     wait_until(lambda: list_models(state_dir, api_key=key["key"]) == 401, what="the key to stop working")
+
+
+def test_the_key_that_secrets_are_sealed_with_is_changed_while_the_mill_runs(state_dir: Path) -> None:
+    credentials = read_credentials(state_dir)
+    with Api(credentials.base_url, credentials.api_key) as api:
+        body = {"name": "n", "url": "https://8.8.8.8/hook", "event_types": ["fine_tuning.job.succeeded"]}
+        made = api.post("/webhook_endpoints", body)
+        before = (state_dir / "encryption.key").read_text().split()
+        rotated = run_storymill("secrets", "rotate", "--state-dir", str(state_dir))
+        assert (rotated.returncode, rotated.stdout.strip()) == (0, "Sealed anew: the secrets of 1 webhook endpoint.")
+        after = (state_dir / "encryption.key").read_text().split()
+        assert (len(before), len(after), after[1:]) == (1, 2, before)
+        hint = api.get(f"/webhook_endpoints/{made['id']}")["signing_secret_hint"]
+        assert hint[-4:] == made["signing_secret"].rstrip("=")[-4:]
 
 
 @pytest.mark.parametrize("name", mark_unusual(KILLED, ("worker-generation", "postgres")))
@@ -122,13 +163,28 @@ def test_a_killed_process_comes_back_and_the_mill_is_ready_again(state_dir: Path
     assert list_models(state_dir) == 200
 
 
-def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(state_dir: Path) -> None:
+def list_scopes(state_dir: Path) -> dict[str, list[str]]:
+    """Return what each key may do, by its name."""
+    listed = run_storymill("keys", "list", "--json", "--state-dir", str(state_dir)).stdout
+    return {key["name"]: key["scopes"] for key in map(json.loads, listed.splitlines())}
+
+
+def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one of an earlier release, whose keys could not operate: the launcher's own can, nobody else's."""
+    monkeypatch.setenv("STORYMILL_DATABASE_URL", "")
+    run_storymill("keys", "create", "--name", "mine", "--state-dir", str(state_dir))
+    with psycopg.connect(find_database_url(StateDir(state_dir.resolve()))) as connection:
+        connection.execute("update api_key set scopes = '{read,write}'")
     before = read_credentials(state_dir)
     assert run_storymill("down", "--state-dir", str(state_dir)).returncode == 0
     assert read_status(state_dir)["running"] is False
     start(state_dir)
     assert read_credentials(state_dir).api_key == before.api_key
     assert list_models(state_dir) == 200
+    scopes = list_scopes(state_dir)
+    assert (scopes["launcher"], scopes["mine"]) == (["read", "write", "operate"], ["read", "write"])
 
 
 def test_a_mill_whose_launcher_was_killed_starts_again(state_dir: Path) -> None:

@@ -58,6 +58,17 @@ async def test_an_answer_is_whole(
 
 
 @pytest.mark.parametrize("body", [BODY, CHAT])
+async def test_a_text_that_nobody_watches_is_asked_for_plainly_and_comes_in_one_piece(
+    client: LlmClient, target: Target, upstream: ScriptedUpstream, body: dict[str, Any]
+) -> None:
+    deltas = await read_stream(client, target, {**body, "stream": False})
+    assert [delta.text for delta in deltas if delta.text] == [story_for(body)]
+    assert (upstream.calls[0].body["stream"], "stream_options" in upstream.calls[0].body) == (False, False)
+    engine = replace(target.provider, is_neighbour=True)
+    assert len(await read_stream(client, Target(engine, MODEL), {**body, "stream": False})) > 1
+
+
+@pytest.mark.parametrize("body", [BODY, CHAT])
 async def test_a_stream_says_the_same_as_a_whole_answer(
     client: LlmClient, target: Target, body: dict[str, Any]
 ) -> None:

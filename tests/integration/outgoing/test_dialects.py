@@ -83,6 +83,18 @@ async def test_a_model_that_may_not_stream_gives_whole_answers_to_streams(
     assert "stream_options" not in upstream.calls[1].body
 
 
+async def test_a_model_that_only_streams_gives_whole_answers_from_streams(
+    client: LlmClient, upstream: ScriptedUpstream
+) -> None:
+    said = "This model only support stream mode, please enable the stream parameter to access the model. "
+    refusal = Script(status=400, error={"code": "invalid_parameter_error", "param": None, "message": said})
+    upstream.choose = lambda call: None if call.body["stream"] else refusal
+    for _ in range(2):
+        answer = await client.complete(target_at(upstream), "chat", CHAT)
+        assert (answer.text, answer.completion_tokens) == (story_for(CHAT), upstream.calls[-1].tokens_sent)
+    assert [call.body["stream"] for call in upstream.calls] == [False, True, True]
+
+
 async def test_a_change_that_does_not_help_is_tried_once_and_the_first_words_are_told(
     client: LlmClient, upstream: ScriptedUpstream
 ) -> None:

@@ -57,6 +57,19 @@ async def test_a_job_whose_proxy_refuses_waits_as_for_a_provider_that_is_away(
     await held.provider.close()
 
 
+async def test_a_job_whose_provider_is_in_no_proxy_does_not_ask_the_proxy(
+    bench: TuningBench, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name means nothing outside the proxy: so there is no connection, and nobody else is asked."""
+    monkeypatch.setenv("NO_PROXY", PROVIDER)
+    held = await bench.claim(await bench.add())
+    assert held is not None
+    with pytest.raises(Exception, match="cannot connect to the provider"):
+        await held.provider.get_job("ftjob-1")
+    await held.provider.close()
+    assert proxy.asked == []
+
+
 @pytest.fixture(scope="session")
 def trackers_python() -> Path:
     """The interpreter that has the trackers: made, where it is missing, before any proxy is set."""

@@ -3,12 +3,17 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from shared.contracts.queue.messages import RunCompletion
+from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.line import BELL, TURNS, LineFigures, ServingLine, Taken, Waiting
+from shared.stores.queue.sender import TaskSender
 from shared.stores.redis.connection import open_redis
+from tests.support.stack import PrivateRedis
 
 
 @pytest.fixture
@@ -114,3 +119,21 @@ async def test_scripts_that_a_restarted_redis_has_forgotten_are_loaded_again(lin
     await line.put("p", ["b"])
     await redis.script_flush()
     assert await take_ids(line, 2) == ["a", "b"]
+
+
+async def test_a_text_that_could_not_be_put_is_put_when_redis_is_back(tmp_path: Path) -> None:
+    with PrivateRedis(tmp_path) as server:
+        client = open_redis(server.url)
+        line = ServingLine(client)
+        sender = TaskSender(make_celery(server.url), line)
+        server.kill()
+        assert not await sender.send(RunCompletion("a", "p"))
+        assert not await sender.send(RunCompletion("b", "p"))
+        await asyncio.to_thread(server.start)
+        begun = time.monotonic()
+        while (await line.measure()).depth < 2:
+            assert time.monotonic() - begun < 5
+            await asyncio.sleep(0.05)
+        assert await take_ids(line, 2) == ["a", "b"]
+        sender.close()
+        await client.aclose()

@@ -15,10 +15,13 @@ from shared.stores.db.models import FineTuningJob, Model, ModelComparison, Model
 from shared.stores.db.repositories import (
     aliases,
     api_keys,
+    batch_claims,
+    batches,
     completion_claims,
     completions,
     dataset_claims,
     dataset_versions,
+    delivery_claims,
     evaluations,
     files,
     fine_tuning_checkpoints,
@@ -29,13 +32,13 @@ from shared.stores.db.repositories import (
     idempotency,
     model_claims,
     model_costs,
-    model_removal,
     outbox,
     reaping,
     registry,
+    removal_claims,
     stories,
     story_claims,
-    tracker_runs,
+    tracker_claims,
     uploads,
 )
 from shared.stores.db.repositories.pages import Page
@@ -89,6 +92,11 @@ ASKED: dict[str, Ask] = {
     ),
     "run": lambda s: generations.find_generation(s, PROJECT, RUN),
     "page of runs": lambda s: generations.list_generations(s, PROJECT, Page(20)),
+    "order of a run": lambda s: generation_progress.find_work_order(s, RUN),
+    "batch": lambda s: batches.find_batch(s, PROJECT, f"batch_{ROW}"),
+    "page of batches": lambda s: batches.list_batches(s, PROJECT, Page(20)),
+    "batch of a file": lambda s: batches.find_open_batch_of_file(s, FILE),
+    "claim of a batch": lambda s: batch_claims.claim_batch(s, f"batch_{ROW}", "w", 10),
     "hold of a run": lambda s: generation_progress.hold_generations(s, {RUN: None}),
     "queued stories": lambda s: story_claims.lock_queued_stories(s, RUN, 50),
     "next due story": lambda s: story_claims.find_next_due_seconds(s, RUN),
@@ -107,7 +115,9 @@ ASKED: dict[str, Ask] = {
     "marks of jobs": lambda s: fine_tuning_jobs.find_marks(s, [JOB]),
     "claim of a job": lambda s: fine_tuning_claims.claim_job(s, JOB, "w", 10),
     "claim of a dataset": lambda s: dataset_claims.claim_next_dataset(s, "w", 10, most_of_project=1),
-    "due deliveries": lambda s: outbox.claim_due(s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10),
+    "due deliveries": lambda s: delivery_claims.claim_deliveries(
+        s, row_limit=10, endpoint_limit=5, busy=[], lease_seconds=10
+    ),
     "any due delivery": outbox.is_any_due,
     "reaper: stories": lambda s: reaping.requeue_lapsed_stories(s, DEATH_LIMIT),
     "reaper: texts": reaping.requeue_undelivered_completions,
@@ -117,12 +127,13 @@ ASKED: dict[str, Ask] = {
     "reaper: ends": reaping.find_missing_ends,
     "reaper: idempotency keys": lambda s: reaping.delete_old_idempotency_keys(s, older_than_hours=24),
     "reaper: datasets": lambda s: dataset_claims.requeue_undelivered_datasets(s, **TIMES),
+    "reaper: batches": lambda s: batch_claims.requeue_ready_batches(s, **TIMES),
     "reaper: jobs": lambda s: fine_tuning_claims.requeue_undelivered_jobs(s, **TIMES),
     "reaper: evaluations": lambda s: model_claims.requeue_undelivered(s, ModelEvaluation, **TIMES),
     "reaper: comparisons": lambda s: model_claims.requeue_undelivered(s, ModelComparison, **TIMES),
-    "reaper: removals": lambda s: model_removal.list_owed_removals(s, delay_seconds=5),
+    "reaper: removals": lambda s: removal_claims.list_owed_removals(s, delay_seconds=5),
     "reaper: uploads": lambda s: uploads.lock_overdue_uploads(s, 100),
-    "reaper: trackers": lambda s: tracker_runs.take_due_runs(s, 100),
+    "reaper: trackers": lambda s: tracker_claims.take_due_runs(s, 100),
 }
 
 

@@ -168,5 +168,6 @@ async def test_a_migration_takes_as_long_as_it_takes(database_url: str) -> None:
             return migrating.done() or connection.execute(waits).fetchone() is not None
 
         await asyncio.to_thread(wait_until, is_over_the_bound, what="the migration to wait")
+        assert not migrating.done(), "it was ended while it waited"
         connection.execute("select pg_advisory_unlock(%s)", [MIGRATION_LOCK])
         await migrating

@@ -275,6 +275,53 @@ async def test_a_text_that_brings_its_workers_down_is_given_up(
     await bench.assert_stream_equals_row(row)
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize(
+    ("request_body", "status"),
+    [
+        ({"max_completion_tokens": "many"}, "succeeded"),
+        ({"max_tokens": 10**18}, "succeeded"),
+        ({"messages": ["x", None, 3]}, "succeeded"),
+        ({"prompt": [10**30] * 3, "max_tokens": True}, "succeeded"),
+    ],
+)
+async def test_what_a_request_says_of_its_length_is_no_reason_to_be_claimed_for_ever(
+    bench: InteractiveBench,
+    context: WorkerContext,
+    upstream: ScriptedUpstream,
+    request_body: dict[str, object],
+    status: str,
+    is_known: bool,
+) -> None:
+    if is_known:
+        await context.catalog.list_models()
+    kind = "chat" if "messages" in request_body else "completion"
+    upstream.default = Script(text="好")
+    [row_id] = await bench.add("多", kind=kind, **request_body)
+    await run_completion(context, row_id)
+    row = await bench.row(row_id)
+    assert (row.status, row.attempt, len(upstream.calls)) == (status, 1, 1)
+
+
+async def test_a_claim_that_meets_a_defect_ends_the_text(
+    bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    await context.catalog.list_models()
+    async with bench.database.transaction() as session:
+        await session.execute(text("alter table attempt add constraint broken check (reserved_usd < 0) not valid"))
+    [row_id] = await bench.add("坏")
+    try:
+        await run_completion(context, row_id)
+    finally:
+        async with bench.database.transaction() as session:
+            await session.execute(text("alter table attempt drop constraint broken"))
+    row = await bench.row(row_id)
+    assert row.error is not None
+    assert (row.status, row.error["type"]) == ("failed", "server_error")
+    assert not upstream.calls
+    await bench.assert_stream_equals_row(row)
+
+
 async def test_a_provider_that_is_away_for_a_moment_is_waited_for(
     bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
 ) -> None:
@@ -345,7 +392,7 @@ async def test_a_worker_that_lost_its_row_publishes_nothing_more(
     zombie = asyncio.create_task(run_completion(context, row_id))
     await eventually(lambda: upstream.calls and upstream.calls[0].tokens_sent == 3)
     async with bench.database.transaction() as session:
-        await session.execute(text("update completion set lease_until = now() - interval '1 s'"))
+        await session.execute(text("update completion set status = 'queued', worker_id = null"))
     await run_completion(context, row_id)
     row = await bench.row(row_id)
     assert (row.status, row.attempt) == ("succeeded", 2)

@@ -45,15 +45,15 @@ async def send(mill: FaultMill, message: Message) -> None:
     assert await mill.interactive.sender.send(message)
 
 
-async def add_rows(mill: FaultMill, content: bytes) -> str:
-    """Add a training file to the project."""
+async def add_rows(mill: FaultMill, content: bytes, purpose: str = "fine-tune") -> str:
+    """Add a file of rows to the project."""
     stored = await asyncio.to_thread(mill.objects.put, io.BytesIO(content))
     async with mill.database.transaction() as session:
         file = await add_file(
             session,
             project_id=mill.interactive.project_id,
             filename="rows.jsonl",
-            purpose="fine-tune",
+            purpose=purpose,
             sha256=stored.sha256,
             size=stored.bytes,
         )

@@ -1,5 +1,6 @@
 """The kinds that every fault strikes. A new kind is a class like these, and a line here."""
 
+from tests.support.faults.batches import Batch
 from tests.support.faults.case import KindCase
 from tests.support.faults.jobs import Dataset, FineTuning
 from tests.support.faults.models import Comparison, Evaluation, Removal
@@ -10,6 +11,7 @@ KINDS: tuple[KindCase, ...] = (
     Completion(),
     Generation(),
     Expansion(),
+    Batch(),
     Dataset(),
     FineTuning(),
     Evaluation(),

@@ -47,6 +47,8 @@ def test_every_shape_gives_the_same_rows(shape: str, name: str, tmp_path: Path) 
         ('{"data":[{"prompt":"a","completion":"b"}]\n', 1, 42),
         ('{\n"prompt":"a",\n"completion":"b"\n}\n{\n"prompt":"a",,\n}', 6, 14),
         ('[{\n"prompt":"a",\n"completion":"b",\n}]\n', 4, 1),
+        ('[{"prompt":"a","completion":"b"},\n{"prompt":"a","completion":' + "1" * 5_000 + "}]", 2, 1),
+        ('[{"prompt":"a","completion":"b"},\n' + "[" * 100_000, 2, 1),
     ],
 )
 def test_what_is_no_json_is_named_by_line_and_column(content: str, line: int, column: int, tmp_path: Path) -> None:

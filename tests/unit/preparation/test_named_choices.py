@@ -3,6 +3,8 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, time
 from pathlib import Path
 
 import openpyxl
@@ -13,6 +15,7 @@ from services.preparation.errors import UnreadableFileError, UnusableRowsError
 from services.preparation.fixes.text_repairs import TEXT_REPAIRS
 from services.preparation.reading.choices import ReadingChoices
 from services.preparation.reading.read_file import read_file
+from tests.support.old_workbooks import write_xls, write_xlsb
 from tests.unit.preparation.test_awkward_files import make_book, pairs_of, write
 from tests.unit.preparation.test_command import _run
 
@@ -103,6 +106,59 @@ def test_an_opendocument_table_is_read(tmp_path: Path) -> None:
     assert pairs_of(read_file(write(tmp_path, "a.ods", content))) == [("schön", "故事")]
 
 
+def test_an_opendocument_table_tells_white_space_hidden_rows_merged_cells_and_formulas(tmp_path: Path) -> None:
+    def cell(text: str, more: str = 'office:value-type="string"') -> str:
+        return f"<table:table-cell {more}><text:p>{text}</text:p></table:table-cell>"
+
+    def row(*cells: str, more: str = "") -> str:
+        return f"<table:table-row {more}>{''.join(cells)}</table:table-row>"
+
+    spaced = 'a<text:tab/>b<text:s text:c="3"/><text:span>c</text:span><text:line-break/>d</text:p><text:p>e'
+    noted = "<office:annotation><text:p>never</text:p></office:annotation>f"
+    merged = 'office:value-type="string" table:number-rows-spanned="2" table:number-columns-spanned="1"'
+    rows = [
+        row(cell("prompt"), cell("completion"), '<table:table-cell table:number-columns-repeated="16382"/>'),
+        row(cell("x", merged), cell(spaced)),
+        row("<table:covered-table-cell/>", cell(noted), more='table:visibility="collapse"'),
+        row(cell("1.50 €", 'office:value-type="currency" office:value="1.5"'), cell("y")),
+        row(
+            cell("1.5.24", 'office:value-type="date" office:date-value="2024-05-01"'),
+            cell("z"),
+            more='table:number-rows-repeated="2"',
+        ),
+        row(cell("p"), '<table:table-cell table:formula="of:=[.A1]"/>'),
+        row("<table:table-cell/>", more='table:number-rows-repeated="1048570"'),
+    ]
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    content = make_archive({"mimetype": kind, "content.xml": ODS % "".join(rows), "META-INF/manifest.xml": MANIFEST})
+    read = read_file(write(tmp_path, "a.ods", content))
+    assert {code: list(ids) for code, ids in read.noted.items()} == {
+        "merged_cell": [1], "hidden_row": [1], "formula_without_value": [5],
+    }  # fmt: skip
+    assert pairs_of(read) == [
+        ("x", "a\tb   c\nd\ne"), ("x", "f"), ("1.5", "y"), ("2024-05-01", "z"), ("2024-05-01", "z"), ("p", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.xls", write_xls), ("a.xlsb", write_xlsb), ("a.csv", write_xls)])
+def test_older_and_binary_workbooks_are_read(
+    name: str, make: Callable[[list[tuple[str | float, ...]]], bytes], tmp_path: Path
+) -> None:
+    rows = [("Frage 1 ->", "schön, „故事“\n😀"), ("3", "007")]
+    read = read_file(write(tmp_path, name, make([("prompt", "completion", "n"), (*rows[0], 1.5), (*rows[1], 2.0)])))
+    assert (read.problems, read.set_notes, read.columns) == ([], {}, ["prompt", "completion", "n"])
+    assert pairs_of(read) == rows
+    read = read_file(write(tmp_path, name, make([("question", "answer"), ("Wie viele?", 3.0)])))
+    assert pairs_of(read) == [("Wie viele?", "3")]
+
+
+@pytest.mark.parametrize("make", [write_xls, write_xlsb])
+def test_a_cut_workbook_is_refused(make: Callable[[list[tuple[str, ...]]], bytes], tmp_path: Path) -> None:
+    whole = make([("prompt", "completion"), *[(f"{n}", "c" * 50) for n in range(40)]])
+    with pytest.raises(UnreadableFileError, match="not a readable"):
+        read_file(write(tmp_path, "a.xls", whole[: len(whole) // 2])).store.close()
+
+
 def test_arrow_tables_as_datasets_keeps_them_are_read(tmp_path: Path) -> None:
     table = pa.table({"prompt": ["a", "b"], "completion": ["c", "d"]})
     for number, make in enumerate((pa.ipc.new_stream, pa.ipc.new_file)):
@@ -119,6 +175,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
     ("name", "content", "says"),
     [
         ("a.numbers", make_archive({"Index/Document.iwa": "x"}), "Numbers. Export it"),
+        ("b.numbers", make_archive({"Index.zip": "x", "preview.jpg": "x"}), "Numbers. Export it"),
         ("a.zip", make_archive({"a.csv": "prompt,completion\na,b\n"}), r"an archive \(a.csv\). Unpack it"),
         ("a.docx", make_archive({"word/document.xml": "x"}), "a text document"),
         ("a.xlsx", OLE + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
@@ -152,6 +209,36 @@ def test_headers_and_delimiters_as_people_have_them(
     read = read_file(write(tmp_path, name, content))
     assert read.set_notes == notes
     assert pairs_of(read) == [("a", "b")]
+
+
+def test_line_ends_of_every_kind_may_stand_in_one_file(tmp_path: Path) -> None:
+    rows = [("a", "one"), ("b", "two\nlines"), ("c", "three"), ("d", "four")]
+    table = 'prompt,completion\r\na,one\nb,"two\nlines"\rc,three\r\nd,four'
+    assert pairs_of(read_file(write(tmp_path, "a.csv", table))) == rows
+    lines = [json.dumps({"prompt": p, "completion": c}) for p, c in rows]
+    mixed = f"{lines[0]}\r\n{lines[1]}\n\r\n{lines[2]}\n{lines[3]}"
+    assert pairs_of(read_file(write(tmp_path, "a.jsonl", mixed))) == rows
+
+
+def test_dates_and_numbers_are_as_the_sheet_shows_them(tmp_path: Path) -> None:
+    cells = [date(2024, 5, 1), datetime.fromisoformat("2024-05-01T12:30"), "007", 7, 1.5, 1e20, "1e3", time(8, 15)]
+    told = ["2024-05-01", "2024-05-01 12:30:00", "007", "7", "1.5", "1e+20", "1e3", "08:15:00"]
+    book = make_book([("prompt", "completion"), *((f"{n}", cell) for n, cell in enumerate(cells))])
+    read = read_file(write(tmp_path, "a.xlsx", book))
+    assert [completion for _, completion in pairs_of(read)] == told
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_a_table_without_a_header_says_how_to_give_it_one(name: str, tmp_path: Path) -> None:
+    content = (
+        make_book([("Wer ->", "Ada kam."), ("Wo ->", "Hier.")])
+        if name == "a.xlsx"
+        else b"Wer ->,Ada kam.\nWo ->,Hier.\n"
+    )
+    status, output = _run(write(tmp_path, name, content), "--quiet")
+    assert status == 1
+    assert "There are `Wer ->`, `Ada kam.`" in output
+    assert "if these are no names but the first row, put a line above it that says prompt,completion" in output
 
 
 def test_several_files_are_one_source_and_a_preview_writes_nothing(tmp_path: Path) -> None:

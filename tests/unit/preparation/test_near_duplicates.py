@@ -1,18 +1,19 @@
 """Near-duplicates are found and different texts are left alone, in any script."""
 
 import random
+import re
 
 import numpy as np
 import pytest
 
 from services.preparation.near_duplicates.index import group_near_duplicates
-from services.preparation.near_duplicates.signatures import normalise, shingle_hashes, sign_texts
+from services.preparation.near_duplicates.signatures import hash_codes, normal_codes, sign_texts
 from tests.unit.preparation.clean_sets import chinese_story, english_story
 
 
 def exact_similarity(left: str, right: str) -> float:
     """The true Jaccard similarity of two texts' shingles, 0 to 1."""
-    a, b = np.unique(shingle_hashes(normalise(left))), np.unique(shingle_hashes(normalise(right)))
+    a, b = (np.unique(hash_codes(normal_codes([text])[0])) for text in (left, right))
     shared = len(np.intersect1d(a, b, assume_unique=True))
     union = len(a) + len(b) - shared
     return shared / union if union else 0.0
@@ -49,6 +50,14 @@ def test_estimates_agree_with_the_true_similarity() -> None:
     true = np.array([exact_similarity(a, b) for a, b in zip(texts, edited, strict=True)])
     assert abs(float((estimated - true).mean())) < 0.03
     assert float(np.abs(estimated - true).max()) < 0.2
+
+
+def test_a_batch_is_normalised_as_each_text_is() -> None:
+    texts = ["Ein_Haus, zwei Häuser!", "", "İstanbul ΣΑΣ", "从前，有座山。𠮷😀𝐀", "e\u0301 \x00 ٣ ²", "__", "\ud800x"]
+    codes, lengths = normal_codes(texts)
+    expected = [re.sub(r"[\W_]+", "", text.lower()) for text in texts]
+    assert lengths.tolist() == [len(text) for text in expected]
+    assert "".join(map(chr, codes)) == "".join(expected)
 
 
 def test_case_space_and_punctuation_make_no_difference() -> None:

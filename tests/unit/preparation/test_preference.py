@@ -138,7 +138,7 @@ def test_pairs_of_one_prompt_or_of_nearly_one_text_stay_on_one_side(tmp_path: Pa
 def test_a_line_that_is_no_pair_is_named_and_the_good_ones_are_kept(tmp_path: Path) -> None:
     bad = {**pair_of(1), "non_preferred_output": []}
     source = write_lines(tmp_path / "pairs.jsonl", pair_of(0), bad)
-    with pytest.raises(BadSourceError, match="exactly one assistant message") as caught:
+    with pytest.raises(BadSourceError, match="must be a list of at least one message") as caught:
         run(tmp_path, source)
     assert (caught.value.line, caught.value.code) == (2, "bad_source")
     assert read(caught.value.copy.corrected) == [pair_of(0)]

@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 
+from services.preparation.errors import UnreadableFileError
 from services.preparation.reading.read_file import read_file
 from tests.unit.preparation.test_awkward_files import make_book, pairs_of
 
@@ -34,6 +36,19 @@ def write_csv(path: Path) -> None:
     path.write_bytes(out.getvalue().encode("utf-8-sig"))
 
 
+def escaped() -> list[tuple[str, ...]]:
+    """The rows as openpyxl must be given them: what looks like an escape is escaped."""
+    return [tuple(text.replace("_x0041_", "_x005F_x0041_") for text in row) for row in ROWS]
+
+
+def write_row_by_row(path: Path) -> None:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in [("prompt", "completion"), *escaped()]:
+        sheet.append(row)
+    book.save(path)
+
+
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "csv module with a mark": ("a.csv", write_csv),
     "json lines": (
@@ -41,6 +56,9 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
         lambda p: p.write_text("".join(json.dumps(dict(zip(FRAME, r, strict=True))) + "\n" for r in ROWS)),
     ),
     "openpyxl": ("a.xlsx", lambda p: p.write_bytes(make_book([("prompt", "completion"), *escaped()]))),
+    "openpyxl row by row": ("a.xlsx", write_row_by_row),
+    "pandas excel": ("a.xlsx", lambda p: pd.DataFrame(escaped(), columns=FRAME.columns).to_excel(p, index=False)),
+    "pandas excel with index": ("a.xlsx", lambda p: pd.DataFrame(escaped(), columns=FRAME.columns).to_excel(p)),
     "pandas csv": ("a.csv", lambda p: FRAME.to_csv(p, index=False)),
     "pandas csv with index": ("a.csv", FRAME.to_csv),
     "pandas semicolons": ("a.csv", lambda p: FRAME.to_csv(p, index=False, sep=";")),
@@ -48,6 +66,11 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "pandas csv in utf-16": ("a.csv", lambda p: FRAME.to_csv(p, index=False, encoding="utf-16")),
     "pandas csv with CRLF": ("a.csv", lambda p: FRAME.to_csv(p, index=False, encoding="utf-8", lineterminator="\r\n")),
     "pandas csv.gz": ("a.csv.gz", lambda p: FRAME.to_csv(p, index=False)),
+    "pandas csv all quoted": ("a.csv", lambda p: FRAME.to_csv(p, index=False, quoting=csv.QUOTE_ALL)),
+    "pandas csv with a mark": ("a.csv", lambda p: FRAME.to_csv(p, index=False, encoding="utf-8-sig")),
+    "pandas csv in utf-32": ("a.csv", lambda p: FRAME.to_csv(p, index=False, encoding="utf-32")),
+    "pandas lines.gz": ("a.jsonl.gz", lambda p: FRAME.to_json(p, orient="records", lines=True)),
+    "pandas parquet with gzip": ("a.parquet", lambda p: FRAME.to_parquet(p, compression="gzip")),
     "pandas json": ("a.json", FRAME.to_json),
     "pandas records": ("a.json", lambda p: FRAME.to_json(p, orient="records", indent=2)),
     "pandas lines": ("a.jsonl", lambda p: FRAME.to_json(p, orient="records", lines=True)),
@@ -59,9 +82,23 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
-def escaped() -> list[tuple[str, ...]]:
-    """The rows as openpyxl must be given them: what looks like an escape is escaped."""
-    return [tuple(text.replace("_x0041_", "_x005F_x0041_") for text in row) for row in ROWS]
+@pytest.mark.parametrize(
+    ("name", "write", "says"),
+    [
+        ("a.pkl", FRAME.to_pickle, "pickle"),
+        ("a.orc", FRAME.to_orc, "ORC"),
+        ("a.html", FRAME.to_html, "web page"),
+        ("a.csv.zip", FRAME.to_csv, "archive"),
+        ("a.csv.bz2", FRAME.to_csv, "bunzip2"),
+        ("a.csv.xz", FRAME.to_csv, "unxz"),
+    ],
+)
+def test_what_pandas_writes_and_is_not_read_is_named(
+    name: str, write: Callable[[Path], object], says: str, tmp_path: Path
+) -> None:
+    write(tmp_path / name)
+    with pytest.raises(UnreadableFileError, match=says):
+        read_file(tmp_path / name)
 
 
 @pytest.mark.parametrize("writer", WRITERS)

@@ -18,6 +18,7 @@ from shared.stores.db.repositories.fine_tuning_checkpoints import NewCheckpoint,
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_metrics import record_metrics
 from shared.stores.db.repositories.fine_tuning_steps import note_wish, write_columns
+from shared.texts.amounts import format_usd
 
 BUDGET = "budget"
 
@@ -54,7 +55,7 @@ async def enter_status(session: AsyncSession, job: FineTuningJob, status: str) -
 def explain_wish(job: FineTuningJob) -> str:
     """Return the reason of a change that somebody wanted."""
     if job.wanted_by == BUDGET:
-        return f"the cost so far (${job.cost_usd}) has come to the budget (${job.budget_usd})"
+        return f"the cost so far ({format_usd(job.cost_usd)}) has come to the budget ({format_usd(job.budget_usd)})"
     return "asked for by a client"
 
 
@@ -90,7 +91,8 @@ async def hold_budget(session: AsyncSession, job: FineTuningJob) -> None:
         return
     if not await was_changed_by(session, job.id, BUDGET):
         await note_wish(session, job, "pause", BUDGET)
-        message = f"The cost so far (${job.cost_usd}) has come to the budget (${job.budget_usd}): the job is paused"
+        spent = f"The cost so far ({format_usd(job.cost_usd)})"
+        message = f"{spent} has come to the budget ({format_usd(job.budget_usd)}): the job is paused"
         await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workers.fine_tuning.failures import MOST_TRIES_OF, NotYetError, is_gone
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.results.result_table import write_result_table
-from services.workers.fine_tuning.upstream.result_file import parse_result_table
+from services.workers.fine_tuning.upstream.metric_names import read_result_metrics
 from services.workers.process.object_rows import Stored, write_with_objects
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
@@ -48,7 +48,7 @@ async def read_told(held: HeldJob, job: FineTuningJob) -> list[NewMetric]:
     try:
         names = job.upstream_result_files or list((await held.provider.get_job(job.upstream_job_id)).result_files)
         for name in names:
-            told = await asyncio.to_thread(parse_result_table, await held.provider.read_file(name))
+            told = await asyncio.to_thread(read_result_metrics, await held.provider.read_file(name))
             if told is not None:
                 return told
     except LlmError as error:

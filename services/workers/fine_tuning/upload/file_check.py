@@ -10,6 +10,7 @@ from services.workers.fine_tuning.upload.rows_report import RowsReport, check_ro
 from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files
+from shared.texts.amounts import count_of
 from shared.texts.training_rows import RowFormat
 
 PURPOSE: Final = "fine-tune"
@@ -93,7 +94,7 @@ def require_usable(job: FineTuningJob, report: RowsReport, param: str) -> None:
     if report.problem_count:
         first = report.problems[0]
         more = f" (and {report.problem_count - 1} more, see the events)" if report.problem_count > 1 else ""
-        message = f"The {name} file has {report.problem_count} lines that cannot be used: {first}{more}"
+        message = f"The {name} file has {count_of(report.problem_count, 'line')} that cannot be used: {first}{more}"
         details = tuple(f"{name} file, {problem}" for problem in report.problems)
         raise JobFailedError(f"invalid_{param}", message, param=param, details=details)
     if report.format is None:

@@ -21,6 +21,7 @@ from shared.stores.db.repositories.fine_tuning_changes import change_status
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_steps import enter_step, write_columns
 from shared.stores.db.repositories.training_books import find_training_speed
+from shared.texts.amounts import count_of, format_usd
 from shared.texts.encodings import OwnTokenizerFile
 from shared.texts.own_encoding import OwnEncoding
 from shared.texts.training_file import PublishedCounter, count_training_tokens
@@ -108,8 +109,8 @@ def find_epochs(job: FineTuningJob) -> int | None:
 def describe_estimate(estimate: dict[str, Any]) -> NewEvent:
     """Return the event that tells the estimate."""
     usd, billed = estimate["usd"], estimate["billed_tokens"]
-    cost = f"${usd:.2f}" if usd is not None else f"unknown: {estimate['usd_note']}"
-    message = f"Estimated cost: {cost} for {billed} tokens in {estimate['epochs']} epochs"
+    cost = format_usd(usd) if usd is not None else f"unknown: {estimate['usd_note']}"
+    message = f"Estimated cost: {cost} for {count_of(billed, 'token')} in {count_of(estimate['epochs'], 'epoch')}"
     return NewEvent(message, data={"code": "estimated", "usd": usd, "tokens": billed, "epochs": estimate["epochs"]})
 
 

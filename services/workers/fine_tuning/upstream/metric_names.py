@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.outside.providers.border.result_file import read_result_lines
 from shared.stores.db.repositories.fine_tuning_metrics import NewMetric
 
 MEASURES: Final = {
@@ -37,6 +38,12 @@ def read_metric(data: Mapping[str, Any] | None) -> NewMetric | None:
         return None
     measures = {name: find_number(data, names) for name, names in MEASURES.items()}
     return NewMetric(int(step), find_count(data, "elapsed_tokens"), find_count(data, "elapsed_examples"), **measures)
+
+
+def read_result_metrics(content: bytes) -> list[NewMetric] | None:
+    """Return what a provider's result file says of each step; None when it is no such table."""
+    lines = read_result_lines(content)
+    return None if lines is None else [metric for line in lines if (metric := read_metric(line)) is not None]
 
 
 def find_count(data: Mapping[str, Any], name: str) -> int | None:

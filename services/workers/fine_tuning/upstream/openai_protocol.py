@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ class OpenAiFineTuning:
         self._file_timeout = httpx2.Timeout(FILE_TIMEOUT_SECONDS, connect=provider.connect_timeout_seconds)
         self._client = AsyncOpenAI(
             base_url=provider.base_url,
-            api_key=provider.api_key or "none",
+            api_key=partial(read_api_key, provider),
             max_retries=0,
             timeout=httpx2.Timeout(CALL_TIMEOUT_SECONDS, connect=provider.connect_timeout_seconds),
             default_headers=dict(provider.headers),
@@ -147,6 +148,11 @@ class OpenAiFineTuning:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+async def read_api_key(provider: Provider) -> str:
+    """Return the provider's key as it is now: a training lasts longer than a key may."""
+    return provider.with_present_key().api_key or "none"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The provider's error answers, read into failure classes: statuses, error bodies, waiting times."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from shared.contracts.storable import cut_text, decode_text
 from shared.outside.providers.border.credit import speaks_of_credit
@@ -38,6 +39,13 @@ CLASS_OF_TYPE = {
     "authentication_error": FailureClass.AUTHENTICATION,
 }
 
+KEY_WORDS: Final = re.compile(
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|incorrect|expired)|(?:invalid|incorrect|expired) api[ _-]?key",
+    re.IGNORECASE,
+)
+"""Of a 400 that is about the key: `API key not valid. Please pass a valid API key.` (Gemini)."""
+READ_CHARACTERS: Final = 2_000
+
 
 def error_from_response(status: int, raw: bytes, headers: Mapping[str, str]) -> LlmError:
     """Return the error for an answer whose status is not 200; the body may be anything."""
@@ -69,7 +77,7 @@ def error_from_body(status: int, body: Mapping[str, Any], headers: Mapping[str, 
     wait_seconds = find_wait(meant, headers, body, message)
     is_out_of_credit = speaks_of_credit(meant, code, kind, message, wait_seconds)
     return LlmError(
-        FailureClass.QUOTA_EXHAUSTED if is_out_of_credit else classify(meant, code, kind),
+        FailureClass.QUOTA_EXHAUSTED if is_out_of_credit else classify(meant, code, kind, message),
         f"the provider answered {status}: {message}" if status != 200 else f"the provider reported: {message}",
         status=status,
         code=spell_value(code, LONGEST_NAME_CHARACTERS),
@@ -94,8 +102,10 @@ def find_meant_status(status: int, code: object) -> int:
     return number if is_status and isinstance(number, int) else status
 
 
-def classify(status: int, code: object, kind: object) -> FailureClass:
+def classify(status: int, code: object, kind: object, message: str) -> FailureClass:
     """Return the class of an error answer: its code says more than its status, its type less."""
+    if status == 400 and KEY_WORDS.search(message, 0, READ_CHARACTERS):
+        return FailureClass.AUTHENTICATION
     if isinstance(code, str) and code in CLASS_OF_CODE and not (status >= 500 and status != 529):
         return CLASS_OF_CODE[code]
     if status in CLASS_OF_STATUS:

@@ -1,6 +1,7 @@
 """The tables. Names are the vocabulary of the product; see docs/glossary.md."""
 
 from shared.stores.db.models.base import Base
+from shared.stores.db.models.batch import Batch
 from shared.stores.db.models.dataset import Dataset, DatasetRow, DatasetVersion
 from shared.stores.db.models.delivery import Outbox, TrackerRun, WebhookEndpoint
 from shared.stores.db.models.file import File, Upload, UploadPart
@@ -11,7 +12,7 @@ from shared.stores.db.models.fine_tuning import (
     FineTuningJob,
     FineTuningMetric,
 )
-from shared.stores.db.models.generation import Attempt, Generation, LedgerEntry, Story
+from shared.stores.db.models.generation import Attempt, DistinctText, Generation, LedgerEntry, Story
 from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
 from shared.stores.db.models.provider import ProviderState
@@ -31,12 +32,14 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Base",
+    "Batch",
     "ComparisonPair",
     "Completion",
     "ConsoleSession",
     "Dataset",
     "DatasetRow",
     "DatasetVersion",
+    "DistinctText",
     "File",
     "FineTuningChange",
     "FineTuningCheckpoint",

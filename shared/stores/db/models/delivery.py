@@ -22,7 +22,7 @@ class WebhookEndpoint(Base):
     url: Mapped[str] = mapped_column(Text)
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     signing_secret: Mapped[str] = mapped_column(Text)
-    """`whsec_…`; needed in clear for signing, shown to clients once."""
+    """Of `whsec_…`, which signs: sealed (`shared/stores/sealing.py`), shown to clients once."""
     previous_secret: Mapped[str | None] = mapped_column(Text)
     """After a rotation that asked for it: signs beside the new one until `previous_secret_until`."""
     previous_secret_until: Mapped[Moment | None]

@@ -1,7 +1,10 @@
 """Volume runs: a generation, its stories, the upstream calls made for them, and the books."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.stores.db.models.base import Base, Created, Id, IdKey, Json, Moment, Money
@@ -18,13 +21,15 @@ class Generation(Base):
         # By id: an index of what a worker's hold writes would make each of those writes dearer.
         Index("ix_generation_open", "id", postgresql_where=sql("status in ('queued', 'running')")),
         Index("ix_generation_cancelled", "id", postgresql_where=sql("status = 'cancelled'")),
+        Index("ix_generation_of_batch", "project_id", postgresql_where=sql("recipe_version_id is null")),
         Index("ix_generation_resumes_at", "resumes_at", postgresql_where=sql("resumes_at is not null")),
     )
 
     id: Mapped[IdKey]
     project_id: Mapped[Id] = mapped_column(ForeignKey("project.id"))
     api_key_id: Mapped[Id] = mapped_column(ForeignKey("api_key.id"))
-    recipe_version_id: Mapped[Id] = mapped_column(ForeignKey("recipe_version.id"))
+    recipe_version_id: Mapped[Id | None] = mapped_column(ForeignKey("recipe_version.id"))
+    """Null for the run of a batch, whose rows bring their own requests."""
     status: Mapped[str] = mapped_column(String(16))
     """queued · running · paused · succeeded · failed · cancelled."""
     status_reason: Mapped[str | None] = mapped_column(Text)
@@ -33,6 +38,8 @@ class Generation(Base):
     model: Mapped[str] = mapped_column(Text)
     parameters: Mapped[Json]
     repeats: Mapped[int] = mapped_column(Integer)
+    layers: Mapped[list[int] | None] = mapped_column(JSONB)
+    """Of a run that was extended: the repeats that it was made with, and those that were added each time."""
     total: Mapped[int] = mapped_column(BigInteger)
     """Stories of the whole run: cells × repeats, or the `limit` of the request if that is smaller."""
     expanded: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
@@ -74,7 +81,8 @@ class Story(Base):
     generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"))
     project_id: Mapped[Id]
     position: Mapped[int] = mapped_column(BigInteger)
-    """Place in the run's order: cell index × repeats + repeat. Exports follow it."""
+    """Place in the run's order: cell index × repeats + repeat; repeats that were added to the run stand behind all
+    others. Exports follow it."""
     repeat: Mapped[int] = mapped_column(Integer)
     row_key: Mapped[str] = mapped_column(String(64))
     """Hash of recipe version, cell, repeat, model and parameters."""
@@ -100,10 +108,22 @@ class Story(Base):
     cost_usd: Mapped[Money | None]
     failure_class: Mapped[str | None] = mapped_column(String(32))
     failure_message: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """Of a batch's line: what its answer holds beside the columns (the provider's id, tool calls, the error)."""
     review: Mapped[str | None] = mapped_column(String(16))
     """accepted · rejected, or nothing yet."""
     created_at: Mapped[Created]
     finished_at: Mapped[Moment | None]
+
+
+class DistinctText(Base):
+    """A text of a run whose recipe takes none twice, and the story that has it: the first that was settled with it."""
+
+    __tablename__ = "distinct_text"
+
+    generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    story_id: Mapped[Id]
 
 
 class Attempt(Base):
@@ -133,6 +153,9 @@ class Attempt(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     """sent · succeeded · failed · superseded · unknown."""
     failure_class: Mapped[str | None] = mapped_column(String(32))
+    rejected_text: Mapped[str | None] = mapped_column(Text)
+    """What came and was not taken; `rejected_because` names the rule that it breaks."""
+    rejected_because: Mapped[str | None] = mapped_column(Text)
     upstream_request_id: Mapped[str | None] = mapped_column(Text)
     prompt_tokens: Mapped[int | None] = mapped_column(Integer)
     completion_tokens: Mapped[int | None] = mapped_column(Integer)

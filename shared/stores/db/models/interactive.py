@@ -32,7 +32,7 @@ class Completion(Base):
     model: Mapped[str] = mapped_column(Text)
     """As the client asked for it."""
     request: Mapped[Json]
-    """The body to send upstream for this one text (one prompt, n = 1, no `stream`)."""
+    """The body to send upstream for this one text (one prompt, n = 1), with the orders of `text_orders` in it."""
     status: Mapped[str] = mapped_column(String(16))
     """queued · running · succeeded · failed · cancelled."""
     attempt: Mapped[int] = mapped_column(Integer, server_default=sql("0"))

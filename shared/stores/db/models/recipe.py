@@ -40,4 +40,6 @@ class RecipeVersion(Base):
     parameters: Mapped[Json]
     format: Mapped[str] = mapped_column(String(16))
     """`completion` or `chat`: which endpoint of the provider writes the story."""
+    rules: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What a story must be to be taken; null where everything is."""
     created_at: Mapped[Created]

@@ -43,6 +43,13 @@ async def list_api_keys(session: AsyncSession) -> Sequence[ApiKey]:
     return (await session.scalars(select(ApiKey).order_by(ApiKey.id))).all()
 
 
+async def add_scopes(session: AsyncSession, key_hash: str, name: str, scopes: Sequence[str]) -> None:
+    """Give the unrevoked key with this hash the scopes that it lacks, if it is called `name`."""
+    key = await find_active_key(session, key_hash)
+    if key is not None and key.name == name:
+        key.scopes = [*key.scopes, *(scope for scope in scopes if scope not in key.scopes)]
+
+
 async def revoke_api_key(session: AsyncSession, key_id: str) -> bool:
     """Revoke a key; False when there is no such unrevoked key."""
     statement = (

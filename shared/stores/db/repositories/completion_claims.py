@@ -64,6 +64,7 @@ class FinishedText:
     error: dict[str, Any] | None = None
 
 
+# A lapsed lease is the reaper's to judge: after an outage those who live renew first. Only a cancel does not wait.
 # `text_seq` falls to 0 with the new attempt while the old text stays: the new attempt's first frame rewinds it.
 CLAIM: Final = text("""
     update completion
@@ -71,7 +72,7 @@ CLAIM: Final = text("""
         lease_until = now() + make_interval(secs => :lease_seconds), started_at = coalesce(started_at, now()),
         cancel_requested_at = case when :cancels then coalesce(cancel_requested_at, now())
                               else cancel_requested_at end
-    where id = :id and (status = 'queued' or (status = 'running' and lease_until < now()))
+    where id = :id and (status = 'queued' or (:cancels and status = 'running' and lease_until < now()))
     returning id, project_id, api_key_id, kind, model, request, attempt, text, cancel_requested_at is not null
 """)
 
@@ -139,7 +140,7 @@ MARK_ENDS: Final = text("update completion set end_published = true where id = a
 
 HAND_BACK: Final = text("""
     update completion
-    set lease_until = now(), text = coalesce(rows.text, completion.text),
+    set status = 'queued', worker_id = null, lease_until = now(), text = coalesce(rows.text, completion.text),
         text_seq = coalesce(rows.text_seq, completion.text_seq)
     from json_to_recordset(cast(:rows as json)) as rows (id text, attempt int, text text, text_seq bigint)
     where completion.id = rows.id and completion.attempt = rows.attempt and completion.status = 'running'
@@ -149,7 +150,8 @@ HAND_BACK: Final = text("""
 async def claim_completion(
     session: AsyncSession, completion_id: str, worker_id: str, lease_seconds: float, *, cancels: bool = False
 ) -> ClaimedCompletion | None:
-    """Take a row that nobody holds; None when it is held or over. With `cancels` it is taken in order to end it."""
+    """Take a queued row; None when it is held or over. With `cancels` it is taken in order to end it, also when its
+    lease has lapsed."""
     values = {"id": completion_id, "worker_id": worker_id, "cancels": cancels, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedCompletion(*row) if row else None

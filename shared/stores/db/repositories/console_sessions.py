@@ -1,5 +1,6 @@
 """Sessions of browsers, by the hash of their token."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -54,6 +55,12 @@ async def use_session(
     if row.seen_at < now - SEEN_STEP:
         await session.execute(update(ConsoleSession).where(ConsoleSession.id == row.id).values(seen_at=now))
     return row, key
+
+
+async def find_open_ids(session: AsyncSession, session_ids: Sequence[str], now: datetime) -> frozenset[str]:
+    """Return which of these sessions nobody has ended, and are not too old."""
+    query = select(ConsoleSession.id).where(ConsoleSession.id.in_(session_ids), ConsoleSession.expires_at > now)
+    return frozenset(await session.scalars(query))
 
 
 async def delete_session(session: AsyncSession, token_hash: str) -> None:

@@ -30,7 +30,7 @@ CLAIM_NEXT: Final = text("""
     next as (
         select dataset.id from dataset left join busy using (project_id)
         where dataset.status in ('queued', 'running')
-          and (dataset.status = 'queued' or dataset.lease_until < now())
+          and dataset.status = 'queued'
           and coalesce(busy.running, 0) < :most_of_project
         order by coalesce(busy.running, 0), dataset.id limit 1 for update of dataset skip locked)
     update dataset
@@ -49,13 +49,13 @@ RENEW: Final = text(f"""
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 HAND_BACK: Final = text(f"""
-    update dataset set lease_until = now() from {HELD}
+    update dataset set status = 'queued', worker_id = null, lease_until = now() from {HELD}
     where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status = 'running'
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 FINISH: Final = text("""
     update dataset
-    set status = 'succeeded', version_id = :version_id, report = cast(:report as jsonb),
+    set status = 'succeeded', version_id = :version_id, report = cast(:report as jsonb) || cast(:cost as jsonb),
         report_file_id = :report_file_id, lease_until = null, finished_at = now()
     where id = :id and attempt = :attempt and status in ('queued', 'running')
     returning id
@@ -84,7 +84,7 @@ REQUEUE: Final = text("""
 async def claim_next_dataset(
     session: AsyncSession, worker_id: str, lease_seconds: float, *, most_of_project: int
 ) -> ClaimedDataset | None:
-    """Take a preparation that nobody holds: of the project that has the fewest under way, the one ordered first. None
+    """Take a queued preparation: of the project that has the fewest under way, the one ordered first. None
     when nobody waits, or those who do have as many under way as a project may."""
     values = {"worker_id": worker_id, "lease_seconds": lease_seconds, "most_of_project": most_of_project}
     row = (await session.execute(CLAIM_NEXT, values)).one_or_none()
@@ -105,12 +105,20 @@ async def hand_back_datasets(session: AsyncSession, held: Sequence[ClaimedDatase
 
 
 async def finish_dataset(
-    session: AsyncSession, claimed: ClaimedDataset, *, version_id: str, report: dict[str, Any], report_file_id: str
+    session: AsyncSession,
+    claimed: ClaimedDataset,
+    *,
+    version_id: str,
+    report: str,
+    cost: dict[str, Any],
+    report_file_id: str,
 ) -> bool:
-    """Write the outcome; False when the row is not ours any more: then roll everything back."""
+    """Write the outcome; False when the row is not ours any more: then roll everything back. `report` is storable JSON
+    already, of an object: it may be many megabytes, which are not encoded on the loop. `cost` becomes part of it."""
     values = {
         "version_id": version_id,
-        "report": encode_storable_json(report).decode(),
+        "report": report,
+        "cost": encode_storable_json({"cost": cost}).decode(),
         "report_file_id": report_file_id,
     }
     key = {"id": claimed.id, "attempt": claimed.attempt}

@@ -40,7 +40,7 @@ CLAIM: Final = text("""
     update fine_tuning_job
     set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds)
     where id = :id and step <> 'done'
-      and (worker_id is null or lease_until is null or lease_until < now())
+      and (worker_id is null or lease_until is null)
       and (not_before is null or not_before <= now() or (wanted is not null and step <> 'give_up'))
       and (status <> 'paused' or upstream_job_id is not null or wanted is not null)
     returning id, project_id, attempt
@@ -93,7 +93,8 @@ REQUEUE: Final = text("""
 
 
 async def claim_job(session: AsyncSession, job_id: str, worker_id: str, lease_seconds: float) -> ClaimedJob | None:
-    """Take a job that nobody holds and that may go on now; None when there is nothing to take."""
+    """Take a job that nobody holds and that may go on now; None when there is nothing to take. One whose lease has
+    lapsed is freed by the reaper first."""
     values = {"id": job_id, "worker_id": worker_id, "lease_seconds": lease_seconds}
     row = (await session.execute(CLAIM, values)).one_or_none()
     return ClaimedJob(*row) if row else None

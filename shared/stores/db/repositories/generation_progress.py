@@ -14,11 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.statuses import GENERATION
 
 ZERO_USD: Final = Decimal(0)
+UNFILLED: Final = " rejected: no text that keeps the rules came in as many tries as the recipe allows"
+"""Why a run has fewer stories than its grid asks for, after their number."""
+BATCH_PAUSE_SECONDS: Final = 300
+"""Nobody can resume the run of a batch: whatever stopped it, it tries again so often, until the batch expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """What does not change while a run lasts: the run and its recipe version."""
+    """What does not change while a run lasts: the run and its recipe version, or the batch that it answers."""
 
     id: str
     project_id: str
@@ -32,6 +36,12 @@ class WorkOrder:
     attributes: dict[str, Any]
     attribute_names: list[str]
     content_hash: str
+    batch_id: str | None = None
+    """The run answers a batch: there is no recipe, and each row brings its request."""
+    batch_endpoint: str | None = None
+    layers: list[int] | None = None
+    rules: dict[str, Any] | None = None
+    """What a story must be to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Progress:
     running: int = 0
     succeeded: int = 0
     failed: int = 0
+    rejected: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reserved_usd: Decimal = ZERO_USD
@@ -87,9 +98,15 @@ class Progress:
 
 LOAD_WORK_ORDER: Final = text("""
     select generation.id, generation.project_id, generation.api_key_id, generation.model, generation.parameters,
-           generation.repeats, generation.total, recipe_version.format, recipe_version.template,
-           recipe_version.attributes, recipe_version.attribute_names, recipe_version.content_hash
-    from generation join recipe_version on recipe_version.id = generation.recipe_version_id
+           generation.repeats, generation.total, coalesce(recipe_version.format, '') as format,
+           coalesce(recipe_version.template, '') as template,
+           coalesce(recipe_version.attributes, '{}') as attributes,
+           coalesce(recipe_version.attribute_names, '[]') as attribute_names,
+           coalesce(recipe_version.content_hash, '') as content_hash,
+           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers, recipe_version.rules
+    from generation
+    left join recipe_version on recipe_version.id = generation.recipe_version_id
+    left join batch on batch.generation_id = generation.id
     where generation.id = :generation_id
 """)
 
@@ -125,7 +142,8 @@ HOLD: Final = text(f"""
 ADD_PROGRESS: Final = text("""
     update generation
     set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
-        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens,
+        rejected = rejected + :rejected, prompt_tokens = prompt_tokens + :prompt_tokens,
+        completion_tokens = completion_tokens + :completion_tokens,
         reserved_usd = reserved_usd + :reserved_usd, spent_usd = spent_usd + :spent_usd,
         cost_known = cost_known and :cost_known
     where id = :generation_id
@@ -134,6 +152,7 @@ ADD_PROGRESS: Final = text("""
 FINISH: Final = text("""
     update generation
     set status = case when succeeded = 0 and failed > 0 and rejected = 0 then 'failed' else 'succeeded' end,
+        status_reason = case when rejected > 0 then cast(rejected as text) || cast(:unfilled as text) end,
         limited_by = null, finished_at = now(), started_at = coalesce(started_at, now())
     where id = :generation_id and status in ('queued', 'running') and expanded = total
       and succeeded + failed + rejected = total
@@ -141,7 +160,10 @@ FINISH: Final = text("""
 """)
 
 PAUSE: Final = text("""
-    update generation set status = 'paused', status_reason = :reason, resumes_at = :resumes_at, limited_by = null
+    update generation
+    set status = 'paused', status_reason = :reason, limited_by = null,
+        resumes_at = coalesce(cast(:resumes_at as timestamptz), case
+            when recipe_version_id is null then now() + make_interval(secs => :batch_seconds) end)
     where id = :generation_id and status in ('queued', 'running')
     returning 1
 """)
@@ -180,7 +202,8 @@ async def add_progress(session: AsyncSession, generation_id: str, progress: Prog
 
 async def finish_generation(session: AsyncSession, generation_id: str) -> str | None:
     """End the run if every row has a final state; return the new status, None when there is still work."""
-    status: str | None = await session.scalar(FINISH, {"generation_id": generation_id})
+    values = {"generation_id": generation_id, "unfilled": UNFILLED}
+    status: str | None = await session.scalar(FINISH, values)
     return status
 
 
@@ -188,5 +211,10 @@ async def pause_generation(
     session: AsyncSession, generation_id: str, reason: str, resumes_at: datetime | None = None
 ) -> bool:
     """Pause an active run, say why, and until when if it goes on by itself; False when it was not active."""
-    values = {"generation_id": generation_id, "reason": reason, "resumes_at": resumes_at}
+    values = {
+        "generation_id": generation_id,
+        "reason": reason,
+        "resumes_at": resumes_at,
+        "batch_seconds": BATCH_PAUSE_SECONDS,
+    }
     return (await session.execute(PAUSE, values)).scalar() is not None

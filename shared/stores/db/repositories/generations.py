@@ -1,7 +1,7 @@
 """Generations: added, listed and steered by the gateway. Their counters belong to the workers."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,6 +31,30 @@ RETRY_FAILED: Final = text("""
     returning counted.stories
 """)
 
+EXTEND: Final = text("""
+    update generation
+    set repeats = :repeats,
+        layers = coalesce(layers, jsonb_build_array(repeats)) || to_jsonb(cast(:repeats as int) - repeats),
+        total = :total, budget_usd = coalesce(:budget_usd, budget_usd),
+        requests_per_minute = coalesce(:requests_per_minute, requests_per_minute),
+        tokens_per_minute = coalesce(:tokens_per_minute, tokens_per_minute),
+        finished_at = case when status in ('succeeded', 'failed') then null else finished_at end,
+        status = case when status in ('succeeded', 'failed') then 'queued' else status end
+    where id = :generation_id and repeats = :known_repeats and total = :known_total and status <> 'cancelled'
+    returning 1
+""")
+
+FIND_LIKE: Final = text("""
+    select generation.id from generation
+    join recipe_version made on made.id = generation.recipe_version_id
+    join recipe_version asked on asked.id = :recipe_version_id
+    where generation.project_id = :project_id and generation.status <> 'cancelled' and generation.model = :model
+      and generation.parameters = asked.parameters and made.format = asked.format
+      and made.template = asked.template and made.attributes = asked.attributes
+      and made.attribute_names = asked.attribute_names and made.rules is not distinct from asked.rules
+    order by generation.id desc limit 1
+""")
+
 BY_REQUEST = "requested"
 """`status_reason` of a run that a client paused."""
 
@@ -53,6 +77,17 @@ class NewGeneration:
     tokens_per_minute: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What an extended run has from now on; None keeps what it has."""
+
+    repeats: int
+    total: int
+    budget_usd: Decimal | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+
 async def add_generation(session: AsyncSession, generation: NewGeneration) -> None:
     """Insert a queued run."""
     values = {name: getattr(generation, name) for name in NewGeneration.__slots__}
@@ -60,16 +95,17 @@ async def add_generation(session: AsyncSession, generation: NewGeneration) -> No
 
 
 async def find_generation(session: AsyncSession, project_id: str, generation_id: str) -> Generation | None:
-    """Return a run of the project."""
+    """Return a run of a recipe of the project; those of batches are seen as batches."""
     query = select(Generation).where(Generation.id == generation_id, Generation.project_id == project_id)
+    query = query.where(Generation.recipe_version_id.is_not(None))
     return (await session.scalars(query)).one_or_none()
 
 
 async def list_generations(
     session: AsyncSession, project_id: str, page: Page, *, status: str | None = None
 ) -> tuple[Sequence[Generation], bool]:
-    """Return a page of a project's runs and whether there is more."""
-    query = select(Generation).where(Generation.project_id == project_id)
+    """Return a page of a project's runs of recipes and whether there is more."""
+    query = select(Generation).where(Generation.project_id == project_id, Generation.recipe_version_id.is_not(None))
     if status is not None:
         query = query.where(Generation.status == status)
     return await fetch_page(session, query, Generation.id, page)
@@ -98,3 +134,19 @@ async def retry_failed_stories(session: AsyncSession, generation_id: str, failur
 async def list_by_ids(session: AsyncSession, generation_ids: Collection[str]) -> Sequence[Generation]:
     """Return the runs with these ids, in no order."""
     return (await session.scalars(select(Generation).where(Generation.id.in_(set(generation_ids))))).all()
+
+
+async def extend_generation(session: AsyncSession, run: Generation, extension: Extension) -> bool:
+    """Raise a run's repeats, and open it if it was over; the rows that are to be added are expanded as those of a new
+    run. False when it was changed meanwhile, or cancelled."""
+    known = {"generation_id": run.id, "known_repeats": run.repeats, "known_total": run.total}
+    values = {**asdict(extension), **known}
+    return await session.scalar(EXTEND, values) is not None
+
+
+async def find_like(session: AsyncSession, project_id: str, recipe_version_id: str, model: str) -> str | None:
+    """Return the newest run whose stories were asked for as those of a recipe version would be: by the same template,
+    attributes, model and parameters. How often each cell is written makes no other run."""
+    values = {"project_id": project_id, "recipe_version_id": recipe_version_id, "model": model}
+    found: str | None = await session.scalar(FIND_LIKE, values)
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, null, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, null, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.statuses import QUEUED_OR_RUNNING
@@ -29,11 +29,10 @@ class ClaimedWork:
 async def claim_work(
     session: AsyncSession, table: WorkTable, row_id: str, worker_id: str, lease_seconds: float
 ) -> ClaimedWork | None:
-    """Take a row that nobody holds; None when it is held or over."""
-    is_free = or_(table.status == "queued", and_(table.status == "running", table.lease_until < func.now()))
+    """Take a queued row; None when it is held or over."""
     statement = (
         update(table)
-        .where(table.id == row_id, is_free)
+        .where(table.id == row_id, table.status == "queued")
         .values(attempt=table.attempt + 1, status="running", worker_id=worker_id, lease_until=lease_end(lease_seconds))
         .returning(table.id, table.project_id, table.api_key_id, table.attempt)
     )
@@ -52,7 +51,8 @@ async def renew_work(
 
 async def hand_back_work(session: AsyncSession, table: WorkTable, held: Sequence[ClaimedWork]) -> None:
     """End our leases now, so that another worker can claim the rows at once."""
-    await session.execute(update(table).where(is_held(table, held)).values(lease_until=func.now()))
+    values = {"status": "queued", "worker_id": null(), "lease_until": func.now()}
+    await session.execute(update(table).where(is_held(table, held)).values(values))
 
 
 async def finish_work(session: AsyncSession, claimed: ClaimedWork, values: dict[str, Any]) -> bool:

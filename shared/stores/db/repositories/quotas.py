@@ -23,6 +23,9 @@ MEASURES: Final = {
     "max_open_rows": """
         select coalesce(sum(total - succeeded - failed - rejected), 0) from generation
         where project_id = :project_id and status in ('queued', 'running', 'paused')""",
+    "max_open_batches": """
+        select count(*) from batch
+        where project_id = :project_id and status in ('validating', 'finalizing', 'cancelling', 'in_progress')""",
     "max_open_datasets": """
         select count(*) from dataset where project_id = :project_id and status in ('queued', 'running')""",
     "max_open_fine_tuning_jobs": """

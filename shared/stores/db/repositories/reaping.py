@@ -23,6 +23,8 @@ DELIVERY: Final = {
     "redelivery_seconds": REDELIVERY_SECONDS,
 }
 """The three, as every `requeue_undelivered…` takes them."""
+COMPLETION_DELIVERY: Final = {"row_limit": BATCH_ROWS, "delivery_seconds": 3, "redelivery_seconds": DELIVERY_SECONDS}
+"""For an interactive text somebody waits: with the reaper's round of 2 s it is sent again within 5."""
 END_GRACE_SECONDS: Final = 2
 """A finished row's own worker publishes the end; after this it is taken to be dead."""
 
@@ -161,7 +163,7 @@ async def requeue_lapsed_stories(session: AsyncSession, limit: DeathLimit) -> in
 async def requeue_undelivered_completions(session: AsyncSession) -> list[tuple[str, str]]:
     """Queue again the completions that nobody took or whose lease has lapsed; return their ids, to be sent again, each
     with its project's."""
-    found = await session.execute(REQUEUE_COMPLETIONS, DELIVERY | {"redelivery_seconds": DELIVERY_SECONDS})
+    found = await session.execute(REQUEUE_COMPLETIONS, COMPLETION_DELIVERY)
     return [(row_id, project_id) for row_id, project_id in found]
 
 

@@ -25,6 +25,7 @@ class RecipeContent:
     model: str
     parameters: Mapping[str, Any]
     format: str
+    rules: Mapping[str, Any] | None = None
 
 
 async def ensure_recipe(session: AsyncSession, project_id: str, name: str) -> Recipe:
@@ -59,6 +60,7 @@ async def ensure_version(session: AsyncSession, recipe: Recipe, content: RecipeC
         model=content.model,
         parameters=dict(content.parameters),
         format=content.format,
+        rules=dict(content.rules) if content.rules else None,
     )
     session.add(version)
     await session.flush()
@@ -96,6 +98,7 @@ def content_of(version: RecipeVersion) -> RecipeContent:
         version.model,
         version.parameters,
         version.format,
+        version.rules,
     )
 
 
@@ -115,14 +118,16 @@ async def list_recipes(session: AsyncSession, project_id: str, page: Page) -> tu
     return await fetch_page(session, select(Recipe).where(Recipe.project_id == project_id), Recipe.id, page)
 
 
-async def get_version(session: AsyncSession, version_id: str) -> tuple[Recipe, RecipeVersion]:
-    """Return a version and its recipe. Raises: NoResultFound for an unknown version."""
+async def get_version(session: AsyncSession, version_id: str | None) -> tuple[Recipe, RecipeVersion]:
+    """Return a version and its recipe. Raises: NoResultFound for an unknown version, and for the none of a batch."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     recipe, version = (await session.execute(query.where(RecipeVersion.id == version_id))).one()
     return recipe, version
 
 
-async def list_versions(session: AsyncSession, version_ids: Sequence[str]) -> dict[str, tuple[Recipe, RecipeVersion]]:
+async def list_versions(
+    session: AsyncSession, version_ids: Sequence[str | None]
+) -> dict[str | None, tuple[Recipe, RecipeVersion]]:
     """Return versions with their recipes, by version id."""
     query = select(Recipe, RecipeVersion).join(RecipeVersion, RecipeVersion.recipe_id == Recipe.id)
     found = await session.execute(query.where(RecipeVersion.id.in_(set(version_ids))))

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Attempt, Generation, Story
@@ -46,9 +46,17 @@ def has_status(status: str) -> ColumnElement[bool]:
     return Story.status == status
 
 
+def is_of_recipe(project_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row is no line of a batch."""
+    of_batches = select(Generation.id).where(
+        Generation.project_id == project_id, Generation.recipe_version_id.is_(None)
+    )
+    return Story.generation_id.not_in(of_batches)
+
+
 async def find_story(session: AsyncSession, project_id: str, story_id: str) -> Story | None:
-    """Return a story of the project."""
-    query = select(Story).where(Story.id == story_id, Story.project_id == project_id)
+    """Return a story of the project; a batch's line is none."""
+    query = select(Story).where(Story.id == story_id, Story.project_id == project_id, is_of_recipe(project_id))
     return (await session.scalars(query)).one_or_none()
 
 
@@ -57,6 +65,8 @@ async def list_stories(
 ) -> tuple[Sequence[Story], bool]:
     """Return a page of stories and whether there is more: in the run's order when one run is asked for."""
     query = select(Story).where(Story.project_id == project_id)
+    if wanted.generation_id is None:  # who names a run has looked whether it is a recipe's
+        query = query.where(is_of_recipe(project_id))
     if wanted.status is not None:
         query = query.where(has_status(wanted.status))
     if wanted.review is not None:
@@ -111,6 +121,28 @@ async def iterate_succeeded(
             position = batch[-1].position
         if len(batch) < EXPORT_BATCH:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class StoriesSize:
+    """How much a run's finished stories are: their number, the characters of the longest text or of its attributes, and
+    the bytes of all."""
+
+    stories: int
+    longest: int
+    text_bytes: int
+
+
+async def measure_succeeded(session: AsyncSession, generation_id: str) -> StoriesSize:
+    """Measure what an export of a run would hold."""
+    attributes = cast(Story.attributes, Text)
+    longest = func.greatest(func.max(func.length(Story.text)), func.max(func.length(attributes)))
+    text_bytes = func.sum(func.octet_length(Story.text) + func.octet_length(attributes))
+    query = select(func.count(), func.coalesce(longest, 0), func.coalesce(text_bytes, 0))
+    found = (
+        await session.execute(query.where(Story.generation_id == generation_id, Story.status == "succeeded"))
+    ).one()
+    return StoriesSize(*map(int, found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How a worker comes to own stories of a generation, and keeps them: rows locked, attempt raised, lease set.
 
 A claim is two statements in one transaction, because what a row may cost is known only when its prompt is rendered:
-`lock_queued_stories`, then `take_stories` for those that the budget allows. Rows not taken are free again at commit.
+`lock_queued_stories`, then `claim_stories` for those that the budget allows. Rows not taken are free again at commit.
 The second writes three tables at once: on the hot path each statement more costs a fifth of the claim."""
 
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ async def lock_queued_stories(session: AsyncSession, generation_id: str, row_lim
     return [QueuedStory(*row) for row in found]
 
 
-async def take_stories(
+async def claim_stories(
     session: AsyncSession,
     caller: Caller,
     calls: Sequence[StoryCallRow],

@@ -4,7 +4,7 @@ for one row the first wins and the second learns it."""
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,7 +47,9 @@ class SettledCall:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     ledger_id: str | None = None
-    story_status: Literal["succeeded", "failed", "queued"] | None = None
+    rejected_text: str | None = None
+    rejected_because: str | None = None
+    story_status: Literal["succeeded", "failed", "rejected", "queued"] | None = None
     """None: the row stays as it is."""
     text: str | None = None
     sha256: str | None = None
@@ -56,6 +58,8 @@ class SettledCall:
     failure_message: str | None = None
     note: str = ""
     """Behind the price's note in the books: how the cost was found, where nobody counted."""
+    answer: dict[str, Any] | None = None
+    """Of a batch's line: what its output needs beside the columns."""
     wait_seconds: float | None = None
     """A row queued again is not claimed before so much time has passed."""
 
@@ -95,15 +99,16 @@ SETTLE: Final = text("""
             attempt_id text, story_id text, outcome text, spent_usd numeric, failure_class text,
             upstream_request_id text, prompt_tokens int, completion_tokens int, ledger_id text, story_status text,
             text text, sha256 text, finish_reason text, model text, failure_message text, note text,
-            wait_seconds float8)),
+            wait_seconds float8, answer jsonb, rejected_text text, rejected_because text)),
     written as (
         update story
         set status = rows.story_status, text = rows.text, sha256 = rows.sha256, finish_reason = rows.finish_reason,
-            model = rows.model, failure_message = rows.failure_message,
+            model = rows.model, failure_message = rows.failure_message, answer = rows.answer,
             prompt_tokens = case when rows.story_status = 'succeeded' then rows.prompt_tokens end,
             completion_tokens = case when rows.story_status = 'succeeded' then rows.completion_tokens end,
             cost_usd = case when rows.story_status = 'succeeded' then rows.spent_usd end,
-            failure_class = case when rows.story_status = 'failed' then rows.failure_class end,
+            failure_class = case
+                when rows.story_status = 'failed' or rows.story_status = 'rejected' then rows.failure_class end,
             worker_id = null, lease_until = null, not_before = now() + make_interval(secs => rows.wait_seconds),
             finished_at = case when rows.story_status <> 'queued' then now() end
         from rows where story.id = rows.story_id and rows.story_status is not null),
@@ -111,7 +116,8 @@ SETTLE: Final = text("""
         update attempt
         set outcome = rows.outcome, spent_usd = rows.spent_usd, failure_class = rows.failure_class,
             upstream_request_id = rows.upstream_request_id, prompt_tokens = rows.prompt_tokens,
-            completion_tokens = rows.completion_tokens, finished_at = now()
+            completion_tokens = rows.completion_tokens, rejected_text = rows.rejected_text,
+            rejected_because = rows.rejected_because, finished_at = now()
         from rows where attempt.id = rows.attempt_id),
     booked as (
         insert into ledger_entry (id, project_id, api_key_id, attempt_id, generation_id, provider, model,
@@ -124,7 +130,8 @@ SETTLE: Final = text("""
             cost_usd = excluded.cost_usd, price_note = excluded.price_note)
     update generation
     set running = running + :running, succeeded = succeeded + :succeeded, failed = failed + :failed,
-        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens,
+        rejected = rejected + :rejected, prompt_tokens = prompt_tokens + :prompt_tokens,
+        completion_tokens = completion_tokens + :completion_tokens,
         reserved_usd = reserved_usd + :reserved_usd, spent_usd = spent_usd + :spent_usd,
         cost_known = cost_known and :cost_known
     where id = :generation_id

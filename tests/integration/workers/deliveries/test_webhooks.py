@@ -17,7 +17,8 @@ from shared.outside.webhooks.signing import new_secret
 from shared.settings import Settings
 from shared.stores.db.models import Outbox, WebhookEndpoint
 from shared.stores.db.repositories import webhook_endpoints
-from shared.stores.db.repositories.outbox import add_webhook_events, claim_due
+from shared.stores.db.repositories.delivery_claims import claim_deliveries
+from shared.stores.db.repositories.outbox import add_webhook_events
 from shared.stores.db.repositories.projects import ensure_project
 from tests.support.interactive import eventually_async
 from tests.support.webhook_receiver import WebhookReceiver
@@ -151,7 +152,7 @@ async def test_who_dies_between_sending_and_marking_sends_the_same_event_again(
     await webhooks.register(receiver.url)
     event_id = await webhooks.tell()
     async with webhooks.context.database.transaction() as session:
-        (taken,) = await claim_due(session, row_limit=10, endpoint_limit=4, busy=[], lease_seconds=10)
+        (taken,) = await claim_deliveries(session, row_limit=10, endpoint_limit=4, busy=[], lease_seconds=10)
     assert taken.event_id == event_id
     assert await webhooks.find_owed() == []  # its lease holds
     await webhooks.make_due()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 
 from shared.stores.away import StoreAwayError
@@ -98,7 +98,7 @@ async def wait_until_lapsed(mill: FaultMill) -> None:
     await eventually_async(has_lapsed, what="the leases to lapse")
 
 
-async def wait_until_over(mill: FaultMill, cases: "list[KindCase] | tuple[KindCase, ...]") -> None:
+async def wait_until_over(mill: FaultMill, cases: Sequence[KindCase]) -> None:
     """Wait for the end of each kind; note the problem of one that does not come to it."""
 
     async def wait(case: KindCase) -> None:
@@ -120,16 +120,16 @@ async def is_over(mill: FaultMill, case: KindCase) -> bool:
         return False
 
 
-async def run_fault(mill: FaultMill, fault: Fault) -> None:
-    """Have a worker hold a row of every kind, strike it, and wait for the ends."""
+async def run_fault(mill: FaultMill, fault: Fault, cases: Sequence[KindCase] = KINDS) -> None:
+    """Have a worker hold a row of every kind (or of some), strike it, and wait for the ends."""
     async with AsyncExitStack() as stack:
         worker = await stack.enter_async_context(mill.make_worker("first"))
         await stack.enter_async_context(reaping(mill.interactive.sender))
-        await submit_and_wait(mill, [case for case in KINDS if case.is_patient])
-        await submit_and_wait(mill, [case for case in KINDS if not case.is_patient])
-        mill.held = {case.name: await case.is_held(mill) for case in KINDS}
+        await submit_and_wait(mill, [case for case in cases if case.is_patient])
+        await submit_and_wait(mill, [case for case in cases if not case.is_patient])
+        mill.held = {case.name: await case.is_held(mill) for case in cases}
         await STRIKES[fault](mill, worker, stack)
-        await wait_until_over(mill, KINDS)
+        await wait_until_over(mill, cases)
 
 
 async def submit_and_wait(mill: FaultMill, cases: list[KindCase]) -> None:

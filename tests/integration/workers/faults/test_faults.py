@@ -10,6 +10,7 @@ from tests.integration.workers.faults.strikes import STRIKES, run_fault
 from tests.support.faults.case import Fault, KindCase
 from tests.support.faults.kinds import KINDS
 from tests.support.faults.mill import FaultMill, open_fault_mill
+from tests.support.faults.texts import Completion, Generation
 from tests.support.stack import PrivatePostgres
 from tests.support.usual import mark_unusual
 
@@ -18,7 +19,10 @@ pytestmark = [
     pytest.mark.xdist_group("faults"),
 ]
 USUAL = [fault for fault in STRIKES if fault.name == "killed"]
-"""What stands for the others in `make test`."""
+"""What stands for the others in `make test`, for every kind."""
+FAILED_OVER = next(fault for fault in STRIKES if fault.name == "failed_over")
+PAYING: tuple[KindCase, ...] = (Completion(), Generation())
+"""Kinds whose every call costs money: they go through a failover in `make test`, too."""
 
 
 @pytest.fixture(scope="module", params=mark_unusual(STRIKES, USUAL), ids=lambda fault: fault.name)
@@ -45,3 +49,14 @@ async def test_a_job_ends_once_and_is_paid_for_as_the_fault_allows(
     assert struck.held[case.name], "no worker held it when the fault struck: the test would prove nothing"
     assert case.name not in struck.problems
     await case.verify(struck, fault)
+
+
+async def test_calls_that_cost_money_outlast_a_failover(
+    postgres_server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with open_fault_mill(tmp_path_factory.mktemp("paying"), postgres_server) as mill:
+        await run_fault(mill, FAILED_OVER, PAYING)
+        assert mill.held == {case.name: True for case in PAYING}
+        assert mill.problems == {}
+        for case in PAYING:
+            await case.verify(mill, FAILED_OVER)

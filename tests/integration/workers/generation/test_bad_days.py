@@ -26,6 +26,7 @@ from tests.support.volume import VolumeBench
 
 OUTAGE_SECONDS = 3.0
 CLOSES_WITHIN_SECONDS = 5.0
+PAUSES_WITHIN_SECONDS = 40.0
 MOST_REFUSED = 20
 GATEWAY_PAGE = Script(status=503, raw_body=b"<html><body>Service Unavailable</body></html>", content_type="text/html")
 NO_CREDIT = Script(
@@ -187,10 +188,11 @@ async def test_a_long_silence_pauses_the_run_until_then_and_the_reaper_resumes_i
     upstream.choose = lambda call: (
         Script(status=429, error=slow, headers={"retry-after": "4980"}) if call.number >= 30 else None
     )
-    run_id = await bench.add(100)
+    run_id, begun = await bench.add(100), time.monotonic()
     await work_generation(context, run_id)
 
     run = await bench.run(run_id)
+    assert time.monotonic() - begun < PAUSES_WITHIN_SECONDS
     assert (run.status, run.failed, run.running) == ("paused", 0, 0)
     assert "Daily limit reached" in (run.status_reason or "")
     assert run.resumes_at is not None

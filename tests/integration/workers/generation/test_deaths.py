@@ -175,3 +175,19 @@ async def test_the_reaper_says_of_a_run_that_nobody_held_it(bench: VolumeBench) 
     run_id = await bench.add(1)
     async with bench.database.transaction() as session:
         assert await GENERATION_ROWS.requeue(session, 0) == [WorkGeneration(run_id, was_unheld=True)]
+
+
+async def test_a_run_that_cannot_be_loaded_is_paused_and_says_why(
+    bench: VolumeBench, reaper: WorkerContext, upstream: ScriptedUpstream
+) -> None:
+    run_id = await bench.add(1)
+    await bench.set_columns(run_id, parameters=["no object"])
+    for _ in range(MOST_DEATHS):
+        with pytest.raises(AttributeError):
+            await work_generation(reaper, run_id)
+    await work_generation(reaper, run_id)
+    run = await bench.run(run_id)
+    assert (run.status, run.status_reason) == ("paused", say_worker_died(MOST_DEATHS, "AttributeError"))
+    await bench.set_columns(run_id, status="queued", status_reason=None, parameters={})
+    await work_generation(reaper, run_id)
+    assert ((await bench.run(run_id)).status, len(upstream.calls)) == ("succeeded", 1)

@@ -8,16 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pytest
 
 from services.workers.generation.work_task import work_generation
 from services.workers.process.context import WorkerContext, open_context
 from services.workers.process.settings import WorkerSettings
+from shared.clock import utc_now
 from shared.settings import Settings
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually
-from tests.support.upstream import Call, ScriptedUpstream
+from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_script import Script
 from tests.support.volume import VolumeBench
 
@@ -40,6 +42,10 @@ def full_listener() -> Iterator[int]:
             knocking.setblocking(False)
             knocking.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+Span = tuple[float, float]
+"""When a call began and ended."""
 
 
 @dataclass
@@ -70,9 +76,27 @@ class Outage:
             await self.upstream.start()
         self.over_at = time.monotonic()
 
-    def list_probes(self) -> list[Call]:
-        """Return the calls of the outage that left when the verdict was known."""
-        return [call for call in self.upstream.calls if self.known_at < call.started_at < self.over_at]
+    def list_probes(self) -> list[Span]:
+        """Return the calls that came when the verdict was known, as the provider saw them."""
+        calls = [call for call in self.upstream.calls if self.known_at < call.started_at < self.over_at]
+        ends = [call.ended_at or call.closed_by_client_at or float("inf") for call in calls]
+        return [(call.started_at, end) for call, end in zip(calls, ends, strict=True)]
+
+    async def list_booked_probes(self, bench: VolumeBench, run_id: str) -> list[Span]:
+        """Return the same as our books have them: a connection that is refused nobody else sees."""
+        moved = utc_now() - timedelta(seconds=time.monotonic())
+        known_at, over_at = (moved + timedelta(seconds=moment) for moment in (self.known_at, self.over_at))
+        attempts = [one for one in await bench.attempts(run_id) if known_at < one.started_at < over_at]
+        return sorted((seconds_of(one.started_at), seconds_of(one.finished_at)) for one in attempts)
+
+
+def seconds_of(moment: datetime | None) -> float:
+    """Return a moment of the books as a number."""
+    return moment.timestamp() if moment else float("inf")
+
+
+def assert_one_at_a_time(spans: list[Span]) -> None:
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
 
 
 async def sit_out(bench: VolumeBench, context: WorkerContext, outage: Outage, *, rows: int, seconds: float) -> None:
@@ -98,13 +122,13 @@ async def sit_out(bench: VolumeBench, context: WorkerContext, outage: Outage, *,
     await bench.assert_counters_exact(run_id)
     answered = [call.ended_at for call in upstream.calls if call.started_at > outage.over_at and call.ended_at]
     closed_after = min(answered) - outage.over_at
-    probes = outage.list_probes()
-    shown = f"{len(probes)} probes in {seconds:.0f} s, closed {closed_after:.2f} s after"
+    probes, booked = outage.list_probes(), await outage.list_booked_probes(bench, run_id)
+    shown = f"{len(booked)} probes ({len(probes)} seen there) in {seconds:.0f} s, closed {closed_after:.2f} s after"
     print(f"{outage.kind}: {shown}, {rows} of {rows} written")
     assert closed_after < CLOSES_WITHIN_SECONDS
-    ends = [(call.started_at, call.ended_at or call.closed_by_client_at or float("inf")) for call in probes]
-    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(ends))
-    assert probes or outage.kind == "refused connections"
+    assert_one_at_a_time(probes)
+    assert_one_at_a_time(booked)
+    assert booked
 
 
 async def work_until_over(context: WorkerContext, bench: VolumeBench, run_id: str) -> None:

@@ -27,10 +27,12 @@ from shared.stores.db.models import (
 from shared.stores.db.repositories import datasets, webhook_endpoints
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
 from shared.stores.db.repositories.dataset_claims import claim_next_dataset
+from shared.stores.db.repositories.delivery_claims import claim_deliveries
 from shared.stores.db.repositories.model_claims import ClaimedWork, WorkTable, claim_work
-from shared.stores.db.repositories.model_removal import OwedRemoval, take_removal
-from shared.stores.db.repositories.outbox import add_webhook_events, claim_due
-from shared.stores.db.repositories.tracker_runs import claim_run, open_tracker_runs
+from shared.stores.db.repositories.outbox import add_webhook_events
+from shared.stores.db.repositories.removal_claims import ClaimedRemoval, claim_removal
+from shared.stores.db.repositories.tracker_claims import claim_run
+from shared.stores.db.repositories.tracker_runs import open_tracker_runs
 from tests.support.tuning_bench import TuningBench, open_tuning_bench
 
 WHY = "Its worker died 30 times while it worked on it."
@@ -103,7 +105,7 @@ async def test_a_webhook_is_given_up(bench: TuningBench) -> None:
         await webhook_endpoints.add_endpoint(session, project_id=bench.project_id, **endpoint)  # type: ignore[arg-type]
         await add_webhook_events(session, bench.project_id, EVENT, {"id": "ftjob-1"})
     async with bench.context.database.transaction() as session:
-        [claimed] = await claim_due(session, row_limit=1, endpoint_limit=1, busy=[], lease_seconds=10)
+        [claimed] = await claim_deliveries(session, row_limit=1, endpoint_limit=1, busy=[], lease_seconds=10)
     await WEBHOOK_ROWS.give_up(bench.context, claimed, WHY)
     row = await read_one(bench, Outbox)
     assert (row.status, row.last_error) == ("given_up", WHY)
@@ -120,7 +122,7 @@ async def test_a_tracker_is_told_no_more(bench: TuningBench) -> None:
     assert (row.status, row.last_error) == ("given_up", WHY)
 
 
-async def owe_removal(bench: TuningBench) -> OwedRemoval:
+async def owe_removal(bench: TuningBench) -> ClaimedRemoval:
     """Return a claimed removal of a model."""
     job_id = await bench.add()
     async with bench.context.database.transaction() as session:
@@ -128,7 +130,7 @@ async def owe_removal(bench: TuningBench) -> OwedRemoval:
         due_at = utc_now() - timedelta(seconds=1)
         session.add(Model(id="model_1", project_id=bench.project_id, job_id=job_id, removal_due_at=due_at, **names))
         await session.flush()
-        owed = await take_removal(session, "model_1", 10)
+        owed = await claim_removal(session, "model_1", 10)
     assert owed is not None
     return owed
 

@@ -166,6 +166,18 @@ async def test_work_whose_lease_cannot_be_renewed_although_the_store_answers_is_
     assert kind.handed_back == []
 
 
+async def test_work_whose_renewals_hang_although_the_store_answers_others_is_stopped(context: WorkerContext) -> None:
+    kind = NoteRows("note_hanging")
+    work, holds = keep(context, kind, await add(context, "a"))
+    await wait_for_renewals(context, Note("a"), 1)
+    async with context.database.transaction() as session:
+        await session.execute(text("select 1 from note where id = 'a' for update"))
+        await asyncio.wait_for(work, 20)
+        assert holds[0].is_lost
+    assert count_failures(kind, "hanging") > 0
+    assert count_failures(kind, "away") == 0
+
+
 async def test_a_row_of_another_stops_its_work_and_no_other(context: WorkerContext) -> None:
     kind = NoteRows("note_lost")
     lost, _ = keep(context, kind, await add(context, "a"))

@@ -7,7 +7,6 @@ import psutil
 import pytest
 import torch
 
-from services.engine.admission import self_test
 from services.engine.admission.admit import admit_base
 from services.engine.admission.full_precision import is_right_in_full
 from services.engine.admission.record import read_raw_record
@@ -43,20 +42,15 @@ def test_a_layer_that_is_computed_wrongly_is_found(folder: Path) -> None:
         compare(runner, reference)
 
 
-def test_rounding_alone_refuses_no_base_that_is_right_in_full(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measure = self_test._measure_error
+def test_rounding_alone_refuses_no_base_that_is_right_in_full(folder: Path) -> None:
     model = load_base(folder, torch.bfloat16, "cpu")
     reference, runner = take_reference(model), ModelRunner(model, slots=3, context_length=64)
     # What the built-in model showed on a processor with AMX: 0.165 typically, 0.367 at most.
-    monkeypatch.setattr(self_test, "_measure_error", lambda found, expected: 0.165 + 0 * measure(found, expected))
     with pytest.raises(BaseRefusedError, match=r"0\.165 \(at most 0\.165\)"):
-        compare(runner, reference)
-    assert compare(runner, reference, only_rounds=True) == 0.165
-    monkeypatch.setattr(self_test, "_measure_error", lambda _found, _expected: 0.9)
+        compare(runner, reference, measure=lambda _found, _expected: 0.165)
+    assert compare(runner, reference, only_rounds=True, measure=lambda _found, _expected: 0.165) == 0.165
     with pytest.raises(BaseRefusedError, match="does not compute this model rightly"):
-        compare(runner, reference, only_rounds=True)
+        compare(runner, reference, only_rounds=True, measure=lambda _found, _expected: 0.9)
 
 
 def test_a_base_is_tried_in_32_bits_where_they_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

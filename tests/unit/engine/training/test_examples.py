@@ -76,7 +76,10 @@ def test_a_problem_names_its_own_line() -> None:
         ({"messages": [USER, {"role": "assistant", "content": ""}]}, "messages[1].content is empty"),
         ({"messages": [USER, {"role": "assistant"}]}, "messages[1].content is missing"),
         ({"messages": [USER, {**ANSWER, "weight": 2}]}, "messages[1].weight must be 0 or 1"),
-        ({"messages": [USER, {"role": "assistant", "tool_calls": [{}]}]}, "messages[1] calls a tool"),
+        (
+            {"messages": [USER, {"role": "assistant", "tool_calls": [{}]}]},
+            "messages[1].tool_calls[0].function must be an object with a name and arguments",
+        ),
         ({"input": {}, "preferred_output": [ANSWER]}, '"input" must be an object with "messages"'),
         (
             {"input": {"messages": [USER]}, "preferred_output": [ANSWER, ANSWER], "non_preferred_output": [ANSWER]},

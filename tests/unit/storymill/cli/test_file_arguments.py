@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from storymill.cli.generations import export_format
-from storymill.cli.recipes import read_recipe_file
+from storymill.cli.recipe_files import read_recipe_file
 from storymill.client.errors import ClientError
 
 

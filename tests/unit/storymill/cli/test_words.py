@@ -8,6 +8,7 @@ from rich.console import Console
 from storymill.cli.cost_curve import draw_costs
 from storymill.cli.job_fields import describe_job
 from storymill.cli.model_facts import describe_price, describe_template
+from storymill.cli.model_family import describe_cell
 from storymill.cli.progress import describe_rate
 from storymill.cli.usage import draw_bar, find_shares
 from storymill.cli.words import count_of, describe_limit, describe_wish, format_usd, list_of
@@ -123,3 +124,21 @@ def test_a_models_card_holds_no_name_of_a_program() -> None:
         "output, per million tokens: $2.50",
         "use: providers.toml",
     ]
+
+
+def test_a_job_says_what_it_is_at_and_why_in_words() -> None:
+    paused = {"id": "ftjob-1", "status": "paused", "status_reason": "budget", "step": "give_up"}
+    assert dict(describe_job(paused)) == {
+        "id": "ftjob-1",
+        "status": "paused",
+        "because": "the budget is reached",
+        "at": "giving up its training",
+    }
+    assert "at" not in dict(describe_job({"id": "ftjob-1", "status": "succeeded", "step": "done"}))
+
+
+def test_a_forgotten_row_is_judged_in_words() -> None:
+    cell = {"loss": 1.5, "token_accuracy": 0.41, "loss_change": 0.3, "status": "succeeded", "error": None}
+    assert describe_cell(cell) == ("1.500", "41%", "+0.300, much worse")
+    assert describe_cell({**cell, "loss_change": 0.02})[2] == "+0.020, as good"
+    assert describe_cell({**cell, "loss": None, "status": None}) == ("not measured", "", "")

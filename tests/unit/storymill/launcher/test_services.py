@@ -15,7 +15,7 @@ from storymill.launcher.stores import Stores
 
 ADDRESSES = Addresses(gateway_port=8000, streaming_port=8001, engine_port=8002)
 STATE = StateDir(Path("/state"))
-STORES = Stores("postgresql://database", "redis://queue", [])
+STORES = Stores({"STORYMILL_DATABASE_URL": "postgresql://database", "STORYMILL_REDIS_URL": "redis://queue"}, [])
 OPTIONS = UpOptions(state_dir=Path("/state"))
 
 

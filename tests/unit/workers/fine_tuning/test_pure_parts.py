@@ -9,8 +9,7 @@ from services.workers.fine_tuning.failures import LONGEST_DELAY_SECONDS, NotYetE
 from services.workers.fine_tuning.follow.alarms import find_turn
 from services.workers.fine_tuning.register.legacy_names import make_legacy_name
 from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
-from services.workers.fine_tuning.upstream.metric_names import is_broken, read_metric
-from services.workers.fine_tuning.upstream.result_file import parse_result_table
+from services.workers.fine_tuning.upstream.metric_names import is_broken, read_metric, read_result_metrics
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.fine_tuning_capabilities import find_capabilities
@@ -22,13 +21,13 @@ TABLE = b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1
     "content", [TABLE, base64.b64encode(TABLE), base64.encodebytes(TABLE), b"\xef\xbb\xbf" + TABLE]
 )
 def test_a_result_table_is_read_plain_and_in_base64(content: bytes) -> None:
-    told = parse_result_table(content)
+    told = read_result_metrics(content)
     assert told is not None
     assert [(metric.step, metric.train_loss, metric.valid_loss) for metric in told] == [(1, 0.5, None), (2, 0.25, 0.4)]
 
 
 def test_what_is_no_table_is_not_taken_for_one() -> None:
-    assert parse_result_table(b'{"error": "late"}') is None
+    assert read_result_metrics(b'{"error": "late"}') is None
 
 
 def test_the_loss_on_the_whole_validation_file_goes_before_that_of_a_sample() -> None:

@@ -86,3 +86,26 @@ async def test_a_probe_that_hangs_fails_at_its_limit() -> None:
         async with calls.follow(WHAT, PATIENCE_SECONDS):
             await asyncio.sleep(60)
     assert len(calls) == 0
+
+
+async def test_what_somebody_waits_for_ends_when_the_provider_is_down_for_longer_than_they_wait() -> None:
+    calls = CallsUnderWay(PATIENCE_SECONDS)
+    await answer(calls)
+
+    async def hang(grace_seconds: float | None) -> None:
+        async with calls.follow(WHAT, None, grace_seconds):
+            await asyncio.sleep(60)
+
+    awaited, patient, volume = (asyncio.create_task(hang(grace)) for grace in (1.0, 10.0, None))
+    await asyncio.sleep(2 * PATIENCE_SECONDS)
+    calls.end_awaited(0.5)
+    await asyncio.sleep(0)
+    assert not awaited.done()
+    calls.end_awaited(2.0)
+    with pytest.raises(LlmError) as caught:
+        await awaited
+    assert (caught.value.failure_class, caught.value.code) == (FailureClass.TIMEOUT, LOST)
+    assert [task.done() for task in (patient, volume)] == [False, False]
+    for task in (patient, volume):
+        task.cancel()
+    await asyncio.gather(patient, volume, return_exceptions=True)

@@ -54,6 +54,37 @@ ASKED_OTHERWISE = [
         b'"type": "invalid_request_error", "param": null, "code": null}}',
         Change.MAX_TOKENS,
     ),
+    # DashScope, https://github.com/infiniflow/ragflow/issues/5912
+    (
+        PLAIN,
+        400,
+        b'{"error": {"code": "invalid_parameter_error", "param": null, "message": "This model only support stream '
+        b'mode, please enable the stream parameter to access the model. ", "type": "invalid_request_error"}}',
+        Change.STREAMED,
+    ),
+    # Together, https://github.com/UKGovernmentBEIS/inspect_ai/pull/5149
+    (
+        {**PLAIN, "logprobs": 1},
+        400,
+        b'{"error": {"message": "Invalid JSON data: invalid type: integer `1`, expected a boolean", "param": null}}',
+        Change.TOP_LOGPROBS,
+    ),
+    # OpenAI's completions, https://github.com/BerriAI/litellm/issues/10645
+    (
+        {**PLAIN, "logprobs": True},
+        400,
+        b'{"error": {"message": "Invalid type for \'logprobs\': expected an integer, but got a boolean instead.", '
+        b'"type": "invalid_request_error", "param": "logprobs", "code": "invalid_type"}}',
+        Change.COUNTED_LOGPROBS,
+    ),
+    # Llama Stack, https://github.com/ogx-ai/ogx/pull/5343
+    (
+        {"prompt": "x", "logprobs": 2},
+        400,
+        b'{"detail": {"errors": [{"loc": ["body", "logprobs"], "msg": "Input should be a valid boolean, unable to '
+        b'interpret input"}]}}',
+        Change.TOP_LOGPROBS,
+    ),
     # Mistral
     (
         {"messages": [], "max_completion_tokens": 9},
@@ -66,6 +97,8 @@ ASKED_OTHERWISE = [
 ABOUT_THE_REQUEST = [
     (PLAIN, 400, b'{"error": {"message": "max_tokens is too large: 99999. This model supports at most 4096"}}'),
     (PLAIN, 400, b'{"error": {"message": "Unsupported value: temperature 0.2", "param": "temperature"}}'),
+    ({**PLAIN, "logprobs": 99}, 400, b'{"error": {"message": "logprobs: must be at most 20"}}'),
+    (PLAIN, 400, b'{"error": {"message": "temperature: expected a boolean"}}'),
     (PLAIN, 400, b'{"error": {"message": "stream_options is not allowed when stream is off"}}'),
     (CHAT, 401, b'{"error": {"message": "Unsupported parameter max_tokens"}}'),
     (CHAT, 429, b'{"error": {"message": "stream_options unsupported"}}'),
@@ -90,6 +123,13 @@ def test_a_translation_says_the_same_and_leaves_the_request_alone() -> None:
     said = translate(CHAT, frozenset({Change.WHOLE, Change.MAX_COMPLETION_TOKENS}))
     assert said == {"messages": [], "max_completion_tokens": 9, "stream": False}
     assert translate(CHAT, frozenset()) == CHAT
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    assert translate(PLAIN, frozenset({Change.STREAMED})) == {**PLAIN, **options}
+    assert translate(CHAT, frozenset({Change.STREAMED})) == CHAT
+    both, counted = {"logprobs": True, "top_logprobs": 3}, {"logprobs": 3}
+    assert translate(both, frozenset({Change.COUNTED_LOGPROBS})) == counted
+    assert translate({"logprobs": True}, frozenset({Change.COUNTED_LOGPROBS})) == {"logprobs": 1}
+    assert translate(counted, frozenset({Change.TOP_LOGPROBS})) == both
     assert translate({"max_tokens": 1, "max_completion_tokens": 2}, frozenset({Change.MAX_COMPLETION_TOKENS})) == {
         "max_completion_tokens": 2
     }

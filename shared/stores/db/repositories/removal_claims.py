@@ -1,4 +1,5 @@
-"""Models that are deleted here and still stand at their providers."""
+"""Who deletes a model at its provider that is deleted here: claimed by putting off when it is due, which is the lease
+and stands for an attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ MOST_UNSURE: Final = 100
 
 
 @dataclass(slots=True)
-class OwedRemoval:
+class ClaimedRemoval:
     """A model to be deleted at its provider, by us until the time when it is due, which stands for an attempt."""
 
     id: str
@@ -29,7 +30,7 @@ class OwedRemoval:
     """The newest that the row surely has, and those of renewals whose commit may have been answered to nobody."""
 
 
-async def take_removal(session: AsyncSession, model_id: str, lease_seconds: float) -> OwedRemoval | None:
+async def claim_removal(session: AsyncSession, model_id: str, lease_seconds: float) -> ClaimedRemoval | None:
     """Take a removal that is due; None when it is done, or another worker's."""
     statement = (
         update(Model)
@@ -40,10 +41,12 @@ async def take_removal(session: AsyncSession, model_id: str, lease_seconds: floa
     row = (await session.execute(statement)).one_or_none()
     if row is None or row.removal_due_at is None:
         return None
-    return OwedRemoval(row.id, row.name, row.provider, [row.removal_due_at])
+    return ClaimedRemoval(row.id, row.name, row.provider, [row.removal_due_at])
 
 
-async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], seconds: float) -> dict[str, datetime]:
+async def put_off_removals(
+    session: AsyncSession, held: Sequence[ClaimedRemoval], seconds: float
+) -> dict[str, datetime]:
     """Let removals that are ours be due in `seconds`; return until when, of those that still are, by model. The time is
     chosen here, so that it is known whatever becomes of the answer."""
     due_at = utc_now() + timedelta(seconds=seconds)
@@ -59,7 +62,7 @@ async def put_off_removals(session: AsyncSession, held: Sequence[OwedRemoval], s
     return dict.fromkeys(await session.scalars(statement), due_at)
 
 
-async def settle_removal(session: AsyncSession, removal: OwedRemoval) -> bool:
+async def settle_removal(session: AsyncSession, removal: ClaimedRemoval) -> bool:
     """Record that nothing is owed any more; False when the removal is not ours any more."""
     keys = [(removal.id, known) for known in removal.due_ats]
     statement = (

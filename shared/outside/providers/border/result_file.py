@@ -1,4 +1,4 @@
-"""A provider's result file, plain or in base64, made ours: what each step measured."""
+"""A training's result file, plain or in base64, made ours: the lines of its table by column."""
 
 import base64
 import binascii
@@ -6,22 +6,18 @@ import csv
 import io
 from collections.abc import Iterator
 
-from services.workers.fine_tuning.upstream.metric_names import read_metric
 from shared.contracts.storable import decode_text
 from shared.outside.providers.border.json_values import BYTE_ORDER_MARK
-from shared.stores.db.repositories.fine_tuning_metrics import NewMetric
 
 
-def parse_result_table(content: bytes) -> list[NewMetric] | None:
-    """Return what a provider's result file says of each step; None when it is no such table."""
+def read_result_lines(content: bytes) -> Iterator[dict[str, str]] | None:
+    """Return the lines of a provider's result file, up to one that cannot be read; None when it is no such table."""
     text = decode_table(content)
-    if text is None:
-        return None
-    return [metric for row in read_rows(text) if (metric := read_metric(row)) is not None]
+    return None if text is None else read_lines(text)
 
 
-def read_rows(text: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table, up to one that cannot be read."""
+def read_lines(text: str) -> Iterator[dict[str, str]]:
+    """Yield the lines of a table, up to one that cannot be read."""
     try:
         yield from csv.DictReader(io.StringIO(text))
     except csv.Error:

@@ -1,0 +1,1 @@
+"""OpenAI's batches: made, shown, listed, cancelled."""

@@ -1,0 +1,78 @@
+"""What a story must be to be taken: a recipe's rules, read once and asked of each text. Pure; knows no model."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import orjson
+
+from shared.contracts.storable import cut_text
+
+SENTENCE_ENDS: Final = frozenset("。！？…”’」』）》】.!?\"')]}")
+USUAL_TRIES: Final = 5
+LONGEST_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class StoryRules:
+    """The rules of a recipe; what is not given is not asked."""
+
+    min_characters: int | None = None
+    max_characters: int | None = None
+    """Code points, without the white space around the text."""
+    must_contain: tuple[str, ...] = ()
+    must_not_contain: tuple[str, ...] = ()
+    ends_properly: bool = False
+    """The text ends with the sign of a sentence's end, and was not cut."""
+    finish_reason: str | None = None
+    is_json: bool = False
+    distinct: bool = False
+    """No two stories of a run have the same text. Asked when a story is settled: one text alone does not say."""
+    tries: int = USUAL_TRIES
+    """So many texts are asked for at most, before a story is given up as rejected."""
+
+    def find_breach(self, text: str, finish_reason: str | None) -> str | None:
+        """Return the first rule that a text breaks, in words; None when it keeps all."""
+        return next(self._find_breaches(text.strip(), finish_reason), None)
+
+    def _find_breaches(self, text: str, finish_reason: str | None) -> Iterator[str]:
+        if self.finish_reason is not None and finish_reason != self.finish_reason:
+            yield f"finish_reason is {finish_reason or 'missing'}, not {self.finish_reason}"
+        if self.min_characters is not None and len(text) < self.min_characters:
+            yield f"{len(text)} characters, fewer than {self.min_characters}"
+        if self.max_characters is not None and len(text) > self.max_characters:
+            yield f"{len(text)} characters, more than {self.max_characters}"
+        for words in self.must_contain:
+            if words not in text:
+                yield f"does not contain {show(words)}"
+        for words in self.must_not_contain:
+            if words in text:
+                yield f"contains {show(words)}"
+        if self.ends_properly and (finish_reason == "length" or text[-1:] not in SENTENCE_ENDS):
+            yield f"does not end properly: {show(text[-LONGEST_SHOWN // 4 :])}"
+        if self.is_json and not holds_json(text):
+            yield "is no JSON"
+
+
+def read_rules(stored: Mapping[str, Any] | None) -> StoryRules | None:
+    """Return the rules of a recipe version; None without any. Names that are newer than this process are left out."""
+    if not stored:
+        return None
+    known = {field.name for field in fields(StoryRules)}
+    given = {name: value for name, value in stored.items() if name in known and value is not None}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return StoryRules(**values)
+
+
+def holds_json(text: str) -> bool:
+    """Say whether a text is one JSON value."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def show(words: str) -> str:
+    """Return words as a reason repeats them."""
+    return f"{cut_text(words, LONGEST_SHOWN)!r}"

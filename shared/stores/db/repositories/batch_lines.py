@@ -1,0 +1,56 @@
+"""The lines of a batch as its run has answered them: rows of `story`, without the requests, which may be large."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+CUSTOM_ID: Final = "custom_id"
+REQUEST: Final = "request"
+"""The attributes of a line: its name, and its request as JSON text, whose members keep their order so."""
+LINES_AT_ONCE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """What became of one request."""
+
+    id: str
+    position: int
+    custom_id: str
+    status: str
+    text: str | None
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    failure_class: str | None
+    failure_message: str | None
+    answer: dict[str, Any] | None
+    finished_at: datetime | None
+
+
+READ: Final = text("""
+    select id, position, attributes ->> 'custom_id', status, text, finish_reason, prompt_tokens, completion_tokens,
+           failure_class, failure_message, answer, finished_at
+    from story where generation_id = :generation_id and position > :position order by position limit :row_limit
+""")
+
+
+async def iterate_lines(
+    open_transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]], generation_id: str
+) -> AsyncIterator[Sequence[BatchLine]]:
+    """Yield every line in the order of the file, some at a time: each a short transaction of its own."""
+    position = -1
+    while True:
+        values = {"generation_id": generation_id, "position": position, "row_limit": LINES_AT_ONCE}
+        async with open_transaction() as session:
+            lines = [BatchLine(*row) for row in await session.execute(READ, values)]
+        if lines:
+            yield lines
+            position = lines[-1].position
+        if len(lines) < LINES_AT_ONCE:
+            return

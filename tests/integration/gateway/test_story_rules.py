@@ -1,0 +1,122 @@
+"""A recipe with rules: what breaks one is kept apart with its reason and asked for anew, until each cell is full."""
+
+from collections import Counter
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.gateway import Mill, assert_openai_error, new_name
+from tests.support.interactive import eventually_async
+from tests.support.upstream import MODEL, Call
+from tests.support.upstream_script import Script, prompt_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GOOD, BAD = "长安的英雄击退了怪兽。", "As an AI I cannot"
+
+
+def order(mark: str, **rules: Any) -> dict[str, Any]:
+    """Twelve cells, three stories each."""
+    recipe = {
+        "template": mark + "{{ number }}",
+        "attributes": {"number": {"range": [1, 12]}},
+        "repeats": 3,
+        "model": MODEL,
+        "parameters": {"max_tokens": 600, "seed": 7},
+        "rules": {"must_not_contain": ["As an AI"], "ends_properly": True, **rules},
+    }
+    return {"recipe": recipe}
+
+
+async def finish(client: httpx2.AsyncClient, run_id: str) -> dict[str, Any]:
+    """Wait until a run is over and return it."""
+    found: dict[str, Any] = {}
+
+    async def is_over() -> bool:
+        found.update((await client.get(f"/v1/generations/{run_id}")).json())
+        return found["status"] in {"succeeded", "failed"}
+
+    await eventually_async(is_over, timeout_seconds=60, what="the run to end")
+    return found
+
+
+async def test_each_cell_ends_with_exactly_its_stories_and_every_reject_is_kept(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    mark, calls = new_name("则"), list[Call]()
+
+    def choose(call: Call) -> Script | None:
+        if not prompt_of(call.body).startswith(mark):
+            return None
+        calls.append(call)
+        return Script(text=BAD if len(calls) % 5 == 0 else GOOD)
+
+    mill.upstream.choose = choose
+    made = (await client.post("/v1/generations", json=order(mark))).json()
+    ended = await finish(client, made["id"])
+    assert (ended["status"], ended["status_reason"]) == ("succeeded", None)
+    assert (ended["counts"]["succeeded"], ended["counts"]["rejected"]) == (36, 0)
+    stories = (await client.get(f"/v1/stories?generation_id={made['id']}&limit=100")).json()["data"]
+    assert set(Counter(story["attributes"]["number"] for story in stories).values()) == {3}
+    assert {story["text"] for story in stories} == {GOOD}
+    rejects = []
+    for story in stories:
+        lineage = (await client.get(f"/v1/stories/{story['id']}/lineage")).json()
+        rejects += [attempt["rejected"] for attempt in lineage["attempts"] if attempt["rejected"]]
+    assert len(rejects) == len(calls) - 36 == len(calls) // 5
+    assert rejects[0] == {"text": BAD, "because": "contains 'As an AI'"}
+    seeds = Counter((prompt_of(call.body), call.body["seed"]) for call in calls)
+    assert set(seeds.values()) == {1}, "no draw is made twice"
+    tokens = ended["usage"]["prompt_tokens"] + ended["usage"]["completion_tokens"]
+    assert tokens > sum(story["usage"]["total_tokens"] for story in stories), "rejects are paid for, too"
+
+
+async def test_a_cell_that_cannot_be_filled_is_named(mill: Mill, client: httpx2.AsyncClient) -> None:
+    mark = new_name("缺")
+    mill.upstream.choose = lambda call: (
+        Script(text=BAD if prompt_of(call.body) == f"{mark}5" else GOOD)
+        if prompt_of(call.body).startswith(mark)
+        else None
+    )
+    made = (await client.post("/v1/generations", json=order(mark, tries=2))).json()
+    ended = await finish(client, made["id"])
+    assert (ended["counts"]["succeeded"], ended["counts"]["rejected"]) == (33, 3)
+    assert ended["status_reason"].startswith("3 rejected: no text that keeps the rules")
+    wanted = f"/v1/stories?generation_id={made['id']}&status=rejected"
+    rejected = (await client.get(wanted)).json()["data"]
+    assert [(story["attributes"], story["failure"]["class"]) for story in rejected] == [
+        ({"number": 5}, "rule_broken")
+    ] * 3
+    asked = [call for call in mill.upstream.calls if prompt_of(call.body) == f"{mark}5"]
+    assert len(asked) == 6
+    failures = (await client.get(f"/v1/generations/{made['id']}/failures")).json()["data"]
+    assert [(failure["failure_class"], failure["stories"]) for failure in failures] == [("rule_broken", 3)]
+
+
+async def test_no_text_is_taken_twice_in_a_run(mill: Mill, client: httpx2.AsyncClient) -> None:
+    mark, calls = new_name("异"), list[Call]()
+
+    def choose(call: Call) -> Script | None:
+        if not prompt_of(call.body).startswith(mark):
+            return None
+        calls.append(call)
+        return Script(text=f"{GOOD[:-1]}{len(calls) // 2}。")
+
+    mill.upstream.choose = choose
+    made = (await client.post("/v1/generations", json=order(mark, distinct=True, tries=20))).json()
+    ended = await finish(client, made["id"])
+    assert (ended["counts"]["succeeded"], ended["counts"]["rejected"]) == (36, 0)
+    stories = (await client.get(f"/v1/stories?generation_id={made['id']}&limit=100")).json()["data"]
+    assert len({story["text"] for story in stories}) == 36
+    reasons = set()
+    for story in stories:
+        attempts = (await client.get(f"/v1/stories/{story['id']}/lineage")).json()["attempts"]
+        reasons |= {attempt["rejected"]["because"][:20] for attempt in attempts if attempt["rejected"]}
+    assert reasons == {"the same text as sto"}
+
+
+async def test_rules_that_nobody_could_mean_are_refused(mill: Mill, client: httpx2.AsyncClient) -> None:
+    for rules in ({"min_characters": 0}, {"tries": 0}, {"must_contain": [""]}, {"of_nobody": 1}):
+        answer = await client.post("/v1/generations", json=order(new_name("x"), **rules))
+        assert_openai_error(answer, 400)

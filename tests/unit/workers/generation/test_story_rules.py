@@ -1,0 +1,34 @@
+"""A recipe's rules, asked of texts."""
+
+from typing import Any
+
+import pytest
+
+from services.workers.generation.story_rules import read_rules
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "reason", "breach"),
+    [
+        ({"min_characters": 3}, " 长安 ", "stop", "2 characters, fewer than 3"),
+        ({"max_characters": 1}, "长安", "stop", "2 characters, more than 1"),
+        ({"must_contain": ["长安", "英雄"]}, "长安。", "stop", "does not contain '英雄'"),
+        ({"must_not_contain": ["AI"]}, "I am an AI.", "stop", "contains 'AI'"),
+        ({"ends_properly": True}, "长安很", "stop", "does not end properly: '长安很'"),
+        ({"ends_properly": True}, "长安。", "length", "does not end properly: '长安。'"),
+        ({"ends_properly": True}, "“长安。”\n", "stop", None),
+        ({"finish_reason": "stop"}, "a", None, "finish_reason is missing, not stop"),
+        ({"is_json": True}, "{oops", "stop", "is no JSON"),
+        ({"is_json": True}, ' {"a": 1}', "stop", None),
+        ({"min_characters": 1, "of_a_later_release": True}, "a", "stop", None),
+    ],
+)
+def test_the_first_broken_rule_is_named(rules: dict[str, Any], text: str, reason: str | None, breach: str) -> None:
+    read = read_rules(rules)
+    assert read is not None
+    assert read.find_breach(text, reason) == breach
+
+
+def test_no_rules_are_none() -> None:
+    assert read_rules(None) is None
+    assert read_rules({}) is None
