@@ -62,12 +62,11 @@ def steps(parameter: str, parts: list[str]) -> str:
 
 def find_operation(method: str, path: str) -> Json | None:
     """Return what is declared of a request; None where nothing is."""
-    for exact in (0, 1):
-        for found in list_paths():
-            operation: Json | None = load_document()["paths"][found[2]].get(method.lower())
-            if operation is not None and found[exact].match(path):
-                return operation
-    return None
+    declared = load_document()["paths"]
+    exactly = [template for pattern, _, template in list_paths() if pattern.match(path)]
+    loosely = [template for _, pattern, template in list_paths() if pattern.match(path)]
+    operations = (declared[template].get(method.lower()) for template in (*exactly, *loosely))
+    return next((operation for operation in operations if operation is not None), None)
 
 
 def check_value(schema: Json, value: object) -> None:
