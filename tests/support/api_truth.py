@@ -62,12 +62,11 @@ def steps(parameter: str, parts: list[str]) -> str:
 
 def find_operation(method: str, path: str) -> Json | None:
     """Return what is declared of a request; None where nothing is."""
-    for is_exact in (True, False):
-        for one_step, any_steps, template in list_paths():
-            operation: Json | None = load_document()["paths"][template].get(method.lower())
-            if operation is not None and (one_step if is_exact else any_steps).match(path):
-                return operation
-    return None
+    declared = load_document()["paths"]
+    exactly = [template for pattern, _, template in list_paths() if pattern.match(path)]
+    loosely = [template for _, pattern, template in list_paths() if pattern.match(path)]
+    operations = (declared[template].get(method.lower()) for template in (*exactly, *loosely))
+    return next((operation for operation in operations if operation is not None), None)
 
 
 def check_value(schema: Json, value: object) -> None:

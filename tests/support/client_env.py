@@ -52,18 +52,12 @@ def install_packages(folder: Path, package: Path) -> None:
 
 
 async def run_client(
-    name: str,
-    *arguments: str,
-    env: dict[str, str],
-    stdin: str = "",
-    expect_success: bool = True,
-    seconds: float = CLIENT_TIMEOUT_SECONDS,
+    name: str, *arguments: str, env: dict[str, str], stdin: str = "", expect_success: bool = True
 ) -> str:
     """Run `python <arguments>` in a client's environment, with nothing else in its own environment than `env`.
     Returns what it prints."""
     command = [str(await asyncio.to_thread(client_python, name)), *arguments]
-    folder = PINS / "scripts"
-    return await run_command(name, command, folder, env, stdin, expect_success=expect_success, seconds=seconds)
+    return await run_command(name, command, PINS / "scripts", env, stdin, expect_success=expect_success)
 
 
 async def run_node(name: str, script: str, *arguments: str, env: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from services.gateway.batches.service import (
     shape_batch,
 )
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import keyed_router
 from shared.http.answers import JsonAnswer, list_body
 
@@ -24,7 +25,7 @@ async def create_batch(body: BatchOrder, gateway: GatewayDep, caller: Caller, cl
     return JsonAnswer(shape_batch(*await order_batch(gateway, caller, claim, body)))
 
 
-@router.get("/batches", summary="List batches")
+@router.get("/batches", summary="List batches", response_model=ListPage[Batch])
 async def read_batches(gateway: GatewayDep, caller: Caller, page: NewestFirst) -> JsonAnswer:
     """Return the project's batches, newest first unless asked otherwise."""
     found, has_more = await list_batches(gateway, caller, page)

@@ -53,9 +53,8 @@ def describe_api(app: FastAPI, event_models: Sequence[type[BaseModel]]) -> dict[
             title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=app.openapi_tags
         )
         schemas = document["components"]["schemas"]
-        told: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-            (model, SERIALIZATION) for model in (ErrorAnswer, *event_models)
-        ]
+        models: list[type[BaseModel]] = [ErrorAnswer, *event_models]
+        told = [(model, SERIALIZATION) for model in models]
         schemas |= models_json_schema(told, ref_template=REF_TEMPLATE)[1]["$defs"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
