@@ -49,7 +49,7 @@ class GrammarCompiler:
     async def compile(self, grammar: Grammar) -> CompiledGrammar:
         """Return the grammar ready to be followed. Raises: InvalidRequestError, with the field's name, when it is too
         large, says nothing that can be followed, or cannot be fulfilled."""
-        if len(grammar.text.encode("utf-8", "surrogatepass")) > self._most_bytes:
+        if len(grammar.text.encode()) > self._most_bytes:
             raise InvalidRequestError(
                 f"{grammar.param} holds more than {self._most_bytes} bytes (STORYMILL_ENGINE_MAX_GRAMMAR_BYTES).",
                 param=grammar.param,
@@ -61,12 +61,7 @@ class GrammarCompiler:
         self._masks.shutdown(wait=False, cancel_futures=True)
 
     def _compile(self, grammar: Grammar) -> CompiledGrammar:
-        try:
-            matcher = LLMatcher(self._get_vocabulary(grammar.param), grammar.text, log_level=0, limits=LIMITS)
-        except UnicodeEncodeError as error:
-            raise InvalidRequestError(
-                f"{grammar.param} holds a lone surrogate: no valid Unicode.", param=grammar.param
-            ) from error
+        matcher = LLMatcher(self._get_vocabulary(grammar.param), grammar.text, log_level=0, limits=LIMITS)
         if matcher.is_error():
             complaint = " ".join(matcher.get_error().split())[:LONGEST_COMPLAINT]
             raise InvalidRequestError(

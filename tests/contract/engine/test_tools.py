@@ -2,12 +2,16 @@
 what counts."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from openai import BadRequestError, OpenAI, pydantic_function_tool
 from pydantic import BaseModel, ConfigDict
+
+from tests.support.live_engine import LiveEngine
 
 PARAMETERS = {
     "type": "object",
@@ -26,6 +30,15 @@ class Weather(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     rainy: bool
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
+    """An engine with room for functions: each character is a token here."""
+    server = LiveEngine(tiny_folder, tmp_path_factory.mktemp("engine"), dtype="float32", context_length=1536)
+    server.wait_until_ready()
+    yield server
+    server.stop()
 
 
 def check_call(call: Any) -> None:

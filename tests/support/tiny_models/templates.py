@@ -7,13 +7,13 @@ CHATML = (
 )
 # Qwen2.5 with functions: told in the first message, called between <tool_call> tags, results in the user's turn.
 CALLING_CHATML = (
-    "{% if tools %}<|im_start|>system\n<tools>{% for tool in tools %}\n{{ tool | tojson }}{% endfor %}\n</tools>"
-    "<|im_end|>\n{% endif %}"
+    "{% if tools %}<|im_start|>system\n<tools>"
+    "{% for tool in tools %}{{ '\n' }}{{ tool | tojson }}{% endfor %}{{ '\n' }}</tools><|im_end|>\n{% endif %}"
     "{% for message in messages %}"
     "{% if message.role == 'tool' %}<|im_start|>user\n"
     "<tool_response>\n{{ message.content }}\n</tool_response><|im_end|>\n"
     "{% else %}<|im_start|>{{ message.role }}\n{{ message.content }}"
-    "{% for call in message.tool_calls %}\n<tool_call>\n"
+    "{% for call in message.tool_calls %}{{ '\n' }}<tool_call>\n"
     '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
     "\n</tool_call>{% endfor %}<|im_end|>\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -120,7 +120,6 @@ async def test_json_has_no_free_blanks_in_which_a_model_could_lose_itself(bench:
         demand_match("(", "f"),
         demand_match("(?<=a)b", "f"),
         demand_grammar("start: nothing", "f"),
-        demand_choice(["\udcff"], "f"),
     ],
     ids=str,
 )
@@ -135,7 +134,7 @@ async def test_a_keyword_that_cannot_be_obeyed_is_passed_over_where_that_is_allo
 
 
 async def test_a_schema_over_the_bound_is_refused_unread() -> None:
-    error = await refuse(demand_json({"enum": ["x" * 5000]}, "f"))
+    error = await refuse(demand_json({"enum": ["x" * 9000]}, "f"))
     assert "STORYMILL_ENGINE_MAX_GRAMMAR_BYTES" in error.message
 
 
