@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
@@ -32,7 +31,6 @@ ANSWERS: Final = SCREENS / "answers.json"
 CODE: Final = re.compile(r"\x1b\[(?P<numbers>[?\d;]*)(?P<kind>[A-Za-z])")
 PART: Final = re.compile(r"(\x1b\[[?\d;]*[A-Za-z]|[\r\n])")
 COLOUR: Final = re.compile(r"\x1b\[(?:\d+;)*(?:3|9)\d")
-TICK_SECONDS: Final = 0.01
 
 
 WATCHING: Final = ("storymill generate ", "storymill fine-tune ", "storymill datasets prepare")
@@ -93,15 +91,13 @@ class Paper(io.TextIOWrapper):
 
 
 class ScriptedClock:
-    """Time that passes only while a command sleeps, and a little at each look."""
+    """Time that passes only while a command sleeps: nobody can tell how often it looks at the clock."""
 
     def __init__(self) -> None:
         self._now = NOW
 
     def look(self) -> float:
-        """Return the moment. What serves the answers looks as often as it likes: only the command's looks count."""
-        if threading.current_thread() is threading.main_thread():
-            self._now += TICK_SECONDS
+        """Return the moment."""
         return self._now
 
     def sleep(self, seconds: float) -> None:

@@ -11,8 +11,8 @@ from tests.support.screens import ANSWERS, KEPT, KINDS, draw_elsewhere, find_fil
 Screens = Mapping[str, str]
 
 ID = re.compile(r"\b(?:gen|ds|rec|story|dsv)_\w+|\bftjob-\w+|\bft:[\w:.-]*\w")
-BAR = re.compile(r"[━╸╺ ]+(?:\d:\d\d:\d\d)?")
-"""In colour a bar shows what is left, too; its clock counts each look at the time, and a colour takes more of them."""
+BAR = re.compile(r"[━╸╺ ]+")
+"""In colour a bar shows what is left, too."""
 WORD = re.compile(r"(?<![^\s(])[A-Za-z]{3,}(?![^\s,.:;)])")
 CUT = {"storymill stories list", "storymill fine-tunes results", "(under way)", "storymill up"}
 """What shows the beginning of longer texts, curves, or lines that are drawn over."""
