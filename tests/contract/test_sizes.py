@@ -25,10 +25,6 @@ LONG_FUNCTIONS: dict[tuple[Path, str], str] = {
     (Path("migrations/versions/0002_files_and_datasets.py"), "upgrade"): "table after table, as Alembic drafts it",
     (Path("migrations/versions/0003_fine_tuning_models_deliveries.py"), "upgrade"): "table after table",
     (Path("migrations/versions/0003_fine_tuning_models_deliveries.py"), "downgrade"): "table after table",
-    (
-        Path("tests/contract/test_sql_in_repositories.py"),
-        "test_a_write_to_a_row_is_found_however_the_row_came",
-    ): "one piece of code with every form",
     (Path("tests/integration/costs/conftest.py"), "tune"): "a fixture that leaves a whole tuning job behind",
 }
 

@@ -71,7 +71,7 @@ def test_a_late_answer_of_a_fenced_worker_is_booked_as_superseded() -> None:
 
 def test_a_cancelled_call_is_charged_for_what_was_seen() -> None:
     call = make_call()
-    call.deltas = 5
+    call.deltas, call.tokens_seen = 5, 5
     call.cancel()
     settled, line = call.settle()
     assert (settled.outcome, settled.failure_class, settled.spent_usd) == ("failed", "cancelled", 11 * MILLIONTH)
