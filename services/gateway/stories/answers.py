@@ -5,6 +5,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 
+class RefusedText(BaseModel):
+    """A text that a rule of the recipe refused, and why."""
+
+    text: str | None
+    because: str
+
+
 class UpstreamCall(BaseModel):
     """One call of a provider."""
 
@@ -14,6 +21,7 @@ class UpstreamCall(BaseModel):
     model: str
     outcome: str
     failure_class: str | None
+    rejected: RefusedText | None
     upstream_request_id: str | None
     usage: dict[str, int] | None
     cost_usd: float | None
