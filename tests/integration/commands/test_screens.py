@@ -49,7 +49,7 @@ def test_colour_changes_no_letter(drawn: Screens) -> None:
 @pytest.mark.parametrize("name", KEPT)
 def test_no_screen_speaks_of_programs(drawn: Screens, name: str) -> None:
     assert not re.search(r"\bNone\b|\{'|\bTrue\b|\bFalse\b|Traceback|\bnull\b", drawn[name])
-    assert not re.search(r"\b1 (?:epochs|stories|rows|tokens|calls|days)\b", drawn[name])
+    assert not re.search(r"(?<![\d.])1 (?:epochs|stories|rows|tokens|calls|days)\b", drawn[name])
 
 
 @pytest.mark.parametrize("name", ["80", "100", "200", "ascii"])

@@ -147,7 +147,7 @@ async def test_a_zombies_late_answer_is_kept_when_the_row_is_still_empty(
             async def requeued() -> bool:
                 return await bench.count_stories(run_id, "queued") == 8
 
-            await eventually_async(requeued, timeout_seconds=40, what="the leases to lapse")
+            await eventually_async(requeued, timeout_seconds=90, what="the leases to lapse")
             await bench.wait_until_attempts_settled(run_id)
             assert Counter(a.outcome for a in await bench.attempts(run_id)) == {"unknown": 8, "succeeded": 5}
             await bench.set_status(run_id, "paused")  # so that nobody claims them again
