@@ -17,6 +17,7 @@ from tests.support.fine_tuning_requests import ROWS
 from tests.support.gateway import Mill, new_name
 from tests.support.gateway_fixtures import Stores
 from tests.support.tuning_mill import BASE, open_tuning_mill
+from tests.support.usual import mark_unusual
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.client_env]
 
@@ -62,7 +63,7 @@ def read_last_object(printed: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize("client", ["current", "openai-1", "litellm"])
+@pytest.mark.parametrize("client", mark_unusual(["current", "openai-1", "litellm"], ["current", "litellm"]))
 async def test_every_modern_version_of_the_official_client_tunes_a_model(client: str, mill: Mill, rows: Path) -> None:
     env = {"OPENAI_API_KEY": await mill.key(new_name("project"))}
     arguments = (SCRIPT, f"{mill.base_url}/v1", BASE, str(rows))

@@ -70,6 +70,7 @@ def test_a_base_that_cannot_be_served_ends_the_engine_with_one_sentence(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_probe_says_the_same_without_an_engine(tmp_path: Path) -> None:
     def probe(family: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "services.engine.admission", str(build_family(family, tmp_path / family))]

@@ -119,6 +119,7 @@ def test_a_stopped_engine_hands_its_job_to_the_next_one(engine: EngineProcess) -
     assert levels == {"info"}
 
 
+@pytest.mark.slow
 def test_jobs_run_in_order_one_at_a_time_and_cancel_takes_one_step(engine: EngineProcess) -> None:
     client = connect(engine)
     first, second = create(client, epochs=50), create(client, epochs=1)
@@ -138,6 +139,7 @@ def test_jobs_run_in_order_one_at_a_time_and_cancel_takes_one_step(engine: Engin
             change(second)
 
 
+@pytest.mark.slow
 def test_deleting_what_a_job_was_made_from_does_not_harm_it(engine: EngineProcess) -> None:
     client = connect(engine)
     blocker = create(client, epochs=50)

@@ -22,6 +22,7 @@ from tests.support.dataset_mill import export, make_csv, order, upload, wait_for
 from tests.support.gateway import Mill, new_name
 from tests.support.interactive import eventually_async
 from tests.support.reaper_round import reaping
+from tests.support.usual import mark_unusual
 from tests.support.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,7 +106,7 @@ async def assert_prepared_once(mill: Mill, client: httpx2.AsyncClient, dataset_i
     assert len(await export(client, dataset_id, "train")) == dataset["counts"]["train"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", mark_unusual([signal.SIGKILL, signal.SIGTERM], [signal.SIGKILL]))
 async def test_a_worker_that_goes_does_not_lose_the_dataset(
     gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -126,6 +127,7 @@ async def test_a_worker_that_goes_does_not_lose_the_dataset(
     assert not find_work_folders(tmp_path)
 
 
+@pytest.mark.slow
 async def test_a_frozen_worker_that_wakes_up_writes_nothing_over_the_new_owner(
     gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
