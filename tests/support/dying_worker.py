@@ -7,24 +7,24 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from services.workers.generation.run import Run
+from services.workers.generation.run import RecipeRun
 from services.workers.generation.work_task import work_generation
 from services.workers.process.context import open_context
 from services.workers.process.settings import WorkerSettings
 from shared.settings import Settings
 
-render_prompt = Run.render_prompt
+render_prompt = RecipeRun.render_prompt
 
 
 def die_at(number: int) -> None:
     """Make the prompt of the row with this number deadly, as a crash of the interpreter is."""
 
-    def render(run: Run, attributes: Mapping[str, Any]) -> str:
+    def render(run: RecipeRun, attributes: Mapping[str, Any]) -> str:
         if attributes["number"] == number:
             os.kill(os.getpid(), 9)
         return render_prompt(run, attributes)
 
-    Run.render_prompt = render  # type: ignore[method-assign,assignment]
+    RecipeRun.render_prompt = render  # type: ignore[method-assign,assignment]
 
 
 async def main(generation_id: str) -> None:
