@@ -88,7 +88,7 @@ async def delete_generation(generation_id: str, gateway: GatewayDep, caller: Cal
 
 @router.post("/generations/{generation_id}/cancel", summary="Cancel a run", response_model=Generation)
 async def cancel_generation(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
-    """End a run: no new call within a second; calls under way are finished and kept."""
+    """End a run: no new call within a second; calls under way are given up, what they cost is on the books."""
     return JsonAnswer(shape_generation(*await cancel_run(gateway, caller, generation_id)))
 
 

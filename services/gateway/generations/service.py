@@ -80,7 +80,7 @@ async def list_runs(
 
 
 async def cancel_run(gateway: Gateway, caller: Principal, generation_id: str) -> RecordedRun:
-    """End a run: no new call is made; what is under way is finished. A cancelled run stays so.
+    """End a run: no new call is made; what is under way is given up, and on the books. A cancelled run stays so.
 
     Raises: ConflictError when it is over already, NotFoundError.
     """

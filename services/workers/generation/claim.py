@@ -65,8 +65,8 @@ async def claim_batch(
         funds = await lock_funds(session, run.order.id) if has_budget else None
         stories = await lock_queued_stories(session, run.order.id, row_limit)
         claim = await plan(run, stories, funds)
-        await fail_unsent_stories(session, run.order.id, claim.unsendable)
-        if claim.calls and not await _take(session, run, lease, claim):
+        is_admitted = await fail_unsent_stories(session, run.order.id, claim.unsendable)
+        if not is_admitted or (claim.calls and not await _take(session, run, lease, claim)):
             # The run was paused or ended, or its money taken, while the rows were being claimed.
             return ClaimedBatch(empty_because=Emptiness.RUN_NOT_ACTIVE)
     return claim

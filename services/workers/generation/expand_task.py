@@ -8,7 +8,7 @@ from services.workers.leases.death_count import DeathCount
 from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
-from shared.contracts.queue.messages import WorkGeneration
+from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
 from shared.contracts.recipes.grid import read_grid
 from shared.contracts.recipes.stories import StorySource, build_stories
 from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
@@ -31,7 +31,7 @@ async def expand_generation(context: WorkerContext, generation_id: str) -> None:
 
 
 async def expand(context: WorkerContext, generation_id: str) -> None:
-    """Insert chunk by chunk, until all rows are there, or the worker stops."""
+    """Insert chunk by chunk, until all rows are there, or the worker stops: then another is asked to go on."""
     async with context.database.transaction() as session:
         order = await find_work_order(session, generation_id)
         expanded = await find_expanded(session, generation_id) if order else 0
@@ -46,6 +46,8 @@ async def expand(context: WorkerContext, generation_id: str) -> None:
         expanded = upto
         if not is_announced:
             is_announced = await context.sender.send(WorkGeneration(generation_id=generation_id))
+    if expanded < order.total:
+        await context.sender.send(ExpandGeneration(generation_id))
 
 
 async def insert_chunk(context: WorkerContext, order: WorkOrder, source: StorySource, start: int, stop: int) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from services.workers.generation.bottleneck import Bottleneck, Cause
@@ -13,15 +14,17 @@ from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.caution import Caution
 from services.workers.generation.claim import PAUSE_REASONS, ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
+from services.workers.generation.expansion_watch import ExpansionWatch
 from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
 from services.workers.generation.run_gate import RunGate
 from services.workers.generation.run_limits import RunLimits
-from services.workers.generation.story_call import CallResult, StoryCall, make_call
+from services.workers.generation.story_call import CallResult, StoryCall, give_up_unbegun, make_call
 from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
+from services.workers.process.together import run_together
 from services.workers.providers.rate_limits import Grant
 from shared.contracts.queue.messages import GENERATION, WorkGeneration
 from shared.observability.logs import get_logger
@@ -59,10 +62,11 @@ class GenerationSlice:
         self.limits.configure(state)
         self.bottleneck = Bottleneck()
         self.writer = ResultWriter(context.database, run, self._let_go)
-        self.calls: set[asyncio.Task[None]] = set()
+        self.calls: set[asyncio.Task[CallResult]] = set()
         self.held: dict[str, StoryCall] = {}
         """Calls whose rows are ours until their results are settled, by attempt."""
         self._context = context
+        self._expansion = ExpansionWatch(context, run.order.id)
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._invite_at = time.monotonic() + INVITE_SECONDS
         self._errand: asyncio.Task[None] | None = None
@@ -85,9 +89,7 @@ class GenerationSlice:
         self.slots.slices += 1
         try:
             while self.calls or not self.is_over:
-                async with asyncio.TaskGroup() as claiming:
-                    for _ in range(PARALLEL_TRANSACTIONS):
-                        claiming.create_task(self._claim_until_over())
+                await run_together([self._claim_until_over() for _ in range(PARALLEL_TRANSACTIONS)])
                 while self.calls and self.is_over:
                     await self._wait_for_calls()
         finally:
@@ -128,6 +130,7 @@ class GenerationSlice:
         try:
             await self._invite(state)
             await self.limits.reconcile()
+            await self._expansion.look(state)
         except Exception:  # a defect of ours: the next heartbeat tries again
             log.exception("errand_failed", generation=self.run.order.id)
 
@@ -231,13 +234,16 @@ class GenerationSlice:
 
     def _start_call(self, call: StoryCall, lease: Lease) -> None:
         self.held[call.attempt_id] = call
-        task = asyncio.create_task(self._call(call, lease))
+        task = asyncio.create_task(make_call(self._context.llm, self.slots, self.gate, self.run, call, lease))
         self.calls.add(task)
-        task.add_done_callback(self.calls.discard)
+        task.add_done_callback(partial(self._end_call, call))
 
-    async def _call(self, call: StoryCall, lease: Lease) -> None:
-        result = await make_call(self._context.llm, self.slots, self.gate, self.run, call, lease)
+    def _end_call(self, call: StoryCall, task: asyncio.Task[CallResult]) -> None:
+        """Not a part of the task: one that is cancelled before its first step runs nothing at all."""
+        self.calls.discard(task)
         self._occupied -= 1
+        self.slots.release()
+        result = give_up_unbegun(self.gate, self.run, call) if task.cancelled() else task.result()
         self.limits.learn(result)
         self.writer.add(result)
 

@@ -74,9 +74,14 @@ async def make_call(
         result = CallResult(call, None, ours, gate.take_failure(ours, call.story_id, begun_at))
     else:
         slots.record_answer(time.monotonic() - begun)
-    finally:
-        slots.release()
     return _count(run, result)
+
+
+def give_up_unbegun(gate: RunGate, run: Run, call: StoryCall) -> CallResult:
+    """Return the result of a call that was cancelled before its first step: nothing of it ran, and nothing left."""
+    gate.give_up()
+    unsent = LlmError(FailureClass.UNREACHABLE, "the worker gave the call up before it left")
+    return _count(run, CallResult(call, None, unsent, excuse=FailureClass.CANCELLED.value))
 
 
 def _count(run: Run, result: CallResult) -> CallResult:

@@ -23,8 +23,8 @@ export const words = say({
   read: ["Read the stories", "阅读故事"],
   cancelTitle: ["Cancel this run?", "取消此任务？"],
   cancelText: [
-    "No new call is made. Calls under way are finished, kept and paid. A cancelled run cannot be resumed.",
-    "不再发起新的调用；进行中的调用会完成、保存并计费。取消后无法继续。",
+    "No new call is made. Calls under way are given up; what they cost is on the books. A cancelled run cannot be resumed.",
+    "不再发起新的调用；进行中的调用会被放弃，其费用仍会入账。取消后无法继续。",
   ],
   keep: ["Keep it", "保留任务"],
   paused: ["Paused.", "已暂停。"],

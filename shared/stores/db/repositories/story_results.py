@@ -143,14 +143,17 @@ FAIL_UNSENT: Final = text("""
     with rows as (
         select * from json_to_recordset(cast(:rows as json)) as rows (
             id text, failure_class text, failure_message text)),
+    admitted as (
+        update generation
+        set failed = failed + (select count(*) from rows), status = 'running', started_at = coalesce(started_at, now())
+        where id = :generation_id and status in ('queued', 'running')
+        returning 1),
     failed as (
         update story
         set status = 'failed', failure_class = rows.failure_class, failure_message = rows.failure_message,
             finished_at = now()
-        from rows where story.id = rows.id)
-    update generation
-    set failed = failed + (select count(*) from rows), status = 'running', started_at = coalesce(started_at, now())
-    where id = :generation_id
+        from rows, admitted where story.id = rows.id)
+    select count(*) from admitted
 """)
 
 FAIL_UNSETTLED: Final = text("""
@@ -177,11 +180,13 @@ async def settle_calls(session: AsyncSession, payer: Payer, calls: Sequence[Sett
     await session.execute(SETTLE, values)
 
 
-async def fail_unsent_stories(session: AsyncSession, generation_id: str, failures: Sequence[UnsendableStory]) -> None:
-    """Fail locked rows for which no call can be made, and count them."""
-    if failures:
-        values = {"generation_id": generation_id, "rows": encode_rows(failures)}
-        await session.execute(FAIL_UNSENT, values)
+async def fail_unsent_stories(session: AsyncSession, generation_id: str, failures: Sequence[UnsendableStory]) -> bool:
+    """Fail locked rows for which no call can be made, and count them. False, with nothing written, when the run is
+    paused or over."""
+    if not failures:
+        return True
+    values = {"generation_id": generation_id, "rows": encode_rows(failures)}
+    return bool((await session.execute(FAIL_UNSENT, values)).scalar_one())
 
 
 async def fail_unsettled_story(
