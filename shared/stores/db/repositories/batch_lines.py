@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 CUSTOM_ID: Final = "custom_id"
 REQUEST: Final = "request"
-"""The attributes of a line: its name, and its request as JSON text, whose members keep their order so."""
+MAX_TOKENS: Final = "max_tokens"
+"""The attributes of a line: its name; its request as JSON text, whose members keep their order so; and how long the
+answer may be, so that a claim reads no request. Lines of an earlier release have no such number."""
 LINES_AT_ONCE: Final = 200
 CLOSED_AT_ONCE: Final = 1000
 

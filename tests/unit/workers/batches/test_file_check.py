@@ -84,13 +84,14 @@ def test_a_row_keeps_the_request_as_it_was_ordered_and_chunks_are_bounded() -> N
     [line] = iterate_file_lines(io.BytesIO(make_line(1, z=1, a={"y": 1, "b": "\u0000"})), MEGABYTE)
     request = read_line(line, TEXT)
     assert isinstance(request, BatchRequest)
-    [row] = build_rows(iter([request]))
+    [row] = build_rows(iter([request]), "completion")
     assert row.attributes == {
         "custom_id": "id-1",
         "request": '{"model":"m","prompt":"p","z":1,"a":{"y":1,"b":"\\u0000"}}',
+        "max_tokens": 16,
     }
     large = BatchRequest("id", "m", {"prompt": "x" * (3 * MEGABYTE)})
-    rows = build_rows(iter([large] * 3))
+    rows = build_rows(iter([large] * 3), "completion")
     assert [len(take_chunk(rows)) for _ in range(3)] == [2, 1, 0]
 
 
