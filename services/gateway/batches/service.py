@@ -1,5 +1,6 @@
 """Order, find and cancel batches."""
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +29,8 @@ WHY_NOT: Final = {
 }
 """What OpenAI batches and this server does not."""
 STATUS_HEADER: Final = "x-storymill-status-reason"
+UNPRINTED: Final = re.compile(r"[\x00-\x20\x7f]+")
+"""What of a text no header holds, and blanks."""
 
 
 async def order_batch(gateway: Gateway, caller: Principal, claim: KeyClaim, order: BatchOrder) -> ShownBatch:
@@ -150,4 +153,5 @@ def find_reason(batch: Batch, run: Generation | None) -> dict[str, str]:
     """Return the header that says why a batch stands still, if it does: OpenAI's object has no place for it."""
     if run is None or run.status != "paused" or batch.status != "in_progress" or not run.status_reason:
         return {}
-    return {STATUS_HEADER: run.status_reason.encode("ascii", "backslashreplace").decode().replace("\n", " ")}
+    plain = run.status_reason.encode("ascii", "backslashreplace").decode()
+    return {STATUS_HEADER: UNPRINTED.sub(" ", plain).strip()}

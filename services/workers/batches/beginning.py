@@ -19,12 +19,15 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from shared import ids
 from shared.bounds import Bounds, setting_of
+from shared.contracts.batches import ENDPOINT_KINDS
 from shared.contracts.queue.messages import WorkGeneration
 from shared.contracts.recipes.stories import NewStory
 from shared.observability.logs import get_logger
+from shared.outside.prices.worst_case import find_max_tokens
+from shared.outside.providers.border.answers import Kind
 from shared.stores.db.repositories import files, registry
 from shared.stores.db.repositories.batch_claims import BatchClaim, begin_run, make_run
-from shared.stores.db.repositories.batch_lines import CUSTOM_ID, REQUEST
+from shared.stores.db.repositories.batch_lines import CUSTOM_ID, MAX_TOKENS, REQUEST
 from shared.stores.db.repositories.quotas import measure_project
 from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
 from shared.stores.objects.object_store import ObjectStore
@@ -120,7 +123,9 @@ async def insert_rows(context: WorkerContext, claim: BatchClaim, run_id: str, sh
         expanded = await find_expanded(session, run_id)
     source = await asyncio.to_thread(context.objects.open, sha256)
     try:
-        rows = islice(build_rows(iterate_requests(source, claim, bounds)), expanded, None)
+        rows = islice(
+            build_rows(iterate_requests(source, claim, bounds), ENDPOINT_KINDS[claim.endpoint]), expanded, None
+        )
         while chunk := await asyncio.to_thread(take_chunk, rows):
             await insert_chunk(context, claim, run_id, chunk)
     finally:
@@ -135,11 +140,15 @@ def iterate_requests(source: IO[bytes], claim: BatchClaim, bounds: Bounds) -> It
             yield read
 
 
-def build_rows(requests: Iterator[BatchRequest]) -> Iterator[NewStory]:
+def build_rows(requests: Iterator[BatchRequest], kind: Kind) -> Iterator[NewStory]:
     """Yield a row for each request, in their order."""
     for position, request in enumerate(requests):
         body = orjson.dumps(request.body)
-        attributes = {CUSTOM_ID: request.custom_id, REQUEST: body.decode()}
+        attributes = {
+            CUSTOM_ID: request.custom_id,
+            REQUEST: body.decode(),
+            MAX_TOKENS: find_max_tokens(kind, request.body),
+        }
         yield NewStory(ids.new_id(ids.STORY), position, 0, hashlib.sha256(body).hexdigest(), attributes)
 
 

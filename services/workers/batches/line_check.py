@@ -9,7 +9,7 @@ import orjson
 
 from services.workers.batches.file_lines import FileLine
 from shared.contracts.batches import ENDPOINT_KINDS
-from shared.contracts.storable import cut_text, holds_nul, is_nested_deeper
+from shared.contracts.storable import cut_text, encode_storable_json, holds_nul, is_nested_deeper
 
 LONGEST_CUSTOM_ID: Final = 512
 LONGEST_MODEL: Final = 512
@@ -110,4 +110,4 @@ def is_one_prompt(prompt: object) -> bool:
 
 def show(value: object) -> str:
     """Return a value as an error repeats it."""
-    return "missing" if value is None else cut_text(orjson.dumps(value).decode(), LONGEST_SHOWN)
+    return "missing" if value is None else cut_text(encode_storable_json(value).decode(), LONGEST_SHOWN)

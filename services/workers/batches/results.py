@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from services.workers.batches.endings import ERROR, OUTPUT, record_end
 from services.workers.batches.output_lines import SUCCEEDED, encode_line
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
 from shared.stores.db.repositories.batch_claims import BatchClaim, is_run_over
-from shared.stores.db.repositories.batch_lines import BatchLine, iterate_lines
+from shared.stores.db.repositories.batch_lines import BatchLine, close_unasked_lines, iterate_lines
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ async def write_results(context: WorkerContext, claim: BatchClaim) -> None:
         await record_end(context, claim, "cancelled")
         return
     run_id = claim.generation_id
+    await close_lines(context, run_id)
     is_over = await write_patiently(
         context.database, lambda session: is_run_over(session, run_id), what="look at the run of a batch"
     )
@@ -66,6 +69,16 @@ async def write_results(context: WorkerContext, claim: BatchClaim) -> None:
                 usage.add(line)
         contents = {name: spool for name, spool in spools.items() if spool.tell()}
         await record_end(context, claim, status, usage.shape(), contents)
+
+
+async def close_lines(context: WorkerContext, run_id: str) -> None:
+    """Take no answer more before the lines are read: one that came later would be counted, and be in no file."""
+
+    async def write(session: AsyncSession) -> bool:
+        return await close_unasked_lines(session, run_id)
+
+    while await write_patiently(context.database, write, what="close the lines of a batch"):
+        pass
 
 
 def write_lines(spools: Mapping[str, IO[bytes]], claim: BatchClaim, lines: Sequence[BatchLine], ending: str) -> None:

@@ -80,7 +80,7 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
         if isinstance(prompt, UnsendableStory):
             claim.unsendable.append(prompt)
             continue
-        worst = run.worst_case_usd(prompt)
+        worst = run.worst_case_usd(prompt, story.attributes)
         if funds is not None:
             claim.empty_because = _find_shortage(worst, funds, claim.reserved_usd)
             if claim.empty_because is not None:

@@ -21,7 +21,7 @@ from shared.outside.providers.border.fields import spell_field
 from shared.outside.providers.configuration import Target
 from shared.outside.providers.failures import LONGEST_MESSAGE_CHARACTERS, FailureClass, LlmError
 from shared.outside.providers.template_contract import TemplateContract, keep_contract
-from shared.stores.db.repositories.batch_lines import REQUEST
+from shared.stores.db.repositories.batch_lines import MAX_TOKENS, REQUEST
 from shared.stores.db.repositories.generation_progress import WorkOrder
 
 NOT_FOR_ROWS: Final = frozenset({"n", "best_of", "stream", "stream_options", "model", "prompt", "messages"})
@@ -63,7 +63,7 @@ class Run(ABC):
         """Return the request for one row."""
 
     @abstractmethod
-    def worst_case_usd(self, prompt: str) -> Decimal | None:
+    def worst_case_usd(self, prompt: str, attributes: Mapping[str, Any]) -> Decimal | None:
         """Return the most that a call can cost; None when that is unknown."""
 
     @abstractmethod
@@ -122,7 +122,7 @@ class RecipeRun(Run):
         seed = self.parameters.get("seed")
         return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
 
-    def worst_case_usd(self, prompt: str) -> Decimal | None:
+    def worst_case_usd(self, prompt: str, attributes: Mapping[str, Any]) -> Decimal | None:
         """Take every byte for a token, and `max_tokens` for granted."""
         return worst_case_usd(self.quote, prompt, self.max_tokens)
 
@@ -163,8 +163,10 @@ class BatchRun(Run):
         body = {name: value for name, value in given.items() if value is not None and name not in NOT_FOR_LINES}
         return keep_contract(self.contract, self.kind, body).body
 
-    def worst_case_usd(self, prompt: str) -> Decimal | None:
+    def worst_case_usd(self, prompt: str, attributes: Mapping[str, Any]) -> Decimal | None:
         """Take every byte of the request for a token: that is more than its prompt has."""
+        if MAX_TOKENS in attributes:
+            return worst_case_usd(self.quote, prompt, attributes[MAX_TOKENS])
         return worst_case_usd(self.quote, prompt, find_max_tokens(self.kind, orjson.loads(prompt)))
 
     def bound_tokens(self, prompt: str) -> int:

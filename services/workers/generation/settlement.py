@@ -43,7 +43,7 @@ async def settle_results(session: AsyncSession, run: Run, results: Sequence[Call
     """Write a batch. Doing it again after a commit whose answer was lost changes nothing."""
     locked = await lock_attempts(session, [result.call.attempt_id for result in results])
     if run.takes_no_text_twice:
-        results = await refuse_doubles(session, run, results)
+        results = await refuse_doubles(session, run, results, locked)
     failed = [result.call.story_id for result in results if result.error is not None]
     failures = await count_failures(session, failed) if failed else {}
     settlement = plan_settlement(run, results, locked, failures)
@@ -51,25 +51,36 @@ async def settle_results(session: AsyncSession, run: Run, results: Sequence[Call
         await settle_calls(session, describe_payer(run), settlement.calls, settlement.progress)
 
 
-async def refuse_doubles(session: AsyncSession, run: Run, results: Sequence[CallResult]) -> list[CallResult]:
+async def refuse_doubles(
+    session: AsyncSession, run: Run, results: Sequence[CallResult], locked: Mapping[str, LockedAttempt]
+) -> list[CallResult]:
     """Return the results, those whose text another story of the run has as broken rules."""
+    hashes = {
+        result.call.attempt_id: hash_text(result.answer.text)
+        for result in results
+        if result.answer is not None and result.error is None and takes_answer(locked.get(result.call.attempt_id))
+    }
     story_of: dict[str, str] = {}
     for result in results:
-        if result.answer is not None and result.error is None:
-            story_of.setdefault(hash_text(result.answer.text), result.call.story_id)
+        if result.call.attempt_id in hashes:
+            story_of.setdefault(hashes[result.call.attempt_id], result.call.story_id)
     holders = await take_texts(session, run.order.id, story_of) if story_of else {}
-    return [refuse_double(result, holders) for result in results]
+    return [refuse_double(result, holders.get(hashes.get(result.call.attempt_id, ""))) for result in results]
 
 
-def refuse_double(result: CallResult, holders: Mapping[str, str]) -> CallResult:
+def takes_answer(attempt: LockedAttempt | None) -> bool:
+    """Say whether the row of a call may still be given its answer; the text of any other is not the run's."""
+    return attempt is not None and not attempt.is_settled and attempt.story_status in STORY.open
+
+
+def refuse_double(result: CallResult, holder: str | None) -> CallResult:
     """Return a result, as a broken rule if another story has its text."""
-    if result.answer is None or result.error is not None:
+    if holder is None or holder == result.call.story_id:
         return result
-    holder = holders[hash_text(result.answer.text)]
-    if holder == result.call.story_id:
-        return result
-    breach = LlmError(FailureClass.RULE_BROKEN, f"the same text as {holder}", request_id=result.answer.request_id)
-    return replace(result, error=breach)
+    request_id = find_request_id(result.answer, result.error)
+    return replace(
+        result, error=LlmError(FailureClass.RULE_BROKEN, f"the same text as {holder}", request_id=request_id)
+    )
 
 
 def hash_text(text: str) -> str:
@@ -132,7 +143,7 @@ def find_cost(run: Run, result: CallResult) -> Decimal | None:
 
 
 def _decide_answer(settlement: Settlement, answer: LlmAnswer, attempt: LockedAttempt, settled: SettledCall) -> None:
-    if attempt.story_status not in STORY.open or attempt.story_id in settlement.decided:
+    if not takes_answer(attempt) or attempt.story_id in settlement.decided:
         settled.outcome = "superseded"
         return
     settled.outcome = settled.story_status = "succeeded"

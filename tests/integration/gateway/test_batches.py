@@ -10,6 +10,7 @@ import httpx2
 import openai
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 from sqlalchemy import select, text
 
 from shared.stores.db.models import Attempt, Batch, Generation, LedgerEntry
@@ -253,6 +254,58 @@ async def test_what_is_not_answered_in_time_is_told_as_expired(mill: Mill, sdk: 
         await sdk.with_options(max_retries=0).batches.cancel(batch.id)
 
 
+LOSE_WORKER = text("""
+    with run as (
+        update generation set running = 0 from batch
+        where batch.id = :id and generation.id = batch.generation_id returning generation.id)
+    update story set status = 'queued', worker_id = null, lease_until = null, not_before = now() + interval '1 h'
+    from run where story.generation_id = run.id
+""")
+SETTLE = text("""
+    with answered as (
+        update story set status = 'succeeded', text = 'late', finish_reason = 'stop', finished_at = now()
+        from batch where batch.id = :id and story.generation_id = batch.generation_id
+        returning story.generation_id)
+    update generation set succeeded = 1 from answered where generation.id = answered.generation_id
+""")
+
+
+async def is_claimed_to_end(mill: Mill, batch_id: str) -> bool:
+    """Say whether a worker has taken a batch to write its answers, and perhaps has."""
+    async with mill.database.transaction() as session:
+        statement = text("select attempt >= 2 from batch where id = :id")
+        return bool(await session.scalar(statement, {"id": batch_id}))
+
+
+async def test_an_answer_that_is_settled_while_a_batch_ends_is_in_its_files(
+    mill: Mill, sdk: openai.AsyncOpenAI
+) -> None:
+    """Its worker was lost, so that the end did not wait for the call; what comes later still changes nothing."""
+    gate, mark = asyncio.Event(), new_name("after")
+    mill.upstream.choose = lambda call: Script(gate=gate) if prompt_of(call.body).startswith(mark) else None
+    batch = await create(sdk, encode_lines([make_line("1", mark)]))
+    await eventually_async(
+        lambda: has(any(prompt_of(call.body).startswith(mark) for call in mill.upstream.calls)), what="a call"
+    )
+    async with mill.database.transaction() as session:
+        await session.execute(LOSE_WORKER, {"id": batch.id})
+    async with mill.database.transaction() as settling:
+        lock = "select 1 from story join batch using (generation_id) where batch.id = :id for update of story"
+        await settling.execute(text("set local idle_in_transaction_session_timeout = 0"))
+        await settling.execute(text(lock), {"id": batch.id})
+        async with mill.database.transaction() as session:
+            await session.execute(text("update batch set expires_at = now() where id = :id"), {"id": batch.id})
+        await eventually_async(lambda: is_claimed_to_end(mill, batch.id), what="the end to begin")
+        await asyncio.sleep(2)
+        assert (await sdk.batches.retrieve(batch.id)).status == "finalizing"
+        await settling.execute(SETTLE, {"id": batch.id})
+    done = await wait_for(sdk, batch.id)
+    gate.set()
+    assert done.request_counts is not None
+    assert (done.status, done.request_counts.completed) == ("completed", 1)
+    assert list(await read_lines(sdk, done.output_file_id)) == ["1"]
+
+
 async def test_the_same_order_twice_is_one_batch(mill: Mill, sdk: openai.AsyncOpenAI) -> None:
     file_id = await upload(sdk, encode_lines([make_line("1", new_name("once"))]))
     order: dict[str, Any] = {"input_file_id": file_id, "endpoint": CHAT, "completion_window": "24h"}
@@ -320,6 +373,35 @@ async def test_refusals_of_some_lines_stop_no_others(mill: Mill, sdk: openai.Asy
     assert (done.status, done.request_counts.completed, done.request_counts.failed) == ("completed", 5, 20)
     failed = await read_lines(sdk, done.error_file_id)
     assert json.dumps(failed["no-0"]["response"]["body"]["error"]["param"]) == '"max_tokens"'
+
+
+async def test_answers_that_could_not_be_written_many_times_are_written_later(
+    mill: Mill, sdk: openai.AsyncOpenAI
+) -> None:
+    """As after a minute of a full disk: each claim of the second half ended with a defect."""
+    batch = await wait_for(sdk, (await create(sdk, encode_lines([make_line("1", new_name("disk"))]))).id)
+    async with Redis.from_url(mill.redis_url) as redis:
+        await redis.hset(f"deaths:batch:{batch.id}-finalizing", mapping={"count": 5, "defect": "OSError"})
+    async with mill.database.transaction() as session:
+        reopen = """
+            update batch set status = 'finalizing', finished_at = null, output_file_id = null, attempt = 8
+            where id = :id"""
+        await session.execute(text(reopen), {"id": batch.id})
+
+    async def is_put_off() -> bool:
+        async with mill.database.transaction() as session:
+            statement = """
+                select status <> 'finalizing' or (worker_id is null and lease_until > now() + interval '2 minutes')
+                from batch where id = :id"""
+            return bool(await session.scalar(text(statement), {"id": batch.id}))
+
+    await eventually_async(is_put_off, timeout_seconds=60, what="the batch to be put off")
+    assert (await sdk.batches.retrieve(batch.id)).status == "finalizing"
+    async with mill.database.transaction() as session:
+        await session.execute(text("update batch set lease_until = now() where id = :id"), {"id": batch.id})
+    done = await wait_for(sdk, batch.id)
+    assert done.status == "completed"
+    assert list(await read_lines(sdk, done.output_file_id)) == ["1"]
 
 
 async def test_a_killed_worker_costs_no_answer_and_at_most_the_calls_it_had_under_way(

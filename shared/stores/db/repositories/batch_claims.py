@@ -42,7 +42,7 @@ READY: Final = """
 CLAIM: Final = text(f"""
     with free as (
         select batch.id from batch left join generation on generation.id = batch.generation_id
-        where batch.id = :batch_id and (batch.worker_id is null or batch.lease_until < now()) and {READY}
+        where batch.id = :batch_id and batch.worker_id is null and {READY}
         for update of batch skip locked)
     update batch
     set attempt = attempt + 1, worker_id = :worker_id, lease_until = now() + make_interval(secs => :lease_seconds),
@@ -54,14 +54,14 @@ CLAIM: Final = text(f"""
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 RENEW: Final = text(f"""
-    update batch set lease_until = now() + make_interval(secs => :lease_seconds) from {HELD}
+    update batch set lease_until = now() + make_interval(secs => :lease_seconds), worker_id = :worker_id from {HELD}
     where batch.id = held.id and batch.attempt = held.attempt
       and batch.status in ('validating', 'finalizing', 'cancelling')
     returning batch.id, batch.attempt
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 HAND_BACK: Final = text(f"""
-    update batch set worker_id = null, lease_until = now() from {HELD}
+    update batch set worker_id = null, lease_until = now() + make_interval(secs => :wait_seconds) from {HELD}
     where batch.id = held.id and batch.attempt = held.attempt
       and batch.status in ('validating', 'finalizing', 'cancelling')
 """)  # noqa: S608  the only thing put in is a constant of ours
@@ -165,16 +165,17 @@ async def claim_batch(session: AsyncSession, batch_id: str, worker_id: str, leas
 
 
 async def renew_batches(
-    session: AsyncSession, held: Sequence[BatchClaim], lease_seconds: float
+    session: AsyncSession, held: Sequence[BatchClaim], worker_id: str, lease_seconds: float
 ) -> set[tuple[str, int]]:
     """Renew leases; return id and attempt of the rows that are still ours."""
-    found = await session.execute(RENEW, {**list_keys(held), "lease_seconds": lease_seconds})
+    found = await session.execute(RENEW, {**list_keys(held), "worker_id": worker_id, "lease_seconds": lease_seconds})
     return {(row.id, row.attempt) for row in found}
 
 
-async def hand_back_batches(session: AsyncSession, held: Sequence[BatchClaim]) -> None:
-    """End our leases now, so that another worker can claim the rows at once."""
-    await session.execute(HAND_BACK, list_keys(held))
+async def hand_back_batches(session: AsyncSession, held: Sequence[BatchClaim], wait_seconds: float = 0) -> None:
+    """End our leases now, so that another worker can claim the rows at once; the reaper sends them when the wait is
+    over."""
+    await session.execute(HAND_BACK, {**list_keys(held), "wait_seconds": wait_seconds})
 
 
 async def requeue_ready_batches(

@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 CUSTOM_ID: Final = "custom_id"
 REQUEST: Final = "request"
-"""The attributes of a line: its name, and its request as JSON text, whose members keep their order so."""
+MAX_TOKENS: Final = "max_tokens"
+"""The attributes of a line: its name; its request as JSON text, whose members keep their order so; and how long the
+answer may be, so that a claim reads no request. Lines of an earlier release have no such number."""
 LINES_AT_ONCE: Final = 200
+CLOSED_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,21 @@ READ: Final = text("""
            failure_class, failure_message, answer, finished_at
     from story where generation_id = :generation_id and position > :position order by position limit :row_limit
 """)
+
+CLOSE: Final = text("""
+    with unasked as (
+        select id from story where generation_id = :generation_id and status = 'queued'
+        order by id limit :row_limit for update)
+    update story set status = 'cancelled', finished_at = now() from unasked where story.id = unasked.id
+    returning 1
+""")
+
+
+async def close_unasked_lines(session: AsyncSession, generation_id: str) -> bool:
+    """Cancel some of the lines that nobody will ask for any more, so that an answer that comes after all changes
+    nothing; return whether there may be more."""
+    values = {"generation_id": generation_id, "row_limit": CLOSED_AT_ONCE}
+    return len((await session.execute(CLOSE, values)).all()) == CLOSED_AT_ONCE
 
 
 async def iterate_lines(

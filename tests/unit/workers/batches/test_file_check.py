@@ -68,17 +68,30 @@ def test_what_a_line_cannot_ask_for_is_named(body: dict[str, Any], param: str) -
     assert [(error.line, error.param) for error in errors] == [(1, param)]
 
 
+def test_a_line_whose_frame_is_nested_beyond_what_an_encoder_writes_is_told_with_its_number() -> None:
+    deep: Any = "deep"
+    for _ in range(300):
+        deep = [deep]
+    line = {"custom_id": "1", "method": deep, "url": deep, "body": {"model": "m", "prompt": "p"}}
+    [first, second] = check(b"\n" + json.dumps(line).encode()).list_errors()
+    assert [(first["code"], first["line"]), (second["code"], second["line"])] == [
+        ("invalid_method", 2),
+        ("invalid_url", 2),
+    ]
+
+
 def test_a_row_keeps_the_request_as_it_was_ordered_and_chunks_are_bounded() -> None:
     [line] = iterate_file_lines(io.BytesIO(make_line(1, z=1, a={"y": 1, "b": "\u0000"})), MEGABYTE)
     request = read_line(line, TEXT)
     assert isinstance(request, BatchRequest)
-    [row] = build_rows(iter([request]))
+    [row] = build_rows(iter([request]), "completion")
     assert row.attributes == {
         "custom_id": "id-1",
         "request": '{"model":"m","prompt":"p","z":1,"a":{"y":1,"b":"\\u0000"}}',
+        "max_tokens": 16,
     }
     large = BatchRequest("id", "m", {"prompt": "x" * (3 * MEGABYTE)})
-    rows = build_rows(iter([large] * 3))
+    rows = build_rows(iter([large] * 3), "completion")
     assert [len(take_chunk(rows)) for _ in range(3)] == [2, 1, 0]
 
 

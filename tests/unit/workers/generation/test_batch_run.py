@@ -28,9 +28,11 @@ def test_a_request_is_sent_as_it_came_without_what_we_do_ourselves() -> None:
 
 def test_each_request_has_its_own_worst_case() -> None:
     run = build_run("/v1/completions")
-    assert run.worst_case_usd('{"prompt":"a","max_tokens":50}') == Decimal("0.5")
-    assert run.worst_case_usd('{"prompt":"a"}') == Decimal("0.16"), "what /completions writes unless told"
-    assert build_run("/v1/chat/completions").worst_case_usd('{"messages":[]}') is None
+    assert run.worst_case_usd('{"prompt":"a","max_tokens":50}', {}) == Decimal("0.5")
+    assert run.worst_case_usd('{"prompt":"a"}', {}) == Decimal("0.16"), "what /completions writes unless told"
+    assert build_run("/v1/chat/completions").worst_case_usd('{"messages":[]}', {}) is None
+    assert run.worst_case_usd("is not read", {"max_tokens": 50}) == Decimal("0.5"), "found when the line was inserted"
+    assert run.worst_case_usd("is not read", {"max_tokens": None}) is None
 
 
 def test_a_tuned_model_keeps_its_contract() -> None:
