@@ -51,7 +51,7 @@ test: setup ## Run the tests, on real Postgres, Redis, workers and model (not th
 	@$(PYTEST) -m "not slow and not soak" --durations 30 --durations-min 10 $(ARGS)
 
 test-slow: setup ## Run the long tests: all model families, other clients, faults one by one, full fuzz
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m slow --durations 30 --durations-min 10 $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m "slow and not soak" --durations 30 --durations-min 10 $(ARGS)
 
 soak: setup ## Run what wants the machine for itself, or ten minutes and more: attacks, outages
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS) || test $$? -eq 5 # 5: there are none
