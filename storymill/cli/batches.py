@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import FIRST_BATCH, after_batch, after_newest
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.records import print_for_programs
@@ -49,7 +50,7 @@ def create(
         batch = api.post("/batches", {**body, **({"metadata": named} if named else {})})
     if not print_for_programs([batch], as_json=as_json):
         say(f"batch {batch['id']}: {describe_state(batch['status'])}")
-        say_command("Watch it to its end", f"storymill batches watch {batch['id']}")
+        say_command(*after_batch(batch))
 
 
 def read_pair(pair: str) -> tuple[str, str]:
@@ -79,7 +80,7 @@ def list_batches(
         sizes = (f"{counts[name]:,}" for name in ("completed", "failed", "total"))
         names = (batch["id"], describe_state(batch["status"]), batch["model"] or "")
         add_row(columns, *names, *sizes, format_moment(batch["created_at"]))
-    print_list(columns)
+    print_list(columns, following=after_newest(batches, after_batch, FIRST_BATCH))
 
 
 @batches_app.command("show")
@@ -90,6 +91,7 @@ def show(batch_id: str, as_json: JsonOption = False, state_dir: StateDirOption =
     if not print_for_programs([batch], as_json=as_json):
         say(f"batch {batch_id}: {describe_batch(batch)}")
         tell_errors(batch)
+        say_command(*after_batch(batch))
 
 
 @batches_app.command("cancel")
@@ -122,6 +124,8 @@ def watch(
             tell_errors(batch)
         for name, target in (("output_file_id", output), ("error_file_id", errors)):
             save_file(api, batch[name], target, quiet=as_json)
+        if not as_json:
+            say_command(*(FIRST_BATCH if output else after_batch(batch)))
     if batch["status"] != "completed":
         raise typer.Exit(1)
 

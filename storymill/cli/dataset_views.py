@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Column, Table
 
 from storymill.cli.model_facts import describe_template
+from storymill.cli.next_steps import FIRST_DATASET, after_dataset, after_newest
 from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say
 from storymill.cli.words import count_of, describe_cost, describe_state
 
@@ -20,7 +21,7 @@ def print_datasets(datasets: list[dict[str, Any]]) -> None:
         sizes = (counts.get("train"), counts.get("validation"), None if findings is None else len(findings))
         names = (dataset["id"], describe_state(dataset["status"]), dataset["format"] or "")
         add_row(columns, *names, *("" if size is None else f"{size:,}" for size in sizes))
-    print_list(columns)
+    print_list(columns, following=after_newest(datasets, after_dataset, FIRST_DATASET))
 
 
 def print_dataset(dataset: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from storymill.cli.dataset_options import (
 )
 from storymill.cli.dataset_sources import STANDARD_INPUT, FoundSources, find_sources
 from storymill.cli.dataset_views import print_dataset, print_datasets
+from storymill.cli.next_steps import after_dataset, after_delete, tune_on
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.progress import follow_dataset
 from storymill.cli.records import print_for_programs
@@ -86,7 +87,7 @@ def prepare(
         raise typer.Exit(prepare_named_here(named, {**given, **choices, **shown}, quiet=quiet))
     with TemporaryDirectory(prefix="storymill-sources-") as scratch, connect(state_dir) as api:
         found = find_told(named, Path(scratch))
-        tell_next(prepare_files_there(api, found, choices, {"validation_share": 0.0, **given}))
+        say_command(*after_dataset(prepare_files_there(api, found, choices, {"validation_share": 0.0, **given})))
 
 
 def keep_given(**options: Any) -> dict[str, Any]:
@@ -120,12 +121,7 @@ def prepare_run(state_dir: Path, named: list[str], choices: dict[str, str], opti
     if not all(name.startswith(GENERATION_PREFIX) for name in named):
         raise ClientError("Name either runs or files; the REST interface takes both as one dataset.")
     with connect(state_dir) as api:
-        tell_next(prepare_there(api, [{"generation": name} for name in named], options))
-
-
-def tell_next(dataset: dict[str, Any]) -> None:
-    """Say what a prepared dataset is for."""
-    say_command("Next", f"storymill fine-tune {dataset['id']} --model text-davinci-003 --suffix NAME")
+        say_command(*after_dataset(prepare_there(api, [{"generation": name} for name in named], options)))
 
 
 @datasets_app.command("list")
@@ -150,15 +146,16 @@ def show(dataset_id: str, as_json: JsonOption = False, state_dir: StateDirOption
     if print_for_programs([dataset], as_json=as_json):
         return
     print_dataset(dataset)
-    if dataset["status"] == "succeeded":
-        tell_next(dataset)
+    say_command(*after_dataset(dataset))
 
 
 @datasets_app.command("cancel")
 def cancel(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """End a preparation, whether it waits or is under way."""
     with connect(state_dir) as api:
-        print_dataset(api.post(f"/datasets/{dataset_id}/cancel", {}))
+        dataset = api.post(f"/datasets/{dataset_id}/cancel", {})
+        print_dataset(dataset)
+        say_command(*after_dataset(dataset))
 
 
 @datasets_app.command("delete")
@@ -167,6 +164,7 @@ def delete(dataset_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> No
     with connect(state_dir) as api:
         api.delete(f"/datasets/{dataset_id}")
     say(f"deleted {dataset_id}")
+    say_command(*after_delete("datasets"))
 
 
 @datasets_app.command("report")
@@ -182,6 +180,7 @@ def report(
             return
         size = api.download(f"/datasets/{dataset_id}/report", page, format="html")
         console.print(f"wrote {page} ({size:,} bytes)", markup=False, highlight=False, soft_wrap=True)
+        say_command(*tune_on(dataset_id))
 
 
 @datasets_app.command("export")
@@ -194,8 +193,7 @@ def export(
     """Write the training or the validation rows to a file."""
     with connect(state_dir) as api:
         save_side(api, dataset_id, split, target)
-    if split == "train":
-        say_command("Next", f"storymill fine-tune {shlex.quote(str(target))} --model text-davinci-003 --suffix NAME")
+    say_command(*tune_on(shlex.quote(str(target)) if split == "train" else dataset_id))
 
 
 def is_mill_there(state_dir: Path) -> bool:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import after_job
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.terminal import console, say, say_command
-from storymill.cli.tuning_watch import tell_next, watch_job
+from storymill.cli.tuning_watch import watch_job
 from storymill.cli.words import count_of, format_seconds, format_usd
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -70,7 +71,7 @@ def fine_tune(
                 force=force or None,
             ),
         }
-        tell_next(start_job(api, body, must_ask=not yes, must_watch=watch))
+        say_command(*after_job(start_job(api, body, must_ask=not yes, must_watch=watch)))
 
 
 def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json:
@@ -82,10 +83,7 @@ def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json
         typer.confirm("Train for that?", default=True, abort=True)
     job = api.post("/fine_tuning/jobs", body)
     console.print(f"job {job['id']}", style="bold", highlight=False)
-    if must_watch:
-        return watch_job(api, job["id"])
-    say_command("Watch it", f"storymill fine-tunes watch {job['id']}")
-    return job
+    return watch_job(api, job["id"]) if must_watch else job
 
 
 def build_request(**fields: object) -> Json:

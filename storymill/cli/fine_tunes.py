@@ -13,16 +13,17 @@ from rich.text import Text
 from storymill.cli.connection import connect
 from storymill.cli.fine_tune import build_request
 from storymill.cli.job_fields import describe_job
+from storymill.cli.next_steps import FIRST_JOB, after_job, after_newest, after_wish
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, tell_after
+from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.tuning_accuracy import describe_accuracy
 from storymill.cli.tuning_curve import draw_curve
 from storymill.cli.tuning_picture import draw_picture
 from storymill.cli.tuning_series import collect_series
 from storymill.cli.tuning_view import CURVE_HEIGHT, WIDEST_CURVE, describe_job_cost, render_event
-from storymill.cli.tuning_watch import POLL_SECONDS, tell_next, watch_job
+from storymill.cli.tuning_watch import POLL_SECONDS, watch_job
 from storymill.cli.words import describe_state, describe_wish, format_moment
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -60,7 +61,7 @@ def print_jobs(jobs: list[Json]) -> None:
         tokens = f"{job['trained_tokens']:,}" if job["trained_tokens"] else ""
         names = (job["id"], describe_state(job["status"]), job["model"], job["fine_tuned_model"] or "")
         add_row(columns, *names, tokens, describe_job_cost(job))
-    print_list(columns)
+    print_list(columns, following=after_newest(jobs, after_job, FIRST_JOB))
 
 
 @fine_tunes_app.command("show")
@@ -75,6 +76,7 @@ def show(job_id: str, as_json: JsonOption = False, state_dir: StateDirOption = D
             say(accuracy)
         print_checkpoints(api.get(f"{JOBS}/{job_id}/checkpoints")["data"])
         print_changes(api.get(f"{JOBS}/{job_id}/changes")["data"])
+        say_command(*after_job(job))
 
 
 @fine_tunes_app.command("events")
@@ -90,8 +92,9 @@ def events(
             for event in patience.ask(follower.refresh):
                 say(render_event(event))
             if follower.is_over or not follow:
-                return
+                break
             time.sleep(POLL_SECONDS)
+        say_command(*after_job(follower.job))
 
 
 @fine_tunes_app.command("results")
@@ -108,7 +111,9 @@ def results(
             draw_results(api, job_id, plot=plot, png=png)
         if output is not None:
             say(f"wrote {output} ({save_results(api, job_id, output):,} bytes)")
-        if not plot and png is None and output is None:
+        if plot or png is not None or output is not None:
+            say_command(*after_job(api.get(f"{JOBS}/{job_id}")))
+        else:
             print_results(api, job_id)
 
 
@@ -116,7 +121,7 @@ def results(
 def watch(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show a job live, to its end. Ctrl-C leaves it running."""
     with connect(state_dir) as api:
-        tell_next(watch_job(api, job_id))
+        say_command(*after_job(watch_job(api, job_id)))
 
 
 @fine_tunes_app.command("cancel")
@@ -170,12 +175,13 @@ def steer(state_dir: Path, job_id: str, verb: str) -> None:
     with connect(state_dir) as api:
         job = api.post(f"{JOBS}/{job_id}/{verb}")
         console.print(f"{job_id}: {describe_wish(verb, job['status'])}", highlight=False, soft_wrap=True)
-        tell_after(verb, f"storymill fine-tunes {{}} {job_id}")
+        say_command(*after_wish(verb, "fine-tunes", job_id))
 
 
 def tell_new(job: Json) -> None:
     """Say which job was made."""
-    console.print(f"job {job['id']}. Watch it: storymill fine-tunes watch {job['id']}", soft_wrap=True)
+    say(f"job {job['id']}")
+    say_command(*after_job(job))
 
 
 def print_job(job: Json) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import FIRST_RUN, after_delete, after_newest, after_run, after_wish
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command, tell_after
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import (
     count_of,
     describe_cost,
@@ -72,7 +73,8 @@ def generate(
         size = count_of(generation["counts"]["total"], "story")
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
-            tell_next(watch_to_end(api, generation["id"], export))
+            generation = watch_to_end(api, generation["id"], export)
+        say_command(*after_run(generation))
 
 
 @generations_app.command("list")
@@ -99,7 +101,7 @@ def print_runs(runs: list[dict[str, Any]]) -> None:
         sizes = (done_rows(run), counts["failed"], counts["total"], tokens)
         names = (run["id"], describe_state(run["status"]))
         add_row(columns, *names, *(f"{size:,}" for size in sizes), format_usd(run.get("cost_usd")))
-    print_list(columns)
+    print_list(columns, following=after_newest(runs, after_run, FIRST_RUN))
 
 
 @generations_app.command("show")
@@ -110,6 +112,7 @@ def show(generation_id: str, as_json: JsonOption = False, state_dir: StateDirOpt
     if not print_for_programs([generation], as_json=as_json):
         say(f"generation {generation_id}: {describe_run(generation)}")
         tell_reason(generation)
+        say_command(*after_run(generation))
 
 
 @generations_app.command("watch")
@@ -123,7 +126,7 @@ def watch(
     """Follow a run to its end."""
     with connect(state_dir) as api:
         export_format(export)
-        tell_next(watch_to_end(api, generation_id, export))
+        say_command(*after_run(watch_to_end(api, generation_id, export)))
 
 
 @generations_app.command("pause")
@@ -150,6 +153,7 @@ def delete(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) ->
     with connect(state_dir) as api:
         api.delete(f"/generations/{generation_id}")
     say(f"deleted {generation_id}")
+    say_command(*after_delete("generations"))
 
 
 @generations_app.command("retry")
@@ -164,6 +168,7 @@ def retry(
         generation = api.post(f"/generations/{generation_id}/retry", chosen)
         left = count_of(generation["counts"]["queued"], "story")
         say(f"{generation_id}: {describe_state(generation['status'])}, {left} to write")
+        say_command(*after_run(generation))
 
 
 @generations_app.command("update")
@@ -218,7 +223,7 @@ def steer(state_dir: Path, generation_id: str, verb: str) -> None:
     with connect(state_dir) as api:
         generation = api.post(f"/generations/{generation_id}/{verb}")
         console.print(f"{generation_id}: {describe_wish(verb, generation['status'])}", highlight=False, soft_wrap=True)
-        tell_after(verb, f"storymill generations {{}} {generation_id}")
+        say_command(*after_wish(verb, "generations", generation_id))
 
 
 def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str, Any]:
@@ -257,11 +262,6 @@ def tell_reason(generation: dict[str, Any]) -> None:
         say(f"reason: {describe_reason(generation['status_reason'])}")
     if generation.get("resumes_at"):
         say(f"goes on by itself at {format_moment(generation['resumes_at'])}")
-
-
-def tell_next(generation: dict[str, Any]) -> None:
-    """Say what the stories are for."""
-    say_command("Next", f"storymill datasets prepare {generation['id']}")
 
 
 def export_generation(api: Api, generation_id: str, target: Path) -> None:

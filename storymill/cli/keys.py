@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from storymill.cli.next_steps import LIST_KEYS, MAKE_KEY
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, make_columns, print_list
+from storymill.cli.terminal import add_row, make_columns, print_list, say_command
 from storymill.launcher.api_key_command import API_KEYS_COMMAND
 from storymill.launcher.errors import LauncherError
 from storymill.launcher.services import build_python_environment
@@ -54,7 +55,7 @@ def list_keys(
         key = json.loads(line)
         state = "revoked" if key["revoked_at"] else "valid"
         add_row(columns, key["id"], key["name"], key["prefix"], ", ".join(key["scopes"]), state)
-    print_list(columns)
+    print_list(columns, following=MAKE_KEY)
 
 
 @keys_app.command()
@@ -62,6 +63,7 @@ def revoke(key_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Revoke a key; requests with it fail within seconds."""
     run_api_keys(["revoke", key_id], state_dir)
     typer.echo(f"Revoked {key_id}.")
+    say_command(*LIST_KEYS)
 
 
 def run_api_keys(arguments: list[str], state_dir: StateDirOption) -> str:

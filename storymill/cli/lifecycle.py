@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from storymill.cli.mill_display import MillDisplay
+from storymill.cli.next_steps import START
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import add_row, console, make_columns, print_list, say
+from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of
 from storymill.launcher.detached import start_detached, stop_running
 from storymill.launcher.errors import AlreadyRunningError, NotRunningError
@@ -171,6 +172,7 @@ def print_report(report: StatusReport, root: Path) -> None:
         if report.leftovers:
             pids = ", ".join(str(pid) for pid in report.leftovers)
             say(f"A killed launcher left processes behind: {pids}. `storymill down` ends them.")
+        say_command(START[0], f"{START[1]}{name_state_dir(root)}")
         return
     numbers = ("pid", "port", "uptime", "memory", "restarts")
     columns = make_columns(
@@ -192,6 +194,8 @@ def print_report(report: StatusReport, root: Path) -> None:
     print_list(columns)
     for problem in report.problems:
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
+    log = next((row.name for row in report.processes if row.state != "ready"), "gateway")
+    say_command("Read what one writes", f"storymill logs {log}{name_state_dir(root)}")
 
 
 def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
@@ -208,3 +212,4 @@ def down(state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
             say(f"{error}" + (f" Ended {count_of(count, 'leftover process')}." if count else ""))
             return
     console.print("Stopped.")
+    say_command("Go on where it stood", f"{START[1]}{name_state_dir(state.root)}")

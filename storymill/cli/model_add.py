@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from storymill.cli.next_steps import START
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console
+from storymill.cli.terminal import console, say_command
 from storymill.launcher.engine_model import EngineModel, keep_engine_model
 from storymill.launcher.services import build_python_environment
 from storymill.launcher.state_dir import find_state_dir
@@ -31,3 +32,4 @@ def add(
             raise typer.Exit(ended.returncode)
     keep_engine_model(find_state_dir(state_dir).root, EngineModel(source, name))
     console.print(f"The next `storymill up` serves {name or source.rstrip('/').rsplit('/', 1)[-1]}.", markup=False)
+    say_command(*START)

@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import after_comparison
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say
+from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import count_of
 from storymill.client.rest import Api
 from storymill.client.statuses import COMPARISON_WORKABLE
@@ -115,3 +116,4 @@ def print_result(found: dict[str, Any]) -> None:
     elif held_out:
         rows = count_of(held_out["rows"], "held-out row")
         say(f"loss on {rows}: {held_out['model']:.3f} / {held_out['against']:.3f}")
+    say_command(*after_comparison(found))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from storymill.cli.next_steps import after_probe
+from storymill.cli.terminal import say_command
 from storymill.launcher.services import build_python_environment
 
 
@@ -17,4 +19,6 @@ def probe(
     """Load a base model, compare what the engine makes of it, tune it for ten steps, and print what was found."""
     command = [sys.executable, "-m", "services.engine.admission", folder, *(["--json"] if as_json else [])]
     ended = subprocess.run(command, env={**os.environ, **build_python_environment()}, check=False)
+    if ended.returncode == 0 and not as_json:
+        say_command(*after_probe(folder))
     raise typer.Exit(ended.returncode)

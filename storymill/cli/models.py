@@ -11,6 +11,16 @@ from storymill.cli.model_comparison import compare
 from storymill.cli.model_facts import describe_price, describe_template
 from storymill.cli.model_family import draw_tree, print_matrix
 from storymill.cli.model_probe import probe
+from storymill.cli.next_steps import (
+    FIRST_ALIAS,
+    FIRST_JOB,
+    after_alias,
+    after_delete,
+    after_matrix,
+    after_model,
+    after_newest,
+    show_model,
+)
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
@@ -70,7 +80,7 @@ def print_models(models: list[dict[str, Any]]) -> None:
     for model in models:
         created = format_day(model["created"]) if model["created"] else ""
         add_row(columns, model["id"], model["owned_by"], find_origin(model), created)
-    print_list(columns)
+    print_list(columns, following=after_newest(models, show_model, FIRST_JOB))
 
 
 @models_app.command("show")
@@ -95,6 +105,7 @@ def show(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DE
         except ApiError as error:
             if error.status != 404:
                 raise
+        say_command(*after_model(found))
 
 
 def print_history(history: list[dict[str, Any]]) -> None:
@@ -129,6 +140,7 @@ def forgetting(
     print_matrix(matrix)
     for note in matrix["notes"]:
         say(note, style="yellow")
+    say_command(*after_matrix(model, matrix))
 
 
 @models_app.command("promote")
@@ -154,7 +166,7 @@ def promote(
     with connect(state_dir) as api:
         promoted = api.post("/model_aliases", {**body, "model": find_model_of(api, model)})
         print_alias(promoted)
-    say_command("Next", f"storymill stream PROMPT --model {alias}")
+    say_command(*after_alias(alias))
     if promoted["version"] > 1:
         say_command("Take it back", f"storymill models rollback {alias}")
 
@@ -189,6 +201,7 @@ def aliases(as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STA
     if not print_for_programs(found, as_json=as_json):
         for alias in found:
             print_alias(alias)
+        say_command(*after_newest(found, lambda alias: after_alias(alias["alias"]), FIRST_ALIAS))
 
 
 @models_app.command("delete")
@@ -203,6 +216,7 @@ def delete(
     with connect(state_dir) as api:
         api.delete(path_of(model))
     say(f"deleted {model}")
+    say_command(*after_delete("models"))
 
 
 def print_alias(alias: dict[str, Any]) -> None:

@@ -6,9 +6,10 @@ import typer
 from rich.table import Column, Table
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import SHOW_PRICE, WEIGH, compare_price
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import add_row, make_columns, print_broad, print_list, say
+from storymill.cli.terminal import add_row, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.words import UNIT_NAMES, describe_units, format_usd
 
 prices_app = typer.Typer(help="Prices of models: show, compare, list.", no_args_is_help=True)
@@ -42,6 +43,7 @@ def show(
     say(f"  training: {prices['training_note']}")
     if prices["shutdown_date"]:
         say(f"  shut down on {prices['shutdown_date']}", style="yellow")
+    say_command(*compare_price(prices["model"], prices["provider"]))
 
 
 @prices_app.command("compare")
@@ -67,6 +69,7 @@ def compare(
     print_broad(table)
     for side in ("model", "against"):
         say(f"{found[side]['model']}: {found[side]['usage_note']}", style="dim")
+    say_command(*WEIGH)
 
 
 @prices_app.command("list")
@@ -87,7 +90,7 @@ def list_prices(
         source = f"{entry['source']} ({entry['read_on']})"
         units = describe_units(entry["usd_per_unit"])
         add_row(columns, entry["provider"], entry["models"], units, describe_period(entry), source)
-    print_list(columns)
+    print_list(columns, following=SHOW_PRICE)
 
 
 def describe_period(entry: dict[str, Any]) -> str:

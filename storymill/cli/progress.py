@@ -53,7 +53,10 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     tokens = usage["prompt_tokens"] + usage["completion_tokens"]
     if not done_rows(generation) and not tokens and counts["running"] == 0:
         return "starting"
-    parts = [f"{rate:.1f} stories/s" if rate > 0 or done_rows(generation) else "the first stories are being written"]
+    if rate > 0 or (left and done_rows(generation)):
+        parts = [f"{rate:.1f} stories/s"]
+    else:
+        parts = ["the first stories are being written"] if left else []
     parts += [f"{tokens:,} tokens"] if tokens else []
     parts.append(f"{counts['running']} in flight")
     if rate > 0 and left:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import START, after_alias, after_newest, after_provider, show_provider
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say
+from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of, format_moment, format_usd, list_of
 
 MARKS = {True: "yes", False: "no", None: "?"}
@@ -33,7 +34,7 @@ def list_providers(as_json: JsonOption = False, state_dir: StateDirOption = DEFA
     for provider in providers:
         moments = (spell_time(provider[field]) for field in ("since", "until"))
         add_row(columns, provider["name"], spell_verdict(provider), *moments, describe_failure(provider))
-    print_list(columns)
+    print_list(columns, following=after_newest(sorted(providers, key=is_well), show_provider, START))
 
 
 @providers_app.command("show")
@@ -51,6 +52,7 @@ def show(name: str, as_json: JsonOption = False, state_dir: StateDirOption = DEF
         console.print(f"  last failure: {failure}", highlight=False, markup=False, soft_wrap=True)
     for line in list_limits(provider) + list_facts(provider):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    say_command(*after_provider(provider))
 
 
 @providers_app.command("test")
@@ -64,8 +66,9 @@ def try_out(
     asked = {"model": model} if model else {}
     with connect(state_dir) as api:
         plan = api.post(f"/providers/{name}/test", {**asked, "dry_run": True})
-        cost = format_usd(plan["most_cost_usd"])
-        say(f"{name}: at most {count_of(plan['most_calls'], 'call')}, to {plan['model']}, for at most {cost}")
+        most = plan["most_cost_usd"]
+        cost = "at an unknown cost" if most is None else f"for at most {format_usd(most)}"
+        say(f"{name}: at most {count_of(plan['most_calls'], 'call')}, to {plan['model']}, {cost}")
         if not yes and not typer.confirm("Go on?", default=True):
             raise typer.Exit(1)
         with console.status("asking the provider"):
@@ -75,7 +78,9 @@ def try_out(
         note = f"  {found['note']}" if found["note"] else ""
         console.print(f"  {mark:<3} {found['name'].replace('_', ' ')}{note}", highlight=False, markup=False)
     if not any(found["works"] for found in results if found["name"] == "text"):
+        say_command(*show_provider({"name": name}))
         raise typer.Exit(1)
+    say_command(*after_alias(plan["model"]))
 
 
 def list_limits(provider: dict[str, Any]) -> list[str]:
@@ -97,6 +102,11 @@ def list_facts(provider: dict[str, Any]) -> list[str]:
         if changes:
             lines.append(f"{model} is asked with {list_of(changes)}")
     return lines
+
+
+def is_well(provider: dict[str, Any]) -> bool:
+    """Say whether a provider takes calls without trouble."""
+    return bool(provider["verdict"] == "well")
 
 
 def describe_verdict(provider: dict[str, Any]) -> str:

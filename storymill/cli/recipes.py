@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import FIRST_RECIPE, after_delete, after_newest, after_recipe
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.recipe_files import read_recipe_file
 from storymill.cli.records import print_for_programs
@@ -28,7 +29,7 @@ def add(
     with connect(state_dir) as api:
         recipe = api.post("/recipes", read_recipe_file(file))
     say(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
-    say_command("Next", f"storymill generate {recipe['name']} --limit 24")
+    say_command(*after_recipe(recipe))
 
 
 @recipes_app.command("list")
@@ -47,7 +48,7 @@ def print_recipes(recipes: list[dict[str, Any]]) -> None:
         sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
         numbers = (str(recipe.get("version", 1)), sizes, str(recipe["repeats"]))
         add_row(columns, recipe["name"], *numbers, recipe["model"])
-    print_list(columns)
+    print_list(columns, following=after_newest(recipes, after_recipe, FIRST_RECIPE))
 
 
 @recipes_app.command("show")
@@ -63,6 +64,7 @@ def delete(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     with connect(state_dir) as api:
         api.delete(f"/recipes/{name}")
     say(f"deleted {name}")
+    say_command(*after_delete("recipes"))
 
 
 def count_values(values: object) -> str:

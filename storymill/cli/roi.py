@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from storymill.cli.connection import connect
 from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
+from storymill.cli.next_steps import FIRST_JOB, tune_again
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
@@ -87,8 +88,7 @@ def tell_return(found: dict[str, Any], model: str | None, png: Path | None) -> N
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)
         say(f"wrote {png}")
-    if model is not None:
-        say_command("Tune it again with new stories", f"storymill fine-tune DATASET --model {model} --replay 0.2")
+    say_command(*(tune_again(model) if model is not None else FIRST_JOB))
 
 
 def describe_side(usd: float | None, prompt: int | None, cached: int, completion: int | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import typer
 from rich.panel import Panel
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import FIRST_RUN, after_newest, after_story, show_story
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say, say_command
@@ -46,7 +47,7 @@ def print_stories(stories: list[dict[str, Any]]) -> None:
         text = " ".join((story["text"] or story.get("failure_message") or "").split())
         teaser = f"{describe_attributes(story)}  {text[:TEASER_CHARACTERS]}"
         add_row(columns, story["id"], describe_state(story["status"]), teaser)
-    print_list(columns)
+    print_list(columns, following=after_newest(stories, show_story, FIRST_RUN))
 
 
 @stories_app.command("show")
@@ -56,6 +57,7 @@ def show(story_id: str, as_json: JsonOption = False, state_dir: StateDirOption =
         story = api.get(f"/stories/{story_id}")
     if not print_for_programs([story], as_json=as_json):
         print_story(story)
+        say_command(*after_story(story))
 
 
 @stories_app.command("review")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import SHOW_COST
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import count_of
@@ -38,13 +39,7 @@ def stream(
     body |= {"stop": stop} if stop else {}
     with connect(state_dir) as api:
         print_stream(api, body)
-    if is_of_your_own(model):
-        say_command("What it cost", "storymill usage --by kind,model")
-
-
-def is_of_your_own(model: str) -> bool:
-    """Say whether a name is a tuned model's or an alias."""
-    return "@" in model or ":" in model
+    say_command(*SHOW_COST)
 
 
 def print_stream(api: Api, body: dict[str, Any]) -> str:

@@ -43,11 +43,6 @@ STAND_INS: Final = {
 
 CURVE_SIGNS: Final = frozenset(map(chr, range(0x2801, 0x2900)))
 """Braille, of which plots are made."""
-AFTER: Final = {
-    "pause": ("Go on later", "resume"),
-    "resume": ("Watch it", "watch"),
-    "cancel": ("See what it has come to", "show"),
-}
 
 console = Console()
 
@@ -82,15 +77,9 @@ def say(text: str | Text, *, style: str | None = None, to: Console | None = None
     target.print(text, style=style, markup=False, highlight=False, soft_wrap=soft)
 
 
-def say_command(text: str, command: str) -> None:
+def say_command(text: str, command: str, *, to: Console | None = None) -> None:
     """Print what to do next, with a command that can be copied whole."""
-    console.print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
-
-
-def tell_after(verb: str, command: str) -> None:
-    """Print what to do next once something was told to pause, resume or cancel; `{}` in the command is another verb."""
-    title, following = AFTER[verb]
-    say_command(title, command.format(following))
+    (to or console).print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass(slots=True)
@@ -115,9 +104,11 @@ class ListColumn:
         return min(self.width, FEWEST_SHOWN) if self.shrinks else self.width
 
 
-def print_list(columns: list[ListColumn], *, to: Console | None = None) -> None:
-    """Print a list, a line each. On a terminal that is too narrow columns are left out, in their stated order; nothing
-    is ever cut, and elsewhere nothing is left out."""
+def print_list(
+    columns: list[ListColumn], *, following: tuple[str, str] | None = None, to: Console | None = None
+) -> None:
+    """Print a list, a line each, and below it the command that follows, with its title. On a terminal that is too
+    narrow columns are left out, in their stated order; nothing is ever cut, and elsewhere nothing is left out."""
     target = to or console
     shown = fit_columns(columns, target.width) if target.is_terminal else columns
     table = Table(*(Column(one.title, justify=one.justify, no_wrap=True) for one in shown), box=None, pad_edge=False)
@@ -128,6 +119,8 @@ def print_list(columns: list[ListColumn], *, to: Console | None = None) -> None:
     left_out = [one.title for one in columns if one not in shown]
     if left_out:
         say(f"(left out for want of room: {', '.join(left_out)})", style="dim", to=target)
+    if following:
+        say_command(*following, to=target)
 
 
 def print_broad(drawn: RenderableType, *, to: Console | None = None) -> None:

@@ -54,16 +54,8 @@ def tell_end(job: dict[str, Any]) -> None:
         raise TuningFailedError(f"{job['id']} failed after {took}: {describe_error(job['error'] or {})}")
     if status == "paused":
         reason = f" ({describe_reason(job['status_reason'])})" if job.get("status_reason") else ""
-        say_command(f"paused{reason}. Go on", f"storymill fine-tunes resume {job['id']}")
+        say(f"paused{reason}")
         return
     say(f"{describe_state(status)} after {took}, {describe_job_cost(job)}")
     if job["fine_tuned_model"]:
         console.print(f"model: {job['fine_tuned_model']}", markup=False, highlight=False, soft_wrap=True)
-
-
-def tell_next(job: Json) -> None:
-    """Say what a new model is for: a name that stays leads to it. A job that began at such a name goes on with it."""
-    if not job["fine_tuned_model"]:
-        return
-    alias = job["model"] if "@" in job["model"] else f"{job.get('suffix') or 'NAME'}@prod"
-    say_command("Next", f"storymill models promote {alias} {job['fine_tuned_model']}")

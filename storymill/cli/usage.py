@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
+from storymill.cli.next_steps import FIRST_STREAM, WEIGH
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import (
@@ -66,11 +67,12 @@ def usage(
         return
     if not rows:
         say(f"Nothing was used in the last {count_of(days, 'day')}.")
+        say_command(*FIRST_STREAM)
         return
     print_table(groups, rows)
     if unpriced := sum(row["unpriced_requests"] for row in rows):
         say(f"Without a known price, and not in the cost: {count_of(unpriced, 'call')} (storymill prices show MODEL)")
-    say_command("When does a tuned model pay", "storymill roi MODEL --against BASE")
+    say_command(*WEIGH)
 
 
 def read_groups(text: str) -> list[str]:

@@ -24,6 +24,12 @@ PREPARED: Final = "ds_01a2002196e727435b4577d0ab3f4021"
 JOB: Final = "ftjob-01a2004196e727435b4577d0ab3f4041"
 RUNNING_JOB: Final = "ftjob-01a2004196e727435b4577d0ab5eed04"
 PAUSED_JOB: Final = "ftjob-01a2004196e727435b4577d0ab5eed06"
+HELD_RUN: Final = "gen_01a2000396e727435b4577d0ab5eed01"
+OPEN_DATASET: Final = "ds_01a2002196e727435b4577d0ab5eed02"
+MODEL: Final = "ft:gemma-3-270m:storymill:ultraman:7d1e09c4"
+OLD_MODEL: Final = "ft:gemma-3-270m:storymill:ultraman:3fbfba7c"
+BATCH: Final = "batch_01a2005096e727435b4577d0ab3f4050"
+OPEN_BATCH: Final = "batch_01a2005196e727435b4577d0ab5eed07"
 BASE_URL: Final = "http://127.0.0.1:8000"
 STREAMING_URL: Final = "http://127.0.0.1:8001"
 
@@ -32,24 +38,41 @@ ELSEWHERE: Final = ("--against", "gpt-4.1-mini", "--against-provider", "openai")
 COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
     ("recipes", "add", "data/recipes/ultraman.json"),
     ("recipes", "list"),
+    ("recipes", "show", "ultraman"),
+    ("recipes", "delete", "ultraman"),
     ("generate", "ultraman", "--limit", "12", "--repeats", "1", "--export", "stories.csv"),
     ("generations", "list"),
     ("generations", "show", RUN),
+    ("generations", "watch", RUN),
     ("generations", "pause", RUN),
     ("generations", "resume", RUN),
     ("generations", "cancel", RUN),
+    ("generations", "retry", HELD_RUN),
+    ("generations", "update", HELD_RUN, "--max-tokens", "400"),
+    ("generations", "export", RUN, "stories.csv"),
+    ("generations", "delete", RUN),
     ("stories", "list", "--limit", "5"),
     ("stories", "show", STORY),
+    ("stories", "review", STORY, "accepted"),
     ("datasets", "prepare", "stories.csv"),
     ("datasets", "prepare", RUN),
     ("datasets", "list"),
     ("datasets", "show", DATASET),
+    ("datasets", "report", DATASET, "--page", "report.html"),
+    ("datasets", "export", DATASET, "train.jsonl"),
+    ("datasets", "cancel", OPEN_DATASET),
+    ("datasets", "delete", DATASET),
     ("fine-tune", PREPARED, "--model", "ultraman@prod", "--suffix", "ultraman", *TUNING),
     ("fine-tunes", "list"),
     ("fine-tunes", "show", JOB),
     ("fine-tunes", "show", PAUSED_JOB),
     ("fine-tunes", "events", JOB),
     ("fine-tunes", "results", JOB, "--plot"),
+    ("fine-tunes", "results", JOB),
+    ("fine-tunes", "watch", JOB),
+    ("fine-tunes", "retry", JOB),
+    ("fine-tunes", "clone", JOB, "--epochs", "2"),
+    ("fine-tunes", "cancel", RUNNING_JOB),
     ("fine-tunes", "pause", RUNNING_JOB),
     ("fine-tunes", "resume", PAUSED_JOB),
     ("models", "list", "--tuned"),
@@ -60,6 +83,9 @@ COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
     ("models", "aliases"),
     ("models", "tree", "ultraman@prod"),
     ("models", "forgetting", "ultraman@prod"),
+    ("models", "compare", MODEL, OLD_MODEL, "--generation", RUN, "--judge", "gpt-4.1-mini"),
+    ("models", "add", "corp/storyteller", "--no-probe"),
+    ("models", "delete", OLD_MODEL, "--yes"),
     ("stream", "秦,龙卷风,辛苦", "--model", "ultraman@prod"),
     ("usage", "--by", "kind,model"),
     ("usage",),
@@ -69,7 +95,15 @@ COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
     ("prices", "list", "curie"),
     ("providers", "list"),
     ("providers", "show", "engine"),
+    ("providers", "test", "engine", "--yes"),
+    ("providers", "test", "corp", "--yes"),
     ("limits",),
+    ("batches", "create", "file-50a9xQ2mVtK4"),
+    ("batches", "list"),
+    ("batches", "show", OPEN_BATCH),
+    ("batches", "watch", BATCH, "--output", "answers.jsonl"),
+    ("batches", "watch", BATCH),
+    ("batches", "cancel", OPEN_BATCH),
     ("models", "show", "nobody"),
 )
 

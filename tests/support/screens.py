@@ -33,7 +33,12 @@ PART: Final = re.compile(r"(\x1b\[[?\d;]*[A-Za-z]|[\r\n])")
 COLOUR: Final = re.compile(r"\x1b\[(?:\d+;)*(?:3|9)\d")
 
 
-WATCHING: Final = ("storymill generate ", "storymill fine-tune ", "storymill datasets prepare")
+WATCHING: Final = (
+    "storymill generate ",
+    "storymill fine-tune ",
+    "storymill datasets prepare",
+    "storymill batches watch",
+)
 
 
 @dataclass(frozen=True)
