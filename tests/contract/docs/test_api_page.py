@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from storymill.cli.options import DEFAULT_STATE_DIR
+from storymill.launcher.credentials import Credentials, write_credentials
 from tests.support.gateway import Mill
 from tests.support.pages import PageRun
 from tests.support.stack import PROJECT_ROOT
@@ -19,7 +21,10 @@ PAGE = PROJECT_ROOT / "docs" / "api.md"
 async def test_every_block_of_the_page_works(mill: Mill, client: httpx2.AsyncClient, tmp_path: Path) -> None:
     mill.upstream.models.append("text-davinci-003")
     reader = tmp_path / "reader"
-    run = PageRun(PAGE, reader, {"MILL": mill.base_url, "MILL_KEY": await mill.key()})
+    told = Credentials(base_url=f"{mill.base_url}/v1", streaming_url="http://127.0.0.1:9", api_key=await mill.key())
+    (reader / DEFAULT_STATE_DIR).mkdir(parents=True)
+    write_credentials(reader / DEFAULT_STATE_DIR, told)
+    run = PageRun(PAGE, reader, {})
     await asyncio.to_thread(run.run, 200)
     assert (reader / "heroes.csv").read_text(encoding="utf-8").startswith("dynasty,power,story\n")
     assert (reader / "heroes.parquet").stat().st_size > 0

@@ -7,6 +7,7 @@ import pytest
 
 from services.engine.settings import BUILT_IN_MODEL
 from tests.support.pages import MOST_SECONDS, PageRun, fit_output, is_alike, read_blocks
+from tests.support.real_model import prepare_real_model
 from tests.support.stack import PROJECT_ROOT
 from tests.support.tiny_model import build_tiny_model
 
@@ -15,8 +16,8 @@ PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FAST = {"clients.md"}
 """Run by every `make test`: they start no mill. So is docs/api.md, by a test of its own with a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
-WANT_THE_MACHINE = {"README.md", "tour.md"}
-"""Too long for beside other tests: `make soak` runs them."""
+"""Its stories are shown. The weights are converted once for all tests, all else is as its reader has it. The
+others have a tiny random model under the same names: what they show is what commands say of it."""
 ELSEWHERE = {"api.md"}
 
 
@@ -30,8 +31,7 @@ def list_stories() -> list[object]:
     for page in PAGES:
         if page.name in ELSEWHERE or not any(block.runs for block in read_blocks(page.read_text(encoding="utf-8"))):
             continue
-        alone = page.name in WANT_THE_MACHINE
-        marks = [] if page.name in FAST else [pytest.mark.soak if alone else pytest.mark.slow]
+        marks = [] if page.name in FAST else [pytest.mark.slow]
         marks += [pytest.mark.real_model] if page.name in ON_THE_REAL_MODEL else []
         found.append(pytest.param(page, id=page.name, marks=marks))
     return found
@@ -58,9 +58,10 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.timeout(MOST_SECONDS + 200)
 @pytest.mark.parametrize("page", list_stories())
 def test_a_page_runs_from_a_fresh_start(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    engine = {} if page.name in ON_THE_REAL_MODEL | FAST else request.getfixturevalue("tiny_engine")
+    is_real = page.name in ON_THE_REAL_MODEL
+    engine = {} if is_real or page.name in FAST else request.getfixturevalue("tiny_engine")
     ports = {"STORYMILL_GATEWAY_PORT": "0", "STORYMILL_STREAMING_PORT": "0"}
-    run = PageRun(page, tmp_path / "reader", {**engine, **ports})
+    run = PageRun(page, tmp_path / "reader", {**engine, **ports}, prepare_real_model() if is_real else None)
     run.run(MOST_SECONDS)
     assert run.find_differences() == []
 
