@@ -9,21 +9,21 @@ from typing import Any, Final
 from storymill.client.statuses import BATCH_FINAL, DATASET_FINAL, FINE_TUNING_FINAL, GENERATION_FINAL
 
 Json = dict[str, Any]
-Step = tuple[str, str]
+NextStep = tuple[str, str]
 
-FIRST_RECIPE: Final[Step] = ("Next", "storymill recipes add data/recipes/ultraman.json")
-FIRST_RUN: Final[Step] = ("Next", "storymill generate RECIPE --limit 24")
-FIRST_DATASET: Final[Step] = ("Next", "storymill datasets prepare FILE|RUN")
-FIRST_JOB: Final[Step] = ("Next", "storymill fine-tune DATASET --model text-davinci-003 --suffix NAME")
-FIRST_ALIAS: Final[Step] = ("Next", "storymill models promote NAME@prod MODEL|JOB")
-FIRST_BATCH: Final[Step] = ("Next", "storymill batches create FILE")
-FIRST_STREAM: Final[Step] = ("Next", "storymill stream PROMPT")
-START: Final[Step] = ("Start it", "storymill up --detach")
-LIST_KEYS: Final[Step] = ("See every key", "storymill keys list")
-MAKE_KEY: Final[Step] = ("Make another", "storymill keys create --name NAME")
-SHOW_COST: Final[Step] = ("What it cost", "storymill usage --by kind,model")
-SHOW_PRICE: Final[Step] = ("See one in full", "storymill prices show MODEL --provider PROVIDER")
-WEIGH: Final[Step] = ("When does a tuned model pay", "storymill roi MODEL --against BASE")
+FIRST_RECIPE: Final[NextStep] = ("Next", "storymill recipes add data/recipes/ultraman.json")
+FIRST_RUN: Final[NextStep] = ("Next", "storymill generate RECIPE --limit 24")
+FIRST_DATASET: Final[NextStep] = ("Next", "storymill datasets prepare FILE|RUN")
+FIRST_JOB: Final[NextStep] = ("Next", "storymill fine-tune DATASET --model text-davinci-003 --suffix NAME")
+FIRST_ALIAS: Final[NextStep] = ("Next", "storymill models promote NAME@prod MODEL|JOB")
+FIRST_BATCH: Final[NextStep] = ("Next", "storymill batches create FILE")
+FIRST_STREAM: Final[NextStep] = ("Next", "storymill stream PROMPT")
+START: Final[NextStep] = ("Start it", "storymill up --detach")
+LIST_KEYS: Final[NextStep] = ("See every key", "storymill keys list")
+MAKE_KEY: Final[NextStep] = ("Make another", "storymill keys create --name NAME")
+SHOW_COST: Final[NextStep] = ("What it cost", "storymill usage --by kind,model")
+SHOW_PRICE: Final[NextStep] = ("See one in full", "storymill prices show MODEL --provider PROVIDER")
+WEIGH: Final[NextStep] = ("When does a tuned model pay", "storymill roi MODEL --against BASE")
 WISHES: Final = {
     "pause": ("Go on later", "resume"),
     "resume": ("Watch it", "watch"),
@@ -31,28 +31,28 @@ WISHES: Final = {
 }
 
 
-def after_newest(records: Sequence[Json], after: Callable[[Json], Step], otherwise: Step) -> Step:
+def after_newest(records: Sequence[Json], after: Callable[[Json], NextStep], otherwise: NextStep) -> NextStep:
     """Return what comes after the first of a list; of an empty one, what fills it."""
     return after(records[0]) if records else otherwise
 
 
-def after_wish(verb: str, group: str, job_id: str) -> Step:
+def after_wish(verb: str, group: str, job_id: str) -> NextStep:
     """Return what comes once something was told to pause, resume or cancel."""
     title, following = WISHES[verb]
     return title, f"storymill {group} {following} {job_id}"
 
 
-def after_delete(group: str) -> Step:
+def after_delete(group: str) -> NextStep:
     """Return what shows the rest."""
     return "See what is left", f"storymill {group} list"
 
 
-def after_recipe(recipe: Json) -> Step:
+def after_recipe(recipe: Json) -> NextStep:
     """Return what writes its stories."""
     return "Next", f"storymill generate {shlex.quote(recipe['name'])} --limit 24"
 
 
-def after_run(run: Json) -> Step:
+def after_run(run: Json) -> NextStep:
     """Return what takes a run further: to its end, on from a pause, or on to a dataset."""
     if run["status"] == "paused":
         return "Go on", f"storymill generations resume {run['id']}"
@@ -63,19 +63,19 @@ def after_run(run: Json) -> Step:
     return "See what became of them", f"storymill stories list --generation {run['id']}"
 
 
-def show_story(story: Json) -> Step:
+def show_story(story: Json) -> NextStep:
     """Return what shows a story whole."""
     return "Read one", f"storymill stories show {story['id']}"
 
 
-def after_story(story: Json) -> Step:
+def after_story(story: Json) -> NextStep:
     """Return what says whether a story is good enough; of one that is not written, where its run stands."""
     if story["status"] == "succeeded":
         return "Judge it", f"storymill stories review {story['id']} accepted"
     return "See its run", f"storymill generations show {story['generation_id']}"
 
 
-def after_dataset(dataset: Json) -> Step:
+def after_dataset(dataset: Json) -> NextStep:
     """Return what a dataset is for; while it is none, how to come to one."""
     if dataset["status"] == "succeeded":
         return tune_on(dataset["id"])
@@ -84,12 +84,12 @@ def after_dataset(dataset: Json) -> Step:
     return "See how it stands", f"storymill datasets show {dataset['id']}"
 
 
-def tune_on(rows: str) -> Step:
+def tune_on(rows: str) -> NextStep:
     """Return what tunes a model on a dataset or file."""
     return "Next", f"storymill fine-tune {rows} --model text-davinci-003 --suffix NAME"
 
 
-def after_job(job: Json) -> Step:
+def after_job(job: Json) -> NextStep:
     """Return what a job's model is for: a name that stays leads to it, the one that it began at if it has one. Of a job
     without a model, how to come to one."""
     if job["fine_tuned_model"]:
@@ -102,48 +102,48 @@ def after_job(job: Json) -> Step:
     return "Watch it", f"storymill fine-tunes watch {job['id']}"
 
 
-def show_model(model: Json) -> Step:
+def show_model(model: Json) -> NextStep:
     """Return what shows all of a model."""
     return "See one in full", f"storymill models show {model['id']}"
 
 
-def after_model(model: Json) -> Step:
+def after_model(model: Json) -> NextStep:
     """Return what shows a tuned model's line; what a base is for."""
     if model.get("parent") or model.get("base_model") or model.get("resolves_to"):
         return "See where it comes from", f"storymill models tree {model['id']}"
     return after_alias(model["id"])
 
 
-def after_alias(name: str) -> Step:
+def after_alias(name: str) -> NextStep:
     """Return what asks a model."""
     return "Next", f"storymill stream PROMPT --model {shlex.quote(name)}"
 
 
-def after_comparison(found: Json) -> Step:
+def after_comparison(found: Json) -> NextStep:
     """Return what is done with the better model: it gets the name, or learns more."""
     if found["result"]["wins"] > found["result"]["losses"]:
         return "Next", f"storymill models promote NAME@prod {found['model']} --comparison {found['id']}"
     return tune_again(found["model"])
 
 
-def after_matrix(model: str, matrix: Json) -> Step:
+def after_matrix(model: str, matrix: Json) -> NextStep:
     """Return what measures the rest of a forgetting matrix; of a whole one, what teaches the model more."""
     if all(cell["loss"] is not None for row in matrix["rows"] for cell in row["cells"]):
         return tune_again(model)
     return "Measure what is missing", f"storymill models forgetting {model} --measure"
 
 
-def tune_again(model: str) -> Step:
+def tune_again(model: str) -> NextStep:
     """Return what teaches a tuned model more."""
     return "Tune it again with new stories", f"storymill fine-tune DATASET --model {model} --replay 0.2"
 
 
-def after_probe(folder: str) -> Step:
+def after_probe(folder: str) -> NextStep:
     """Return what has a model that could be served, served."""
     return "Serve it", f"storymill models add {shlex.quote(folder)}"
 
 
-def after_batch(batch: Json) -> Step:
+def after_batch(batch: Json) -> NextStep:
     """Return what follows a batch to its end, or fetches what it has come to."""
     if batch["status"] not in BATCH_FINAL:
         return "Watch it to its end", f"storymill batches watch {batch['id']}"
@@ -153,16 +153,16 @@ def after_batch(batch: Json) -> Step:
     return FIRST_BATCH
 
 
-def compare_price(model: str, provider: str) -> Step:
+def compare_price(model: str, provider: str) -> NextStep:
     """Return what sets a model's price beside another's."""
     return "Beside another's", f"storymill prices compare {model} MODEL --provider {provider}"
 
 
-def show_provider(provider: Json) -> Step:
+def show_provider(provider: Json) -> NextStep:
     """Return what shows all of a provider."""
     return "See one in full", f"storymill providers show {provider['name']}"
 
 
-def after_provider(provider: Json) -> Step:
+def after_provider(provider: Json) -> NextStep:
     """Return what tries a provider out."""
     return "Try it out", f"storymill providers test {provider['name']}"
