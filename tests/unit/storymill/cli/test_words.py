@@ -86,6 +86,10 @@ def test_a_run_of_which_nothing_can_be_known_is_starting() -> None:
     assert early == "the first stories are being written · 4 in flight"
 
 
+def test_a_run_that_is_over_has_no_rate() -> None:
+    assert describe_rate(make_run(succeeded=10, tokens=900), 0.0) == "900 tokens · 0 in flight"
+
+
 def test_what_holds_a_run_up_is_said_in_words() -> None:
     said = describe_rate(make_run(succeeded=2, running=4, tokens=900, limited_by="upstream_latency"), 2.0)
     assert said == "2.0 stories/s · 900 tokens · 4 in flight · 0:04 left · waiting for the model"
