@@ -38,10 +38,13 @@ VOLATILE: Final = (
     (re.compile(r"\b(?:gen|ds|rec|story|dsv|cmp|str|eval|key)_[0-9a-f]+|\b(?:ftjob|file)-\w+|\bft:[\w.:@-]*\w"), "ID"),
     (re.compile(r"\d[\d,.:]*\d|\d"), "0"),
     (re.compile(r"[━╸]+"), ""),
+    (re.compile(r"\((?:0% (?:less|more)|as expected)\)"), "(AS FAR OFF)"),
+    (re.compile(r" · (?:waiting|held)\b[^·]*$"), ""),
     (re.compile(r"[“”‘’—　-〿㐀-鿿！-￮][…“”‘’—　-〿㐀-鿿！-￮]*"), STORY),
     (re.compile(r"[ \t]+"), " "),
 )
-"""What differs from run to run: ids, numbers, bars, stories, the widths of columns."""
+"""What differs from run to run: ids, numbers, bars, how far an estimate was off, what a run waits for, stories, the
+widths of columns."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,14 @@ def test_a_story_may_have_other_paragraphs() -> None:
     assert not is_alike(shown, "송나라의 영웅\n95 tokens · finish: stop\n")
 
 
+def test_how_far_off_an_estimate_was_and_what_a_run_waits_for_may_differ() -> None:
+    shown = "1/12 stories · 11 in flight\n9 tokens trained of 9 estimated (as expected) · 5:19 for 7:49 (32% less)\n"
+    printed = "3/12 stories · 9 in flight · held by the limit of calls at a time\n"
+    printed += "9 tokens trained of 8 estimated (12% more) · 1:19 for 1:19 (as expected)\n"
+    assert is_alike(shown, printed)
+    assert not is_alike(shown, printed.replace("estimated", "guessed"))
+
+
 def test_an_output_is_made_anew_as_the_page_shows_it() -> None:
     printed = "job ftjob-9\nstep 1\nstep 2\nsucceeded\nmodel: ft:a\n\n"
     assert fit_output("?\n", printed) == printed.rstrip() + "\n"

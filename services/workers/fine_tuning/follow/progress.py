@@ -65,7 +65,7 @@ async def record_poll(session: AsyncSession, job: FineTuningJob, poll: Poll) -> 
     metrics = [metric for event in poll.events if (metric := read_metric(event.data)) is not None]
     if upstream.status not in FINE_TUNING_JOB.repeatable:
         await enter_status(session, job, "running" if upstream.status == "succeeded" else upstream.status)
-    await append_events(session, job.id, [copy_event(event) for event in poll.events])
+    await append_events(session, job.id, [copy_event(event, upstream) for event in poll.events])
     await record_metrics(session, job.id, metrics)
     await record_checkpoints(session, job.id, [copy_checkpoint(item) for item in poll.checkpoints])
     elapsed = [metric.elapsed_tokens for metric in metrics if metric.elapsed_tokens is not None]
@@ -96,9 +96,9 @@ async def hold_budget(session: AsyncSession, job: FineTuningJob) -> None:
         await append_events(session, job.id, [NewEvent(message, level="warn", data={"code": BUDGET})])
 
 
-def copy_event(event: UpstreamEvent) -> NewEvent:
+def copy_event(event: UpstreamEvent, job: UpstreamJob) -> NewEvent:
     """Return a provider's event as ours."""
-    is_repeat = repeats_ours(event)
+    is_repeat = repeats_ours(event, job)
     return NewEvent(event.message, event.level, event.type, event.data, event.id, event.created_at, is_repeat)
 
 

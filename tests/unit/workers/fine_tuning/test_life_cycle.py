@@ -3,7 +3,7 @@
 import pytest
 
 from services.workers.fine_tuning.follow.life_cycle import repeats_ours
-from services.workers.fine_tuning.upstream.provider import UpstreamEvent
+from services.workers.fine_tuning.upstream.provider import UpstreamEvent, UpstreamJob
 from shared.clock import utc_now
 
 REPEATED = (
@@ -28,6 +28,7 @@ TOLD = (
     "Waiting for a GPU",
     "Moderation checks for snapshot passed.",
 )
+JOB = UpstreamJob("ftjob-abc", "running")
 
 
 def tell(message: str, level: str = "info", kind: str = "message") -> UpstreamEvent:
@@ -37,11 +38,18 @@ def tell(message: str, level: str = "info", kind: str = "message") -> UpstreamEv
 
 @pytest.mark.parametrize("message", REPEATED)
 def test_a_step_of_the_life_cycle_is_told_once(message: str) -> None:
-    assert repeats_ours(tell(message))
-    assert not repeats_ours(tell(message, "error"))
-    assert not repeats_ours(tell(message, kind="metrics"))
+    assert repeats_ours(tell(message), JOB)
+    assert not repeats_ours(tell(message, "error"), JOB)
+    assert not repeats_ours(tell(message, kind="metrics"), JOB)
 
 
 @pytest.mark.parametrize("message", TOLD)
 def test_what_only_the_provider_knows_passes(message: str) -> None:
-    assert not repeats_ours(tell(message))
+    assert not repeats_ours(tell(message), JOB)
+
+
+def test_what_a_job_failed_of_is_told_once() -> None:
+    failed = UpstreamJob("ftjob-abc", "failed", error={"code": "insufficient_memory", "message": "No memory."})
+    assert repeats_ours(tell("No memory.", "error"), failed)
+    assert not repeats_ours(tell("Row 7 is too long.", "error"), failed)
+    assert not repeats_ours(tell("No memory.", "error"), JOB)
