@@ -162,6 +162,13 @@ def test_a_workbook_that_its_library_panics_at_is_refused_in_silence(
     assert capfd.readouterr().err == ""
 
 
+def test_cells_too_far_apart_for_their_library_are_refused(tmp_path: Path) -> None:
+    rows = [("prompt", "completion"), *[("a", "b")] * 20, tuple("c" * 16_384)]
+    whole = write_xlsb(rows, number_rows=lambda row: row if row < 21 else 1_048_575)  # a rectangle of 412 GB
+    with pytest.raises(UnreadableFileError, match="so far apart that they need more than 8192 MiB"):
+        read_file(write(tmp_path, "a.xlsb", whole)).store.close()
+
+
 @pytest.mark.parametrize("make", [write_xls, write_xlsb])
 def test_a_cut_workbook_is_refused(make: Callable[[list[tuple[str, ...]]], bytes], tmp_path: Path) -> None:
     whole = make([("prompt", "completion"), *[(f"{n}", "c" * 50) for n in range(40)]])
