@@ -28,7 +28,9 @@ class CalamineBeside:
         self._process = process
 
     def read_sheets(self) -> list[Sheet]:
-        """Return the sheets in order; their rows come when they are walked over. Raises: UnreadWorkbookError."""
+        """Return the sheets in order; their rows come when they are walked over.
+
+        Raises: UnreadWorkbookError when calamine refuses the file, or asks for more memory than it gets."""
         return [
             Sheet(name, is_visible, partial(self._walk, number), partial(self._read_merged, number))
             for number, (name, is_visible) in enumerate(self._take())
