@@ -10,29 +10,42 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any, Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 ROWS_AT_ONCE: Final = 1_000
+CELLS_AT_ONCE: Final = 100_000
+"""A sheet may have 16,384 columns."""
 PANIC: Final = "PanicException"
 """What a defect of calamine's in Rust raises, no subclass of Exception."""
 
 
-@dataclass(slots=True)
 class OpenSheet:
-    """The sheet asked for last, and its rows once they were asked for."""
+    """The sheet asked for last, and how far its rows were read."""
 
-    name: str
-    sheet: CalamineSheet
-    rows: list[list[Any]] | None = None
+    def __init__(self, name: str, sheet: CalamineSheet) -> None:
+        self.name = name
+        self.sheet = sheet
+        self._rows: Iterator[list[Any]] = iter(())
+        self._at = -1
 
     def read_rows(self, start: int) -> list[list[Any]]:
-        """Return the next rows from `start`, from 0; none behind the last."""
-        if self.rows is None:
-            self.rows = self.sheet.to_python(skip_empty_area=False)
-        return self.rows[start : start + ROWS_AT_ONCE]
+        """Return the next rows from `start`, from 0, without the empty cells at their ends; none after the last."""
+        if start != self._at:
+            self._rows, self._at = islice(self.sheet.iter_rows(), start, None), start
+        rows: list[list[Any]] = []
+        cells = 0
+        for row in islice(self._rows, ROWS_AT_ONCE):
+            while row and row[-1] == "":
+                row.pop()
+            rows.append(row)
+            cells += len(row)
+            if cells > CELLS_AT_ONCE:
+                break
+        self._at += len(rows)
+        return rows
 
 
 def bound_memory(most: int) -> None:
