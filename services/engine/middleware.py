@@ -108,7 +108,7 @@ class BodyLimitMiddleware:
         excess = self._json.find_excess(bytes(body)) if is_whole else None
         if is_whole:
             body.clear()  # what follows is a disconnect, perhaps much later
-        return PayloadTooLargeError(excess) if excess is not None else None
+        return PayloadTooLargeError(f"The body holds {excess}.") if excess is not None else None
 
     def _too_large(self) -> PayloadTooLargeError:
         return PayloadTooLargeError(
