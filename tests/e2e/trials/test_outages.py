@@ -51,10 +51,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRedis]:
 def mill(
     tmp_path_factory: pytest.TempPathFactory, provider: UpstreamThread, redis: PrivateRedis
 ) -> Iterator[WholeMill]:
-    """The whole product on that Redis."""
+    """The whole product on that Redis, whose URL stands in a file."""
+    folder = tmp_path_factory.mktemp("outages")
+    (folder / "redis-url").write_text(redis.url)
     running = WholeMill(
-        tmp_path_factory.mktemp("outages") / "state",
-        environment={"STORYMILL_REDIS_URL": redis.url},
+        folder / "state",
+        environment={"STORYMILL_REDIS_URL_FILE": str(folder / "redis-url")},
         arguments=("--upstream", provider.upstream.url),
     )
     running.start()
@@ -97,6 +99,32 @@ def test_twenty_restarts_of_redis_kill_no_worker_and_make_texts_late_at_most(
         wait_for_more(load, 5)
     load.stop()
     print(f"\n{RESTARTS} restarts of Redis: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s")
+    assert list_processes(mill) == before
+    assert load.failures == []
+    assert load.worst_since(begun) <= RESTARTED_SECONDS * PATIENCE
+
+
+def find_url_file(mill: WholeMill) -> Path:
+    """Return the file that the address of Redis stands in."""
+    return mill.state_dir.parent / "redis-url"
+
+
+def test_the_password_of_redis_changes_under_load(mill: WholeMill, redis: PrivateRedis, load: Load) -> None:
+    before, begun, file = list_processes(mill), time.monotonic(), find_url_file(mill)
+    old, new = file.read_text(), file.read_text().replace(":test@", ":other@")
+    assert old != new
+    for added, removed, url in (("+other", "-test", new), ("+test", "-other", old)):  # and back, for the next test
+        with Redis.from_url(redis.url if url == new else new) as client:
+            client.acl_setuser("default", enabled=True, passwords=[added])
+            file.write_text(url)
+            client.acl_setuser("default", enabled=True, passwords=[removed])
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_kill_filter(_type="pubsub", skipme=True)
+        wait_for_more(load, 5 * CLIENTS)
+    load.stop()
+    print(
+        f"\npassword of Redis changed twice: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s"
+    )
     assert list_processes(mill) == before
     assert load.failures == []
     assert load.worst_since(begun) <= RESTARTED_SECONDS * PATIENCE
