@@ -76,11 +76,15 @@ def estimate_training_tokens(
     """Count a file of `size` bytes whole if it is no longer than `most_bytes`, else so much of it, and scale."""
     if size <= most_bytes:
         return count_training_tokens(bound.read_lines(file), counter, bound)
-    read = rows = tokens = 0
+    read = rows = tokens = reached = 0
     for piece in range(SAMPLE_PIECES):
+        start = size * piece // SAMPLE_PIECES
+        if start < reached:  # within a row that was passed over
+            continue
         if read > 2 * most_bytes:  # rows far longer than a stretch
             break
-        lines = read_stretch(file, size * piece // SAMPLE_PIECES, most_bytes // SAMPLE_PIECES, bound)
+        lines = read_stretch(file, start, most_bytes // SAMPLE_PIECES, bound)
+        reached = file.tell()
         counted = count_training_tokens(lines, counter, bound)
         read, rows, tokens = read + sum(map(len, lines)), rows + counted.rows, tokens + counted.tokens
     scale = size / read if read else 0

@@ -102,7 +102,7 @@ class Attacker:
     def ask_about(self, kind: str, times: int = 3) -> None:
         """Have a file of rows looked at by what answers at once: estimates and comparisons."""
         file_id = self.upload("rows.jsonl", TRAINED_ON[kind]())
-        expected = {200, 201} if kind == "many_rows" else {400}
+        expected = {200, 202} if kind == "many_rows" else {400}
         for _ in range(times):
             estimate = self.send("/v1/fine_tuning/estimate", model=MODEL, training_file=file_id)
             comparison = self.send(
