@@ -62,6 +62,9 @@ class Bounds(BaseSettings):
     max_stored_bytes: int = Field(
         200 * 1024**3, ge=0, description="bytes of a project's files", json_schema_extra=SHOWN
     )
+    max_row_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, description="bytes of a row in a file to train on", json_schema_extra=SHOWN
+    )
     max_files: int = Field(100_000, ge=0, description="files of a project", json_schema_extra=SHOWN)
     max_open_uploads: int = Field(
         1_000, ge=0, description="uploads in parts of a project that are not complete", json_schema_extra=SHOWN

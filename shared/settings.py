@@ -97,8 +97,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read secrets from files too, after the environment."""
-        return init_settings, env_settings, FileSecrets(settings_cls)
+        """Read secrets from files too: a variable goes before its file, unless it is empty."""
+        return init_settings, FileSecrets(settings_cls), env_settings
 
     @field_validator("engine_url", "upstream_url", "providers_file", "prices_dir", "bounds_file", mode="before")
     @classmethod

@@ -1,5 +1,5 @@
-"""What a JSON body would cost, counted before it is parsed: a parser holds the interpreter's lock to its end, so
-neither a thread nor a time-out would keep the event loop turning."""
+"""What a JSON body, or a line of a file, would cost, counted before it is parsed: a parser holds the interpreter's lock
+to its end, so neither a thread nor a time-out would keep the event loop turning."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ OPENINGS: Final = (b"[", b"{", b":")
 
 @dataclass(frozen=True, slots=True)
 class JsonBound:
-    """How much may stand in a body, and which settings say so."""
+    """How much may stand in one piece of JSON, and which settings say so."""
 
     nodes: int
     values: int
@@ -17,12 +17,12 @@ class JsonBound:
     values_setting: str
 
     def find_excess(self, body: bytes) -> str | None:
-        """Return what is too much in a body, as a sentence; None when it may be parsed."""
+        """Return what is too much, as the end of a sentence; None when it may be parsed."""
         outside = body if self._surely_fits(body) else drop_strings(body, self.nodes + self.values + 2)
         if outside is not None and count_nodes(outside) > self.nodes:
-            return f"The body holds more than {self.nodes} lists, objects and members ({self.nodes_setting})."
+            return f"more than {self.nodes} lists, objects and members ({self.nodes_setting})"
         if outside is None or outside.count(b",") > self.values:
-            return f"The body holds more than {self.values} values ({self.values_setting})."
+            return f"more than {self.values} values ({self.values_setting})"
         return None
 
     def _surely_fits(self, body: bytes) -> bool:

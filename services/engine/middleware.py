@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.engine.errors import ApiError, PayloadTooLargeError, ServerError
+from services.engine.free_memory import FreeMemory
 from services.engine.json_cost import JsonBound
 from services.engine.settings import SETTING_PREFIX, EngineSettings
 
@@ -68,6 +69,7 @@ class BodyLimitMiddleware:
         self._app = app
         self._limit_bytes = settings.max_body_bytes
         self._json = JsonBound(settings.max_json_nodes, settings.max_json_values, JSON_NODES, JSON_VALUES)
+        self._free_memory = FreeMemory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -103,12 +105,13 @@ class BodyLimitMiddleware:
         await self._app(scope, receive_counted, send_or_refuse)
 
     def _find_refusal(self, body: bytearray, *, is_whole: bool) -> ApiError | None:
+        self._free_memory.note_body(len(body))
         if len(body) > self._limit_bytes:
             return self._too_large()
         excess = self._json.find_excess(bytes(body)) if is_whole else None
         if is_whole:
             body.clear()  # what follows is a disconnect, perhaps much later
-        return PayloadTooLargeError(excess) if excess is not None else None
+        return PayloadTooLargeError(f"The body holds {excess}.") if excess is not None else None
 
     def _too_large(self) -> PayloadTooLargeError:
         return PayloadTooLargeError(

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import IO, Any, Final, Protocol
 
 from shared.texts.encodings import ModelTokens, count_chat, count_pair, load_encoding, tokens_of_model
+from shared.texts.row_bound import RowBound
 from shared.texts.training_rows import BadLineError, check_row, encode_row, number_lines, parse_line
 
 SAMPLE_PIECES: Final = 64
@@ -57,46 +58,54 @@ class PublishedCounter:
         return count_chat(self.encoding, record)
 
 
-def count_training_tokens(lines: Iterable[bytes], counter: RowCounter) -> FileTokens:
-    """Count every line, one at a time."""
+def count_training_tokens(lines: Iterable[bytes], counter: RowCounter, bound: RowBound | None = None) -> FileTokens:
+    """Count every line, one at a time, but those that are more than the bound allows."""
     known = counter.tokens
     rows = tokens = 0
     for _, line in number_lines(lines):
-        counted = count_line(counter, line)
+        counted = count_line(counter, line, bound)
         if counted is not None:
             rows += 1
             tokens += min(counted, known.limit) if known.limit else counted
     return FileTokens(rows, tokens, known.encoding, known.is_exact)
 
 
-def estimate_training_tokens(file: IO[bytes], size: int, counter: RowCounter, most_bytes: int) -> FileTokens:
+def estimate_training_tokens(
+    file: IO[bytes], size: int, counter: RowCounter, most_bytes: int, bound: RowBound
+) -> FileTokens:
     """Count a file of `size` bytes whole if it is no longer than `most_bytes`, else so much of it, and scale."""
     if size <= most_bytes:
-        return count_training_tokens(file, counter)
-    read = rows = tokens = 0
+        return count_training_tokens(bound.read_lines(file), counter, bound)
+    read = rows = tokens = reached = 0
     for piece in range(SAMPLE_PIECES):
-        lines = read_stretch(file, size * piece // SAMPLE_PIECES, most_bytes // SAMPLE_PIECES)
-        counted = count_training_tokens(lines, counter)
+        start = size * piece // SAMPLE_PIECES
+        if start < reached:  # within a row that was passed over
+            continue
+        if read > 2 * most_bytes:  # rows far longer than a stretch
+            break
+        lines = read_stretch(file, start, most_bytes // SAMPLE_PIECES, bound)
+        reached = file.tell()
+        counted = count_training_tokens(lines, counter, bound)
         read, rows, tokens = read + sum(map(len, lines)), rows + counted.rows, tokens + counted.tokens
     scale = size / read if read else 0
     return FileTokens(round(rows * scale), round(tokens * scale), counter.tokens.encoding, is_exact=False)
 
 
-def read_stretch(file: IO[bytes], start: int, length: int) -> list[bytes]:
+def read_stretch(file: IO[bytes], start: int, length: int, bound: RowBound) -> list[bytes]:
     """Return the whole lines that begin in a stretch; the line that a start falls into belongs to what is before."""
     file.seek(start)
     if start:
-        file.readline()
+        bound.read_line(file)
     lines = []
-    while file.tell() < start + length and (line := file.readline()):
+    while file.tell() < start + length and (line := bound.read_line(file)):
         lines.append(line)
     return lines
 
 
-def count_line(counter: RowCounter, line: bytes) -> int | None:
+def count_line(counter: RowCounter, line: bytes, bound: RowBound | None) -> int | None:
     """Return a row's tokens; None for a line that is no row."""
     try:
-        row = parse_line(line)
+        row = parse_line(line, bound)
         found = check_row(row)
     except BadLineError:
         return None

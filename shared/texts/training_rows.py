@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from shared.texts.row_bound import RowBound
+
 RowFormat = Literal["completion", "chat", "preference"]
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
@@ -33,8 +35,11 @@ def number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, bare
 
 
-def parse_line(line: bytes) -> dict[str, Any]:
-    """Return a line's object. Raises: BadLineError when it is not JSON, or no object."""
+def parse_line(line: bytes, bound: RowBound | None = None) -> dict[str, Any]:
+    """Return a line's object; without a bound that of a file which was checked. Raises: BadLineError when it is not
+    JSON, no object, or more than the bound allows."""
+    if bound is not None and (excess := bound.find_excess(line)) is not None:
+        raise BadLineError(f"it has {excess}")
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from services.engine.training.row_bound import RowBound
+from services.engine.training.settings import TrainingSettings
+
 Format = Literal["completion", "chat", "preference"]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 REPORTED_PROBLEMS = 100
@@ -62,50 +65,62 @@ class PreferenceExample:
 Example = CompletionExample | ChatExample | PreferenceExample
 
 
-@dataclass(frozen=True)
+@dataclass
 class ExampleFile:
     """What a file holds: usable examples in file order, their line numbers, and the problems of the others."""
 
-    examples: list[Example]
-    problems: list[LineProblem]
-    format: Format | None
+    examples: list[Example] = field(default_factory=list)
+    problems: list[LineProblem] = field(default_factory=list)
+    """The first ones."""
+    problem_count: int = 0
     lines: list[int] = field(default_factory=list)
+    format: Format | None = None
+    is_whole: bool = True
+    """False when the file has more than is read of it."""
+
+    @property
+    def row_count(self) -> int:
+        """Lines that are not blank."""
+        return len(self.examples) + self.problem_count
+
+    def add(self, number: int, line: bytes, bound: RowBound | None) -> None:
+        """Take in a line that is not blank."""
+        try:
+            example = parse_line(line, bound)
+            found = format_of(example)
+            self.format = self.format or found
+            _expect_same_format(found, self.format)
+        except BadLineError as error:
+            self.problem_count += 1
+            if len(self.problems) < REPORTED_PROBLEMS:
+                self.problems.append(LineProblem(number, str(error)))
+        else:
+            self.examples.append(example)
+            self.lines.append(number)
 
 
 class BadLineError(Exception):
     """The line cannot be used; the message is the reason."""
 
 
-def read_examples(path: Path) -> ExampleFile:
+def read_examples(path: Path, settings: TrainingSettings) -> ExampleFile:
     """Read a training file. Blank lines are passed over; lines of another format than the first are problems."""
+    bound = RowBound.of(settings)
     with path.open("rb") as file:
-        return parse_lines(file)
+        return parse_lines(bound.read_lines(file), bound)
 
 
-def parse_lines(lines: Iterable[bytes]) -> ExampleFile:
-    """Parse raw lines; see `read_examples`."""
-    examples: list[Example] = []
-    problems: list[LineProblem] = []
-    used: list[int] = []
-    first_format: Format | None = None
-    for number, line in _numbered_lines(lines):
-        try:
-            example = parse_line(line)
-            first_format = first_format or format_of(example)
-            _expect_same_format(format_of(example), first_format)
-        except BadLineError as error:
-            problems.append(LineProblem(number, str(error)))
-        else:
-            examples.append(example)
-            used.append(number)
-    return ExampleFile(examples, problems, first_format, used)
-
-
-def _numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def parse_lines(lines: Iterable[bytes], bound: RowBound | None = None) -> ExampleFile:
+    """Parse raw lines, one row more than may be at most; see `read_examples`."""
+    found = ExampleFile()
     for number, line in enumerate(lines, start=1):
+        if bound is not None and (found.row_count > bound.most_rows or number > bound.most_lines):
+            found.is_whole = False
+            break
         bare = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if bare.strip():
-            yield number, bare
+            found.add(number, bare, bound)
+    return found
 
 
 def format_of(example: Example) -> Format:
@@ -120,8 +135,10 @@ def _expect_same_format(found: Format, first: Format) -> None:
         raise BadLineError(f"this is a {found} example, but the file began with {first} examples")
 
 
-def parse_line(line: bytes) -> Example:
+def parse_line(line: bytes, bound: RowBound | None = None) -> Example:
     """Parse one line. Raises: BadLineError with a reason that a person can act on."""
+    if bound is not None and (excess := bound.find_excess(line)) is not None:
+        raise BadLineError(f"it has {excess}")
     record = _decode_object(line)
     if "preferred_output" in record or "non_preferred_output" in record:
         return _parse_preference(record)

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.engine.processors import count_processors
 
+SETTING_PREFIX = "STORYMILL_ENGINE_TRAINING_"
+
 BASE_LEARNING_RATE = 4e-4
 """At multiplier 1: what the storyteller is tuned with. No sweep over rates is on record."""
 
@@ -14,7 +16,7 @@ BASE_LEARNING_RATE = 4e-4
 class TrainingSettings(BaseSettings):
     """Everything an operator may change about fine-tuning."""
 
-    model_config = SettingsConfigDict(env_prefix="STORYMILL_ENGINE_TRAINING_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=SETTING_PREFIX, extra="ignore")
 
     threads: int = Field(default_factory=count_processors, ge=1)
     # Added to the trainer's niceness, so that generation goes first.
@@ -32,6 +34,10 @@ class TrainingSettings(BaseSettings):
 
     minimum_examples: int = Field(default=1, ge=1)
     maximum_examples: int = Field(default=50_000, ge=1)
+    # Of one row: bytes, and lists, objects, members and values of its JSON, as of a request.
+    row_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    row_nodes: int = Field(default=20_000, ge=100)
+    row_values: int = Field(default=500_000, ge=1000)
     # A resume point is written this often, at every epoch's end, and on pause.
     resume_point_seconds: float = Field(default=60.0, ge=0)
     # Starts without a new resume point in between before a job is given up.

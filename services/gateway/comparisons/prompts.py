@@ -1,6 +1,5 @@
 """The prompts of a comparison: short ones for the tuned model, whole ones for what it is held against."""
 
-import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from shared.contracts.recipes.grid import read_grid
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.stores.db.repositories import files, generations, recipes
+from shared.texts.row_bound import RowBound
 from shared.texts.training_rows import BadLineError, check_text, number_lines, parse_line
 
 MOST_LINES: Final = 10_000
@@ -86,7 +86,7 @@ async def read_file_prompts(gateway: Gateway, caller: Principal, file_id: str) -
     if file is None:
         raise NotFoundError(f"No file '{file_id}' in this project.", param="file")
     try:
-        return await asyncio.to_thread(read_prompts, gateway, file.sha256)
+        return await gateway.computing.run(caller.project_id, read_prompts, gateway, file.sha256)
     except BadLineError as error:
         message = f"The file '{file_id}' has rows that are not of prompt and completion: {error}."
         raise InvalidRequestError(message, param="file", code="invalid_file") from error
@@ -96,17 +96,19 @@ async def read_file_prompts(gateway: Gateway, caller: Principal, file_id: str) -
 
 def read_prompts(gateway: Gateway, sha256: str) -> list[str]:
     """Return the prompts. Raises: BadLineError for a row without one, and for a file without rows."""
+    bound = RowBound.of(gateway.bounds.now)
     with gateway.objects.open(sha256) as source:
-        prompts = [read_prompt(number, line) for number, line in number_lines(islice(source, MOST_LINES))]
+        lines = number_lines(islice(bound.read_lines(source), MOST_LINES))
+        prompts = [read_prompt(number, line, bound) for number, line in lines]
     if not prompts:
         raise BadLineError("it has no rows")
     return prompts
 
 
-def read_prompt(number: int, line: bytes) -> str:
+def read_prompt(number: int, line: bytes, bound: RowBound) -> str:
     """Return a row's prompt; it needs no completion here. Raises: BadLineError with the line and why it has none."""
     try:
-        prompt = check_text(parse_line(line), "prompt")
+        prompt = check_text(parse_line(line, bound), "prompt")
         if not prompt:
             raise BadLineError('"prompt" is empty')
     except BadLineError as error:

@@ -27,6 +27,7 @@ from shared.stores.db.repositories.model_costs import count_learned_rows
 from shared.stores.db.repositories.training_books import find_training_speed
 from shared.texts.encodings import OwnTokenizerFile
 from shared.texts.own_encoding import OwnEncoding
+from shared.texts.row_bound import RowBound
 from shared.texts.training_file import FileTokens, PublishedCounter, RowCounter, estimate_training_tokens
 
 MOST_COUNTED_BYTES: Final = 16 * 1024 * 1024
@@ -92,8 +93,9 @@ async def count_files(
     with TemporaryDirectory(prefix="storymill-estimate-", ignore_cleanup_errors=True) as name:
         own = await gateway.tokenizers.fetch(model, Path(name))
         counter, most_bytes = await asyncio.to_thread(open_counter, model, own)
-        counted = await asyncio.to_thread(count_file, gateway, file, counter, most_bytes)
-        more = [await asyncio.to_thread(count_file, gateway, one, counter, most_bytes) for one in replayed]
+        work, project = gateway.computing.run, file.project_id
+        counted = await work(project, count_file, gateway, file, counter, most_bytes)
+        more = [await work(project, count_file, gateway, one, counter, most_bytes) for one in replayed]
     rows, tokens = (round(sum(counts) * share) for counts in ([one.rows for one in more], [one.tokens for one in more]))
     return counted, FileTokens(rows, tokens, counted.encoding, is_exact=not replayed)
 
@@ -108,7 +110,8 @@ def open_counter(model: str, own: OwnTokenizerFile | None) -> tuple[RowCounter, 
 def count_file(gateway: Gateway, file: File, counter: RowCounter, most_bytes: int) -> FileTokens:
     """Count a stored file's tokens. Blocking."""
     with gateway.objects.open(file.sha256) as content:
-        return estimate_training_tokens(content, file.bytes, counter, most_bytes)
+        bound = RowBound.of(gateway.bounds.now)
+        return estimate_training_tokens(content, file.bytes, counter, most_bytes, bound)
 
 
 def settle_epochs(request: JobRequest, provider: str, rows: int) -> int:

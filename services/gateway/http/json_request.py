@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from services.gateway.http.json_cost import JsonBound
 from shared.contracts.storable import ESCAPED_NUL, holds_nul
+from shared.texts.json_cost import JsonBound
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 DEEPEST_NESTING: Final = 100
@@ -28,7 +28,7 @@ class JsonRequest(Request):
         """Return the parsed body."""
         body = await self.body()
         if (excess := self._bound.find_excess(body)) is not None:
-            raise HTTPException(413, excess)
+            raise HTTPException(413, f"The body holds {excess}.")
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:

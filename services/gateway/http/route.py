@@ -9,16 +9,16 @@ from fastapi.security import HTTPBearer
 
 from services.gateway.console.access import READING_METHODS, identify
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
-from services.gateway.http.json_cost import JsonBound
 from services.gateway.http.json_request import JsonRequest
 from services.gateway.http.query_names import refuse_unknown_names
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
 from shared.bounds import Bounds, setting_of
+from shared.texts.json_cost import JsonBound
+from shared.texts.row_bound import JSON_VALUES, bound_json
 
 SHOWN_SECURITY = HTTPBearer(auto_error=False, description="An API key of this server: sm_...")
 """Tells OpenAPI about the key; the checking is done by `KeyedRoute`, before the body is read."""
-JSON_NODES, JSON_VALUES = setting_of("max_json_nodes"), setting_of("max_json_values")
 RECIPE_NODES = setting_of("max_recipe_nodes")
 NEEDS_READ = {"x-scope": READ}
 """`openapi_extra` of a POST that changes nothing: a key that may only read may call it."""
@@ -31,7 +31,7 @@ class KeyedRoute(APIRoute):
 
     def bound_json(self, bounds: Bounds) -> JsonBound:
         """Return how much JSON the route parses."""
-        return JsonBound(bounds.max_json_nodes, bounds.max_json_values, JSON_NODES, JSON_VALUES)
+        return bound_json(bounds)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler with our steps around it."""

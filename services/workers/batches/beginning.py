@@ -31,6 +31,7 @@ from shared.stores.db.repositories.batch_lines import CUSTOM_ID, MAX_TOKENS, REQ
 from shared.stores.db.repositories.quotas import measure_project
 from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
 from shared.stores.objects.object_store import ObjectStore
+from shared.texts.row_bound import bound_json
 
 CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 4 * 1024 * 1024
@@ -134,8 +135,9 @@ async def insert_rows(context: WorkerContext, claim: BatchClaim, run_id: str, sh
 
 def iterate_requests(source: IO[bytes], claim: BatchClaim, bounds: Bounds) -> Iterator[BatchRequest]:
     """Yield the requests of a file that was checked."""
+    json = bound_json(bounds)
     for line in iterate_file_lines(source, bounds.max_body_bytes):
-        read = read_line(line, claim.endpoint)
+        read = read_line(line, claim.endpoint, json)
         if isinstance(read, BatchRequest):
             yield read
 

@@ -10,6 +10,7 @@ import orjson
 from services.workers.batches.file_lines import FileLine
 from shared.contracts.batches import ENDPOINT_KINDS
 from shared.contracts.storable import cut_text, encode_storable_json, holds_nul, is_nested_deeper
+from shared.texts.json_cost import JsonBound
 
 LONGEST_CUSTOM_ID: Final = 512
 LONGEST_MODEL: Final = 512
@@ -36,10 +37,12 @@ class BatchRequest:
     body: dict[str, Any]
 
 
-def read_line(line: FileLine, endpoint: str) -> BatchRequest | list[LineError]:
+def read_line(line: FileLine, endpoint: str, bound: JsonBound) -> BatchRequest | list[LineError]:
     """Return the request of a line, or everything that is wrong with it."""
     if line.is_cut:
         return [LineError("line_too_long", "This line is longer than a request's body may be.", line.number)]
+    if (excess := bound.find_excess(line.content)) is not None:
+        return [LineError("line_too_long", f"This line holds {excess}.", line.number)]
     try:
         parsed = orjson.loads(line.content)
     except orjson.JSONDecodeError as error:

@@ -9,6 +9,7 @@ from typing import Final
 from services.workers.models.scoring import CannotScoreError
 from services.workers.process.context import WorkerContext
 from shared.stores.db.repositories import files
+from shared.texts.row_bound import RowBound
 from shared.texts.training_rows import BadLineError, check_row, number_lines, parse_line
 
 MOST_ROWS: Final = 200
@@ -36,21 +37,23 @@ async def read_pairs(context: WorkerContext, project_id: str, file_id: str) -> l
 def choose_pairs(context: WorkerContext, sha256: str) -> list[Pair]:
     """Read a file and choose among its rows by their hashes. Raises: CannotScoreError when there are none, or they are
     chats, FileNotFoundError when the store has lost the file."""
+    bound = RowBound.of(context.bounds.now)
     with context.objects.open(sha256) as source:
-        drawn = ((hashlib.blake2b(line, digest_size=8).digest(), number, line) for number, line in number_lines(source))
+        lines = number_lines(bound.read_lines(source))
+        drawn = ((hashlib.blake2b(line, digest_size=8).digest(), number, line) for number, line in lines)
         chosen = heapq.nsmallest(MOST_ROWS, drawn)
-    pairs = list(read_pair_lines((number, line) for _, number, line in chosen))
+    pairs = list(read_pair_lines(((number, line) for _, number, line in chosen), bound))
     if not pairs:
         raise CannotScoreError("the file has no rows")
     return pairs
 
 
-def read_pair_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Pair]:
+def read_pair_lines(lines: Iterable[tuple[int, bytes]], bound: RowBound) -> Iterator[Pair]:
     """Yield prompt and completion of numbered lines. Raises: CannotScoreError at the first one that is something else,
     with its number and the reason."""
     for number, line in lines:
         try:
-            row = parse_line(line)
+            row = parse_line(line, bound)
             found = check_row(row)
         except BadLineError as error:
             raise CannotScoreError(f"line {number}: {error}") from error

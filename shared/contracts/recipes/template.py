@@ -15,6 +15,9 @@ from shared.contracts.recipes.errors import TemplateError
 
 MAX_TEMPLATE_BYTES: Final = 16 * 1024
 MAX_PROMPT_BYTES: Final = 64 * 1024
+MAX_TEMPLATE_NODES: Final = 3_000
+"""Texts, names, values, comparisons and the like: what they become is compiled by Python in one go, which holds up
+whatever else the process does, some 15 µs each."""
 MAX_JOINED_VALUES: Final = 256
 """In all `~` of a template. The size of what they make is seen only once it is made: 1 MB, with the longest values."""
 COMPILED_TEMPLATES: Final = 128
@@ -97,6 +100,8 @@ def compile_template(text: str) -> PromptTemplate:
 
 
 def _check_nodes(tree: nodes.Template) -> None:
+    if sum(1 for _ in tree.find_all(nodes.Node)) > MAX_TEMPLATE_NODES:
+        raise TemplateError(f"template: has more than {MAX_TEMPLATE_NODES} parts.")
     joined = sum(1 for concat in tree.find_all(nodes.Concat) for _ in concat.find_all(nodes.Name))
     if joined > MAX_JOINED_VALUES:
         raise TemplateError(

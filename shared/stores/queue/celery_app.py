@@ -8,13 +8,14 @@ from celery import Celery
 from kombu import Queue
 
 from shared.contracts.queue.messages import QUEUES
+from shared.stores.redis.changing_password import follow_password_file
 
 BROKER_TIMEOUT_SECONDS = 5
 
 
 def make_celery(redis_url: str) -> Celery:
     """Return a Celery application on `redis_url`. It registers no tasks: a worker does that."""
-    app = Celery("storymill", broker=redis_url)
+    app = Celery("storymill", broker=follow_password_file(redis_url))
     app.conf.update(
         task_queues=[Queue(name) for name in QUEUES],
         task_default_queue=QUEUES[0],

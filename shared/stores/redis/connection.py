@@ -8,6 +8,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from shared.stores.away import tell_redis_away
+from shared.stores.redis.changing_password import PasswordFile, is_from_file, leave_out_credentials
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -32,8 +33,12 @@ def open_redis(url: str, *, max_connections: int = 16) -> Redis:
     """Return a client whose callers wait for a free connection rather than fail. Lazy: connects at first use.
 
     One immediate retry covers a connection that the server closed while idle; longer outages are the caller's."""
+    following: dict[str, Any] = {}
+    if is_from_file(url):
+        url, following = leave_out_credentials(url), {"credential_provider": PasswordFile()}
     pool = BlockingConnectionPool.from_url(
         url,
+        **following,
         max_connections=max_connections,
         timeout=SOCKET_TIMEOUT_SECONDS,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,

@@ -21,9 +21,12 @@ from services.preparation.rows.row_store import RowStore
 from services.workers.fine_tuning.upload.rows_report import check_rows, collect_keys
 from services.workers.models.held_out_rows import read_pair_lines
 from services.workers.models.scoring import CannotScoreError
+from shared.bounds import Bounds
+from shared.texts.row_bound import RowBound
 from shared.texts.training_file import PublishedCounter, count_training_tokens
 from shared.texts.training_rows import number_lines
 
+BOUND = RowBound.of(Bounds())
 FILE = Path(__file__).parents[1] / "training_rows.jsonl"
 VECTORS = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
 # A set of one row has too few; a number is read as text, and that is said; so is half a surrogate pair.
@@ -55,10 +58,10 @@ def test_who_scores_and_who_counts_read_the_same_rows(vector: dict[str, str]) ->
     assert count_training_tokens([line], PublishedCounter("davinci-002")).rows == (0 if reason else 1)
     if vector.get("format") == "completion":
         row = json.loads(line)
-        assert list(read_pair_lines([(7, line)])) == [(row["prompt"], row["completion"])]
+        assert list(read_pair_lines([(7, line)], BOUND)) == [(row["prompt"], row["completion"])]
         return
     with pytest.raises(CannotScoreError) as refused:
-        list(read_pair_lines([(7, line)]))
+        list(read_pair_lines([(7, line)], BOUND))
     expected = reason or f"only rows of prompt and completion can be scored, not {vector['format']} rows"
     assert refused.value.message == f"line 7: {expected}"
 
@@ -66,7 +69,7 @@ def test_who_scores_and_who_counts_read_the_same_rows(vector: dict[str, str]) ->
 def test_the_mark_before_the_first_row_is_none_of_it() -> None:
     line = b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}'
     assert count_training_tokens([line], PublishedCounter("davinci-002")).rows == 1
-    assert [read_prompt(number, found) for number, found in number_lines([line])] == ["a"]
+    assert [read_prompt(number, found, BOUND) for number, found in number_lines([line])] == ["a"]
 
 
 @pytest.mark.parametrize("odd", ['"\\ud800"', "NaN", "1e400", "123456789012345678901234567890"])

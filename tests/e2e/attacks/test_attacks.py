@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
 from storymill.client.rest import Api
 from storymill.launcher.ports import find_free_port
 from tests.e2e.attacks.attacker import ATTACKS
+from tests.e2e.attacks.costly_files import ORDERED
 from tests.e2e.attacks.loop_lags import LoopLags
 from tests.support.dataset_mill import make_csv
 from tests.support.stack import PROJECT_ROOT, wait_until
 from tests.support.upstream import MODEL
 from tests.support.whole_mill import WholeMill
 
-pytestmark = pytest.mark.soak  # it measures: it wants the machine for itself
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]  # it measures: it wants the machine for itself
 
 PROBE_SECONDS = 1.0
 """How often the neighbour asks, and how long an answer may take it on a quiet machine."""
@@ -35,8 +37,14 @@ CHILD_BYTES = 1024 * 1024 * 1024
 USUAL_LAG_SECONDS, WORST_LAG_SECONDS = 0.05, 0.25
 """Of an event loop: in 99 of 100 looks, and in all."""
 LOOPS = ("gateway", "streaming", "worker-interactive", "worker-generation", "worker-batch", "worker-maintenance")
-OF_ENGINE = ("long_prompts",)
-FILES = ("long_line", "dictionary", "square")
+OF_ENGINE = ("long_prompts", *(name for name in ATTACKS if name.startswith("train_tiny_on_")))
+OF_STREAMING = ("silence", "slow_heads", "endless_head", "header_lines", "announced_bodies")
+CASES = [
+    *(pytest.param(name, "gateway", id=name) for name in ATTACKS if name not in OF_ENGINE),
+    *(pytest.param(name, "streaming", id=f"streaming-{name}") for name in OF_STREAMING),
+]
+LONGEST_MESSAGE = 1_000
+"""Characters of a refusal: it quotes little of what it refuses."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,10 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMill]:
     """The whole product in front of a scripted provider."""
     port = find_free_port()
     upstream = subprocess.Popen([sys.executable, "-m", "tests.support.upstream", "--port", str(port)], cwd=PROJECT_ROOT)
-    environment = {"STORYMILL_PREPARE_MEMORY_BYTES": str(CHILD_BYTES)}
+    environment = {
+        "STORYMILL_PREPARE_MEMORY_BYTES": str(CHILD_BYTES),
+        "STORYMILL_WORKER_PREPARATION_NICENESS": "19",
+    }
     running = WholeMill(
         tmp_path_factory.mktemp("attacked") / "state",
         environment=environment,
@@ -98,26 +109,36 @@ def read_command(process: psutil.Process) -> str:
 
 
 def ask(api: Api) -> float:
-    """Ask for a short text and a list; return how long the slower of them took."""
+    """Ask for a short text, for a list, and for a text that is watched; return how long the slowest of them took."""
     worst = 0.0
     body = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
-    for call in (lambda: api.post("/chat/completions", body), lambda: api.get("/generations")):
+    for call in (lambda: api.post("/chat/completions", body), lambda: api.get("/generations"), lambda: watch(api)):
         begun = time.monotonic()
         call()
         worst = max(worst, time.monotonic() - begun)
     return worst
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in OF_ENGINE])
-def test_a_neighbour_feels_nothing_of(mill: WholeMill, name: str, tmp_path: Path) -> None:
+def watch(api: Api) -> None:
+    """Start a short text and read its events to their end."""
+    made = api.post("/streams", {"model": MODEL, "max_tokens": 5, "prompt": "x"})
+    headers = {"authorization": f"Bearer {api.api_key}"}
+    events = httpx2.get(made["sse_url"], headers=headers, timeout=30, trust_env=False)
+    assert "event: end" in events.text, events.text
+
+
+@pytest.mark.parametrize(("name", "target"), CASES)
+def test_a_neighbour_feels_nothing_of(mill: WholeMill, name: str, target: str, tmp_path: Path) -> None:
     base_url = mill.api().base_url.removesuffix("/v1")
+    address = base_url if target == "gateway" else f"http://127.0.0.1:{mill.find_process('streaming')['port']}"
     watched = ("gateway", "streaming")
-    with Api(f"{base_url}/v1", make_key(mill, f"neighbour-of-{name}")) as neighbour:
+    attacker = make_key(mill, f"{name}-at-{target}")
+    with Api(f"{base_url}/v1", make_key(mill, f"neighbour-of-{name}-at-{target}")) as neighbour:
         ask(neighbour)
         before = {process: find_rss(mill, process) for process in watched}
         lags_before = read_lags(mill)
         attack = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.attacks.attacker", name, base_url, make_key(mill, name)],
+            [sys.executable, "-m", "tests.e2e.attacks.attacker", name, address, attacker],
             cwd=PROJECT_ROOT,
         )
         worst = 0.0
@@ -125,11 +146,13 @@ def test_a_neighbour_feels_nothing_of(mill: WholeMill, name: str, tmp_path: Path
             worst = max(worst, ask(neighbour))
             time.sleep(PROBE_SECONDS / 4)
         assert attack.returncode == 0
-        if name in FILES:
+        if name in ORDERED:
             worst = max(worst, watch_files(mill, neighbour, tmp_path))
+            leave_files(f"{base_url}/v1", attacker)
         lags = {process: found.since(lags_before[process]) for process, found in read_lags(mill).items()}
         told = {process: (lag.find_quantile(0.99), lag.find_quantile(1)) for process, lag in lags.items()}
-        print(f"\n{name}: the neighbour's worst answer {worst:.2f} s; loop lags (p99, worst, each below) {told}")
+        case = f"{name} at the {target}"
+        print(f"\n{case}: the neighbour's worst answer {worst:.2f} s; loop lags (p99, worst, each below) {told}")
         assert worst <= PROBE_SECONDS * PATIENCE
         assert max(usual for usual, _ in told.values()) <= USUAL_LAG_SECONDS * PATIENCE
         assert max(most for _, most in told.values()) <= WORST_LAG_SECONDS * PATIENCE
@@ -158,6 +181,21 @@ def watch_files(mill: WholeMill, neighbour: Api, folder: Path) -> float:
     assert started is not None
     assert started <= START_SECONDS * PATIENCE
     return worst
+
+
+def leave_files(base_url: str, key: str) -> None:
+    """Cancel what an attacker has ordered. What is over was refused with a sentence, and no fault of ours."""
+    with Api(base_url, key) as api:
+        found = list(api.list_all("/datasets"))
+        for dataset in found:
+            if dataset["status"] in {"queued", "running"}:
+                api.post(f"/datasets/{dataset['id']}/cancel")
+        errors = {(one["error"]["code"], one["error"]["message"]) for one in found if one["error"]}
+    print(f"\n{len(found)} datasets: {sorted(errors)}")
+    for code, message in errors:
+        assert code != "preparation_crashed", message
+        assert len(message) <= LONGEST_MESSAGE, message
+        assert code != "preparation_limit" or "STORYMILL_PREPARE_" in message, message
 
 
 def read_rss(process: psutil.Process) -> int:

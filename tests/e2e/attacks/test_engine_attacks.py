@@ -14,12 +14,16 @@ from tests.support.live_engine import LiveEngine
 from tests.support.stack import PROJECT_ROOT, wait_until
 from tests.support.tiny_model import build_tiny_model
 
-pytestmark = pytest.mark.soak  # it measures: it wants the machine for itself
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]  # it measures: it wants the machine for itself
 
 PATIENCE = float(os.environ.get("STORYMILL_TEST_PATIENCE", "1"))
 PROBE_SECONDS = 1.0
 KEPT_BYTES = 100 * 1024 * 1024
-ATTACKS = ("lists", "keys", "silence", "slow_heads", "endless_head", "announced_bodies", "long_prompts")
+CASES = (
+    *("lists", "objects", "messages", "token_ids", "keys", "long_prompts"),
+    *("silence", "slow_heads", "endless_head", "header_lines", "announced_bodies"),
+    *("train_tiny_on_plain_line", "train_tiny_on_lists_row", "train_tiny_on_many_rows"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def ask(client: httpx2.Client) -> float:
     return worst
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_neighbour_at_the_engine_feels_nothing_of(engine: LiveEngine, name: str) -> None:
     process = psutil.Process(engine.process.pid)
     with httpx2.Client(base_url=engine.url, timeout=60) as neighbour:
@@ -55,7 +59,8 @@ def test_a_neighbour_at_the_engine_feels_nothing_of(engine: LiveEngine, name: st
         while attack.poll() is None:
             worst = max(worst, ask(neighbour))
             time.sleep(PROBE_SECONDS / 4)
-        print(f"\nengine, {name}: the neighbour's worst answer {worst:.2f} s")
+        kept = process.memory_info().rss - before
+        print(f"\nengine, {name}: the neighbour's worst answer {worst:.2f} s; {kept / 1e6:.0f} MB more in memory")
         assert attack.returncode == 0
         assert worst <= PROBE_SECONDS * PATIENCE
     wait_until(lambda: process.memory_info().rss < before + KEPT_BYTES, what="the memory to come back")

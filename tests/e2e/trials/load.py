@@ -43,6 +43,10 @@ class Load:
         """Return the longest wait of those that were asked for after a moment."""
         return max((wait for asked_at, wait in self.waits if asked_at >= moment), default=0.0)
 
+    def find_latest(self, moment: float) -> float:
+        """Return when the last of the texts came that were asked for before a moment."""
+        return max((asked_at + wait for asked_at, wait in self.waits if asked_at <= moment), default=0.0)
+
     def _ask_on(self, number: int) -> None:
         count = 0
         with Api(self.base_url, self.api_key) as api:

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 PATIENCE = float(os.environ.get("STORYMILL_TEST_PATIENCE", "1"))
 STREAMS = 50
+PLACES = 64
+"""Of a worker: one project gets 60 of them."""
 FROZEN_SECONDS = 60.0
 GO_ON_SECONDS = 15.0
 
@@ -30,13 +32,13 @@ async def test_fifty_streams_of_a_frozen_worker_go_on(
     places = {"database_url": database_url, "redis_url": redis_url, "upstream_url": upstream.url}
     async with (
         open_bench(database_url, redis_url) as bench,
-        WorkerProcess(tmp_path, **places, name="frozen") as frozen,
+        WorkerProcess(tmp_path, **places, concurrency=PLACES, name="frozen") as frozen,
         running_reaper(tmp_path, **places),
     ):
         prompts = [f"故事 {number}" for number in range(STREAMS)]
         ids = await bench.submit(*prompts)
         await eventually(lambda: sum(call.tokens_sent > 3 for call in upstream.calls) == STREAMS, timeout_seconds=60)
-        async with WorkerProcess(tmp_path, **places, name="second"):
+        async with WorkerProcess(tmp_path, **places, concurrency=PLACES, name="second"):
             frozen.send_signal(signal.SIGSTOP)
             frozen_at = time.monotonic()
             await eventually(

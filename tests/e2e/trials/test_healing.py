@@ -1,16 +1,23 @@
 """Streams of a killed worker heal as fast as on a quiet mill, whatever else is going on."""
 
+import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from storymill.client.rest import Api
+from tests.support.fine_tuning_requests import ROWS
 from tests.support.stack import PROJECT_ROOT, wait_until
+from tests.support.tuning_upstream import TuningUpstream
 from tests.support.upstream import MODEL
 from tests.support.upstream_script import Script
 from tests.support.upstream_thread import UpstreamThread, serve_upstream
@@ -20,6 +27,10 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 PATIENCE = float(os.environ.get("STORYMILL_TEST_PATIENCE", "1"))
 STREAMS = 5
+ATTACKERS = 4
+MOST_PLACES = 4
+"""Taken at once: one for each attacker, on a machine of two processors; more are for projects that have none."""
+START_SECONDS = 5.0
 SLACK_SECONDS = 3.0
 """The reaper looks every two seconds: two healings differ by as much."""
 
@@ -33,11 +44,27 @@ def provider() -> Iterator[UpstreamThread]:
 
 
 @pytest.fixture(scope="module")
-def mill(tmp_path_factory: pytest.TempPathFactory, provider: UpstreamThread) -> Iterator[WholeMill]:
+def tuner(provider: UpstreamThread) -> Iterator[TuningUpstream]:
+    """A provider that trains."""
+    server = TuningUpstream()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), provider.loop).result(10)
+    yield server
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), provider.loop).result(10)
+
+
+@pytest.fixture(scope="module")
+def mill(
+    tmp_path_factory: pytest.TempPathFactory, provider: UpstreamThread, tuner: TuningUpstream
+) -> Iterator[WholeMill]:
     """The whole product; preparations give way to everybody, as they do."""
+    folder = tmp_path_factory.mktemp("healing")
+    (folder / "providers.toml").write_text(f'[providers.tuner]\nbase_url = "{tuner.url}"\nmodels = ["base-*"]\n')
     running = WholeMill(
-        tmp_path_factory.mktemp("healing") / "state",
-        environment={"STORYMILL_WORKER_PREPARATION_NICENESS": "19"},
+        folder / "state",
+        environment={
+            "STORYMILL_WORKER_PREPARATION_NICENESS": "19",
+            "STORYMILL_PROVIDERS_FILE": str(folder / "providers.toml"),
+        },
         arguments=("--upstream", provider.upstream.url),
     )
     running.start()
@@ -76,29 +103,64 @@ def find_children(mill: WholeMill) -> list[psutil.Process]:
     return psutil.Process(mill.find_process("worker-batch")["pid"]).children()
 
 
+def open_project(mill: WholeMill, project: str) -> Api:
+    """Return the gateway as a project sees it."""
+    made = mill.run("keys", "create", "--name", project, "--project", project, "--json")
+    return Api(mill.api().base_url, json.loads(made.stdout)["key"])
+
+
+@contextmanager
+def worst_files(mill: WholeMill) -> Iterator[None]:
+    """Have some projects order the worst files, 16 each, until every place has one; they are left alone afterwards."""
+    with ExitStack() as stack:
+        attackers = [stack.enter_context(open_project(mill, f"attacker-{n}")) for n in range(ATTACKERS)]
+        yield from attack_with(mill, attackers)
+
+
+def attack_with(mill: WholeMill, attackers: list[Api]) -> Iterator[None]:
+    """Order, and cancel when resumed."""
+    command = [sys.executable, "-m", "tests.e2e.attacks.attacker", "square", mill.api().base_url.removesuffix("/v1")]
+    attacks = [subprocess.Popen([*command, attacker.api_key], cwd=PROJECT_ROOT) for attacker in attackers]
+    assert [attack.wait(300) for attack in attacks] == [0] * ATTACKERS
+    wait_until(lambda: len(find_children(mill)) >= MOST_PLACES, timeout_seconds=60, what="every place to be taken")
+    yield
+    assert find_children(mill), "the files were done with before: the test would prove nothing"
+    for attacker in attackers:
+        for dataset in list(attacker.list_all("/datasets")):
+            if dataset["status"] in {"queued", "running"}:
+                attacker.post(f"/datasets/{dataset['id']}/cancel")
+
+
 def test_streams_heal_while_the_worst_files_hold_every_place(mill: WholeMill, provider: UpstreamThread) -> None:
     quiet = measure_healing(mill, provider, "安静")
-    attacks = []
-    for number in range(4):
-        made = mill.run("keys", "create", "--name", f"a{number}", "--project", f"attacker-{number}")
-        key = made.stdout.split()[-1]
-        base_url = mill.api().base_url.removesuffix("/v1")
-        command = [sys.executable, "-m", "tests.e2e.attacks.attacker", "square", base_url, key]
-        attacks.append(subprocess.Popen(command, cwd=PROJECT_ROOT))
-    assert [attack.wait(300) for attack in attacks] == [0] * 4
-    wait_until(lambda: find_children(mill), timeout_seconds=60, what="a preparation")
-    loaded = measure_healing(mill, provider, "忙")
-    assert find_children(mill), "the files were done with before the streams healed: the test would prove nothing"
+    with worst_files(mill):
+        loaded = measure_healing(mill, provider, "忙")
     print(f"\nhealed after {quiet:.1f} s on a quiet mill, after {loaded:.1f} s beside 64 of the worst files")
     assert loaded <= quiet + SLACK_SECONDS * PATIENCE
-    cancel_all(mill)
 
 
-def cancel_all(mill: WholeMill) -> None:
-    """Have the files left alone."""
-    for number in range(4):
-        made = mill.run("keys", "create", "--name", f"c{number}", "--project", f"attacker-{number}")
-        with Api(mill.api().base_url, made.stdout.split()[-1]) as api:
-            for dataset in list(api.list_all("/datasets")):
-                if dataset["status"] in {"queued", "running"}:
-                    api.post(f"/datasets/{dataset['id']}/cancel")
+def measure_start(api: Api, kind: str, order: dict[str, Any], waiting: set[str]) -> float:
+    """Order something; return after how many seconds it is no longer waiting."""
+    begun = time.monotonic()
+    made = api.post(kind, order)
+    started = wait_until(
+        lambda: found if (found := api.get(f"{kind}/{made['id']}"))["status"] not in waiting else None,
+        timeout_seconds=60,
+        what=f"{kind} to start",
+    )
+    assert started["status"] in {"running", "succeeded"}, started
+    return time.monotonic() - begun
+
+
+def test_another_projects_jobs_start_while_the_worst_files_hold_every_place(
+    mill: WholeMill, tuner: TuningUpstream, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(ROWS)
+    with worst_files(mill), open_project(mill, "neighbour") as api:
+        file_id = api.upload("/files", tmp_path / "rows.jsonl", purpose="fine-tune")["id"]
+        job = {"model": "base-1", "training_file": file_id}
+        tuning = measure_start(api, "/fine_tuning/jobs", job, {"validating_files", "queued"})
+        dataset = measure_start(api, "/datasets", {"sources": [{"file": file_id}]}, {"queued"})
+    print(f"\na fine-tuning job ran {tuning:.1f} s after its order, a dataset {dataset:.1f} s, beside 64 such files")
+    assert tuner.jobs
+    assert max(tuning, dataset) <= START_SECONDS * PATIENCE

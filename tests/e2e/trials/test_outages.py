@@ -12,9 +12,11 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from redis import Redis
 
+from shared.stores.queue.line import WAITING
 from storymill.client.errors import ApiError, UnreachableError
-from tests.e2e.trials.load import Load
+from tests.e2e.trials.load import CLIENTS, Load
 from tests.support.stack import PrivateRedis, wait_until
 from tests.support.upstream_thread import UpstreamThread, serve_upstream
 from tests.support.whole_mill import WholeMill
@@ -25,6 +27,7 @@ PATIENCE = float(os.environ.get("STORYMILL_TEST_PATIENCE", "1"))
 """Times the bounds below, on a machine that does other things too."""
 RESTARTS = 20
 RESTARTED_SECONDS = 5.0
+FLUSHES = 3
 FLUSHED_SECONDS = 6.0
 DISK_MIB = 900
 FULL_SECONDS = 30.0
@@ -48,10 +51,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRedis]:
 def mill(
     tmp_path_factory: pytest.TempPathFactory, provider: UpstreamThread, redis: PrivateRedis
 ) -> Iterator[WholeMill]:
-    """The whole product on that Redis."""
+    """The whole product on that Redis, whose URL stands in a file."""
+    folder = tmp_path_factory.mktemp("outages")
+    (folder / "redis-url").write_text(redis.url)
     running = WholeMill(
-        tmp_path_factory.mktemp("outages") / "state",
-        environment={"STORYMILL_REDIS_URL": redis.url},
+        folder / "state",
+        environment={"STORYMILL_REDIS_URL_FILE": str(folder / "redis-url")},
         arguments=("--upstream", provider.upstream.url),
     )
     running.start()
@@ -99,15 +104,56 @@ def test_twenty_restarts_of_redis_kill_no_worker_and_make_texts_late_at_most(
     assert load.worst_since(begun) <= RESTARTED_SECONDS * PATIENCE
 
 
-def test_after_a_flush_texts_are_late_at_most(mill: WholeMill, redis: PrivateRedis, load: Load) -> None:
-    begun = time.monotonic()
-    for _ in range(3):
-        redis.flush(0)
-        wait_for_more(load, 5)
+def find_url_file(mill: WholeMill) -> Path:
+    """Return the file that the address of Redis stands in."""
+    return mill.state_dir.parent / "redis-url"
+
+
+def test_the_password_of_redis_changes_under_load(mill: WholeMill, redis: PrivateRedis, load: Load) -> None:
+    before, begun, file = list_processes(mill), time.monotonic(), find_url_file(mill)
+    old, new = file.read_text(), file.read_text().replace(":test@", ":other@")
+    assert old != new
+    for added, removed, url in (("+other", "-test", new), ("+test", "-other", old)):  # and back, for the next test
+        with Redis.from_url(redis.url if url == new else new) as client:
+            client.acl_setuser("default", enabled=True, passwords=[added])
+            file.write_text(url)
+            client.acl_setuser("default", enabled=True, passwords=[removed])
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_kill_filter(_type="pubsub", skipme=True)
+        wait_for_more(load, 5 * CLIENTS)
     load.stop()
-    print(f"\n3 flushes: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s")
+    print(
+        f"\npassword of Redis changed twice: {len(load.waits)} texts, the worst after {load.worst_since(begun):.2f} s"
+    )
+    assert list_processes(mill) == before
     assert load.failures == []
-    assert load.worst_since(begun) <= FLUSHED_SECONDS * PATIENCE
+    assert load.worst_since(begun) <= RESTARTED_SECONDS * PATIENCE
+
+
+def count_waiting(redis: PrivateRedis) -> int:
+    """Return how many texts stand in the line."""
+    with Redis.from_url(redis.url) as client:
+        return sum(client.zcard(key) for key in client.scan_iter(f"{WAITING}*"))
+
+
+def test_after_a_flush_texts_are_late_at_most(mill: WholeMill, redis: PrivateRedis, load: Load) -> None:
+    """Right after a restart, while all clients' texts stand in the line: the worker is held until they do."""
+    late = 0.0
+    for _ in range(FLUSHES):
+        worker = psutil.Process(mill.find_process("worker-interactive")["pid"])
+        redis.restart()
+        worker.suspend()
+        wait_until(lambda: count_waiting(redis) >= CLIENTS, timeout_seconds=10, what="texts to wait")
+        redis.flush(0)
+        flushed_at = time.monotonic()
+        assert count_waiting(redis) == 0
+        worker.resume()
+        wait_for_more(load, 2 * CLIENTS)
+        late = max(late, load.find_latest(flushed_at) - flushed_at)
+    load.stop()
+    print(f"\n{FLUSHES} flushes: {len(load.waits)} texts, the last that was lost came {late:.2f} s after its flush")
+    assert load.failures == []
+    assert 0 < late <= FLUSHED_SECONDS * PATIENCE
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.support.upstream import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+GOOD_ROW = b'{"prompt":"a ->","completion":" b"}\n'
 LONGEST_BLOCK_SECONDS = 0.5
 """Of the loop's own processor time between two of its turns. The body of 7.8 MB took 16 s, the templates 2 s."""
 
@@ -71,6 +72,29 @@ async def test_a_costly_body_holds_nobody_up(client: httpx2.AsyncClient, gateway
     assert block < LONGEST_BLOCK_SECONDS
 
 
+ROWS: dict[str, tuple[bytes, str, int]] = {
+    "a row that is too long": (b'{"prompt":"' + b"a tale " * 8_000_000 + b'"}', "STORYMILL_MAX_ROW_BYTES", 400),
+    "a row of empty lists": (b'{"prompt":"a","x":' + join(b"[]", 2_600_000) + b"}", "STORYMILL_MAX_JSON_NODES", 200),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_a_costly_row_of_a_file_holds_nobody_up(client: httpx2.AsyncClient, gateway: Mill, name: str) -> None:
+    row, setting, status = ROWS[name]
+    uploaded = await client.post(
+        "/v1/files", files={"file": ("a.jsonl", row + b"\n" + GOOD_ROW)}, data={"purpose": "fine-tune"}
+    )
+    file_id = uploaded.json()["id"]
+    body = {"model": MODEL, "against": MODEL, "file": file_id, "judge": "human"}
+    answer, block = await post_watched(client, "/v1/model_comparisons", orjson.dumps(body))
+    assert setting in assert_openai_error(answer, 400, param="file")["message"]
+    assert block < LONGEST_BLOCK_SECONDS
+    estimate = orjson.dumps({"model": MODEL, "training_file": file_id})
+    answer, block = await post_watched(client, "/v1/fine_tuning/estimate", estimate)
+    assert answer.status_code == status, answer.text  # the first is a sample that holds no row
+    assert block < LONGEST_BLOCK_SECONDS
+
+
 def recipe(**changes: Any) -> dict[str, Any]:
     """Return a recipe's content."""
     return {"name": new_name("r"), "template": "{{ a0 }}", "attributes": {"a0": ["x"]}, "model": MODEL, **changes}
@@ -80,7 +104,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
 async def test_a_recipe_is_worked_out_beside_the_loop(client: httpx2.AsyncClient, gateway: Mill, name: str) -> None:
     wide = {f"a{number}": {"weighted": {f"v{value}": 3 for value in range(10_000)}} for number in range(3)}
     wide |= {f"b{number}": [f"{value} {'x' * 20}" for value in range(10_000)] for number in range(20)}
-    content = recipe(attributes=wide) if name == "wide" else recipe(template="{{ " + "a0<" * 5000 + "a0 }}")
+    content = recipe(attributes=wide) if name == "wide" else recipe(template="{{ " + "a0<" * 1400 + "a0 }}")
     body = orjson.dumps({"recipe": content, "limit": 1})
     answer, block = await post_watched(client, "/v1/generations/estimate", body)
     assert answer.status_code == 200

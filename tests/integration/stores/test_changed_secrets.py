@@ -1,4 +1,4 @@
-"""Secrets that change while we run: the database's password, a provider's key, the key that rows are sealed with."""
+"""Secrets that change while we run: passwords of the stores, a provider's key, the key that rows are sealed with."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,16 +9,21 @@ from psycopg import sql
 from sqlalchemy import text
 
 from services.gateway.webhooks.reseal import reseal_all
+from shared.contracts.queue.messages import ReapLapsed
 from shared.outside.providers.configuration import load_providers
 from shared.outside.providers.provider_keys import LOOK_SECONDS
 from shared.outside.webhooks.signing import new_secret
 from shared.settings import Settings, load_settings
-from shared.stores.away import StoreAwayError
+from shared.stores.away import STORE_AWAY, StoreAwayError
 from shared.stores.db.repositories import webhook_endpoints
 from shared.stores.db.repositories.projects import ensure_project
 from shared.stores.db.session import Database
+from shared.stores.queue.celery_app import make_celery
+from shared.stores.queue.line import ServingLine
+from shared.stores.queue.sender import TaskSender
+from shared.stores.redis.connection import open_redis
 from shared.stores.sealing import KEY_VARIABLE, SecretSeal
-from tests.support.stack import PrivatePostgres
+from tests.support.stack import PrivatePostgres, PrivateRedis
 
 ROLE = "changing"
 
@@ -86,6 +91,37 @@ async def test_a_wrong_password_is_told(
     with pytest.raises(StoreAwayError, match="password authentication failed"):
         await database.ping()
     await database.close()
+
+
+async def test_the_password_of_redis_is_changed_without_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "url"
+    monkeypatch.delenv("STORYMILL_REDIS_URL", raising=False)
+    monkeypatch.setenv("STORYMILL_REDIS_URL_FILE", str(file))
+    with PrivateRedis(tmp_path / "redis") as server:
+        file.write_text(server.url)
+        url = Settings().redis_url
+        redis, celery = open_redis(url), make_celery(url)
+        sender = TaskSender(celery, ServingLine(redis))
+        try:
+            await redis.ping()
+            assert await sender.send(ReapLapsed())
+            await redis.acl_setuser("default", enabled=True, passwords=["+second"])
+            file.write_text(server.url.replace(":test@", ":second@"))
+            assert "second" in file.read_text()
+            await redis.acl_setuser("default", enabled=True, passwords=["-test"])
+            await redis.ping()  # the connection that is there
+            await redis.client_kill_filter(_type="normal", skipme=False)
+            assert any([await sender.send(ReapLapsed()) for _ in range(2)])  # the first may meet a dead connection
+            assert await redis.llen(ReapLapsed.queue) >= 2
+            await redis.acl_setuser("default", enabled=True, passwords=["+third", "-second"])
+            await redis.client_kill_filter(_type="normal", skipme=False)
+            with pytest.raises(STORE_AWAY):
+                await redis.ping()
+        finally:
+            sender.close()
+            await redis.aclose()
 
 
 async def test_a_providers_key_in_a_file_counts_soon_after_it_was_changed(

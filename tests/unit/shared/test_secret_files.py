@@ -56,3 +56,14 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tm
     file.write_text('[providers.other]\nbase_url = "https://other.example/v1"\napi_key_variable = "OTHER_KEY"\n')
     with pytest.raises(ProvidersFileError, match="OTHER_KEY_FILE"):
         load_providers(Settings(providers_file=file))
+
+
+def test_an_empty_variable_leaves_the_address_of_a_store_to_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text("redis://:p@10.0.0.1:6379/0")
+    monkeypatch.setenv("STORYMILL_REDIS_URL", "")
+    monkeypatch.setenv("STORYMILL_REDIS_URL_FILE", str(tmp_path / "url"))
+    assert Settings().redis_url == "redis://:p@10.0.0.1:6379/0"
+    monkeypatch.setenv("STORYMILL_REDIS_URL", "redis://10.0.0.2")
+    assert Settings().redis_url == "redis://10.0.0.2"

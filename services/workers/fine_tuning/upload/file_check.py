@@ -11,6 +11,7 @@ from services.workers.process.context import WorkerContext
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files
 from shared.texts.amounts import count_of
+from shared.texts.row_bound import RowBound
 from shared.texts.training_rows import RowFormat
 
 PURPOSE: Final = "fine-tune"
@@ -42,19 +43,19 @@ async def fetch_files(context: WorkerContext, job: FineTuningJob, training_file_
     """Copy the job's files into `folder` and check them. Raises: JobFailedError when one is gone or of another purpose,
     holds nothing that the method can learn from, or when training rows are also validated on."""
     training = await fetch_file(context, job, training_file_id, "training_file", folder / "training.jsonl")
-    validation, keys = None, set[bytes]()
+    validation, keys, bound = None, set[bytes](), RowBound.of(context.bounds.now)
     if job.validation_file_id is not None:
         path = folder / "validation.jsonl"
         validation = await fetch_file(context, job, job.validation_file_id, "validation_file", path)
         if not job.overlap_allowed:
-            keys = await asyncio.to_thread(collect_keys_of, validation)
-    report = await asyncio.to_thread(check_file, training, keys)
+            keys = await asyncio.to_thread(collect_keys_of, validation, bound)
+    report = await asyncio.to_thread(check_file, training, keys, bound)
     require_usable(job, report, "training_file")
     checked = LocalFile(training, training.stat().st_size, report.rows)
     if validation is None:
         return LocalFiles(checked, None)
     require_apart(report)
-    report = await asyncio.to_thread(check_file, validation, set())
+    report = await asyncio.to_thread(check_file, validation, set(), bound)
     require_usable(job, report, "validation_file")
     return LocalFiles(checked, LocalFile(validation, validation.stat().st_size, report.rows))
 
@@ -76,16 +77,16 @@ async def fetch_file(context: WorkerContext, job: FineTuningJob, file_id: str, p
     return path
 
 
-def check_file(path: Path, other_keys: set[bytes]) -> RowsReport:
+def check_file(path: Path, other_keys: set[bytes], bound: RowBound) -> RowsReport:
     """Check a local file."""
-    with path.open("rb") as lines:
-        return check_rows(lines, other_keys)
+    with path.open("rb") as source:
+        return check_rows(bound.read_lines(source), other_keys, bound)
 
 
-def collect_keys_of(path: Path) -> set[bytes]:
+def collect_keys_of(path: Path, bound: RowBound) -> set[bytes]:
     """Collect the keys of a local file."""
-    with path.open("rb") as lines:
-        return collect_keys(lines)
+    with path.open("rb") as source:
+        return collect_keys(bound.read_lines(source), bound)
 
 
 def require_usable(job: FineTuningJob, report: RowsReport, param: str) -> None:

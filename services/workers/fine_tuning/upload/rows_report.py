@@ -7,6 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.texts.row_bound import RowBound
 from shared.texts.training_rows import BadLineError, RowFormat, check_row, encode_row, number_lines, parse_line
 
 REPORTED_PROBLEMS: Final = 100
@@ -26,12 +27,14 @@ class RowsReport:
     overlap_count: int = 0
 
 
-def check_rows(lines: Iterable[bytes], other_keys: Set[bytes] = frozenset()) -> RowsReport:
+def check_rows(
+    lines: Iterable[bytes], other_keys: Set[bytes] = frozenset(), bound: RowBound | None = None
+) -> RowsReport:
     """Check every line, and count those whose prompt is among `other_keys`."""
     report = RowsReport()
     for number, line in number_lines(lines):
         try:
-            row = parse_line(line)
+            row = parse_line(line, bound)
             found = check_row(row)
             report.format = report.format or found
             if found != report.format:
@@ -49,12 +52,12 @@ def check_rows(lines: Iterable[bytes], other_keys: Set[bytes] = frozenset()) -> 
     return report
 
 
-def collect_keys(lines: Iterable[bytes]) -> set[bytes]:
+def collect_keys(lines: Iterable[bytes], bound: RowBound | None = None) -> set[bytes]:
     """Return what the prompts of the usable rows are told apart by."""
     keys = set()
     for _, line in number_lines(lines):
         try:
-            row = parse_line(line)
+            row = parse_line(line, bound)
             check_row(row)
         except BadLineError:
             continue

@@ -20,7 +20,7 @@ def check(folder: Path, rows: list[dict[str, Any]]) -> None:
     path = folder.parent / "rows.jsonl"
     path.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     values: dict[str, Any] = dict.fromkeys(Job.__dataclass_fields__) | {"source": {"base_path": str(folder)}}
-    RowCheck(TrainingSettings()).check(Job(**values), "training_file", read_examples(path))
+    RowCheck(TrainingSettings()).check(Job(**values), "training_file", read_examples(path, TrainingSettings()))
 
 
 def test_a_row_that_the_base_cannot_count_to_names_its_line(tmp_path: Path) -> None:

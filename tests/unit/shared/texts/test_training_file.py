@@ -5,10 +5,13 @@ import io
 import orjson
 import pytest
 
+from shared.bounds import Bounds
 from shared.texts.encodings import load_encoding
+from shared.texts.row_bound import RowBound
 from shared.texts.training_file import PublishedCounter, count_training_tokens, estimate_training_tokens
 
 MODEL = PublishedCounter("gpt-4o-mini-2024-07-18")
+BOUND = RowBound.of(Bounds())
 
 
 def pair(number: int, words: int = 20) -> bytes:
@@ -47,12 +50,21 @@ def test_chat_and_preference_rows_are_counted() -> None:
 def test_a_long_file_is_sampled_evenly(most_bytes: int) -> None:
     content = b"".join(pair(number, words=10 + number % 40) for number in range(20_000))
     whole = count_training_tokens(io.BytesIO(content), MODEL)
-    guess = estimate_training_tokens(io.BytesIO(content), len(content), MODEL, most_bytes)
+    guess = estimate_training_tokens(io.BytesIO(content), len(content), MODEL, most_bytes, BOUND)
     assert not guess.is_exact
     assert guess.rows == pytest.approx(whole.rows, rel=0.05)
     assert guess.tokens == pytest.approx(whole.tokens, rel=0.05)
 
 
+def test_rows_that_are_too_long_are_passed_over_and_long_ones_end_the_sample() -> None:
+    bound = RowBound.of(Bounds(max_row_bytes=5000))
+    content = (pair(1, words=100_000) + pair(2)) * 50
+    assert estimate_training_tokens(io.BytesIO(content), len(content), MODEL, len(content), bound).rows == 50
+    content = pair(1, words=900) * 1000
+    counted = estimate_training_tokens(io.BytesIO(content), len(content), MODEL, 2**10, bound)
+    assert counted.rows == pytest.approx(1000, rel=0.1)
+
+
 def test_a_short_file_is_counted_whole() -> None:
     content = pair(1) + pair(2)
-    assert estimate_training_tokens(io.BytesIO(content), len(content), MODEL, 10_000).is_exact
+    assert estimate_training_tokens(io.BytesIO(content), len(content), MODEL, 10_000, BOUND).is_exact

@@ -13,6 +13,7 @@ from services.workers.batches.file_check import FileCheck
 from services.workers.batches.file_lines import iterate_file_lines
 from services.workers.batches.line_check import BatchRequest, read_line
 from shared.bounds import Bounds
+from shared.texts.row_bound import bound_json
 
 TEXT = "/v1/completions"
 MEGABYTE = 1024 * 1024
@@ -46,6 +47,13 @@ def test_a_line_that_is_too_long_is_told_and_the_next_one_is_read() -> None:
     assert check(make_line(1, prompt="x" * 3000), max_body_bytes=1024).list_errors()[0]["code"] == "line_too_long"
 
 
+def test_a_line_that_would_take_long_to_parse_is_refused_unread() -> None:
+    found = check(make_line(1, logit_bias=[[]] * 200), max_json_nodes=100).list_errors()
+    assert [(error["code"], "STORYMILL_MAX_JSON_NODES" in error["message"]) for error in found] == [
+        ("line_too_long", True)
+    ]
+
+
 def test_a_file_of_too_many_requests_is_read_no_further() -> None:
     found = check(b"".join(make_line(number) for number in range(5)) + b"{", max_batch_lines=3)
     assert [(error["code"], error["line"]) for error in found.list_errors()] == [("too_many_requests_in_file", 4)]
@@ -63,7 +71,7 @@ def test_a_file_of_too_many_requests_is_read_no_further() -> None:
 )
 def test_what_a_line_cannot_ask_for_is_named(body: dict[str, Any], param: str) -> None:
     [line] = iterate_file_lines(io.BytesIO(make_line(1, **body)), MEGABYTE)
-    errors = read_line(line, TEXT)
+    errors = read_line(line, TEXT, bound_json(Bounds()))
     assert isinstance(errors, list)
     assert [(error.line, error.param) for error in errors] == [(1, param)]
 
@@ -82,7 +90,7 @@ def test_a_line_whose_frame_is_nested_beyond_what_an_encoder_writes_is_told_with
 
 def test_a_row_keeps_the_request_as_it_was_ordered_and_chunks_are_bounded() -> None:
     [line] = iterate_file_lines(io.BytesIO(make_line(1, z=1, a={"y": 1, "b": "\u0000"})), MEGABYTE)
-    request = read_line(line, TEXT)
+    request = read_line(line, TEXT, bound_json(Bounds()))
     assert isinstance(request, BatchRequest)
     [row] = build_rows(iter([request]), "completion")
     assert row.attributes == {

@@ -5,7 +5,7 @@ import time
 import orjson
 import pytest
 
-from services.gateway.http.json_cost import JsonBound
+from shared.texts.json_cost import JsonBound
 
 NAMES = ("STORYMILL_MAX_JSON_NODES", "STORYMILL_MAX_JSON_VALUES")
 BOUND = JsonBound(100, 200, *NAMES)
