@@ -51,6 +51,13 @@ class Bounds(BaseSettings):
     )
     max_generation_rows: int = Field(2_000_000, ge=1, description="stories of one generation", json_schema_extra=SHOWN)
 
+    max_values_file_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024,
+        description="bytes of a file that a recipe takes values from",
+        json_schema_extra=SHOWN,
+    )
+
     max_batch_lines: int = Field(50_000, ge=1, description="requests of one batch", json_schema_extra=SHOWN)
     max_batch_bytes: int = Field(
         200 * 1024 * 1024, ge=1024, description="bytes of a batch's file", json_schema_extra=SHOWN

@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, Jso
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
 from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
+from storymill.cli.recipe_values import send_values
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import (
@@ -58,7 +61,6 @@ def generate(
 ) -> None:
     """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
     wanted = {
-        "recipe": read_recipe_file(Path(recipe)) if Path(recipe).suffix in RECIPE_SUFFIXES else recipe,
         "limit": limit,
         "repeats": repeats,
         "model": model,
@@ -69,12 +71,25 @@ def generate(
     }
     with connect(state_dir) as api:
         export_format(export)
-        generation = api.post("/generations", {name: value for name, value in wanted.items() if value is not None})
+        given = {name: value for name, value in wanted.items() if value is not None}
+        with read_recipe(api, recipe) as content:
+            generation = api.post("/generations", {**given, "recipe": content})
         size = count_of(generation["counts"]["total"], "story")
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
             generation = watch_to_end(api, generation["id"], export)
         say_command(*after_run(generation))
+
+
+@contextmanager
+def read_recipe(api: Api, recipe: str) -> Iterator[str | dict[str, Any]]:
+    """Yield what the mill is told of a recipe: its name, or what its file says. Raises: ClientError."""
+    path = Path(recipe)
+    if path.suffix not in RECIPE_SUFFIXES:
+        yield recipe
+        return
+    with send_values(api, read_recipe_file(path), path.parent) as content:
+        yield content
 
 
 @generations_app.command("list")

@@ -9,6 +9,7 @@ from storymill.cli.connection import connect
 from storymill.cli.next_steps import FIRST_RECIPE, after_delete, after_newest, after_recipe
 from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
 from storymill.cli.recipe_files import read_recipe_file
+from storymill.cli.recipe_values import send_values
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 
@@ -26,8 +27,8 @@ def add(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Record a recipe; the same name with other content becomes its next version."""
-    with connect(state_dir) as api:
-        recipe = api.post("/recipes", read_recipe_file(file))
+    with connect(state_dir) as api, send_values(api, read_recipe_file(file), file.parent) as sent:
+        recipe = api.post("/recipes", sent)
     say(f"{recipe['name']}  {recipe['id']}  version {recipe.get('version', 1)}")
     say_command(*after_recipe(recipe))
 
@@ -46,6 +47,8 @@ def print_recipes(recipes: list[dict[str, Any]]) -> None:
     columns = make_columns("name", ("version", 2), "grid", ("repeats", 3), ("model", 1), right=("version", "repeats"))
     for recipe in recipes:
         sizes = " × ".join(f"{count_values(values)} {name}" for name, values in recipe["attributes"].items())
+        if recipe.get("skip") or recipe.get("sample"):
+            sizes += f": {recipe['cells']:,} of them"
         numbers = (str(recipe.get("version", 1)), sizes, str(recipe["repeats"]))
         add_row(columns, recipe["name"], *numbers, recipe["model"])
     print_list(columns, following=after_newest(recipes, after_recipe, FIRST_RECIPE))

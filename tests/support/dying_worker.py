@@ -19,10 +19,10 @@ render_prompt = RecipeRun.render_prompt
 def die_at(number: int) -> None:
     """Make the prompt of the row with this number deadly, as a crash of the interpreter is."""
 
-    def render(run: RecipeRun, attributes: Mapping[str, Any]) -> str:
+    def render(run: RecipeRun, attributes: Mapping[str, Any], repeat: int = 0) -> str:
         if attributes["number"] == number:
             os.kill(os.getpid(), 9)
-        return render_prompt(run, attributes)
+        return render_prompt(run, attributes, repeat)
 
     RecipeRun.render_prompt = render  # type: ignore[method-assign,assignment]
 

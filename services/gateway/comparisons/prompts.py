@@ -13,6 +13,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.contracts.recipes.errors import TemplateError
 from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.prompts import read_prompts as read_row_prompts
 from shared.contracts.recipes.template import PromptTemplate, compile_template
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.stores.db.repositories import files, generations, recipes
@@ -66,14 +67,14 @@ async def choose_cells(
     if run is None:
         raise NotFoundError(f"No generation '{request.generation}' in this project.", param="generation")
     _, version = await recipes.get_version(session, run.recipe_version_id)
-    grid = read_grid(version.attributes, version.attribute_names)
+    grid = read_grid(version.attributes, version.attribute_names, version.selection)
     count = min(request.samples, grid.cell_count)
     places = sorted(random.Random(request.seed).sample(range(grid.cell_count), count))  # noqa: S311
-    whole = compile_template(version.template)
+    whole = read_row_prompts(version.template, version.pools)
     pairs = []
     for cell in (grid.cell(place) for place in places):
         short = ATTRIBUTE_SEPARATOR.join(str(value) for value in cell.values())
-        long = render(template, {**cell, "prompt": short}) if template else render(whole, cell)
+        long = render(template, {**cell, "prompt": short}) if template else render(whole.template, whole.fill(cell, 0))
         pairs.append(PromptPair(short, long))
     return pairs
 

@@ -6,7 +6,6 @@ from typing import Final
 from services.gateway.generations.plan import RunPlan
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
-from shared.contracts.recipes.template import compile_template
 from shared.http.answers import Json
 from shared.stores.db.repositories.stories import TokenHistory, find_token_history
 
@@ -48,10 +47,9 @@ def estimate_prompts(plan: RunPlan, history: TokenHistory | None, notes: list[st
         notes.append(f"tokens as in {history.stories} earlier stories of this recipe and model")
         return interval(plan.total, history.prompt_mean, history.prompt_deviation)
     notes.append("prompt tokens estimated from the length of the prompts")
-    template = compile_template(plan.content.template)
     cells = min(plan.grid.cell_count, -(-plan.total // plan.repeats))
     step = max(1, cells // SAMPLED_CELLS)
-    counts = [count_by_characters(template.render(plan.grid.cell(index))) for index in range(0, cells, step)]
+    counts = [count_by_characters(plan.prompts.render(plan.grid.cell(index), 0)) for index in range(0, cells, step)]
     expected = sum(counts) / len(counts) * plan.total
     return {"low": int(expected * GUESS_LOW), "expected": int(expected), "high": int(expected * GUESS_HIGH)}
 

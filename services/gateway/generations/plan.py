@@ -10,12 +10,13 @@ from services.gateway.models.naming import model_headers, name_model
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import InlineRecipe
 from services.gateway.recipes.service import get_recipe, record_content
+from services.gateway.recipes.sources import fetch_values
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.bounds import setting_of
 from shared.contracts.recipes.grid import Grid, read_grid
+from shared.contracts.recipes.prompts import RowPrompts, read_prompts
 from shared.contracts.recipes.stories import StorySource
-from shared.contracts.recipes.template import compile_template
 from shared.errors import InvalidRequestError
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import find_max_tokens
@@ -44,7 +45,7 @@ class RunPlan:
 
     def build_headers(self) -> dict[str, str]:
         """Return what the answer to a new run says beside its body, by the prompt of the longest cell."""
-        prompt = compile_template(self.content.template).render(self.grid.longest_cell())
+        prompt = self.prompts.render_longest(self.grid.longest_cell())
         body = {**self.content.parameters, "prompt": prompt}
         return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
 
@@ -52,7 +53,14 @@ class RunPlan:
     def source(self) -> StorySource:
         """What the run's rows are made from."""
         content = self.content
-        return StorySource(self.grid, content.content_hash, self.repeats, self.model, content.parameters)
+        return StorySource(
+            self.grid, content.template, self.prompts, content.format, self.repeats, self.model, content.parameters
+        )
+
+    @property
+    def prompts(self) -> RowPrompts:
+        """How the rows' prompts are made."""
+        return read_prompts(self.content.template, self.content.pools)
 
     @property
     def kind(self) -> Kind:
@@ -69,7 +77,9 @@ async def plan_run(gateway: Gateway, caller: Principal, request: GenerationReque
     """Check a request and work out what it asks for. Raises: InvalidRequestError when it is too large or cannot be
     meant, NotFoundError for an unknown recipe or model."""
     content, name, version_id = await load_content(gateway, caller, request.recipe)
-    grid = await gateway.computing.run(caller.project_id, read_grid, content.attributes, content.attribute_names)
+    grid = await gateway.computing.run(
+        caller.project_id, read_grid, content.attributes, content.attribute_names, content.selection
+    )
     repeats = request.repeats or content.repeats
     total = min(grid.cell_count * repeats, request.limit or grid.cell_count * repeats)
     check_size(grid, repeats, total, gateway.bounds.now.max_generation_rows)
@@ -89,7 +99,8 @@ async def load_content(
     """Return content, name and version id of a recipe given by name, by id or inline. Raises: NotFoundError when the
     project has no such recipe."""
     if isinstance(recipe, InlineRecipe):
-        content = await gateway.computing.run(caller.project_id, check_content, recipe)
+        whole = await fetch_values(gateway, caller, recipe)
+        content = await gateway.computing.run(caller.project_id, check_content, whole)
         return content, recipe.name or f"inline-{content.content_hash[:12]}", None
     async with gateway.database.transaction() as session:
         found, version = await get_recipe(session, caller, recipe)
@@ -100,6 +111,7 @@ def check_size(grid: Grid, repeats: int, total: int, most: int) -> None:
     """Refuse a run of too many stories. Raises: InvalidRequestError with the numbers."""
     if total > most:
         cells = " × ".join(f"{axis.length} {axis.name}" for axis in grid.axes) or "1 cell"
+        cells += ", some skipped" if grid.allowed else ""
         raise InvalidRequestError(
             f"The grid has {grid.cell_count} cells ({cells}); with {repeats} repeats that is "
             f"{grid.cell_count * repeats} stories, and {total} are asked for. The most is {most} "

@@ -6,10 +6,10 @@ import orjson
 
 from services.gateway.recipes.schemas import InlineRecipe
 from shared.contracts.recipes.axis import to_stored_spec
-from shared.contracts.recipes.errors import TemplateError
+from shared.contracts.recipes.errors import GridError, TemplateError
 from shared.contracts.recipes.grid import Grid, read_grid
 from shared.contracts.recipes.keys import content_hash
-from shared.contracts.recipes.template import PromptTemplate, compile_template
+from shared.contracts.recipes.prompts import RowPrompts, check_pools, read_prompts
 from shared.errors import InvalidRequestError
 from shared.stores.db.repositories.recipes import RecipeContent
 
@@ -19,13 +19,15 @@ OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_option
 
 
 def check_content(recipe: InlineRecipe) -> RecipeContent:
-    """Return the content in its stored form. Raises: RecipeError for a grid or template that cannot be,
+    """Return the content in its stored form. Raises: RecipeError for a grid, pools or a template that cannot be,
     InvalidRequestError for parameters that may not be."""
     attributes = {name: to_stored_spec(spec) for name, spec in recipe.attributes.items()}
-    grid = read_grid(attributes)
-    check_template(compile_template(recipe.template), grid)
-    check_parameters(recipe.parameters)
     names = list(attributes)
+    selection, pools = read_selection(recipe), read_pools(recipe)
+    grid = read_grid(attributes, names, selection)
+    check_pools(pools, names)
+    check_template(read_prompts(recipe.template, pools), grid)
+    check_parameters(recipe.parameters)
     rules = recipe.rules.model_dump(exclude_defaults=True) or None if recipe.rules else None
     digest = content_hash(
         template=recipe.template,
@@ -36,6 +38,8 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         parameters=recipe.parameters,
         format=recipe.format,
         rules=rules,
+        selection=selection,
+        pools=pools,
     )
     return RecipeContent(
         digest,
@@ -47,17 +51,33 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         recipe.parameters,
         recipe.format,
         rules,
+        {**selection, "cells": str(grid.cell_count)} if selection else None,
+        pools or None,
     )
 
 
-def check_template(template: PromptTemplate, grid: Grid) -> None:
+def read_selection(recipe: InlineRecipe) -> dict[str, Any]:
+    """Return which cells a recipe asks for; empty for all of them."""
+    asked = recipe.model_dump(include={"skip", "sample"}, by_alias=True)
+    return {name: value for name, value in asked.items() if value}
+
+
+def read_pools(recipe: InlineRecipe) -> dict[str, Any]:
+    """Return a recipe's pools as they are stored."""
+    return {name: pool.model_dump(exclude_defaults=True) for name, pool in recipe.pools.items()}
+
+
+def check_template(prompts: RowPrompts, grid: Grid) -> None:
     """Try the template on the largest cell. Raises: TemplateError for names that are no attributes, and for an empty
     prompt."""
-    unknown = sorted(template.names - set(grid.names))
+    unknown = sorted(prompts.template.names - set(grid.names) - {pool.name for pool in prompts.pools})
     if unknown:
         raise TemplateError(f"template: {', '.join(unknown)} is not among the attributes.")
-    if not template.render(grid.longest_cell()).strip():
+    if not prompts.render_longest(grid.longest_cell()).strip():
         raise TemplateError("template: the prompt is empty.")
+    unused = sorted({pool.name for pool in prompts.pools} - prompts.template.names)
+    if unused:
+        raise GridError(f"pools.{unused[0]}: the template does not show it.", param=f"pools.{unused[0]}")
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:

@@ -4,6 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from shared.contracts.recipes.prompts import MAX_SHOWN, USUAL_SEPARATOR
+from shared.contracts.recipes.skips import MAX_CONSTRAINTS
+
 MAX_REPEATS = 10_000
 
 
@@ -37,6 +40,41 @@ class RecipeRules(BaseModel):
     tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
 
 
+SkippedValue = str | int | float | bool
+
+
+class OtherValues(BaseModel):
+    """All values of an attribute but some."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    not_: list[SkippedValue] = Field(alias="not", min_length=1, max_length=10_000)
+
+
+SkippedCells = Annotated[dict[str, SkippedValue | list[SkippedValue] | OtherValues], Field(min_length=1)]
+
+
+class RecipeSample(BaseModel):
+    """So many cells of the grid, drawn at random, each place of it at most once."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    cells: int = Field(ge=1, le=1_000_000_000)
+    seed: int = Field(0, ge=0, le=2**53, description="Another seed, other cells; a larger sample holds the smaller.")
+
+
+class RecipePool(BaseModel):
+    """Texts of which each prompt shows a few, in the place of a placeholder with the pool's name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    texts: list[str] | dict[str, Any] = Field(
+        description="The texts, or where they come from: a file's column, an earlier run's stories."
+    )
+    count: int = Field(1, ge=1, le=MAX_SHOWN, description="How many a prompt shows.")
+    separator: str = Field(USUAL_SEPARATOR, max_length=1000, description="What stands between two.")
+
+
 class InlineRecipe(BaseModel):
     """A recipe's content; inside a generation it needs no name."""
 
@@ -45,7 +83,16 @@ class InlineRecipe(BaseModel):
     name: RecipeName | None = None
     template: str = Field(min_length=1, examples=["写一个{{ dynasty }}朝的故事。"])
     attributes: dict[str, Any] = Field(default_factory=dict, examples=[{"dynasty": ["唐", "宋"]}])
-    """Name → a list of values, `{"range": [from, to, step]}` or `{"weighted": {value: weight}}`."""
+    """Name → a list of values, `{"range": [from, to, step]}`, `{"weighted": {value: weight}}`, or where they come from:
+    `{"file": id, "column": name}`, `{"stories": generation}`."""
+    skip: list[SkippedCells] = Field(
+        default_factory=list,
+        max_length=MAX_CONSTRAINTS,
+        description="Cells that are left out: those with one of the values in each of the attributes named.",
+        examples=[[{"dynasty": ["唐", "宋"], "weapon": "枪"}]],
+    )
+    sample: RecipeSample | None = Field(None, description="Only so many cells, drawn at random.")
+    pools: dict[str, RecipePool] = Field(default_factory=dict, description="Examples that prompts show, by name.")
     repeats: int = Field(1, ge=1, le=MAX_REPEATS)
     model: str = Field(min_length=1, max_length=512, examples=["text-davinci-003"])
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_tokens": 600, "temperature": 0.5}])
@@ -74,6 +121,9 @@ class Recipe(BaseModel):
     parameters: dict[str, Any]
     format: Literal["completion", "chat"]
     rules: dict[str, Any] | None
+    skip: list[dict[str, Any]]
+    sample: dict[str, int] | None
+    pools: dict[str, dict[str, Any]]
     cells: int | float | None
     stories: int | float | None
     created_at: int

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.gateway.limits.quotas import require_quota
 from services.gateway.recipes.content import check_content
 from services.gateway.recipes.schemas import RecipeRequest
+from services.gateway.recipes.sources import fetch_values
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
@@ -28,7 +29,8 @@ async def record_recipe(
 ) -> tuple[Recipe, RecipeVersion, bool]:
     """Record a recipe: a new name, a new version of a known one, or what is there already (then False).
     Raises: RateLimitedError for one version too many."""
-    content = await gateway.computing.run(caller.project_id, check_content, request)
+    recipe = await fetch_values(gateway, caller, request)
+    content = await gateway.computing.run(caller.project_id, check_content, recipe)
     async with gateway.database.transaction() as session:
         return await record_content(session, gateway, caller, request.name, content)
 
@@ -80,7 +82,7 @@ async def list_recipes(
 
 def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
     """Return the recipe object, its attributes in their order."""
-    cells = count_cells(version.attributes)
+    cells = count_cells(version.attributes, version.selection)
     return {
         "id": recipe.id,
         "object": "recipe",
@@ -94,6 +96,9 @@ def shape_recipe(recipe: Recipe, version: RecipeVersion) -> Json:
         "parameters": version.parameters,
         "format": version.format,
         "rules": version.rules,
+        "skip": (version.selection or {}).get("skip", []),
+        "sample": (version.selection or {}).get("sample"),
+        "pools": version.pools or {},
         "cells": tell_count(cells),
         "stories": tell_count(cells * version.repeats),
         "created_at": unix_seconds(version.created_at),

@@ -11,7 +11,7 @@ from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.clock import unix_seconds
 from shared.contracts.recipes.errors import TemplateError
-from shared.contracts.recipes.template import compile_template
+from shared.contracts.recipes.prompts import read_prompts
 from shared.errors import ConflictError, NotFoundError
 from shared.http.answers import Json
 from shared.stores.db.models import Attempt, Generation, RecipeVersion, Story
@@ -131,7 +131,7 @@ def shape_story(story: Story, run: Generation, version: RecipeVersion) -> Json:
         "attributes": attributes,
         "repeat": story.repeat,
         "position": story.position,
-        "prompt": render_prompt(version, attributes),
+        "prompt": render_prompt(version, attributes, story.repeat),
         "text": story.text,
         "original_text": story.original_text,
         "status": status,
@@ -148,11 +148,11 @@ def shape_story(story: Story, run: Generation, version: RecipeVersion) -> Json:
     }
 
 
-def render_prompt(version: RecipeVersion, attributes: dict[str, Any]) -> str | None:
+def render_prompt(version: RecipeVersion, attributes: dict[str, Any], repeat: int) -> str | None:
     """Return a story's prompt; None where the template does not render, for which the story failed. A recipe is tried
     on one cell only, and one bad cell must not hide the others."""
     try:
-        return compile_template(version.template).render(attributes)
+        return read_prompts(version.template, version.pools).render(attributes, repeat)
     except TemplateError:
         return None
 

@@ -104,7 +104,7 @@ def _find_shortage(worst_usd: Decimal | None, funds: Funds, planned_usd: Decimal
 def _render(run: Run, story: QueuedStory) -> str | UnsendableStory:
     """Return a row's prompt, or why it has none: the recipe's fault, or a defect of ours, which is this row's alone."""
     try:
-        return run.render_prompt(story.attributes)
+        return run.render_prompt(story.attributes, story.repeat)
     except TemplateError as error:
         return UnsendableStory(story.id, FailureClass.INVALID_REQUEST.value, error.message)
     except Exception as defect:

@@ -10,6 +10,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from shared.contracts.queue.messages import ExpandGeneration, WorkGeneration
 from shared.contracts.recipes.grid import read_grid
+from shared.contracts.recipes.prompts import read_prompts
 from shared.contracts.recipes.stories import StorySource, build_stories
 from shared.stores.db.repositories.generation_progress import WorkOrder, find_work_order
 from shared.stores.db.repositories.story_expansion import advance_expansion, find_expanded, insert_stories
@@ -65,6 +66,16 @@ async def insert_chunk(context: WorkerContext, order: WorkOrder, source: StorySo
 
 
 def find_source(order: WorkOrder) -> StorySource:
-    """Return what the rows of a run are made from. Raises: GridError for a stored recipe that is none."""
-    grid = read_grid(order.attributes, order.attribute_names)
-    return StorySource(grid, order.content_hash, order.repeats, order.model, order.parameters, order.layers or ())
+    """Return what the rows of a run are made from. Raises: RecipeError for a stored recipe that is none."""
+    grid = read_grid(order.attributes, order.attribute_names, order.selection)
+    prompts = read_prompts(order.template, order.pools)
+    return StorySource(
+        grid,
+        order.template,
+        prompts,
+        order.format,
+        order.repeats,
+        order.model,
+        order.parameters,
+        order.layers or (),
+    )

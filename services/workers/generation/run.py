@@ -13,7 +13,7 @@ import orjson
 
 from services.workers.generation.story_rules import StoryRules, read_rules
 from shared.contracts.batches import ENDPOINT_KINDS
-from shared.contracts.recipes.template import PromptTemplate, compile_template
+from shared.contracts.recipes.prompts import RowPrompts, read_prompts
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import bound_prompt_tokens, find_max_tokens, worst_case_usd
 from shared.outside.providers.border.answers import Kind, LlmAnswer
@@ -55,7 +55,7 @@ class Run(ABC):
         return False
 
     @abstractmethod
-    def render_prompt(self, attributes: Mapping[str, Any]) -> str:
+    def render_prompt(self, attributes: Mapping[str, Any], repeat: int = 0) -> str:
         """Return what a row asks with. Raises: TemplateError when the template fails on this cell."""
 
     @abstractmethod
@@ -88,7 +88,7 @@ class Run(ABC):
 class RecipeRun(Run):
     """A run whose rows are cells of a grid."""
 
-    template: PromptTemplate
+    prompts: RowPrompts
     parameters: Mapping[str, Any]
     max_tokens: int | None = field(default=None)
     rules: StoryRules | None = None
@@ -103,9 +103,9 @@ class RecipeRun(Run):
         """Ask the recipe."""
         return self.rules is not None and self.rules.distinct
 
-    def render_prompt(self, attributes: Mapping[str, Any]) -> str:
+    def render_prompt(self, attributes: Mapping[str, Any], repeat: int = 0) -> str:
         """Render the template, with the ending that a tuned model knows."""
-        prompt = self.template.render(attributes)
+        prompt = self.prompts.render(attributes, repeat)
         return self.contract.mend_prompt(prompt) if self.contract and self.kind == "completion" else prompt
 
     def build_body(self, prompt: str, repeat: int = 0) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class BatchRun(Run):
 
     rows_are_alike: ClassVar[bool] = False
 
-    def render_prompt(self, attributes: Mapping[str, Any]) -> str:
+    def render_prompt(self, attributes: Mapping[str, Any], repeat: int = 0) -> str:
         """Take the request as it came."""
         return str(attributes[REQUEST])
 
@@ -200,9 +200,9 @@ def prepare_run(order: WorkOrder, target: Target, contract: TemplateContract | N
     parameters = {name: value for name, value in order.parameters.items() if name not in NOT_FOR_ROWS}
     if contract and contract.stops and parameters.get("stop") is None:
         parameters["stop"] = contract.stops
-    template, max_tokens = compile_template(order.template), find_max_tokens(kind, parameters)
+    prompts, max_tokens = read_prompts(order.template, order.pools), find_max_tokens(kind, parameters)
     rules = read_rules(order.rules)
-    return RecipeRun(order, target, quote, kind, template, parameters, max_tokens, rules, contract=contract)
+    return RecipeRun(order, target, quote, kind, prompts, parameters, max_tokens, rules, contract=contract)
 
 
 def find_fault(answer: LlmAnswer) -> LlmError | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.recipes.template import compile_template
+from shared.contracts.recipes.prompts import read_prompts
 from shared.stores.db.models import RecipeVersion, Story
 from shared.texts.finish_reasons import REASON_COLUMN
 
@@ -17,7 +17,7 @@ class StoryWriter:
         self._separator: str = request["attribute_separator"]
         self._stratify: str | None = request["stratify"]
         self._names = version.attribute_names
-        self._template = compile_template(version.template)
+        self._prompts = read_prompts(version.template, version.pools)
 
     def write(self, story: Story) -> bytes:
         """Return a story's line."""
@@ -29,7 +29,7 @@ class StoryWriter:
         attributes = self._attributes_of(story)
         if self._short:
             return self._separator.join(str(value) for value in attributes.values())
-        return self._template.render(attributes)
+        return self._prompts.render(attributes, story.repeat)
 
     def describe(self, story: Story) -> dict[str, str | None]:
         """Return the columns beside the texts."""

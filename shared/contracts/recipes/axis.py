@@ -77,7 +77,11 @@ def read_axis(name: str, spec: Any) -> Axis:
         return _read_range(name, spec["range"])
     if isinstance(spec, dict) and set(spec) == {"weighted"}:
         return _read_weighted(name, spec["weighted"])
-    raise _error(name, 'give a list of values, {"range": [from, to, step]} or {"weighted": {value: weight}}')
+    raise _error(
+        name,
+        'give a list of values, {"range": [from, to, step]}, {"weighted": {value: weight}}, '
+        '{"file": id, "column": name} or {"stories": generation}',
+    )
 
 
 def _read_range(name: str, bounds: Any) -> Axis:

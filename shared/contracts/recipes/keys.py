@@ -2,9 +2,25 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+VERSION: Final = 2
+"""Of row keys. Rows of version 1, whose keys hold the hash of their recipe's content, keep theirs."""
+SHAPE_NO_ANSWER: Final = frozenset(
+    {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "timeout",
+        "user",
+    }
+)
+"""Parameters that say who asks, how fast and what is kept."""
 
 
 def content_hash(
@@ -17,19 +33,23 @@ def content_hash(
     parameters: Mapping[str, Any],
     format: str,
     rules: Mapping[str, Any] | None = None,
+    selection: Mapping[str, Any] | None = None,
+    pools: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the hash under which a recipe version is found again: equal content, equal hash. A recipe without rules
-    has the hash that it had before there were any."""
+    """Return the hash under which a recipe version is found again: equal content, equal hash. A recipe without
+    rules, selection and pools has the hash that it had before there were any."""
     content = [template, dict(attributes), list(attribute_names), repeats, model, dict(parameters), format]
+    if selection or pools:
+        return _hash([*content, dict(rules or {}), dict(selection or {}), dict(pools or {})])
     return _hash([*content, dict(rules)] if rules else content)
 
 
-def row_key(
-    recipe_content_hash: str, attributes: Mapping[str, Any], repeat: int, model: str, parameters: Mapping[str, Any]
-) -> str:
-    """Return the key of one story: hash of recipe version, cell, repeat, model and parameters.
-    The repeat is in the key and not in the prompt."""
-    return _hash([recipe_content_hash, dict(attributes), repeat, model, dict(parameters)])
+def row_key(prompt: str | list[Any], format: str, repeat: int, model: str, parameters: Mapping[str, Any]) -> str:
+    """Return the key of one story: a hash of all that shapes its answer, and of nothing else. How many repeats there
+    are, rules, limits and money are no part of it; the repeat is in the key and not in the prompt. `prompt`: what makes
+    it, where it cannot be made."""
+    shaping = {name: value for name, value in parameters.items() if name not in SHAPE_NO_ANSWER}
+    return _hash([VERSION, prompt, format, repeat, model, shaping])
 
 
 def _hash(content: list[Any]) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import ids
+from shared.contracts.recipes.errors import TemplateError
 from shared.contracts.recipes.grid import Grid
 from shared.contracts.recipes.keys import row_key
+from shared.contracts.recipes.prompts import RowPrompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,9 @@ class StorySource:
     """What the rows of a run are made from; it does not change while the run lives."""
 
     grid: Grid
-    content_hash: str
-    """Of the recipe version."""
+    template: str
+    prompts: RowPrompts
+    format: str
     repeats: int
     """Stories of each cell, in all."""
     model: str
@@ -25,6 +28,15 @@ class StorySource:
     layers: Sequence[int] = ()
     """Of a run that was extended: how many of the repeats it was made with, and how many were added each time. What is
     added stands behind what was there, which keeps its place."""
+
+    def key_of(self, attributes: Mapping[str, Any], repeat: int) -> str:
+        """Return the key of a row. One whose prompt cannot be made is known by what it would be made of."""
+        prompt: str | list[Any]
+        try:
+            prompt = self.prompts.render(attributes, repeat)
+        except TemplateError:
+            prompt = [self.template, dict(attributes)]
+        return row_key(prompt, self.format, repeat, self.model, self.parameters)
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return the cell and the repeat at a position."""
@@ -55,5 +67,4 @@ def build_stories(source: StorySource, start: int, stop: int) -> Iterator[NewSto
     for position in range(start, stop):
         cell, repeat = source.locate(position)
         attributes = source.grid.cell(cell)
-        key = row_key(source.content_hash, attributes, repeat, source.model, source.parameters)
-        yield NewStory(ids.new_id(ids.STORY), position, repeat, key, attributes)
+        yield NewStory(ids.new_id(ids.STORY), position, repeat, source.key_of(attributes, repeat), attributes)

@@ -42,4 +42,9 @@ class RecipeVersion(Base):
     """`completion` or `chat`: which endpoint of the provider writes the story."""
     rules: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What a story must be to be taken; null where everything is."""
+    selection: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Which cells of the grid are written: what to skip, a sample, and how many that makes (as a text:
+    it may be beyond 64 bits); null for all."""
+    pools: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Texts of which each prompt shows a few, by name."""
     created_at: Mapped[Created]

@@ -42,6 +42,8 @@ class WorkOrder:
     layers: list[int] | None = None
     rules: dict[str, Any] | None = None
     """What a story must be to be taken."""
+    selection: dict[str, Any] | None = None
+    pools: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ LOAD_WORK_ORDER: Final = text("""
            coalesce(recipe_version.attributes, '{}') as attributes,
            coalesce(recipe_version.attribute_names, '[]') as attribute_names,
            coalesce(recipe_version.content_hash, '') as content_hash,
-           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers, recipe_version.rules
+           batch.id as batch_id, batch.endpoint as batch_endpoint, generation.layers, recipe_version.rules,
+           recipe_version.selection, recipe_version.pools
     from generation
     left join recipe_version on recipe_version.id = generation.recipe_version_id
     left join batch on batch.generation_id = generation.id

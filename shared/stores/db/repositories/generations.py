@@ -52,6 +52,7 @@ FIND_LIKE: Final = text("""
       and generation.parameters = asked.parameters and made.format = asked.format
       and made.template = asked.template and made.attributes = asked.attributes
       and made.attribute_names = asked.attribute_names and made.rules is not distinct from asked.rules
+      and made.selection is not distinct from asked.selection and made.pools is not distinct from asked.pools
     order by generation.id desc limit 1
 """)
 

@@ -26,6 +26,8 @@ class RecipeContent:
     parameters: Mapping[str, Any]
     format: str
     rules: Mapping[str, Any] | None = None
+    selection: Mapping[str, Any] | None = None
+    pools: Mapping[str, Any] | None = None
 
 
 async def ensure_recipe(session: AsyncSession, project_id: str, name: str) -> Recipe:
@@ -61,6 +63,8 @@ async def ensure_version(session: AsyncSession, recipe: Recipe, content: RecipeC
         parameters=dict(content.parameters),
         format=content.format,
         rules=dict(content.rules) if content.rules else None,
+        selection=dict(content.selection) if content.selection else None,
+        pools=dict(content.pools) if content.pools else None,
     )
     session.add(version)
     await session.flush()
@@ -99,6 +103,8 @@ def content_of(version: RecipeVersion) -> RecipeContent:
         version.parameters,
         version.format,
         version.rules,
+        version.selection,
+        version.pools,
     )
 
 

@@ -3,10 +3,18 @@
 from dataclasses import replace
 
 from shared.contracts.recipes.grid import read_grid
-from shared.contracts.recipes.stories import StorySource, build_stories
+from shared.contracts.recipes.prompts import read_prompts
+from shared.contracts.recipes.stories import NewStory, StorySource, build_stories
 
 GRID = read_grid({"dynasty": ["唐", "宋"], "power": ["飞", "隐形"]})
-SOURCE = StorySource(GRID, "a" * 64, 3, "gemma", {"max_tokens": 40, "temperature": 1.0})
+TEMPLATE = "{{ dynasty }}朝，{{ power }}"
+PARAMETERS = {"max_tokens": 40, "temperature": 1.0}
+SOURCE = StorySource(GRID, TEMPLATE, read_prompts(TEMPLATE, None), "completion", 3, "gemma", PARAMETERS)
+
+
+def rows_of(source: StorySource) -> list[NewStory]:
+    """All rows of a run."""
+    return list(build_stories(source, 0, source.grid.cell_count * source.repeats))
 
 
 def test_positions_go_cell_by_cell_and_in_each_repeat_by_repeat() -> None:
@@ -27,7 +35,25 @@ def test_the_key_of_a_row_does_not_depend_on_where_a_chunk_begins() -> None:
 
 def test_the_key_of_a_row_is_the_one_that_stands_in_the_databases_of_earlier_releases() -> None:
     (row,) = build_stories(SOURCE, 7, 8)
-    assert row.row_key == "a5962f19aa6b2655fef480d864689ccfefe5d94fe1ddb7d75f836771e65f202a"
+    assert row.row_key == "0b2bcfd3fb6d94715a8de428b2ffd32e132d7351582d13ce8824c1b2cf55dbb2"
+
+
+def test_a_row_is_known_by_what_shapes_its_answer_and_by_nothing_else() -> None:
+    keys = {(row.attributes["dynasty"], row.attributes["power"], row.repeat): row.row_key for row in rows_of(SOURCE)}
+    smaller = read_grid({"power": ["隐形", "飞"], "dynasty": ["宋"]}, None, {"skip": [{"power": "飞"}]})
+    alike = replace(SOURCE, grid=smaller, repeats=2, parameters={**PARAMETERS, "user": "me", "service_tier": "flex"})
+    assert {row.row_key for row in rows_of(alike)} == {keys["宋", "隐形", 0], keys["宋", "隐形", 1]}
+    for change in ({"format": "chat"}, {"model": "other"}, {"parameters": {**PARAMETERS, "max_tokens": 41}}):
+        assert not {row.row_key for row in rows_of(replace(SOURCE, **change))} & set(keys.values()), change
+    other = "{{ dynasty }}代，{{ power }}"
+    changed = replace(SOURCE, template=other, prompts=read_prompts(other, None))
+    assert not {row.row_key for row in rows_of(changed)} & set(keys.values())
+
+
+def test_a_row_whose_prompt_cannot_be_made_has_a_key_of_its_own() -> None:
+    broken = "{% if dynasty > 1 %}{{ power }}{% endif %}"
+    rows = rows_of(replace(SOURCE, template=broken, prompts=read_prompts(broken, None)))
+    assert len({row.row_key for row in rows}) == 12
 
 
 def test_an_extended_run_keeps_every_place_and_fills_the_rest_of_its_grid() -> None:
