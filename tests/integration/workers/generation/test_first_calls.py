@@ -21,7 +21,7 @@ from tests.support.upstream_script import Script, bad_request
 from tests.support.volume import VolumeBench
 
 MOST_REFUSED = 20
-WORKERS = 4
+WORKERS = 3
 NO_CREDIT = Script(status=402, error={"message": "Insufficient Balance"}, delay_seconds=0.05)
 SLOW = Script(delay_seconds=0.3)
 
@@ -98,7 +98,10 @@ async def test_different_refusals_cost_few_calls_too(
     assert len(upstream.calls) <= MOST_REFUSED
 
 
-@pytest.mark.parametrize(("refusal", "is_warm"), [("one", True), ("many", False), ("no credit", True)])
+@pytest.mark.parametrize(
+    ("refusal", "is_warm"),
+    [("one", True), ("many", False), pytest.param("no credit", True, marks=pytest.mark.slow)],
+)
 async def test_workers_that_come_to_a_run_at_once_are_refused_no_more_often_than_one(
     bench: VolumeBench,
     upstream: ScriptedUpstream,
