@@ -24,8 +24,9 @@ class Ending(StrEnum):
 
 CUT_OFF: Final = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS"})
 """Spellings of `length` in rows that clients bring: OpenAI's, Anthropic's, the Responses API's, Gemini's."""
-NO_REASON: Final = frozenset({"", "null", "none", "finish_reason_unspecified"})
-"""Spellings of nothing: DashScope writes `"null"` into each chunk."""
+NO_REASON: Final = frozenset({"", "null", "none", "unspecified"})
+"""Spellings of nothing: DashScope writes `"null"` into each chunk, Gemini has
+`FINISH_REASON_UNSPECIFIED`."""
 SPELLINGS: Final[dict[Ending, tuple[str, ...]]] = {
     Ending.STOP: (
         "stop", "eos", "eos_token", "eos_found", "eosfound", "end_turn", "endturn", "stop_sequence", "stopsequence",
@@ -67,7 +68,8 @@ def says_nothing(reason: str) -> bool:
 
 def spell(reason: str) -> str:
     """Return a reason as the tables here spell it."""
-    return reason.strip().lower().replace("-", "_").replace(" ", "_")
+    spelled = reason.strip().lower().replace("-", "_").replace(" ", "_")
+    return spelled.removeprefix("finishreason.").removeprefix("finish_reason_")  # as enums print themselves
 
 
 def name_reason(reason: str) -> str:

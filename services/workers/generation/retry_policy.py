@@ -41,7 +41,8 @@ RECIPE_CLASSES: Final = frozenset({FailureClass.INVALID_REQUEST, FailureClass.NO
 """Refusals of what was asked, which a recipe's parameters may have caused for all rows alike."""
 ROW_CODES: Final = frozenset({"context_length_exceeded", "string_above_max_length", "413"})
 ROW_WORDS: Final = re.compile(
-    r"context (?:length|window|size)|too long|too large for model|too many tokens", re.IGNORECASE
+    r"context (?:length|window|size)|too long|(?:request|prompt|input) too large|too large for model|too many tokens",
+    re.IGNORECASE,
 )
 TOO_LARGE: Final = 413
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.workers.generation.bottleneck import Cause
+from services.workers.generation.first_calls import ASK_AGAIN_SECONDS, FirstCalls
 from services.workers.generation.pausing import Pause, pause_for_refusal, pause_for_verdict
 from services.workers.generation.run_trust import RunTrust
 from services.workers.process.settings import WorkerSettings
@@ -32,9 +33,10 @@ class Admission:
 class RunGate:
     """One run's door to its provider."""
 
-    def __init__(self, health: ModelHealth, trust: RunTrust, settings: WorkerSettings) -> None:
+    def __init__(self, health: ModelHealth, trust: RunTrust, first_calls: FirstCalls, settings: WorkerSettings) -> None:
         self.health = health
         self.trust = trust
+        self.first_calls = first_calls
         self._settings = settings
         self._own_words: str | None = None
         self._is_probing = False
@@ -61,9 +63,7 @@ class RunGate:
                 return Admission(cause=Cause.UPSTREAM_REFUSALS, wait_seconds=silence)
         if self.is_down:
             return await self._admit_probe()
-        window = self.trust.window if standing.verdict is Verdict.WELL else 1
-        rows = min(wanted, window - under_way)
-        return Admission(rows) if rows > 0 else Admission(wait_seconds=LOOK_AGAIN_SECONDS)
+        return await self._admit_window(wanted, under_way)
 
     def take_answer(self, fault: LlmError | None, begun_at: float) -> None:
         """Learn from an answer; `fault`: why there is no story in it, which is no matter of the provider's health."""
@@ -93,6 +93,15 @@ class RunGate:
         """While the provider is down: give up a call that hangs. All rows may be under way, and a probe needs one."""
         if self.is_down:
             self.health.whole.calls.end_oldest_hung()
+
+    async def _admit_window(self, wanted: int, under_way: int) -> Admission:
+        if not await self.first_calls.may_ask():  # another process does
+            return Admission(wait_seconds=ASK_AGAIN_SECONDS)
+        if self.trust.recipe_is_refused:  # as that one was told
+            return Admission(pause=pause_for_refusal(self._own_words))
+        window = self.trust.window if self.health.standing.verdict is Verdict.WELL else 1
+        rows = min(wanted, window - under_way)
+        return Admission(rows) if rows > 0 else Admission(wait_seconds=LOOK_AGAIN_SECONDS)
 
     async def _admit_probe(self) -> Admission:
         waited_since = max(self.health.standing.since, 0.0 if self.trust.is_proven else self.trust.begun_at)

@@ -3,7 +3,8 @@ success doubles; where the provider has just answered others, a handful goes at 
 is the recipe's doing, not a row's. Knows no provider's state."""
 
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from services.workers.generation.retry_policy import RECIPE_CLASSES, speaks_of_one_row
 from services.workers.providers.verdict import EXCUSES, Verdict
@@ -57,6 +58,17 @@ class RunTrust:
         signature = (error.upstream_status, error.code, error.param)
         self._refusals[signature] = self._refusals.get(signature, 0) + 1
         return EXCUSE
+
+    def tell_refusals(self) -> list[tuple[int | None, str | None, str | None, int]]:
+        """Return what was refused and how often, for the process that asks next."""
+        return [(*signature, calls) for signature, calls in self._refusals.items()]
+
+    def hear_refusals(self, told: Sequence[Sequence[Any]]) -> None:
+        """Count what another process was refused in this run. What was told before by this one is counted once."""
+        for status, code, param, calls in told:
+            signature = (status, code, param)
+            self._refusals[signature] = max(self._refusals.get(signature, 0), calls)
+            self.has_tried, self.window = True, 1
 
     @property
     def recipe_is_refused(self) -> bool:

@@ -128,6 +128,7 @@ class GenerationSlice:
     async def _run_errand(self, state: RunState) -> None:
         """What a heartbeat brings, and must not wait for: Redis may be away."""
         try:
+            await self.gate.first_calls.renew()
             await self._invite(state)
             await self.limits.reconcile()
             await self._expansion.look(state)

@@ -1,6 +1,7 @@
 """The body of `WorkGeneration`: one slice on a run, then the run's end or the next message."""
 
 from services.workers.generation.desk import GenerationDesk
+from services.workers.generation.first_calls import FirstCalls
 from services.workers.generation.lease import GENERATION_ROWS
 from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.run import Run, prepare_run
@@ -68,11 +69,16 @@ async def work_slice(
         return None
     health = await context.healths.find_for(run.target)
     trust = await desk.find_trust(generation_id, state, health, rows_are_alike=run.rows_are_alike)
-    gate = RunGate(health, trust, context.worker_settings)
+    is_fresh = state.status == "queued"
+    first_calls = FirstCalls(context.redis, context.worker_id, generation_id, trust, is_fresh=is_fresh)
+    gate = RunGate(health, trust, first_calls, context.worker_settings)
     work = GenerationSlice(context, desk, run, state, gate)
     if was_unheld:  # in front of a row that kills there may lie all that the last worker had in flight
         work.caution.begin(2 * work.slots.most)
-    await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
+    try:
+        await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
+    finally:
+        await first_calls.end()
     after = await finish_or_look(context, run.order)
     if after is None or not after.is_active:
         desk.forget_trust(generation_id)

@@ -15,7 +15,7 @@ DOWN_ROWS: Final = 3
 KEY_REFUSED_AFTER: Final = 3
 """A firewall refuses a single call now and then."""
 REFUSALS_WITHOUT_DELAY: Final = 10
-"""So many 429 in a row that name no delay, without a success: we give one ourselves."""
+"""So many 429 in a row that name no delay (or 0), without a success: we give one ourselves."""
 SHORTEST_SILENCE_SECONDS: Final = 1.0
 """What is shorter concerns the calls of one process: its slots are cut."""
 LONGEST_OWN_SILENCE_SECONDS: Final = 15.0
@@ -161,7 +161,7 @@ class VerdictFinder:
 
     def _hear_rate_limited(self, error: LlmError, now: float) -> None:
         asked = error.retry_after_seconds
-        if asked is None:
+        if not asked:  # `retry-after: 0`, and then it refuses again
             self._bare_refusals += 1
             if self._bare_refusals < REFUSALS_WITHOUT_DELAY:
                 return

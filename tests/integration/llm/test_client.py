@@ -160,7 +160,7 @@ async def test_odd_but_whole_streams_are_read(
         ((chunk("唐朝"),), FailureClass.CUT_CONNECTION),
         ((chunk(""), b"data: [DONE]\n\n"), FailureClass.EMPTY),
         ((chunk("唐朝", "error"),), FailureClass.CUT_CONNECTION),
-        ((b"<html>busy</html>",), FailureClass.MALFORMED),
+        ((b"<html>busy</html>",), FailureClass.SERVER_ERROR),
         ((chunk("唐朝"), b'data: {"choices": [{"te'), FailureClass.CUT_CONNECTION),
         ((b"",), FailureClass.CUT_CONNECTION),
         ((b"data: {not json\n\n",), FailureClass.MALFORMED),

@@ -17,6 +17,8 @@ Kind = Literal["completion", "chat"]
 TOLD: Final = ("system_fingerprint", "service_tier")
 LONGEST_FINISH_REASON_CHARACTERS: Final = 32
 """What rows keep of it."""
+WRAPPERS: Final = ("result", "data", "output", "response")
+"""Of gateways that put their own envelope around an answer (Cloudflare, DashScope's own form, in-house ones)."""
 NATIVE_MATTERS: Final = frozenset({Ending.FAILED, Ending.FILTERED, Ending.LENGTH})
 """What a router's word for a whole text may hide: `native_finish_reason` says what the provider behind it said."""
 
@@ -105,9 +107,11 @@ class Said:
 
 def read_said(kind: Kind, body: dict[str, Any], headers: Mapping[str, str]) -> Said:
     """Read an answer or a chunk. Raises: LlmError (malformed, or what its error object says)."""
-    if body.get("error"):
+    if body.get("error") and not _is_blank(body["error"]):
         raise error_from_body(200, body, headers)
     choice = _first_choice(body)
+    if choice is None and (inner := _find_wrapped(body)) is not None:
+        return read_said(kind, inner, headers)
     usage, model = find_usage(body, choice), spell_field(body, "model", LONGEST_NAME_CHARACTERS)
     told = find_told(body)
     if choice is None:
@@ -150,11 +154,27 @@ def _spell_reason(value: Any) -> str | None:
 
 def _first_choice(body: dict[str, Any]) -> dict[str, Any] | None:
     choices = body.get("choices")
+    if isinstance(choices, dict):
+        return choices
     if not isinstance(choices, list) or not choices:
         return None
     if isinstance(choices[0], dict):
         return choices[0]
     return next((choice for choice in choices if isinstance(choice, dict)), None)
+
+
+def _is_blank(error: Any) -> bool:
+    """Say whether an error object says nothing, as servers send it whose answers always have the field."""
+    return isinstance(error, dict) and not any(error.values())
+
+
+def _find_wrapped(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an answer that stands inside another object, with what that one tells beside it."""
+    for name in WRAPPERS:
+        inner = body.get(name)
+        if isinstance(inner, dict) and inner.get("choices"):
+            return {**{key: value for key, value in body.items() if key != name}, **inner}
+    return None
 
 
 def _read_choice(kind: Kind, choice: dict[str, Any]) -> tuple[str, dict[str, Any], bool]:

@@ -25,11 +25,14 @@ CREDIT_WORDS: Final = re.compile(
     r"|(?:balance|credits?) (?:is|are) (?:too low|insufficient|exhausted|not enough|negative)"
     r"|(?:not enough|out of|run out of|no more|no remaining|requires more) (?:credits?|funds|balance)"
     r"|account (?:is )?(?:in arrears|overdue)|overdue[- ]payment|payment required|please (?:recharge|top up)"
+    r"|used all available credits|doesn't have any credits|(?:reached|reaching) (?:its|your|the) monthly spending limit"
     r"|reached your specified api usage limits|billing hard limit|余额不足|欠费",
     re.IGNORECASE,
 )
 """Anthropic: `Your credit balance is too low` (400). DeepSeek: `Insufficient Balance` (402). SiliconFlow: `account
-balance is insufficient` (403). OpenRouter: `requires more credits` (402). Never `exceeded your current quota` alone:
+balance is insufficient` (403). OpenRouter: `requires more credits` (402). xAI: `used all
+available credits or reached its monthly spending limit` (403, 429). Fireworks: `reaching the monthly spending limit`
+(412). Never `exceeded your current quota` alone:
 Gemini says it of a minute's limit, too."""
 READ_CHARACTERS: Final = 2_000
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from shared.contracts.storable import make_storable_json
+from shared.contracts.storable import decode_text, make_storable_json
 from shared.outside.providers.border.answers import Kind, LlmDelta, Said, read_said, request_id
 from shared.outside.providers.border.credit import speaks_of_credit
 from shared.outside.providers.border.events import Event, EventReader, EventTooLargeError, is_done
-from shared.outside.providers.border.http_errors import error_from_body, find_error_body
+from shared.outside.providers.border.http_errors import error_from_body, find_error_body, is_page
 from shared.outside.providers.border.json_values import (
     NotStrictJsonError,
     read_odd_json,
@@ -23,6 +23,9 @@ from shared.texts.finish_reasons import Ending
 
 BAD_REQUEST: Final = 400
 """What an error that came with 200 means (MiniMax)."""
+KEPT_ALIVE: Final = frozenset({b"", b"null", b"ping", b"keepalive", b"keep-alive", b"heartbeat", b'"ping"'})
+"""Events that only keep a connection open."""
+LONGEST_KEPT_ALIVE: Final = 20
 
 
 class DeltaReader:
@@ -144,6 +147,8 @@ class DeltaReader:
             if is_done(data):
                 self.done = True
                 return
+            if len(data) < LONGEST_KEPT_ALIVE and not self._events.is_bare and data.strip().lower() in KEPT_ALIVE:
+                continue
             try:
                 said, is_odd = self._read(name, data)
             except LlmError:
@@ -155,6 +160,8 @@ class DeltaReader:
     def _read(self, name: str | None, data: bytes) -> tuple[Said, bool]:
         if name == "error":
             raise error_from_body(200, find_error_body(data), self._headers)
+        if not self._objects and is_page(data):
+            raise self._fail(FailureClass.SERVER_ERROR, f"a page came in place of an answer: {decode_text(data)}")
         try:
             return read_said(self._kind, read_strict_object(data, what="chunk"), self._headers), False
         except NotStrictJsonError:

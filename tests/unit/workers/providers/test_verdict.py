@@ -103,6 +103,11 @@ def test_a_delay_that_a_provider_names_is_a_silence_until_then() -> None:
     assert judge.standing.waits_seconds(NOW + 5000) == 0
 
 
+def test_no_delay_at_all_time_after_time_is_a_silence_of_our_own() -> None:
+    assert fail(VerdictFinder(), too_fast(0.0), REFUSALS_WITHOUT_DELAY - 1) is Verdict.WELL
+    assert fail(VerdictFinder(), too_fast(0.0), REFUSALS_WITHOUT_DELAY) is Verdict.SILENT
+
+
 def test_a_short_delay_is_no_matter_of_the_cluster() -> None:
     assert fail(VerdictFinder(), too_fast(0.05), 50) is Verdict.WELL
 
