@@ -89,7 +89,7 @@ def test_no_docstring_only_repeats_the_name() -> None:
     ("docstring", "is_bare"),
     [
         ("Return a job. Raises: NotFoundError.", True),
-        ("Do it.\n\nRaises: LlmError, LostJobError.", True),
+        ("Do it.\n\nRaises: LlmError, LostRowError.", True),
         ("Link what is read. Raises OSError.", True),
         ("Return a job. Raises: NotFoundError when the project has none such.", False),
         ("Return a job. Raises: NotFoundError for\nanother project's.", False),
