@@ -8,6 +8,7 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.patience import Patience
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.tuning_watch import tell_next, watch_job
 from storymill.cli.words import count_of, format_seconds, format_usd
@@ -83,7 +84,7 @@ def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json
     job = api.post("/fine_tuning/jobs", body)
     console.print(f"job {job['id']}", style="bold", highlight=False)
     if must_watch:
-        return watch_job(api, job["id"])
+        return watch_job(api, job["id"], Patience(console))
     say_command("Watch it", f"storymill fine-tunes watch {job['id']}")
     return job
 

@@ -1,7 +1,6 @@
 """`storymill fine-tunes`: the jobs, what they told and measured, and how to steer them."""
 
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -91,7 +90,7 @@ def events(
                 say(render_event(event))
             if follower.is_over or not follow:
                 return
-            time.sleep(POLL_SECONDS)
+            patience.pause(POLL_SECONDS)
 
 
 @fine_tunes_app.command("results")
@@ -116,7 +115,7 @@ def results(
 def watch(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show a job live, to its end. Ctrl-C leaves it running."""
     with connect(state_dir) as api:
-        tell_next(watch_job(api, job_id))
+        tell_next(watch_job(api, job_id, Patience(console)))
 
 
 @fine_tunes_app.command("cancel")

@@ -82,9 +82,9 @@ def say(text: str | Text, *, style: str | None = None, to: Console | None = None
     target.print(text, style=style, markup=False, highlight=False, soft_wrap=soft)
 
 
-def say_command(text: str, command: str) -> None:
+def say_command(text: str, command: str, *, to: Console | None = None) -> None:
     """Print what to do next, with a command that can be copied whole."""
-    console.print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
+    (to or console).print(f"{text}: {command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_after(verb: str, command: str) -> None:
