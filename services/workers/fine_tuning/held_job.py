@@ -41,7 +41,7 @@ class HeldJob:
 
     @property
     def id(self) -> str:
-        """The job's id."""
+        """As rows and clients have it; the provider's own is `upstream_job_id` of the row."""
         return self.claimed.id
 
     @property

@@ -10,7 +10,7 @@ from shared.outside.providers.configuration import Provider, Target
 from shared.stores.db.repositories.generation_progress import WorkOrder
 
 CALLS = 12
-REQUEST = {"messages": [{"role": "user", "content": "ab"}] * 8_000}
+REQUEST = {"messages": [{"role": "user", "content": "ab"}] * 10_000}
 
 
 async def test_the_loop_turns_while_large_requests_of_a_batch_are_read() -> None:
