@@ -62,7 +62,7 @@ def install_error_handlers(
 
 
 async def answer_storymill_error(request: Request, error: Exception) -> JsonAnswer:
-    """Answer one of our own errors."""
+    """Answer as the error says; a store that is away is a 429 on completion routes, which answer no 503."""
     assert isinstance(error, StorymillError)
     if error.status == 503 and request.url.path.endswith(COMPLETION_SUFFIX):
         error = RateLimitedError(error.message, retry_after_seconds=STORE_RETRY_SECONDS)

@@ -1,6 +1,5 @@
 """`storymill batches`: files of requests in OpenAI's form, answered at volume; watched and cancelled."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -115,7 +114,7 @@ def watch(
     """Follow a batch to its end. Exits 1 when it did not complete."""
     with connect(state_dir) as api:
         try:
-            batch = follow_batch(api, batch_id, quiet=as_json)
+            batch = follow_batch(api, batch_id, Patience(console), quiet=as_json)
         except KeyboardInterrupt:
             say_command("The batch goes on. Watch it to its end", f"storymill batches watch {batch_id}")
             raise typer.Exit(130) from None
@@ -130,9 +129,8 @@ def watch(
         raise typer.Exit(1)
 
 
-def follow_batch(api: Api, batch_id: str, *, quiet: bool) -> dict[str, Any]:
+def follow_batch(api: Api, batch_id: str, patience: Patience, *, quiet: bool) -> dict[str, Any]:
     """Say how far a batch is whenever that changes; return it when it is over."""
-    patience = Patience(console)
     told = ""
     while True:
         batch = patience.ask(lambda: api.get(f"/batches/{batch_id}"))
@@ -140,9 +138,9 @@ def follow_batch(api: Api, batch_id: str, *, quiet: bool) -> dict[str, Any]:
             return batch
         line = describe_batch(batch)
         if line != told and not quiet:
-            say(line)
+            say(line, to=patience.console)
         told = line
-        time.sleep(POLL_SECONDS)
+        patience.pause(POLL_SECONDS)
 
 
 def save_file(api: Api, file_id: str | None, target: Path | None, *, quiet: bool) -> None:

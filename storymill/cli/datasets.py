@@ -23,6 +23,7 @@ from storymill.cli.dataset_sources import STANDARD_INPUT, FoundSources, find_sou
 from storymill.cli.dataset_views import print_dataset, print_datasets
 from storymill.cli.next_steps import after_dataset, after_delete, tune_on
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
+from storymill.cli.patience import Patience
 from storymill.cli.progress import follow_dataset
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import console, say, say_command
@@ -239,7 +240,7 @@ def prepare_there(api: Api, sources: list[dict[str, str]], options: dict[str, An
     prepared."""
     ordered = api.post("/datasets", {"sources": sources, **options})
     try:
-        dataset = follow_dataset(api, ordered["id"], console)
+        dataset = follow_dataset(api, ordered["id"], Patience(console))
     except KeyboardInterrupt:
         say_command("The preparation goes on. See it", f"storymill datasets show {ordered['id']}")
         say_command("Collect its rows", f"storymill datasets export {ordered['id']} train.jsonl")

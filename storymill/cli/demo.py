@@ -14,6 +14,7 @@ from storymill.cli.demo_mill import DemoClock, running_mill
 from storymill.cli.demo_stories import tell_again_if_lost
 from storymill.cli.generations import export_generation, watch_to_end
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.patience import Patience
 from storymill.cli.recipe_files import read_recipe_file
 from storymill.cli.stories import print_story
 from storymill.cli.streams import print_stream
@@ -142,7 +143,7 @@ def write_stories(api: Api, recipe_file: str, count: int) -> str:
     sizes = " × ".join(f"{len(values)} {name}" for name, values in recipe["attributes"].items())
     console.print(f"recipe {recorded['name']}: {sizes} × {recipe['repeats']} repeats; here the first {count} cells")
     generation = api.post("/generations", {"recipe": recorded["id"], "repeats": 1, "limit": count})
-    watch_to_end(api, generation["id"], export=None)
+    watch_to_end(api, generation["id"], None, Patience(console))
     generation_id: str = generation["id"]
     return generation_id
 

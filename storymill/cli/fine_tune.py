@@ -9,6 +9,7 @@ from storymill.cli.connection import connect
 from storymill.cli.next_steps import after_job
 from storymill.cli.option_names import fields_are
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.patience import Patience
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.tuning_watch import watch_job
 from storymill.cli.words import count_of, format_seconds, format_usd
@@ -83,7 +84,7 @@ def start_job(api: Api, body: Json, *, must_ask: bool, must_watch: bool) -> Json
         typer.confirm("Train for that?", default=True, abort=True)
     job = api.post("/fine_tuning/jobs", body)
     console.print(f"job {job['id']}", style="bold", highlight=False)
-    return watch_job(api, job["id"]) if must_watch else job
+    return watch_job(api, job["id"], Patience(console)) if must_watch else job
 
 
 def build_request(**fields: object) -> Json:

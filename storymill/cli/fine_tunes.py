@@ -1,7 +1,6 @@
 """`storymill fine-tunes`: the jobs, what they told and measured, and how to steer them."""
 
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -93,7 +92,7 @@ def events(
                 say(render_event(event))
             if follower.is_over or not follow:
                 break
-            time.sleep(POLL_SECONDS)
+            patience.pause(POLL_SECONDS)
         say_command(*after_job(follower.job))
 
 
@@ -121,7 +120,7 @@ def results(
 def watch(job_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Show a job live, to its end. Ctrl-C leaves it running."""
     with connect(state_dir) as api:
-        say_command(*after_job(watch_job(api, job_id)))
+        say_command(*after_job(watch_job(api, job_id, Patience(console))))
 
 
 @fine_tunes_app.command("cancel")

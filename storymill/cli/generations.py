@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from storymill.cli.connection import connect
 from storymill.cli.next_steps import FIRST_RUN, after_delete, after_newest, after_run, after_wish
@@ -77,7 +78,7 @@ def generate(
         size = count_of(generation["counts"]["total"], "story")
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
-            generation = watch_to_end(api, generation["id"], export)
+            generation = watch_to_end(api, generation["id"], export, Patience(console))
         say_command(*after_run(generation))
 
 
@@ -141,7 +142,7 @@ def watch(
     """Follow a run to its end."""
     with connect(state_dir) as api:
         export_format(export)
-        say_command(*after_run(watch_to_end(api, generation_id, export)))
+        say_command(*after_run(watch_to_end(api, generation_id, export, Patience(console))))
 
 
 @generations_app.command("pause")
@@ -241,19 +242,20 @@ def steer(state_dir: Path, generation_id: str, verb: str) -> None:
         say_command(*after_wish(verb, "generations", generation_id))
 
 
-def watch_to_end(api: Api, generation_id: str, export: Path | None) -> dict[str, Any]:
+def watch_to_end(api: Api, generation_id: str, export: Path | None, patience: Patience) -> dict[str, Any]:
     """Follow a run, say how it ended, export it if asked. Exits 1 when it did not succeed."""
-    patience = Patience(console)
+    target = patience.console
     try:
-        generation = follow_generation(api, generation_id, console, patience)
+        generation = follow_generation(api, generation_id, patience)
     except KeyboardInterrupt:
         collecting = f" --export {shlex.quote(str(export))}" if export else ""
-        say_command("The run goes on. Watch it to its end", f"storymill generations watch {generation_id}{collecting}")
+        command = f"storymill generations watch {generation_id}{collecting}"
+        say_command("The run goes on. Watch it to its end", command, to=target)
         raise typer.Exit(130) from None
-    say(describe_run(generation))
-    tell_reason(generation)
+    say(describe_run(generation), to=target)
+    tell_reason(generation, target)
     if generation["counts"]["failed"]:
-        say_command("Try the failed ones again", f"storymill generations retry {generation_id}")
+        say_command("Try the failed ones again", f"storymill generations retry {generation_id}", to=target)
     if export is not None:
         patience.ask(lambda: export_generation(api, generation_id, export))
     if generation["status"] != "succeeded":
@@ -271,12 +273,12 @@ def describe_run(generation: dict[str, Any]) -> str:
     return f"{state}: {done}, {describe_cost(generation.get('cost_usd'))}"
 
 
-def tell_reason(generation: dict[str, Any]) -> None:
+def tell_reason(generation: dict[str, Any], to: Console = console) -> None:
     """Say why a run is in its state, and when it goes on."""
     if generation.get("status_reason"):
-        say(f"reason: {describe_reason(generation['status_reason'])}")
+        say(f"reason: {describe_reason(generation['status_reason'])}", to=to)
     if generation.get("resumes_at"):
-        say(f"goes on by itself at {format_moment(generation['resumes_at'])}")
+        say(f"goes on by itself at {format_moment(generation['resumes_at'])}", to=to)
 
 
 def export_generation(api: Api, generation_id: str, target: Path) -> None:

@@ -1,10 +1,12 @@
 """`storymill models compare`: order a comparison, vote on it here if people judge, show what it came to."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
@@ -77,19 +79,21 @@ def wait_while_written(api: Api, comparison_id: str) -> dict[str, Any]:
             time.sleep(LOOK_SECONDS)
 
 
-def vote_on_all(api: Api, comparison_id: str) -> dict[str, Any]:
+def vote_on_all(
+    api: Api, comparison_id: str, to: Console = console, ask: Callable[[str], str] = typer.prompt
+) -> dict[str, Any]:
     """Ask for a vote on each pair that has none; nothing tells which text is whose."""
     path = f"/model_comparisons/{comparison_id}"
     waiting = [pair for pair in api.get(f"{path}/pairs")["data"] if not pair["is_voted"]]
     found = api.get(path)
     for number, pair in enumerate(waiting, start=1):
-        console.rule(f"{number} of {len(waiting)}")
-        say(pair["prompt"], style="italic")
+        to.rule(f"{number} of {len(waiting)}")
+        say(pair["prompt"], style="italic", to=to)
         for side in ("a", "b"):
-            console.print(Panel(Text((pair[side] or "").strip()), title=side.upper()), highlight=False)
+            to.print(Panel(Text((pair[side] or "").strip()), title=side.upper()), highlight=False)
         answer = ""
         while answer not in KEYS:
-            answer = typer.prompt("Which is better: a, b, or t for a tie").strip().lower()
+            answer = ask("Which is better: a, b, or t for a tie").strip().lower()
         found = api.post(f"{path}/votes", {"position": pair["position"], "vote": KEYS[answer]})
     return found
 

@@ -19,10 +19,12 @@ PASSING: Final = frozenset({502, 503, 504})
 
 
 class Patience:
-    """Of one watcher. A mill that has not answered once is not waited for: its address may be wrong."""
+    """Of one watcher, who tells `console` what there is to say and waits by `pause` between two looks. A mill that has
+    not answered once is not waited for: its address may be wrong."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, pause: Callable[[float], object] = time.sleep) -> None:
+        self.console = console
+        self.pause = pause
         self._has_answered = False
 
     def ask(self, call: Callable[[], Answer]) -> Answer:
@@ -37,13 +39,13 @@ class Patience:
                     raise
                 if lost_at is None:
                     lost_at = time.monotonic()
-                    say("The mill does not answer. It is waited for; Ctrl-C leaves.", style="yellow", to=self._console)
+                    say("The mill does not answer. It is waited for; Ctrl-C leaves.", style="yellow", to=self.console)
                 elif time.monotonic() - lost_at > PATIENCE_SECONDS:
                     raise
-                time.sleep(PAUSE_SECONDS)
+                self.pause(PAUSE_SECONDS)
             else:
                 if lost_at is not None:
-                    say("The mill answers again.", style="green", to=self._console)
+                    say("The mill answers again.", style="green", to=self.console)
                 self._has_answered = True
                 return answer
 

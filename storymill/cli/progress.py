@@ -96,10 +96,10 @@ class RunView(LiveView):
         self._told_limit = limited_by
 
 
-def follow_generation(api: Api, generation_id: str, console: Console, patience: Patience) -> dict[str, Any]:
+def follow_generation(api: Api, generation_id: str, patience: Patience) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
     meter = RecentRate()
-    with RunView(console) as view:
+    with RunView(patience.console) as view:
         while True:
             generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
             done = done_rows(generation)
@@ -107,16 +107,15 @@ def follow_generation(api: Api, generation_id: str, console: Console, patience: 
             view.show(done, generation["counts"]["total"], note, generation.get("limited_by"))
             if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation
-            time.sleep(POLL_SECONDS)
+            patience.pause(POLL_SECONDS)
 
 
-def follow_dataset(api: Api, dataset_id: str, console: Console) -> dict[str, Any]:
+def follow_dataset(api: Api, dataset_id: str, patience: Patience) -> dict[str, Any]:
     """Show that a dataset is being prepared until it is over; returns its last state."""
-    patience = Patience(console)
-    with console.status(f"{dataset_id}: queued") as status:
+    with patience.console.status(f"{dataset_id}: queued") as status:
         while True:
             dataset = patience.ask(lambda: api.get(f"/datasets/{dataset_id}"))
             if dataset["status"] in DATASET_FINAL:
                 return dataset
             status.update(f"{dataset_id}: {describe_state(dataset['status'])}")
-            time.sleep(POLL_SECONDS)
+            patience.pause(POLL_SECONDS)

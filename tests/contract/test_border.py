@@ -47,7 +47,6 @@ MAY_PARSE = {
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",
     "services/workers/generation/first_calls.py": "what our workers wrote to Redis",
     "services/workers/generation/run.py": "a batch's own bodies, as its check wrote them",
-    "services/workers/generation/story_rules.py": "asks whether a text is JSON, and keeps nothing of it",
     "services/workers/preparing/origins.py": "a file that we wrote",
     "services/workers/preparing/recording.py": "a file that our own child process wrote",
     "services/workers/preparing/task.py": "a file that our own child process wrote",

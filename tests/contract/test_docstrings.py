@@ -18,8 +18,8 @@ ERROR = re.compile(r"`?(?:(?:\w+\.)*[A-Z]\w*|\w+ errors)`?(?P<occasion>\s+\(.+\)
 COMMA = re.compile(r",\s+(?:and\s+|or\s+)?(?![^()]*\))|\s+(?:and|or)\s+(?![^()]*\))")
 """What parts the names of a list; not within brackets."""
 FILLERS = frozenset(
-    re.findall(r"\w+", "a an and by for in is it its of one or return say that the this to whether with")
-)
+    re.findall(r"\w+", "a all an and are at by for how in is it its of on one or our own return s say that the this to")
+) | {"what", "whether", "with"}
 """Words that say nothing beside those of a name."""
 EMPTY = frozenset({"answer", "error", "moment"})
 """Stems of words that alone say of a thing no more than that it is one."""
@@ -62,8 +62,17 @@ def iterate_docstrings() -> Iterator[tuple[Path, str, str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef | Function) and (docstring := ast.get_docstring(node)):
                 yield path, node.name, docstring
+            if isinstance(node, ast.ClassDef):  # a method's name is read behind its class's
+                yield from ((path, f"{node.name}.{name}", docstring) for name, docstring in find_methods(node))
             if isinstance(node, ast.ClassDef | ast.Module):
                 yield from ((path, name, docstring) for name, docstring in find_constants(node))
+
+
+def find_methods(tree: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yield name and docstring of the methods of a class."""
+    for node in tree.body:
+        if isinstance(node, Function) and (docstring := ast.get_docstring(node)):
+            yield node.name, docstring
 
 
 def find_constants(tree: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
@@ -89,7 +98,7 @@ def test_no_docstring_only_repeats_the_name() -> None:
     ("docstring", "is_bare"),
     [
         ("Return a job. Raises: NotFoundError.", True),
-        ("Do it.\n\nRaises: LlmError, LostJobError.", True),
+        ("Do it.\n\nRaises: LlmError, LostRowError.", True),
         ("Link what is read. Raises OSError.", True),
         ("Return a job. Raises: NotFoundError when the project has none such.", False),
         ("Return a job. Raises: NotFoundError for\nanother project's.", False),

@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import Index
 
 from services.gateway.batches.schemas import Batch
+from services.gateway.comparisons.answers import Comparison
 from services.gateway.datasets.schemas import Status as DatasetStatus
 from services.gateway.files.schemas import File
-from services.gateway.fine_tuning.schemas import FineTuningJob
+from services.gateway.fine_tuning.schemas import FineTuningJob, ShownTracker
 from services.gateway.generations.schemas import Status as GenerationStatus
+from services.gateway.models.answers import ForgettingCell
 from services.gateway.stories.schemas import StoryStatus
+from services.gateway.streams.schemas import Stream
 from services.gateway.uploads.schemas import Upload
 from shared.contracts import statuses
 from shared.contracts.statuses import Statuses
@@ -226,6 +229,11 @@ def test_the_answers_of_the_gateway_name_the_statuses_of_the_table() -> None:
     assert get_args(FineTuningJob.model_fields["status"].annotation) == statuses.FINE_TUNING_JOB.known
     assert get_args(Batch.model_fields["status"].annotation) == statuses.BATCH.known
     assert get_args(Upload.model_fields["status"].annotation) == statuses.UPLOAD.known
+    assert get_args(Comparison.model_fields["status"].annotation) == statuses.COMPARISON.known
+    assert get_args(Stream.model_fields["status"].annotation) == statuses.COMPLETION.known
+    assert get_args(ShownTracker.model_fields["status"].annotation) == statuses.TRACKER_RUN.known
+    measured, unmeasured = get_args(ForgettingCell.model_fields["status"].annotation)
+    assert (get_args(measured), unmeasured) == (statuses.EVALUATION.known, type(None))
     shown = tuple(status for status in statuses.FILE.known if status != "deleted")
     assert get_args(File.model_fields["status"].annotation) == shown
 

@@ -8,7 +8,7 @@ class DoorBounds(Protocol):
 
     @property
     def door_connections(self) -> int:
-        """Connections in all."""
+        """Open ones, of whomever, proxies and idle ones too."""
         ...
 
     @property

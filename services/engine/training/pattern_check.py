@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def passes(self) -> bool:
-        """All of it."""
+        """Whether every part of the pattern was found."""
         return all(asdict(self).values())
 
 

@@ -4,28 +4,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from shared.stores.db.repositories.story_coverage import CoverageCell
+
 
 class CoverageAxis(BaseModel):
     """An attribute with its values in the order of their first stories."""
 
     name: str | None
     values: list[Any]
-
-
-class CellCounts(BaseModel):
-    """The stories of one pair of values."""
-
-    x: Any
-    y: Any
-    total: int
-    running: int
-    succeeded: int
-    failed: int
-    rejected: int
-    cut: int
-    accepted: int
-    refused: int
-    completion_tokens: int
 
 
 class Coverage(BaseModel):
@@ -35,7 +21,7 @@ class Coverage(BaseModel):
     attributes: list[str]
     x: CoverageAxis
     y: CoverageAxis
-    cells: list[CellCounts]
+    cells: list[CoverageCell]
     has_more: bool
 
 

@@ -33,7 +33,7 @@ class Investment:
 
     @property
     def total_fixed_usd(self) -> Decimal:
-        """The sum."""
+        """All that was paid once, however many calls follow."""
         return sum(self.fixed_usd.values(), NOTHING)
 
     @property

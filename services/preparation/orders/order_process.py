@@ -1,9 +1,7 @@
 """`python -m services.preparation.orders.order_process FOLDER`: one order in a process of its own, so that a large one
 takes neither the worker's loop nor its memory. Ends when the worker does: its standard input is the worker's."""
 
-import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,18 @@ import orjson
 from services.preparation.errors import DatasetError
 from services.preparation.orders.order_run import run_order
 from services.preparation.orders.preparation_order import ERROR_FILE, read_order
+from services.preparation.parent_process import end_with_parent
 from services.preparation.reading.gathering import BadSourceError
 from services.preparation.reading.text_encoding import EncodingUnclearError
 
 
 def main(folder: Path) -> None:
     """Leave a result or an error in the folder."""
-    threading.Thread(target=leave_with_the_worker, daemon=True).start()
+    end_with_parent()
     try:
         run_order(read_order(folder), folder)
     except DatasetError as error:
         (folder / ERROR_FILE).write_bytes(orjson.dumps(describe(error)))
-
-
-def leave_with_the_worker() -> None:
-    """Wait for the end of standard input, which comes when the worker is gone, however it went."""
-    while os.read(0, 1):  # not through `sys.stdin`, whose lock a thread may not hold at the interpreter's end
-        pass
-    os._exit(1)
 
 
 def describe(error: DatasetError) -> dict[str, Any]:

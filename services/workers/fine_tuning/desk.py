@@ -1,7 +1,6 @@
 """The fine-tuning jobs of this process: a coroutine each. A job holds no Celery thread while its provider works."""
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import Self
 
@@ -17,7 +16,7 @@ from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
 from shared.stores.away import STORE_AWAY
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, LostJobError
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob
 
 log = get_logger(__name__)
 
@@ -88,10 +87,10 @@ class FineTuningDesk:
 
 
 async def end_without_provider(held: HeldJob, hold: Hold) -> None:
-    """Fail a job whose lease is kept from now on, for want of its provider. Raises nothing when it is lost."""
+    """Fail a job whose lease is kept from now on, for want of its provider. Raises: LostRowError when it is
+    lost."""
     held.hold = hold
-    with suppress(LostJobError):
-        await fail_without_provider(held.context, held.claimed)
+    await fail_without_provider(held.context, held.claimed)
 
 
 async def run_kept(held: HeldJob, hold: Hold) -> None:

@@ -14,7 +14,13 @@ from services.workers.leases.row_kind import Lease, LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import TimeoutCount
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, Wish, hand_back_jobs, lock_claimed
+from shared.stores.db.repositories.fine_tuning_claims import (
+    ClaimedJob,
+    Wish,
+    delay_job,
+    hand_back_jobs,
+    lock_claimed,
+)
 
 
 @dataclass(slots=True)
@@ -35,7 +41,7 @@ class HeldJob:
 
     @property
     def id(self) -> str:
-        """The job's id."""
+        """As rows and clients have it; the provider's own is `upstream_job_id` of the row."""
         return self.claimed.id
 
     @property
@@ -62,9 +68,9 @@ class HeldJob:
     async def writing(self) -> AsyncIterator[tuple[AsyncSession, FineTuningJob]]:
         """Yield a session and the job's row, locked: what is written there is written only while the job is ours.
 
-        Raises: LostJobError, before the block begins, when another has the job or it is over."""
+        Raises: LostRowError, before the block begins, when another has the job or it is over."""
         async with self.context.database.transaction() as session:
-            yield session, await lock_claimed(session, self.claimed)
+            yield session, await lock_job(session, self.claimed)
 
     async def confirm(self) -> None:
         """Return when the job is surely ours: before anything that its provider is paid for. Raises: LostRowError when
@@ -85,6 +91,28 @@ class HeldJob:
             await hand_back_jobs(session, [self.claimed])
 
     async def load(self) -> FineTuningJob:
-        """Return the row as it is now. Raises: LostJobError when another has the job or it is over."""
+        """Return the row as it is now. Raises: LostRowError when another has the job or it is over."""
         async with self.writing() as (_, job):
             return job
+
+    async def put_off(self, tries: int, seconds: float) -> None:
+        """Let the present step wait, in a transaction of its own. Raises: LostRowError when another has the job or it
+        is over."""
+        async with self.context.database.transaction() as session:
+            await put_off_job(session, self.claimed, tries, seconds)
+
+
+async def lock_job(session: AsyncSession, claimed: ClaimedJob) -> FineTuningJob:
+    """Return a claimed job's row, locked until the end of the transaction. Raises: LostRowError when another has the
+    job or it is over."""
+    job = await lock_claimed(session, claimed)
+    if job is None:
+        raise LostRowError(claimed.id)
+    return job
+
+
+async def put_off_job(session: AsyncSession, claimed: ClaimedJob, tries: int, seconds: float) -> None:
+    """Count the tries of a claimed job's present step, and let it wait. Raises: LostRowError when another has the job
+    or it is over."""
+    if not await delay_job(session, claimed, tries, seconds):
+        raise LostRowError(claimed.id)

@@ -1,7 +1,6 @@
 """How fine-tuning jobs are held, and how what is wanted of them is heard."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +14,6 @@ from services.workers.process.store_patience import keep_trying
 from shared.contracts.queue.messages import RunFineTuningJob
 from shared.stores.db.repositories import reaping
 from shared.stores.db.repositories.fine_tuning_claims import (
-    LostJobError,
     Wish,
     hand_back_jobs,
     read_wishes,
@@ -58,8 +56,7 @@ class FineTuningRows(RowKind[HeldJob, Wish | None]):
 
     async def give_up(self, context: WorkerContext, row: HeldJob, reason: str) -> None:
         """Fail the job, or send it by way of `give_up`, from its next claim on: its training is looked for there."""
-        with suppress(LostJobError):
-            await keep_trying(lambda: fail_job(row, JobFailedError(WORKER_LOST, reason)), what="give a job up")
+        await keep_trying(lambda: fail_job(row, JobFailedError(WORKER_LOST, reason)), what="give a job up")
 
     def message(self, row: HeldJob) -> RunFineTuningJob:
         return RunFineTuningJob(job_id=row.id)

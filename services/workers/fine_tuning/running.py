@@ -20,7 +20,6 @@ from shared.contracts.queue.messages import DeliverOutbox
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import LostJobError, delay_job
 
 STORE_PAUSE_SECONDS: Final = 0.5
 STEPS: Final[dict[str, Callable[[HeldJob], Awaitable[None]]]] = {
@@ -36,20 +35,17 @@ log = get_logger(__name__)
 
 
 async def run_job(held: HeldJob) -> None:
-    """Take a held job through its steps, until it is over, lost, or paused before its provider knows of it."""
-    try:
-        while await run_step(held):
-            pass
-    except (LostJobError, LostRowError):
-        log.info("fine_tuning_job_left", job=held.id, attempt=held.claimed.attempt)
-    else:
-        await held.context.sender.send(DeliverOutbox())
+    """Take a held job through its steps, until it is over, or paused before its provider knows of it. Raises:
+    LostRowError when another has it."""
+    while await run_step(held):
+        pass
+    await held.context.sender.send(DeliverOutbox())
 
 
 async def run_step(held: HeldJob) -> bool:
     """Do the job's present step; say whether there is more to do. Failures of the step are settled here.
 
-    Raises: LostJobError, or LostRowError before a call that costs, when the job is lost."""
+    Raises: LostRowError when the job is lost."""
     try:
         job = await held.load()
         if job.status == "paused" and job.upstream_job_id is None and job.wanted is None:
@@ -61,7 +57,7 @@ async def run_step(held: HeldJob) -> bool:
         await held.note_progress()
         held.timeouts.note()
         return not await is_over(held)
-    except (LostJobError, LostRowError):
+    except LostRowError:
         raise
     except STORE_AWAY as error:
         return await wait_for_store(held, error)
@@ -80,18 +76,18 @@ async def is_over(held: HeldJob) -> bool:
     is away."""
     try:
         await held.load()
-    except LostJobError:
+    except LostRowError:
         return True
     return False
 
 
 async def settle_failure(held: HeldJob, error: Exception) -> bool:
     """Let the step wait and be tried again, or fail the job; say whether there is more to do. Whatever goes wrong
-    here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostJobError when another
+    here counts as a try, too: a job that cannot be ended is not tried for ever. Raises: LostRowError when another
     has the job or it is over."""
     try:
         return await wait_or_give_up(held, error)
-    except (LostJobError, LostRowError):
+    except LostRowError:
         raise
     except STORE_AWAY as store_error:
         return await wait_for_store(held, store_error)
@@ -108,27 +104,24 @@ async def wait_or_give_up(held: HeldJob, error: Exception) -> bool:
     excused_delay = await find_excused_delay(held, job, error)
     if excused_delay is not None:
         log.info("fine_tuning_waits_for_its_provider", job=job.id, step=job.step, error=str(error))
-        async with held.context.database.transaction() as session:
-            await delay_job(session, held.claimed, job.tries, excused_delay)
+        await held.put_off(job.tries, excused_delay)
         return True
     next_try = decide_next_try(error, job.tries + 1)
     unforeseen = next_try.code == "internal_error"
     log.warning("fine_tuning_step_failed", job=job.id, step=job.step, code=next_try.code, exc_info=unforeseen)
     if next_try.delay_seconds is None:
         return await fail_job(held, JobFailedError(next_try.code, next_try.message, param=next_try.param))
-    async with held.context.database.transaction() as session:
-        await delay_job(session, held.claimed, job.tries + 1, next_try.delay_seconds)
+    await held.put_off(job.tries + 1, next_try.delay_seconds)
     return True
 
 
 async def settle_defect(held: HeldJob, defect: Exception) -> bool:
     """Count a try for a failure that could not be settled, before anything else; after as many as defects get, end
-    the job in words of our own. Raises: LostJobError when another has the job or it is over."""
+    the job in words of our own. Raises: LostRowError when another has the job or it is over."""
     try:
         job = await held.load()
         next_try = decide_next_try(defect, job.tries + 1)
-        async with held.context.database.transaction() as session:
-            await delay_job(session, held.claimed, job.tries + 1, next_try.delay_seconds or LONGEST_DELAY_SECONDS)
+        await held.put_off(job.tries + 1, next_try.delay_seconds or LONGEST_DELAY_SECONDS)
         if next_try.delay_seconds is None:
             return await fail_job(held, JobFailedError(next_try.code, next_try.message))
     except STORE_AWAY as store_error:

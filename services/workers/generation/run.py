@@ -95,12 +95,12 @@ class RecipeRun(Run):
 
     @property
     def tries(self) -> int:
-        """The recipe's."""
+        """As the recipe's rules say; without rules any text is taken."""
         return self.rules.tries if self.rules else 1
 
     @property
     def takes_no_text_twice(self) -> bool:
-        """Ask the recipe."""
+        """Whether the recipe's rules want all texts to differ."""
         return self.rules is not None and self.rules.distinct
 
     def render_prompt(self, attributes: Mapping[str, Any], repeat: int = 0) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from services.workers.generation.call_slots import CallSlots
 from services.workers.generation.run import Run
@@ -16,6 +16,8 @@ from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.client import LlmClient
 from shared.outside.providers.failures import FailureClass, LlmError
 
+LARGE_REQUEST_CHARACTERS: Final = 256 * 1024
+"""Reading more takes milliseconds, and tenths of a second at the most that a line may be."""
 DID_NOT_LEAVE: Final = "the call did not leave: the row's lease was over"
 
 log = get_logger(__name__)
@@ -52,11 +54,15 @@ async def make_call(
     of ours, because a row without a result would be held for ever."""
     begun, begun_at = time.monotonic(), time.time()
     try:
+        try:
+            body = await build_request(run, call)
+        except asyncio.CancelledError:
+            return give_up_unbegun(gate, run, call)
         if lease.is_over:
             gate.give_up()
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
         async with gate.health.follow("whole"):
-            answer = await client.complete(run.target, run.kind, run.build_body(call.prompt, call.repeat))
+            answer = await client.complete(run.target, run.kind, body)
         gate.health.learn_limits(answer.headers)
         note_finish_reason(run.target.provider.name, answer.finish_reason)
         result = CallResult(call, answer, run.find_fault(answer))
@@ -77,8 +83,16 @@ async def make_call(
     return _count(run, result)
 
 
+async def build_request(run: Run, call: StoryCall) -> dict[str, Any]:
+    """Return what a call asks. A large request of a batch is read in a thread: many that begin together would keep the
+    loop, one after the other, from the renewal of leases."""
+    if len(call.prompt) < LARGE_REQUEST_CHARACTERS:
+        return run.build_body(call.prompt, call.repeat)
+    return await asyncio.to_thread(run.build_body, call.prompt, call.repeat)
+
+
 def give_up_unbegun(gate: RunGate, run: Run, call: StoryCall) -> CallResult:
-    """Return the result of a call that was cancelled before its first step: nothing of it ran, and nothing left."""
+    """Return the result of a call that was cancelled before it left."""
     gate.give_up()
     unsent = LlmError(FailureClass.UNREACHABLE, "the worker gave the call up before it left")
     return _count(run, CallResult(call, None, unsent, excuse=FailureClass.CANCELLED.value))

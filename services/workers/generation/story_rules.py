@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-import orjson
-
 from shared.contracts.storable import cut_text
+from shared.outside.providers.border.json_values import is_whole_json
 
 SENTENCE_ENDS: Final = frozenset("。！？…”’」』）》】.!?\"')]}")
 USUAL_TRIES: Final = 5
@@ -50,7 +49,7 @@ class StoryRules:
                 yield f"contains {show(words)}"
         if self.ends_properly and (finish_reason == "length" or text[-1:] not in SENTENCE_ENDS):
             yield f"does not end properly: {show(text[-LONGEST_SHOWN // 4 :])}"
-        if self.is_json and not holds_json(text):
+        if self.is_json and not is_whole_json(text):
             yield "is no JSON"
 
 
@@ -62,15 +61,6 @@ def read_rules(stored: Mapping[str, Any] | None) -> StoryRules | None:
     given = {name: value for name, value in stored.items() if name in known and value is not None}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return StoryRules(**values)
-
-
-def holds_json(text: str) -> bool:
-    """Say whether a text is one JSON value."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def show(words: str) -> str:

@@ -41,7 +41,7 @@ class ServingSlice:
 
     @classmethod
     async def start(cls, context: WorkerContext) -> Self:
-        """Return the slice, serving."""
+        """Return the slice; it takes texts from the line from now on."""
         serving = cls(context)
         context.figures.append(serving.tell_figures)
         serving._serving = asyncio.create_task(serving._serve(), name="serving-slice")

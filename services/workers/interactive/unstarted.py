@@ -37,7 +37,7 @@ class UnstartedCompletion:
 
     @property
     def calls(self) -> Sequence[Call]:
-        """None is made."""
+        """Of a text that was never begun there are none to be booked."""
         return ()
 
     def stop(self, reason: StopReason) -> None:

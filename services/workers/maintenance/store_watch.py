@@ -25,7 +25,7 @@ class StoreWatch:
 
     @classmethod
     async def start(cls, context: WorkerContext) -> Self:
-        """Return the watch, watching."""
+        """Return the watch; nothing is steady until a lease's time after its first good look."""
         return cls(context)
 
     async def stop(self) -> None:

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.preparation.orders.preparation_order import PAGE_FILE, RESULT_FILE, TRAIN_FILE, VALIDATION_FILE
+from services.workers.leases.row_kind import LostRowError
 from services.workers.preparing.child import CrashedPreparationError
 from services.workers.preparing.fetching import FetchedSource
 from services.workers.preparing.version_identity import StoriesCost, identify_version, make_row, read_rows
@@ -31,10 +32,6 @@ REPORT: Final = "user_data"
 log = get_logger(__name__)
 
 
-class LostDatasetError(Exception):
-    """The dataset is not ours any more: nothing may be written."""
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedVersion:
     """What a preparation has left in its folder."""
@@ -49,7 +46,7 @@ class PreparedVersion:
     cost: StoriesCost
 
     async def write(self, session: AsyncSession, stored: Stored) -> None:
-        """Write everything; equal rows of equal origin are one version. Raises: LostDatasetError when another worker
+        """Write everything; equal rows of equal origin are one version. Raises: LostRowError when another worker
         has claimed the dataset."""
         if not await lock_version(session, self.version_id):
             await self._add_version(session, stored)
@@ -64,7 +61,7 @@ class PreparedVersion:
             cost=cost,
             report_file_id=page.id,
         ):
-            raise LostDatasetError
+            raise LostRowError(self.claimed.id)
 
     async def _add_version(self, session: AsyncSession, stored: Stored) -> None:
         train = await self._add_side(session, "train", stored[TRAIN_FILE])
@@ -118,18 +115,14 @@ async def describe_cost(session: AsyncSession, cost: StoriesCost) -> dict[str, A
 async def record_outcome(
     context: WorkerContext, claimed: ClaimedDataset, sources: list[FetchedSource], folder: Path
 ) -> None:
-    """Record a good end."""
+    """Record a good end. Raises: LostRowError when the dataset is not ours any more."""
     result, report = await asyncio.to_thread(read_result, folder / RESULT_FILE)
     version_id, cost = await asyncio.to_thread(
         identify_version, claimed.project_id, sources, folder, result["template"]
     )
     outcome = PreparedVersion(claimed, sources, folder, result, report, version_id, cost)
     names = [TRAIN_FILE, PAGE_FILE, *([VALIDATION_FILE] if (folder / VALIDATION_FILE).exists() else [])]
-    try:
-        await write_with_objects(context, {name: folder / name for name in names}, outcome.write)
-    except LostDatasetError:
-        log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
-        return
+    await write_with_objects(context, {name: folder / name for name in names}, outcome.write)
     log.info("dataset_prepared", dataset=claimed.id, version=version_id, rows=result["counts"]["kept"])
 
 
@@ -143,7 +136,8 @@ def read_result(path: Path) -> tuple[dict[str, Any], str]:
 async def record_failure(
     context: WorkerContext, claimed: ClaimedDataset, error: dict[str, Any], copies: dict[str, Path]
 ) -> None:
-    """Record a bad end. The good rows and the bad pieces of a file that could not be read become files."""
+    """Record a bad end. The good rows and the bad pieces of a file that could not be read become files. Raises:
+    LostRowError when the dataset is not ours any more."""
 
     async def write(session: AsyncSession, stored: Stored) -> None:
         named = dict(error)
@@ -151,13 +145,9 @@ async def record_failure(
             filename = f"{claimed.id}_{name}{copies[name].suffix}"
             named[f"{name}_file"] = (await add_file(session, claimed, filename, REPORT, item)).id
         if not await fail_dataset(session, claimed, named):
-            raise LostDatasetError
+            raise LostRowError(claimed.id)
 
-    try:
-        await write_with_objects(context, copies, write)
-    except LostDatasetError:
-        log.warning("dataset_lost", dataset=claimed.id, attempt=claimed.attempt)
-        return
+    await write_with_objects(context, copies, write)
     log.info("dataset_failed", dataset=claimed.id, code=error["code"])
 
 

@@ -25,7 +25,7 @@ class StoryWriter:
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
     def prompt_of(self, story: Story) -> str:
-        """Return what the story answers."""
+        """Return its values alone, or, where whole prompts are wanted, the recipe's prompt."""
         attributes = self._attributes_of(story)
         if self._short:
             return self._separator.join(str(value) for value in attributes.values())

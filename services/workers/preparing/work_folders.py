@@ -26,7 +26,7 @@ class WorkFolders:
 
     @classmethod
     async def start(cls, context: WorkerContext) -> Self:
-        """Sweep."""
+        """Remove what workers that are gone have left, and return the part."""
         await asyncio.to_thread(sweep_folders)
         return cls()
 

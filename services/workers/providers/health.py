@@ -66,7 +66,7 @@ class ProviderHealth:
 
     @property
     def standing(self) -> Standing:
-        """How the provider stands."""
+        """The verdict as this process knows it: its own calls, and what others wrote at the last look."""
         return self.judge.standing
 
     @property

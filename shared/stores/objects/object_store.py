@@ -27,7 +27,7 @@ TIME_NAMES: Final = ("mtime", "LastModified", "updated", "last_modified")
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What was put."""
+    """The name of bytes that were put, and how many they are."""
 
     sha256: str
     bytes: int

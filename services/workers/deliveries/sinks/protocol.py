@@ -27,13 +27,13 @@ class RunOrder:
 
     @property
     def name(self) -> str:
-        """The run's name."""
+        """As the client named it, else as the job."""
         return str(self.settings.get("name") or self.job_id)
 
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How the job ended."""
+    """A job that is over, as a tracker is told: its last status, and what stands beside the curves."""
 
     status: str
     summary: dict[str, Any] = field(default_factory=dict)

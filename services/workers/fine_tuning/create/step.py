@@ -14,11 +14,11 @@ from services.workers.fine_tuning.follow.progress import enter_status
 from services.workers.fine_tuning.held_job import HeldJob
 from services.workers.fine_tuning.upload.step import carry_out_here
 from services.workers.fine_tuning.upstream.provider import UpstreamJob
+from services.workers.leases.row_kind import LostRowError
 from shared.contracts.statuses import FINE_TUNING_JOB
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import LostJobError
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_jobs import count_waiting_before, find_progress
 from shared.stores.db.repositories.fine_tuning_steps import enter_step
@@ -42,8 +42,8 @@ async def create_upstream(held: HeldJob) -> None:
     """Have the provider make the job, or find the one that was made before a crash, and go on to `follow`; a job that
     is to be cancelled or paused, and was not made, is so here.
 
-    Raises: LlmError when the provider cannot list, make or cancel; LostRowError when the job is lost before the order;
-    LostJobError when a write finds it lost: what was made is cancelled, unless the new owner has it or may find it."""
+    Raises: LlmError when the provider cannot list, make or cancel; LostRowError when the job is lost before the order,
+    or a write finds it lost: what was made is then cancelled, unless the new owner has it or may find it."""
     intent = await record_intent(held)
     found = [] if intent.is_first else await find_made(held, intent.job)
     if not found and intent.job.wanted is not None and await carry_out_here(held):
@@ -55,7 +55,7 @@ async def create_upstream(held: HeldJob) -> None:
         await cancel_doubles(held, doubles)
     try:
         await record_created(held, upstream)
-    except LostJobError:
+    except LostRowError:
         await withdraw(held, upstream)
         raise
 

@@ -31,7 +31,7 @@ async def follow_upstream(held: HeldJob) -> None:
     """Keep the row as the provider tells, until the job has ended there: then it is over here, or at `results`.
 
     Raises: JobFailedError when the provider validates the files for too long; NotYetError when it does not know the
-    job or names no model; LlmError when a call fails; LostJobError when another has the job or it is over."""
+    job or names no model; LlmError when a call fails; LostRowError when another has the job or it is over."""
     job = await held.load()
     assert job.upstream_job_id is not None
     await Follower(held, job, await EventFeed.open(held, job.upstream_job_id)).run()

@@ -12,11 +12,11 @@ from services.workers.fine_tuning.failures import (
     NotYetError,
     decide_next_try,
 )
-from services.workers.fine_tuning.held_job import HeldJob
+from services.workers.fine_tuning.held_job import HeldJob, lock_job, put_off_job
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
 from shared.stores.db.models import FineTuningJob
-from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, delay_job, hand_back_jobs, lock_claimed
+from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob, hand_back_jobs
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_steps import enter_step
 from shared.stores.db.repositories.training_books import find_training_start
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 async def fail_job(held: HeldJob, error: JobFailedError) -> bool:
     """Fail the job, or have its training cancelled first; say whether there is more to do. What cannot be cancelled
-    either ends here, booked as unknown. Raises: LostJobError when another has the job or it is over."""
+    either ends here, booked as unknown. Raises: LostRowError when another has the job or it is over."""
     async with held.writing() as (session, job):
         if job.step == GIVE_UP:
             fate = f"It could not be cancelled ({error}): {name_training(job)} may go on, and cost. Look for it there"
@@ -49,9 +49,9 @@ async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob) -> 
     """Fail a claimed job whose provider is not configured any more. One that is being trained there waits about two
     hours for the provider to be configured again, so that it can be cancelled; the reaper sends it meanwhile.
 
-    Raises: LostJobError when another has the job or it is over."""
+    Raises: LostRowError when another has the job or it is over."""
     async with context.database.transaction() as session:
-        job = await lock_claimed(session, claimed)
+        job = await lock_job(session, claimed)
         error = JobFailedError(PROVIDER_UNKNOWN, f"The provider '{job.provider}' is not configured any more.")
         if job.step != GIVE_UP and not await may_be_training(session, job, PROVIDER_UNKNOWN):
             await end_failed(session, job, context.worker_id, error)
@@ -63,7 +63,7 @@ async def fail_without_provider(context: WorkerContext, claimed: ClaimedJob) -> 
             fate = f"It could not be cancelled ({error}): {name_training(job)} may go on, and cost. Look for it there"
             await end_given_up(session, job, context.worker_id, fate, cost_is_known=False)
             return
-        await delay_job(session, claimed, job.tries + 1, next_try.delay_seconds)
+        await put_off_job(session, claimed, job.tries + 1, next_try.delay_seconds)
         await hand_back_jobs(session, [claimed])
 
 

@@ -34,7 +34,7 @@ class Stopped:
 
 
 async def give_up(held: HeldJob) -> None:
-    """Do the step. Raises: NotYetError and LlmError, after which it is tried again; LostJobError when another has
+    """Do the step. Raises: NotYetError and LlmError, after which it is tried again; LostRowError when another has
     the job or it is over."""
     job = await held.load()
     try:

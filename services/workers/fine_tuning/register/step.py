@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 
 async def register_result(held: HeldJob) -> None:
-    """Put the model into the registry and end the job as succeeded. Raises: LostJobError when another has the job or it
+    """Put the model into the registry and end the job as succeeded. Raises: LostRowError when another has the job or it
     is over: nothing is written then."""
     job = await held.load()
     template = None if job.dataset_version_id else await read_template(held, job)

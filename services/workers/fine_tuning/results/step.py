@@ -8,14 +8,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.fine_tuning.failures import MOST_TRIES_OF, NotYetError, is_gone
-from services.workers.fine_tuning.held_job import HeldJob
+from services.workers.fine_tuning.held_job import HeldJob, lock_job
 from services.workers.fine_tuning.results.result_table import write_result_table
 from services.workers.fine_tuning.upstream.metric_names import read_result_metrics
 from services.workers.process.object_rows import Stored, write_with_objects
 from shared.outside.providers.failures import LlmError
 from shared.stores.db.models import FineTuningJob
 from shared.stores.db.repositories import files
-from shared.stores.db.repositories.fine_tuning_claims import lock_claimed
 from shared.stores.db.repositories.fine_tuning_events import NewEvent, append_events
 from shared.stores.db.repositories.fine_tuning_metrics import NewMetric, read_metrics, record_metrics
 from shared.stores.db.repositories.fine_tuning_steps import enter_step
@@ -31,7 +30,7 @@ async def fetch_results(held: HeldJob) -> None:
     """Store what the provider's result file says and a table of our own, and go on to `register`.
 
     Raises: NotYetError while the provider's file is late; LlmError when reading it fails in a way that may pass;
-    LostJobError when another has the job or it is over."""
+    LostRowError when another has the job or it is over."""
     job = await held.load()
     told = await read_told(held, job)
     async with held.writing() as (session, _):
@@ -65,7 +64,7 @@ async def store_table(held: HeldJob) -> None:
         metrics = await read_metrics(session, held.id)
 
     async def write(session: AsyncSession, stored: Stored) -> None:
-        job = await lock_claimed(session, held.claimed)
+        job = await lock_job(session, held.claimed)
         if job.step != "results":
             return  # an earlier try was committed, and we were not told
         table = stored[FILENAME]

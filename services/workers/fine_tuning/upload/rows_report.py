@@ -45,7 +45,7 @@ def check_rows(
                 report.problems.append(f"line {number}: {error}")
             continue
         report.rows += 1
-        if other_keys and row_key(row) in other_keys:
+        if other_keys and prompt_key(row) in other_keys:
             report.overlap_count += 1
             if len(report.overlapping) < REPORTED_PROBLEMS:
                 report.overlapping.append(number)
@@ -61,11 +61,11 @@ def collect_keys(lines: Iterable[bytes], bound: RowBound | None = None) -> set[b
             check_row(row)
         except BadLineError:
             continue
-        keys.add(row_key(row))
+        keys.add(prompt_key(row))
     return keys
 
 
-def row_key(row: dict[str, Any]) -> bytes:
+def prompt_key(row: dict[str, Any]) -> bytes:
     """Return what rows of the same prompt share; rows without a prompt are told apart by their completion."""
     if "messages" in row and "preferred_output" not in row:
         asked: Any = row["messages"][: find_last_answer(row["messages"])]

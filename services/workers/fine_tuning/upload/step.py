@@ -32,7 +32,7 @@ async def upload_files(held: HeldJob) -> None:
     is to be cancelled or paused is so here.
 
     Raises: JobFailedError when a file cannot be used; LlmError when the provider cannot list or take one; LostRowError
-    when the job is lost before an upload, LostJobError when a write finds it lost or over."""
+    when the job is lost before an upload, or a write finds it lost or over."""
     job = await held.load()
     if job.wanted is not None and await carry_out_here(held):
         return

@@ -149,7 +149,7 @@ FINISH: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class BatchEnding:
-    """What a batch ends with."""
+    """A final status with what is told beside it: the tokens, and the files that were written."""
 
     status: str
     usage: dict[str, Any] | None = None

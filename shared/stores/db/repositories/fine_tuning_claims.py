@@ -11,10 +11,6 @@ from shared.stores.db.models import FineTuningJob
 from shared.stores.db.recordset import HELD, list_keys
 
 
-class LostJobError(Exception):
-    """The job is not ours any more: nothing may be written."""
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
     """A job that is ours as `attempt`."""
@@ -100,16 +96,13 @@ async def claim_job(session: AsyncSession, job_id: str, worker_id: str, lease_se
     return ClaimedJob(*row) if row else None
 
 
-async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuningJob:
-    """Return the row of a job that is still ours, locked until the end of the transaction. Raises: LostJobError when
-    another has claimed it since, or it is over."""
+async def lock_claimed(session: AsyncSession, claimed: ClaimedJob) -> FineTuningJob | None:
+    """Return the row of a job that is still ours, locked until the end of the transaction; None when another has
+    claimed it since, or it is over."""
     query = select(FineTuningJob).where(
         FineTuningJob.id == claimed.id, FineTuningJob.attempt == claimed.attempt, FineTuningJob.step != "done"
     )
-    job = (await session.scalars(query.with_for_update())).one_or_none()
-    if job is None:
-        raise LostJobError(claimed.id)
-    return job
+    return (await session.scalars(query.with_for_update())).one_or_none()
 
 
 async def renew_jobs(
@@ -135,12 +128,11 @@ async def hand_back_jobs(session: AsyncSession, held: Sequence[ClaimedJob]) -> N
     await session.execute(HAND_BACK, list_keys(held))
 
 
-async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, delay_seconds: float) -> None:
-    """Count a failure of the present step, and let it wait, whoever holds the job then. Raises: LostJobError when
-    another has claimed it since, or it is over."""
+async def delay_job(session: AsyncSession, claimed: ClaimedJob, tries: int, delay_seconds: float) -> bool:
+    """Count a failure of the present step, and let it wait, whoever holds the job then; False when another has claimed
+    it since, or it is over."""
     values = {"id": claimed.id, "attempt": claimed.attempt, "tries": tries, "delay_seconds": delay_seconds}
-    if (await session.execute(DELAY, values)).scalar() is None:
-        raise LostJobError(claimed.id)
+    return (await session.execute(DELAY, values)).scalar() is not None
 
 
 async def forget_failures(session: AsyncSession, claimed: ClaimedJob) -> None:

@@ -127,3 +127,29 @@ async def test_a_job_that_gets_on_between_deaths_survives_any_number_of_them(
     await die(bench, job_id, MOST_DEATHS - 1)
     await claim_and_work(bench, job_id)
     assert (await bench.row(job_id)).status == "succeeded"
+
+
+async def test_a_worker_that_has_lost_a_job_leaves_its_count_to_the_owner(
+    bench: TuningBench, provider: TuningUpstream
+) -> None:
+    asleep, awake = asyncio.Event(), asyncio.Event()
+
+    async def sleep(at: str) -> None:
+        if re.search("before POST /v1/files$", at):
+            provider.hook = None
+            asleep.set()
+            await awake.wait()
+
+    job_id = await bench.add()
+    await claim_and_die(bench, job_id)
+    provider.hook = sleep
+    sleeper = asyncio.create_task(claim_and_work(bench, job_id))
+    await asyncio.wait_for(asleep.wait(), 30)
+    await bench.expire(job_id)
+    assert await bench.claim(job_id) is not None
+    await die(bench, job_id, 4)
+    awake.set()
+    await asyncio.wait_for(sleeper, 30)
+    owners = DeathCount(bench.context.redis, FINE_TUNING_ROWS.name, job_id)
+    await owners.begin(counts=False)
+    assert owners.count == 4

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.workers.deliveries.lease import TRACKER_ROWS, WEBHOOK_ROWS
-from services.workers.leases.row_kind import LostRowError
+from services.workers.leases.death_count import DeathCount
+from services.workers.leases.hold import Hold
+from services.workers.leases.row_kind import LostRowError, begin_lease
+from services.workers.leases.working import work_while_held
 from services.workers.models.lease import COMPARISON_ROWS, EVALUATION_ROWS, REMOVAL_ROWS
 from services.workers.preparing.lease import DATASET_ROWS
+from services.workers.preparing.recording import describe_crash, record_failure
 from shared import ids
 from shared.clock import utc_now
 from shared.stores.db.models import (
@@ -26,7 +30,7 @@ from shared.stores.db.models import (
 )
 from shared.stores.db.repositories import datasets, webhook_endpoints
 from shared.stores.db.repositories.attempts import Caller, NewAttempt, add_attempts
-from shared.stores.db.repositories.dataset_claims import claim_next_dataset
+from shared.stores.db.repositories.dataset_claims import ClaimedDataset, claim_next_dataset
 from shared.stores.db.repositories.delivery_claims import claim_deliveries
 from shared.stores.db.repositories.model_claims import ClaimedWork, WorkTable, claim_work
 from shared.stores.db.repositories.outbox import add_webhook_events
@@ -61,6 +65,30 @@ async def test_a_dataset_fails_as_crashed(bench: TuningBench) -> None:
     await DATASET_ROWS.give_up(bench.context, claimed, WHY)
     row = await read_one(bench, Dataset)
     assert (row.status, row.error["code"], row.error["message"]) == ("failed", "preparation_crashed", WHY)
+
+
+async def test_a_dataset_that_is_another_workers_is_not_ended_and_keeps_its_count(bench: TuningBench) -> None:
+    async def claim() -> ClaimedDataset:
+        async with bench.context.database.transaction() as session:
+            await session.execute(update(Dataset).values(status="queued"))
+            claimed = await claim_next_dataset(session, "wrk_1", 10, most_of_project=1)
+        assert claimed is not None
+        return claimed
+
+    async def lose(_hold: Hold) -> None:
+        await claim()
+        await DeathCount(bench.context.redis, DATASET_ROWS.name, ours.id).begin()
+        await record_failure(bench.context, ours, describe_crash(WHY), {})
+
+    async with bench.context.database.transaction() as session:
+        owner = {"project_id": bench.project_id, "api_key_id": bench.api_key_id}
+        await datasets.add_dataset(session, **owner, request={})
+    await claim()
+    ours = await claim()
+    await work_while_held(bench.context, DATASET_ROWS, ours, begin_lease(bench.context), lose)
+    owners = DeathCount(bench.context.redis, DATASET_ROWS.name, ours.id)
+    await owners.begin(counts=False)
+    assert ((await read_one(bench, Dataset)).status, owners.count) == ("running", 1)
 
 
 async def claim_new_work(bench: TuningBench, row: ModelEvaluation | ModelComparison, table: WorkTable) -> ClaimedWork:

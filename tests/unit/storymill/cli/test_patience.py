@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2
 import pytest
+import typer
 from rich.console import Console
 
-from storymill.cli import generations, patience, progress, tuning_watch
 from storymill.cli.generations import watch_to_end
 from storymill.cli.patience import Patience
 from storymill.cli.tuning_watch import watch_job
@@ -20,16 +20,19 @@ Answer = Callable[[httpx2.Request], httpx2.Response]
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
 
 
-@pytest.fixture(autouse=True)
-def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the commands print; they do not wait."""
-    output = io.StringIO()
-    for module in (generations, tuning_watch):
-        monkeypatch.setattr(module, "console", Console(file=output, width=200))
-    monkeypatch.setattr("storymill.cli.terminal.console", Console(file=output, width=200))
-    for module in (patience, progress, tuning_watch):
-        monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
-    return output
+@pytest.fixture
+def said() -> io.StringIO:
+    """What a watcher prints."""
+    return io.StringIO()
+
+
+def pass_over(_seconds: float) -> None:
+    """Do not wait."""
+
+
+def watch_into(output: io.StringIO, pause: Callable[[float], object] = pass_over) -> Patience:
+    """Return the patience of a new watcher."""
+    return Patience(Console(file=output, width=200), pause)
 
 
 def open_api(answers: Iterator[Answer]) -> Api:
@@ -67,7 +70,7 @@ def test_a_run_is_watched_and_exported_through_restarts(tmp_path: Path, said: io
         lambda _request: httpx2.Response(200, content=b"story\n"),
     ]
     target = tmp_path / "stories.csv"
-    assert watch_to_end(open_api(iter(answers)), "gen_1", target)["status"] == "succeeded"
+    assert watch_to_end(open_api(iter(answers)), "gen_1", target, watch_into(said))["status"] == "succeeded"
     assert target.read_bytes() == b"story\n"
     assert said.getvalue().count("The mill answers again.") == 2
 
@@ -83,15 +86,16 @@ def test_a_job_is_watched_through_a_restart_and_loses_no_event(said: io.StringIO
     no_more = tell({"data": [], "has_more": False})
     answers = [over, no_more, tell(pages["first"]), be_away, over, no_more, tell(pages["second"])]
     with pytest.raises(UnreachableError):
-        watch_job(open_api(iter([be_away])), "ftjob-1")
+        watch_job(open_api(iter([be_away])), "ftjob-1", watch_into(said))
     running = tell({**job, "status": "running"})
     began = [running, no_more, no_more]
-    assert watch_job(open_api(iter([*began, *answers])), "ftjob-1")["status"] == "succeeded"
+    watched = watch_job(open_api(iter([*began, *answers])), "ftjob-1", watch_into(said))
+    assert watched["status"] == "succeeded"
     assert [word for word in said.getvalue().split() if word in {"one", "two"}] == ["one", "two"]
 
 
 def test_only_what_passes_is_waited_for() -> None:
-    watcher = Patience(Console(file=io.StringIO()))
+    watcher = watch_into(io.StringIO())
     assert watcher.ask(lambda: 1) == 1
     refused = ApiError(404, "There is no such run.", "not_found", None)
     with pytest.raises(ApiError):
@@ -102,15 +106,13 @@ def raise_error(error: Exception) -> None:
     raise error
 
 
-def test_leaving_a_run_names_the_command_that_collects_it(
-    tmp_path: Path, said: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leaving_a_run_names_the_command_that_collects_it(tmp_path: Path, said: io.StringIO) -> None:
     def leave(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress.time, "sleep", leave)
     target = tmp_path / "my stories.csv"
-    with pytest.raises(generations.typer.Exit):
-        watch_to_end(open_api(iter([tell(describe_run("running", 1))])), "gen_1", target)
+    api = open_api(iter([tell(describe_run("running", 1))]))
+    with pytest.raises(typer.Exit):
+        watch_to_end(api, "gen_1", target, watch_into(said, leave))
     assert f"storymill generations watch gen_1 --export '{target}'" in said.getvalue()
     assert "goes on" in said.getvalue()

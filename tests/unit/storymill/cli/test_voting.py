@@ -4,11 +4,9 @@ import io
 from typing import Any
 
 import httpx2
-import pytest
-import typer
 from rich.console import Console
 
-from storymill.cli import model_comparison
+from storymill.cli.model_comparison import vote_on_all
 from storymill.client.rest import Api
 
 STORY = "从前有一位英雄，" * 40 + "他的故事到此为止。"
@@ -20,10 +18,9 @@ def answer(request: httpx2.Request) -> httpx2.Response:
     return httpx2.Response(200, json=body)
 
 
-def test_a_long_text_is_shown_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_is_shown_to_its_end() -> None:
     output = io.StringIO()
-    monkeypatch.setattr(model_comparison, "console", Console(file=output, width=60))
-    monkeypatch.setattr(typer, "prompt", lambda _question: "a")
-    model_comparison.vote_on_all(Api("http://mill/v1", "sm_1", transport=httpx2.MockTransport(answer)), "cmp_1")
+    api = Api("http://mill/v1", "sm_1", transport=httpx2.MockTransport(answer))
+    vote_on_all(api, "cmp_1", to=Console(file=output, width=60), ask=lambda _question: "a")
     shown = "".join(line.strip("│ ") for line in output.getvalue().splitlines())
     assert STORY in shown
