@@ -10,6 +10,7 @@ from storymill.cli import (
     demo,
     fine_tune,
     fine_tunes,
+    generate,
     generations,
     keys,
     lifecycle,
@@ -41,6 +42,7 @@ console.add_commands(app)
 keys.add_commands(app)
 secrets.add_commands(app)
 recipes.add_commands(app)
+generate.add_commands(app)
 generations.add_commands(app)
 batches.add_commands(app)
 stories.add_commands(app)

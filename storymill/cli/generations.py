@@ -1,9 +1,7 @@
-"""`storymill generate` and `storymill generations`: volume runs, watched and steered."""
+"""`storymill generations`: volume runs, watched and steered."""
 
 import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +13,6 @@ from storymill.cli.next_steps import FIRST_RUN, after_delete, after_newest, afte
 from storymill.cli.options import DEFAULT_STATE_DIR, MOST_LISTED, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.patience import Patience
 from storymill.cli.progress import done_rows, follow_generation
-from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
-from storymill.cli.recipe_values import send_values
 from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import (
@@ -39,58 +35,7 @@ generations_app = typer.Typer(help="Volume runs: list, watch, steer, retry, expo
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the app."""
-    app.command()(generate)
     app.add_typer(generations_app, name="generations")
-
-
-def generate(
-    recipe: Annotated[str, typer.Argument(help="A recorded recipe (name or id), or a recipe file.")],
-    limit: Annotated[int | None, typer.Option(help="Only the first rows of the grid.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Stories per cell, in place of the recipe's.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model, in place of the recipe's.")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(help="Never more calls a minute than this.")] = None,
-    tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
-    export: Annotated[
-        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
-    ] = None,
-    extend: Annotated[
-        bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
-    ] = False,
-    detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
-    state_dir: StateDirOption = DEFAULT_STATE_DIR,
-) -> None:
-    """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
-    wanted = {
-        "limit": limit,
-        "repeats": repeats,
-        "model": model,
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "budget_usd": budget_usd,
-        "extend": extend or None,
-    }
-    with connect(state_dir) as api:
-        export_format(export)
-        given = {name: value for name, value in wanted.items() if value is not None}
-        with read_recipe(api, recipe) as content:
-            generation = api.post("/generations", {**given, "recipe": content})
-        size = count_of(generation["counts"]["total"], "story")
-        console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
-        if not detach:
-            generation = watch_to_end(api, generation["id"], export, Patience(console))
-        say_command(*after_run(generation))
-
-
-@contextmanager
-def read_recipe(api: Api, recipe: str) -> Iterator[str | dict[str, Any]]:
-    """Yield what the mill is told of a recipe: its name, or what its file says. Raises: ClientError."""
-    path = Path(recipe)
-    if path.suffix not in RECIPE_SUFFIXES:
-        yield recipe
-        return
-    with send_values(api, read_recipe_file(path), path.parent) as content:
-        yield content
 
 
 @generations_app.command("list")
@@ -176,11 +121,15 @@ def delete(generation_id: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) ->
 def retry(
     generation_id: str,
     failure_class: Annotated[str | None, typer.Option(help="Only those that failed in this way.")] = None,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Those for which no text kept the recipe's rules, with all tries again.")
+    ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Write failed stories again, in the same run."""
+    """Write failed stories again, in the same run, or rejected ones."""
     with connect(state_dir) as api:
         chosen = {"failure_class": failure_class} if failure_class else {}
+        chosen |= {"status": "rejected"} if rejected else {}
         generation = api.post(f"/generations/{generation_id}/retry", chosen)
         left = count_of(generation["counts"]["queued"], "story")
         say(f"{generation_id}: {describe_state(generation['status'])}, {left} to write")
@@ -256,6 +205,8 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None, patience: Pa
     tell_reason(generation, target)
     if generation["counts"]["failed"]:
         say_command("Try the failed ones again", f"storymill generations retry {generation_id}", to=target)
+    if generation["counts"]["rejected"]:
+        say_command("Try the rejected ones again", f"storymill generations retry {generation_id} --rejected", to=target)
     if export is not None:
         patience.ask(lambda: export_generation(api, generation_id, export))
     if generation["status"] != "succeeded":

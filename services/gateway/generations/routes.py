@@ -104,13 +104,14 @@ async def resume_generation(generation_id: str, gateway: GatewayDep, caller: Cal
     return JsonAnswer(shape_generation(*await resume_run(gateway, caller, generation_id)))
 
 
-@router.post("/generations/{generation_id}/retry", summary="Retry a run's failed stories", response_model=Generation)
+@router.post(
+    "/generations/{generation_id}/retry", summary="Retry a run's failed or rejected stories", response_model=Generation
+)
 async def retry_generation(
     generation_id: str, gateway: GatewayDep, caller: Caller, body: RetryRequest | None = None
 ) -> JsonAnswer:
-    """Queue failed stories again in the same run, all or those of one failure class."""
-    failure_class = body.failure_class if body else None
-    return JsonAnswer(shape_generation(*await retry_run(gateway, caller, generation_id, failure_class)))
+    """Queue failed stories again in the same run, or rejected ones: all, or those of one failure class."""
+    return JsonAnswer(shape_generation(*await retry_run(gateway, caller, generation_id, body or RetryRequest())))
 
 
 @router.patch("/generations/{generation_id}", summary="Change a paused run's parameters", response_model=Generation)

@@ -38,6 +38,9 @@ class RetryRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    status: Literal["failed", "rejected"] = Field(
+        "failed", description="`rejected`: those for which no text kept the rules; they get all their tries again."
+    )
     failure_class: str | None = Field(None, min_length=1, max_length=32, examples=["server_error"])
 
 

@@ -1,6 +1,7 @@
 """Make, read and steer runs."""
 
 from services.gateway.generations.plan import RunPlan, ensure_version_id
+from services.gateway.generations.schemas import RetryRequest
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
@@ -104,16 +105,18 @@ async def resume_run(gateway: Gateway, caller: Principal, generation_id: str) ->
     return run
 
 
-async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, failure_class: str | None) -> RecordedRun:
-    """Queue a run's failed rows again; a run that was over goes on.
+async def retry_run(gateway: Gateway, caller: Principal, generation_id: str, request: RetryRequest) -> RecordedRun:
+    """Queue a run's failed or rejected rows again; a run that was over goes on.
 
-    Raises: ConflictError when it was cancelled or no such row failed; NotFoundError when the caller has no such run."""
+    Raises: ConflictError when it was cancelled or has no such row; NotFoundError when the caller has no such run."""
+    wanted, failure_class = request.status, request.failure_class
     run, _, _ = await get_run(gateway, caller, generation_id)
     async with gateway.database.transaction() as session:
-        count = await generations.retry_failed_stories(session, run.id, failure_class)
+        count = await generations.retry_stories(session, run.id, wanted, failure_class)
     if count == 0:
-        what = f"no story that failed with {failure_class!r}" if failure_class else "no failed story"
-        raise ConflictError(f"The generation is {run.status} and has {what} to retry.", param="failure_class")
+        what = f"no story that {wanted} with {failure_class!r}" if failure_class else f"no {wanted} story"
+        param = "failure_class" if failure_class else "status"
+        raise ConflictError(f"The generation is {run.status} and has {what} to retry.", param=param)
     await gateway.sender.send(WorkGeneration(generation_id))
     return await get_run(gateway, caller, generation_id)
 

@@ -24,6 +24,10 @@ RecipeName = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(
 RuleWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)]
 
 
+Script = Literal["Han", "Latin", "kana", "Hangul", "Cyrillic", "Arabic", "Greek", "Thai", "Devanagari", "Hebrew"]
+"""Names of scripts as the findings of datasets have them."""
+
+
 class RecipeRules(BaseModel):
     """What a story must be to be taken."""
 
@@ -36,6 +40,7 @@ class RecipeRules(BaseModel):
     ends_properly: bool = False
     finish_reason: str | None = Field(None, min_length=1, max_length=32, examples=["stop"])
     is_json: bool = False
+    script: Script | None = Field(None, description="What the text is written in, from its beginning to its end.")
     distinct: bool = Field(False, description="No two stories of a run have the same text.")
     tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
 

@@ -30,7 +30,7 @@ class ValueList:
         key = isinstance(value, bool), value
         if value == "" or key in self._values:
             return
-        self._bytes_left -= len(str(value).encode("utf-8", "replace"))
+        self._bytes_left -= len(str(value).encode())
         if len(self._values) == self._most_values:
             raise ValuesError(f"it has more than {self._most_values} different values; choose some of them")
         if self._bytes_left < 0:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from services.preparation.findings.scripts import LOOKED_AT_CHARACTERS, NAMES, dominant_scripts
 from shared.contracts.storable import cut_text
 from shared.outside.providers.border.json_values import is_whole_json
 
@@ -25,6 +26,8 @@ class StoryRules:
     """The text ends with the sign of a sentence's end, and was not cut."""
     finish_reason: str | None = None
     is_json: bool = False
+    script: str | None = None
+    """The name of the script that the text is written in, from its beginning to its end."""
     distinct: bool = False
     """No two stories of a run have the same text. Asked when a story is settled: one text alone does not say."""
     tries: int = USUAL_TRIES
@@ -41,16 +44,24 @@ class StoryRules:
             yield f"{len(text)} characters, fewer than {self.min_characters}"
         if self.max_characters is not None and len(text) > self.max_characters:
             yield f"{len(text)} characters, more than {self.max_characters}"
+        yield from self._find_unwanted_words(text)
+        yield from self._find_bad_form(text, finish_reason)
+
+    def _find_unwanted_words(self, text: str) -> Iterator[str]:
         for words in self.must_contain:
             if words not in text:
                 yield f"does not contain {show(words)}"
         for words in self.must_not_contain:
             if words in text:
                 yield f"contains {show(words)}"
+
+    def _find_bad_form(self, text: str, finish_reason: str | None) -> Iterator[str]:
         if self.ends_properly and (finish_reason == "length" or text[-1:] not in SENTENCE_ENDS):
             yield f"does not end properly: {show(text[-LONGEST_SHOWN // 4 :])}"
         if self.is_json and not is_whole_json(text):
             yield "is no JSON"
+        if self.script is not None and (strange := find_strange_script(text, self.script)):
+            yield f"{strange}, not in {self.script}"
 
 
 def read_rules(stored: Mapping[str, Any] | None) -> StoryRules | None:
@@ -61,6 +72,19 @@ def read_rules(stored: Mapping[str, Any] | None) -> StoryRules | None:
     given = {name: value for name, value in stored.items() if name in known and value is not None}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return StoryRules(**values)
+
+
+def find_strange_script(text: str, script: str) -> str | None:
+    """Return in which other script a text is mainly written, stretch by stretch, in words; None when it is in this one.
+    A short rest at the end says little, and is passed over; Japanese may have stretches without kana."""
+    stretches = [text[at : at + LOOKED_AT_CHARACTERS] for at in range(0, len(text), LOOKED_AT_CHARACTERS)]
+    if len(stretches) > 1 and len(stretches[-1]) < LOOKED_AT_CHARACTERS // 2:
+        stretches.pop()
+    found = [NAMES[kind] for kind in dominant_scripts(stretches) if kind]
+    others = [name for name in found if name != script and (script, name) != ("kana", "Han")]
+    if others:
+        return f"is {'partly ' if script in found else ''}written in {others[0]}"
+    return None if script in found else f"is written in {found[0] if found else 'no letters'}"
 
 
 def show(words: str) -> str:

@@ -1,6 +1,7 @@
 """Grids that are not the whole product: cells skipped, samples drawn, examples lent, values taken from elsewhere."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from storymill.cli.recipe_values import send_values
 from storymill.client.rest import Api
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.interactive import eventually_async
+from tests.support.typed_commands import Terminal
 from tests.support.upstream import MODEL, Call
 from tests.support.upstream_script import Script, prompt_of
 
@@ -190,6 +192,22 @@ async def test_a_recipe_file_may_name_files_beside_it(mill: Mill, client: httpx2
     assert made["pools"]["examples"]["texts"] == ["范文一", "范文二"]
     left = (await client.get("/v1/files?purpose=user_data")).json()["data"]
     assert not {"names.jsonl", "pool.csv"} & {file["filename"] for file in left}
+
+
+async def test_an_estimate_is_typed_and_makes_no_run(mill: Mill, tmp_path: Path) -> None:
+    terminal = Terminal(mill, await mill.key(new_name("typed")), tmp_path)
+    file = tmp_path / "recipe.yaml"
+    asked = recipe("x", attributes={"dynasty": {"file": "names.csv"}, "weapon": ["剑"]}, sample={"cells": 2})
+    file.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
+    refused = await terminal.run("generate", file, "--estimate", status=1)
+    assert f"attributes.dynasty: there is no file {tmp_path / 'names.csv'}" in refused
+    (tmp_path / "names.csv").write_text("name\n岳飞\n李白\n武松\n", encoding="utf-8")
+    told = await terminal.run("generate", file, "--estimate", "--requests-per-minute", 60)
+    assert f"estimate: 4 stories by {MODEL}" in told
+    assert "stories: about 1,200 tokens (0 to 2,400)" in told
+    assert "time: at least 4 s" in told
+    assert "- prompt tokens estimated from the length of the prompts" in told
+    assert (await terminal.run("generations", "list", "--ids")).split() == []
 
 
 @pytest.mark.parametrize(

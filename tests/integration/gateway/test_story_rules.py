@@ -90,8 +90,17 @@ async def test_a_cell_that_cannot_be_filled_is_named(mill: Mill, client: httpx2.
     ] * 3
     asked = [call for call in mill.upstream.calls if prompt_of(call.body) == f"{mark}5"]
     assert len(asked) == 6
+    url = f"/v1/generations/{made['id']}"
+    assert_openai_error(await client.post(f"{url}/retry"), 400, code="conflict")
     failures = (await client.get(f"/v1/generations/{made['id']}/failures")).json()["data"]
     assert [(failure["failure_class"], failure["stories"]) for failure in failures] == [("rule_broken", 3)]
+
+    mill.upstream.choose = lambda call: Script(text=GOOD) if prompt_of(call.body).startswith(mark) else None
+    retry = await client.post(f"{url}/retry", json={"status": "rejected"})
+    assert (retry.status_code, retry.json()["counts"]["rejected"], retry.json()["status_reason"]) == (200, 0, None)
+    mended = await finish(client, made["id"])
+    assert (mended["counts"]["succeeded"], mended["counts"]["rejected"], mended["status_reason"]) == (36, 0, None)
+    assert_openai_error(await client.post(f"{url}/retry", json={"status": "rejected"}), 400, code="conflict")
 
 
 async def test_no_text_is_taken_twice_in_a_run(mill: Mill, client: httpx2.AsyncClient) -> None:
@@ -117,6 +126,6 @@ async def test_no_text_is_taken_twice_in_a_run(mill: Mill, client: httpx2.AsyncC
 
 
 async def test_rules_that_nobody_could_mean_are_refused(mill: Mill, client: httpx2.AsyncClient) -> None:
-    for rules in ({"min_characters": 0}, {"tries": 0}, {"must_contain": [""]}, {"of_nobody": 1}):
+    for rules in ({"min_characters": 0}, {"tries": 0}, {"must_contain": [""]}, {"of_nobody": 1}, {"script": "Klingon"}):
         answer = await client.post("/v1/generations", json=order(new_name("x"), **rules))
         assert_openai_error(answer, 400)

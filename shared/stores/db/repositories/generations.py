@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.stores.db.models import Generation
 from shared.stores.db.repositories.pages import Page, fetch_page
 
-RETRY_FAILED: Final = text("""
+RETRY: Final = text("""
     with run as (
         select id from generation where id = :generation_id and status <> 'cancelled' for update),
     retried as (
@@ -19,12 +19,14 @@ RETRY_FAILED: Final = text("""
         set status = 'queued', retried_at = now(), not_before = null, finished_at = null, finish_reason = null,
             failure_class = null, failure_message = null
         from run
-        where story.generation_id = run.id and story.status = 'failed'
+        where story.generation_id = run.id and story.status = cast(:status as text)
           and (cast(:failure_class as text) is null or story.failure_class = :failure_class)
         returning story.id),
     counted as (select count(*) as stories from retried)
     update generation
-    set failed = failed - counted.stories,
+    set failed = failed - case when cast(:status as text) = 'failed' then counted.stories else 0 end,
+        rejected = rejected - case when cast(:status as text) = 'rejected' then counted.stories else 0 end,
+        status_reason = case when status in ('succeeded', 'failed') then null else status_reason end,
         status = case when status in ('succeeded', 'failed') then 'queued' else status end,
         finished_at = case when status in ('succeeded', 'failed') then null else finished_at end
     from counted where generation.id = :generation_id and counted.stories > 0
@@ -125,11 +127,11 @@ async def change_status(
     return (await session.scalar(statement)) is not None
 
 
-async def retry_failed_stories(session: AsyncSession, generation_id: str, failure_class: str | None) -> int:
-    """Queue a run's failed rows again, all or those of one failure class, and open the run if it was over; return how
-    many. A run that was cancelled is left as it is."""
-    values = {"generation_id": generation_id, "failure_class": failure_class}
-    return int(await session.scalar(RETRY_FAILED, values) or 0)
+async def retry_stories(session: AsyncSession, generation_id: str, status: str, failure_class: str | None) -> int:
+    """Queue a run's failed or rejected rows again, all or those of one failure class, and open the run if it was over;
+    return how many. They have all their tries again. A run that was cancelled is left as it is."""
+    values = {"generation_id": generation_id, "status": status, "failure_class": failure_class}
+    return int(await session.scalar(RETRY, values) or 0)
 
 
 async def list_by_ids(session: AsyncSession, generation_ids: Collection[str]) -> Sequence[Generation]:

@@ -17,7 +17,7 @@ from services.workers.process.settings import WorkerSettings
 from shared.clock import utc_now
 from shared.settings import Settings
 from shared.stores.db.models import ProviderState
-from shared.stores.db.repositories.generations import retry_failed_stories
+from shared.stores.db.repositories.generations import retry_stories
 from tests.support.interactive import eventually_async
 from tests.support.stack import eventually
 from tests.support.upstream import Call, ScriptedUpstream
@@ -249,8 +249,8 @@ async def test_failed_rows_are_retried_in_the_same_run_with_their_budget_whole(
     assert (await bench.run(run_id)).failed == 3
 
     async with bench.database.transaction() as session:
-        assert await retry_failed_stories(session, run_id, "server_error") == 0
-        assert await retry_failed_stories(session, run_id, "empty") == 3
+        assert await retry_stories(session, run_id, "failed", "server_error") == 0
+        assert await retry_stories(session, run_id, "failed", "empty") == 3
     run = await bench.run(run_id)
     assert (run.status, run.failed, run.finished_at) == ("queued", 0, None)
     calls = len(upstream.calls)
@@ -262,7 +262,7 @@ async def test_failed_rows_are_retried_in_the_same_run_with_their_budget_whole(
     await bench.assert_counters_exact(run_id)
     await bench.set_status(run_id, "cancelled")
     async with bench.database.transaction() as session:
-        assert await retry_failed_stories(session, run_id, None) == 0
+        assert await retry_stories(session, run_id, "failed", None) == 0
 
 
 async def test_what_one_worker_is_told_of_a_provider_another_knows_at_once(

@@ -6,6 +6,8 @@ import pytest
 
 from services.workers.generation.story_rules import read_rules
 
+PARTLY_LATIN = "is partly written in Latin, not in Han"
+
 
 @pytest.mark.parametrize(
     ("rules", "text", "reason", "breach"),
@@ -20,6 +22,14 @@ from services.workers.generation.story_rules import read_rules
         ({"finish_reason": "stop"}, "a", None, "finish_reason is missing, not stop"),
         ({"is_json": True}, "{oops", "stop", "is no JSON"),
         ({"is_json": True}, ' {"a": 1}', "stop", None),
+        ({"script": "Han"}, "长安的英雄 Hero 击退了怪兽。", "stop", None),
+        ({"script": "Han"}, "The hero of 长安 won.", "stop", "is written in Latin, not in Han"),
+        ({"script": "Han"}, "长安" * 200 + "And then the hero went home. " * 10, "stop", PARTLY_LATIN),
+        ({"script": "Han"}, "长安" * 100 + "The end.", "stop", None),
+        ({"script": "kana"}, "漢字" * 100 + "ひらがな" * 50, "stop", None),
+        ({"script": "kana"}, "漢字", "stop", "is written in Han, not in kana"),
+        ({"script": "Latin"}, "42!", "stop", "is written in no letters, not in Latin"),
+        ({"script": "Latin"}, "", "stop", "is written in no letters, not in Latin"),
         ({"min_characters": 1, "of_a_later_release": True}, "a", "stop", None),
     ],
 )

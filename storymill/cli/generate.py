@@ -1,0 +1,101 @@
+"""`storymill generate`: a recipe written, or said what that would take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from storymill.cli.connection import connect
+from storymill.cli.generations import export_format, watch_to_end
+from storymill.cli.next_steps import after_run
+from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.patience import Patience
+from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
+from storymill.cli.recipe_values import send_values
+from storymill.cli.terminal import console, say, say_command
+from storymill.cli.words import count_of, format_seconds, format_usd
+from storymill.client.rest import Api
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the app."""
+    app.command()(generate)
+
+
+def generate(
+    recipe: Annotated[str, typer.Argument(help="A recorded recipe (name or id), or a recipe file.")],
+    limit: Annotated[int | None, typer.Option(help="Only the first rows of the grid.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Stories per cell, in place of the recipe's.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model, in place of the recipe's.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Never more calls a minute than this.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(help="Never more tokens a minute than this.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Pause before spending more than this.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="At the end write a .csv, .jsonl, .parquet or .xlsx file.")
+    ] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
+    ] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and make no run.")] = False,
+    detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Write stories from a recipe, with live progress. Ctrl-C stops watching, not the run."""
+    wanted = {
+        "limit": limit,
+        "repeats": repeats,
+        "model": model,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "budget_usd": budget_usd,
+        "extend": extend or None,
+    }
+    with connect(state_dir) as api:
+        export_format(export)
+        given = {name: value for name, value in wanted.items() if value is not None}
+        with read_recipe(api, recipe) as content:
+            if estimate:
+                tell_estimate(api.post("/generations/estimate", {**given, "recipe": content}))
+                return
+            generation = api.post("/generations", {**given, "recipe": content})
+        size = count_of(generation["counts"]["total"], "story")
+        console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
+        if not detach:
+            generation = watch_to_end(api, generation["id"], export, Patience(console))
+        say_command(*after_run(generation))
+
+
+@contextmanager
+def read_recipe(api: Api, recipe: str) -> Iterator[str | dict[str, Any]]:
+    """Yield what the mill is told of a recipe: its name, or what its file says. Raises: ClientError."""
+    path = Path(recipe)
+    if path.suffix not in RECIPE_SUFFIXES:
+        yield recipe
+        return
+    with send_values(api, read_recipe_file(path), path.parent) as content:
+        yield content
+
+
+def tell_estimate(estimate: dict[str, Any]) -> None:
+    """Say what a run would take: each figure with what it lies between, and where it comes from."""
+    tokens, cost, seconds = estimate["completion_tokens"], estimate["cost_usd"], estimate["seconds_at_least"]
+    say(f"estimate: {count_of(estimate['total'], 'story')} by {estimate['model']}")
+    say(f"prompts: {describe_tokens(estimate['prompt_tokens'])}")
+    say(f"stories: {describe_tokens(tokens) if tokens else 'unknown'}")
+    say(f"cost: {describe_interval(cost) if cost else 'unknown'}")
+    if seconds is not None:
+        say(f"time: at least {format_seconds(seconds)}")
+    for note in estimate["notes"]:
+        say(f"- {note}")
+
+
+def describe_tokens(tokens: dict[str, int]) -> str:
+    """Return a count of tokens with what it lies between."""
+    return f"about {count_of(tokens['expected'], 'token')} ({tokens['low']:,} to {tokens['high']:,})"
+
+
+def describe_interval(cost: dict[str, float]) -> str:
+    """Return a cost with what it lies between."""
+    return f"about {format_usd(cost['expected'])} ({format_usd(cost['low'])} to {format_usd(cost['high'])})"
