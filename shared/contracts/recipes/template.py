@@ -15,7 +15,7 @@ from shared.contracts.recipes.errors import TemplateError
 
 MAX_TEMPLATE_BYTES: Final = 16 * 1024
 MAX_PROMPT_BYTES: Final = 64 * 1024
-MAX_TEMPLATE_NODES: Final = 3_000
+MAX_TEMPLATE_NODES: Final = 1_000
 """Texts, names, values, comparisons and the like: what they become is compiled by Python in one go, which holds up
 whatever else the process does, some 15 µs each."""
 MAX_JOINED_VALUES: Final = 256

@@ -104,7 +104,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
 async def test_a_recipe_is_worked_out_beside_the_loop(client: httpx2.AsyncClient, gateway: Mill, name: str) -> None:
     wide = {f"a{number}": {"weighted": {f"v{value}": 3 for value in range(10_000)}} for number in range(3)}
     wide |= {f"b{number}": [f"{value} {'x' * 20}" for value in range(10_000)] for number in range(20)}
-    content = recipe(attributes=wide) if name == "wide" else recipe(template="{{ " + "a0<" * 1400 + "a0 }}")
+    content = recipe(attributes=wide) if name == "wide" else recipe(template="{{ " + "a0<" * 450 + "a0 }}")
     body = orjson.dumps({"recipe": content, "limit": 1})
     answer, block = await post_watched(client, "/v1/generations/estimate", body)
     assert answer.status_code == 200
