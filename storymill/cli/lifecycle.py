@@ -194,7 +194,7 @@ def print_report(report: StatusReport, root: Path) -> None:
     print_list(columns)
     for problem in report.problems:
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
-    log = next((row.name for row in report.processes if row.state != "ready"), "gateway")
+    log = next((row.name for row in report.processes if row.state not in ("ready", "done")), "gateway")
     say_command("Read what one writes", f"storymill logs {log}{name_state_dir(root)}")
 
 

@@ -133,7 +133,17 @@ def show_start() -> None:
 
 def show_status() -> None:
     """Print how a mill's processes stand, one of which was started again."""
-    names = ("postgres", "redis", "engine", "worker", "worker-interactive", "beat", "streaming", "gateway")
+    names = (
+        "postgres",
+        "redis",
+        "migrations",
+        "engine",
+        "worker",
+        "worker-interactive",
+        "beat",
+        "streaming",
+        "gateway",
+    )
     rows = [
         ProcessReport(
             name=name,
@@ -148,7 +158,9 @@ def show_status() -> None:
         for place, name in enumerate(names)
     ]
     crashed = {"state": "restarting", "pid": None, "restarts": 3, "message": "exit 1: the disk is full"}
-    rows[3] = rows[3].model_copy(update=crashed)
+    once = {"state": "done", "pid": None, "port": None, "uptime_seconds": None, "memory_mb": None}
+    rows[2] = rows[2].model_copy(update=once)
+    rows[4] = rows[4].model_copy(update=crashed)
     report = StatusReport(
         running=True,
         is_ready=False,
