@@ -42,20 +42,20 @@ def _may_loop(text: str) -> bool:
     step = max(1, (len(text) - PIECE_CHARACTERS) // PROBES)
     places = range(0, len(text) - PIECE_CHARACTERS, step)
     left = int(len(places) * ONCE_SHARE)
+    find, is_within_reach = text.find, len(text) <= REACH_CHARACTERS
     for at in places:
-        if _stands_once(text, text[at : at + PIECE_CHARACTERS], at):
+        piece = text[at : at + PIECE_CHARACTERS]
+        # Within the reach of the compression. Of short texts the first place is enough: it is this one, or another.
+        if is_within_reach:
+            is_again = find(piece) != at or find(piece, at + 1) >= 0
+        else:
+            is_again = find(piece, max(0, at - REACH_CHARACTERS), at + PIECE_CHARACTERS - 1) >= 0
+            is_again = is_again or find(piece, at + 1, at + REACH_CHARACTERS) >= 0
+        if not is_again:
             if not left:
                 return False
             left -= 1
     return True
-
-
-def _stands_once(text: str, piece: str, at: int) -> bool:
-    """Whether a piece stands nowhere else within the reach of the compression."""
-    start = max(0, at - REACH_CHARACTERS)
-    return (
-        text.find(piece, start, at + PIECE_CHARACTERS - 1) < 0 and text.find(piece, at + 1, at + REACH_CHARACTERS) < 0
-    )
 
 
 def _length_factor(size: int) -> float:
