@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
+
 MAX_REPEATS = 10_000
 
 
@@ -21,10 +23,10 @@ RecipeName = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(
 RuleWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)]
 
 
-class RecipeRules(BaseModel):
+class RecipeRules(RequestBody):
     """What a story must be to be taken."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     min_characters: int | None = Field(None, ge=1, le=10_000_000)
     max_characters: int | None = Field(None, ge=1, le=10_000_000)
@@ -37,10 +39,10 @@ class RecipeRules(BaseModel):
     tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
 
 
-class InlineRecipe(BaseModel):
+class InlineRecipe(RequestBody):
     """A recipe's content; inside a generation it needs no name."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: RecipeName | None = None
     template: str = Field(min_length=1, examples=["写一个{{ dynasty }}朝的故事。"])
