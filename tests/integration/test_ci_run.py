@@ -18,6 +18,7 @@ test-slow:
 	@.venv/bin/python -m pytest -m slow test_some.py $(ARGS)
 """
 TESTS = """
+import time
 from pathlib import Path
 import pytest
 
@@ -36,6 +37,11 @@ def test_passes():
 @pytest.mark.slow
 def test_slowly():
     assert {slow_holds}
+
+@pytest.mark.slow
+@pytest.mark.skipif(not {slow_lasts}, reason="only where it is cut off")
+def test_lastingly():
+    time.sleep(60)
 """
 
 
@@ -50,13 +56,20 @@ def project(tmp_path: Path) -> Path:
 
 
 def run_ci(
-    project: Path, *, starving: int = 0, broken: str = "", slow_holds: bool = True
+    project: Path,
+    *,
+    starving: int = 0,
+    broken: str = "",
+    slow_holds: bool | str = True,
+    budget_seconds: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the script on tests of which so many fail the first time only."""
-    text = TESTS.format(starving=starving, broken=broken, slow_holds=slow_holds)
+    text = TESTS.format(starving=starving, broken=broken, slow_holds=slow_holds, slow_lasts=budget_seconds is not None)
     (project / "test_some.py").write_text(text)
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTEST"))}
     bare = {"CI": "true", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    if budget_seconds is not None:
+        bare["CI_BUDGET_SECONDS"] = str(budget_seconds)
     return subprocess.run(
         ["bash", ".ci/run"], cwd=project, env={**ours, **bare}, capture_output=True, text=True, check=False
     )
@@ -92,6 +105,21 @@ def test_what_is_broken_fails_the_run(project: Path, broken: str) -> None:
 
 def test_a_broken_slow_test_fails_the_run(project: Path) -> None:
     assert run_ci(project, slow_holds=False).returncode != 0
+
+
+STARVES_ONCE = "(seen := Path('seen')).exists() or seen.touch()"
+
+
+def test_what_starved_before_the_slow_tests_were_cut_off_is_repeated(project: Path) -> None:
+    done = run_ci(project, slow_holds=STARVES_ONCE, budget_seconds=12)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_slowly" in done.stdout.partition("repeated by themselves:")[2]
+    assert "The slow tests were cut off" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_broke_before_the_slow_tests_were_cut_off_fails_the_run(project: Path) -> None:
+    assert run_ci(project, slow_holds=False, budget_seconds=12).returncode != 0
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Small, and to the letter of [MS-CFB], [MS-XLS] and [MS-XLSB]: one sheet, text an
 import io
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 Cell = str | float
@@ -73,13 +73,15 @@ def _entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
     return head + bytes(16 + 4 + 16) + struct.pack("<IQ", start, size)
 
 
-def write_xlsb(rows: Sequence[Sequence[Cell]], sheet: str = "Tabelle1") -> bytes:
-    """Return rows as a binary workbook of Excel 2007 and later."""
+def write_xlsb(
+    rows: Sequence[Sequence[Cell]], sheet: str = "Tabelle1", number_rows: Callable[[int], int] = lambda row: row
+) -> bytes:
+    """Return rows as a binary workbook of Excel 2007 and later. `number_rows` may leave some empty."""
     bundle = _binary(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide(sheet))
     book = _binary(131) + _binary(143) + bundle + _binary(144) + _binary(132)
     last = (len(rows) - 1, max(map(len, rows)) - 1)
     size = _binary(148, struct.pack("<IIII", 0, last[0], 0, last[1]))
-    cells = b"".join(map(_binary_row, count(), rows))
+    cells = b"".join(map(_binary_row, map(number_rows, count()), rows))
     part = _binary(129) + size + _binary(145) + cells + _binary(146) + _binary(130)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

@@ -1,22 +1,23 @@
 """Workbooks as a list of sheets: Excel's by openpyxl, OpenDocument's by a reader of ours, older and binary ones by
-calamine."""
+calamine in a process beside."""
 
-import os
 import re
+import shutil
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 from xml.etree.ElementTree import ParseError
 
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from services.preparation.errors import UnreadableFileError
+from services.preparation.reading.calamine_beside import open_beside
 from services.preparation.reading.opendocument import is_opendocument, open_sheets
 from services.preparation.reading.row_sink import RowSink
 from services.preparation.reading.sheet import Range, Sheet, SheetRow, read_workbook_sheet
@@ -25,12 +26,9 @@ from services.preparation.reading.workbook_cells import StringReader, read_cells
 
 BROKEN: Final = (
     InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, ParseError, TypeError, AttributeError,
-    IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError, CalamineError,
+    IndexError, EOFError, zlib.error, NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What the libraries and the archive raise for files that no writer writes."""
-PANIC: Final = "PanicException"
-"""What a defect of calamine's in Rust raises, no subclass of Exception."""
-STANDARD_ERROR: Final = 2
 MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 PART_BYTES: Final = 1 << 20
 LONGEST_MERGED: Final = 200
@@ -49,10 +47,6 @@ def read_workbook(source: SourceFile, sink: RowSink) -> int:
     except BROKEN as error:
         kind = "Excel workbook" if source.format == "xlsx" else "workbook"
         raise UnreadableFileError(f"File {source.path} is not a readable {kind}: {error}") from error
-    except BaseException as error:
-        if type(error).__name__ != PANIC:
-            raise
-        raise UnreadableFileError(f"File {source.path} is not a readable workbook: it is damaged") from error
 
 
 def _read_excel(source: SourceFile, sink: RowSink) -> int:
@@ -92,55 +86,24 @@ def _merged_of(sheet: Any) -> list[Range]:
 
 
 def _read_others(source: SourceFile, sink: RowSink) -> int:
-    with source.open_binary() as raw:
+    with source.open_binary() as raw, TemporaryDirectory() as folder:
         if is_opendocument(raw):
             with zipfile.ZipFile(raw) as archive:
                 found = open_sheets(archive)
                 read_workbook_sheet(found, source, sink)
                 return len(found)
         raw.seek(0)
-        with silent_panics():
-            return _read_by_calamine(raw, source, sink)
+        with open_beside(_as_plain_file(source, raw, Path(folder))) as beside:
+            found = beside.read_sheets()
+            read_workbook_sheet(found, source, sink)
+            return len(found)
 
 
-def _read_by_calamine(raw: IO[bytes], source: SourceFile, sink: RowSink) -> int:
-    book = CalamineWorkbook.from_filelike(raw)
-    try:
-        told = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
-        sheets = [_calamine_sheet(book, one.name, one.visible == SheetVisibleEnum.Visible) for one in told]
-        read_workbook_sheet(sheets, source, sink)
-        return len(told)
-    finally:
-        book.close()
-
-
-@contextmanager
-def silent_panics() -> Iterator[None]:
-    """Keep what Rust writes to the standard error when it panics from people, who get a sentence."""
-    kept, nowhere = os.dup(STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, STANDARD_ERROR)
-    try:
-        yield
-    finally:
-        os.dup2(kept, STANDARD_ERROR)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _calamine_sheet(book: CalamineWorkbook, name: str, is_visible: bool) -> Sheet:
-    opened: list[CalamineSheet] = []
-
-    def get() -> CalamineSheet:
-        if not opened:
-            opened.append(book.get_sheet_by_name(name))
-        return opened[0]
-
-    def walk() -> Iterator[SheetRow]:
-        rows = get().to_python(skip_empty_area=False)
-        return (SheetRow(number, False, list(values)) for number, values in enumerate(rows, start=1))
-
-    def merged() -> list[Range]:
-        ranges = get().merged_cell_ranges or ()
-        return [(top + 1, left + 1, bottom + 1, right + 1) for (top, left), (bottom, right) in ranges]
-
-    return Sheet(name, is_visible, walk, merged)
+def _as_plain_file(source: SourceFile, raw: IO[bytes], folder: Path) -> Path:
+    """A path of the uncompressed bytes."""
+    if not source.is_gzip:
+        return source.path
+    path = folder / "workbook"
+    with path.open("wb") as plain:
+        shutil.copyfileobj(raw, plain)
+    return path

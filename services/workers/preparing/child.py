@@ -31,6 +31,8 @@ MIB: Final = 1024 * 1024
 LOGGED_BYTES: Final = 4_000
 """Of what a crashed preparation said last."""
 OUT_OF_MEMORY: Final = (b"MemoryError", b"ArrowMemoryError", b"bad_alloc", b"memory allocation of")
+OWN_SIGNALS: Final = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
+"""What a process brings on itself: a library that gave up on a file. Others come from outside."""
 KEPT_VARIABLES: Final = ("PATH", "HOME", "TZ", "LANG", "LC_", "PYTHON", "LD_", "OMP_", "OPENBLAS_", "RAYON_", "MALLOC_")
 """How the variables begin that the child gets: what it needs to run, and none of the worker's secrets."""
 HOW_TO_GO_ON: Final = "Split the sources, or shorten their longest rows"
@@ -183,6 +185,11 @@ def explain_end(status: int, tail: bytes, bounds: Bounds) -> DatasetError:
     if status == -signal.SIGXCPU:
         what = f"it took more than {bounds.prepare_cpu_seconds:g} s of a processor"
         return PreparationLimitError(what, "prepare_cpu_seconds")
+    if -status in OWN_SIGNALS:
+        return CrashedPreparationError(
+            f"The preparation broke off ({name_signal(-status)}) at one of its sources, which is likely damaged. Save "
+            "it again in another format, such as CSV or JSON lines; the worker's log says more."
+        )
     if status < 0:
         return CrashedPreparationError(
             f"The preparation was ended from outside by {name_signal(-status)}: by an operator, or by the system for "

@@ -1,7 +1,9 @@
 """uvicorn's HTTP protocol with bounds: on the time that a request takes to come, and on the size of its head."""
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -135,14 +137,10 @@ class GuardedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; it stays counted until the other protocol loses it."""
         super().handle_websocket_upgrade()
-        self.door.upgrade(self)
         self._phase = Phase.ANSWER
         protocol: Any = self.transport.get_protocol()
-        protocol.on_lost = self._leave_upgraded
-
-    def _leave_upgraded(self) -> None:
-        self._end_request()
-        self.door.leave(self)
+        protocol.on_lost = partial(leave_upgraded, self.door.upgrade(self), self.door, self._client)
+        del self.parser  # it and we hold each other, and nothing more comes here
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser did not take: what we stopped it for, or what is no HTTP."""
@@ -228,6 +226,13 @@ class GuardedHttp(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write(refusal.encode())
         self.transport.write_eof()
+
+
+def leave_upgraded(leave: Callable[[], None], door: Door, client: str | None) -> None:
+    """Forget a connection that has become a WebSocket, and the request of a proxy's client that began it."""
+    if client is not None:
+        door.end_request(client)
+    leave()
 
 
 def guard(door: Door) -> type[GuardedHttp]:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -91,11 +92,8 @@ class Door:
         return refusal
 
     def leave(self, guest: Guest) -> None:
-        """Forget a connection that is closed; or one that has become a WebSocket, and is closed."""
-        if guest in self._inside:
-            del self._inside[guest]
-        else:
-            self._upgraded -= 1
+        """Forget a connection that is closed."""
+        del self._inside[guest]
         self._forget(guest.address)
 
     def begin_request(self, client: str) -> Refusal | None:
@@ -116,10 +114,16 @@ class Door:
         if self._by_address[address] <= 0:
             del self._by_address[address]
 
-    def upgrade(self, guest: Guest) -> None:
-        """Look no more at the clock of a connection that speaks another protocol now."""
+    def upgrade(self, guest: Guest) -> Callable[[], None]:
+        """Look no more at the clock of a connection that speaks another protocol now. Return what to call when it is
+        closed. Nothing of the guest is kept: an idle WebSocket would carry its HTTP parser about."""
         del self._inside[guest]
         self._upgraded += 1
+        return partial(self._leave_upgraded, guest.address)
+
+    def _leave_upgraded(self, address: str) -> None:
+        self._upgraded -= 1
+        self._forget(address)
 
     def _find_refusal(self, guest: Guest) -> Refusal | None:
         bounds = self.bounds

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -160,6 +161,24 @@ def test_a_workbook_that_its_library_panics_at_is_refused_in_silence(
     with pytest.raises(UnreadableFileError, match="not a readable workbook"):
         read_file(path).store.close()
     assert capfd.readouterr().err == ""
+
+
+def test_cells_too_far_apart_for_their_library_are_refused(tmp_path: Path) -> None:
+    rows = [("prompt", "completion"), *[("a", "b")] * 20, tuple("c" * 16_384)]
+    whole = write_xlsb(rows, number_rows=lambda row: row if row < 21 else 1_048_575)  # a rectangle of 412 GB
+    with pytest.raises(UnreadableFileError, match="so far apart that they need more than 8192 MiB"):
+        read_file(write(tmp_path, "a.xlsb", whole)).store.close()
+
+
+def test_wide_and_empty_rows_of_a_workbook_cost_little(tmp_path: Path) -> None:
+    rows = [("prompt", "completion"), *[("a", "b")] * 20, tuple("c" * 16_384)]
+    whole = write_xlsb(rows, number_rows=lambda row: row if row < 21 else 1_500)
+    tracemalloc.start()
+    pairs = pairs_of(read_file(write(tmp_path, "a.xlsb", whole)))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pairs == [("a", "b")] * 20 + [("c", "c")]
+    assert most < 16 << 20
 
 
 @pytest.mark.parametrize("make", [write_xls, write_xlsb])
