@@ -23,7 +23,7 @@ def take_whole_floats(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "int":
-        return core_schema.no_info_before_validator_function(to_whole, schema)  # type: ignore[arg-type]
+        return core_schema.no_info_before_validator_function(to_whole, schema)
     return {name: take_whole_floats(part) for name, part in schema.items()}
 
 
@@ -36,6 +36,6 @@ class RequestBody(BaseModel):
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Let each integer of the body be spelled as a float."""
         schema = handler(source)
-        kept = handler.resolve_ref_schema(schema)
+        kept: Any = handler.resolve_ref_schema(schema)
         kept.update(take_whole_floats(kept))
         return schema
