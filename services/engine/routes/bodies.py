@@ -1,13 +1,24 @@
 """The request bodies of completions and chat. Nulls mean defaults; unknown fields are ignored."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from services.engine.batching.requests import SamplingOptions
 from services.engine.errors import InvalidRequestError
 
-TokenIds = Annotated[list[StrictInt], Field(fail_fast=True)]
+LARGEST_EXACT: Final = 2**53
+
+
+def to_whole(value: Any) -> Any:
+    """Return the integer that a float stands for, as far as it stands for one alone; anything else as it is. Clients
+    whose language has one kind of number send `20.0` for 20."""
+    is_whole = type(value) is float and value.is_integer() and abs(value) <= LARGEST_EXACT
+    return int(value) if is_whole else value
+
+
+Integer = Annotated[StrictInt, BeforeValidator(to_whole)]
+TokenIds = Annotated[list[Integer], Field(fail_fast=True)]
 Texts = Annotated[list[str], Field(fail_fast=True)]
 Objects = Annotated[list[dict[str, Any]], Field(fail_fast=True)]
 """Only the first error of a request is told, so lists are read no further than that."""
@@ -26,14 +37,14 @@ class CommonBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str | None = None
-    n: Annotated[StrictInt, Field(ge=1)] | None = None
-    max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    n: Annotated[Integer, Field(ge=1)] | None = None
+    max_tokens: Annotated[Integer, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[Integer, Field(ge=1)] | None = None
     temperature: Annotated[Finite, Field(ge=0, le=2)] | None = None
     top_p: Annotated[Finite, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[Finite, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[Finite, Field(ge=-2, le=2)] | None = None
-    seed: StrictInt | None = None
+    seed: Integer | None = None
     stop: str | list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -83,11 +94,11 @@ class CommonBody(BaseModel):
 class CompletionBody(CommonBody):
     """POST /v1/completions. With `echo`, `max_tokens` may be 0: nothing is written."""
 
-    max_tokens: Annotated[StrictInt, Field(ge=0)] | None = None
+    max_tokens: Annotated[Integer, Field(ge=0)] | None = None
     prompt: str | TokenIds | Texts | Annotated[list[TokenIds], Field(fail_fast=True)] | None = None
     echo: bool | None = None
-    logprobs: Annotated[StrictInt, Field(ge=0, le=5)] | None = None
-    best_of: Annotated[StrictInt, Field(ge=1)] | None = None
+    logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None
+    best_of: Annotated[Integer, Field(ge=1)] | None = None
     suffix: str | None = None
 
     @property
@@ -120,7 +131,7 @@ class ChatBody(CommonBody):
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     logprobs: bool | None = None
-    top_logprobs: Annotated[StrictInt, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
     tools: Objects | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None

@@ -4,14 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
+
 MetadataName = Annotated[str, Field(min_length=1, max_length=64)]
 MetadataText = Annotated[str, Field(max_length=512)]
 
 
-class BatchOrder(BaseModel):
+class BatchOrder(RequestBody):
     """The body of `POST /v1/batches`."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
     input_file_id: str = Field(min_length=1, max_length=64)
     endpoint: str = Field(max_length=64, examples=["/v1/chat/completions"])

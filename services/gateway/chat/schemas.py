@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from services.gateway.completions.schemas import SamplingRequest
 from services.gateway.http.body_rules import need_one
+from services.gateway.http.request_body import RequestBody
 
 EXAMPLE = [{"role": "user", "content": "写一个唐朝的故事。"}]
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(RequestBody):
     """One turn; further fields (name, tool_calls, tool_call_id …) pass on."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow")
     role: str = Field(min_length=1, max_length=64)
     content: str | Annotated[list[dict[str, Any]], Field(fail_fast=True)] | None = None
 

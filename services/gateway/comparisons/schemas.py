@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from services.gateway.http.body_rules import need_exactly_one
 from services.gateway.http.dependencies import ID_PATTERN
+from services.gateway.http.request_body import RequestBody
 
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 Format = Literal["completion", "chat"]
@@ -13,20 +14,18 @@ MOST_PAIRS = 200
 OURS = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})
 
 
-class Judge(BaseModel):
+class Judge(RequestBody):
     """A model that votes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
     model: ModelName
     format: Format = "chat"
 
 
-class ComparisonRequest(BaseModel):
+class ComparisonRequest(RequestBody):
     """The body of `POST /v1/model_comparisons`. The prompts come from one of `prompts`, `file` and `generation`."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra=need_exactly_one("prompts", "file", "generation")
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=need_exactly_one("prompts", "file", "generation"))
 
     model: ModelName
     against: ModelName
@@ -57,9 +56,9 @@ class ComparisonRequest(BaseModel):
         return self
 
 
-class VoteRequest(BaseModel):
+class VoteRequest(RequestBody):
     """The body of a vote: `a` and `b` are the texts as they were shown."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
     position: int = Field(ge=0, lt=MOST_PAIRS)
     vote: Literal["a", "b", "tie"]

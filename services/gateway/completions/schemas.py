@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
 from shared.outside.prices.worst_case import MOST_TOKENS
 
 TokenIds = Annotated[list[int], Field(min_length=1, fail_fast=True)]
@@ -13,17 +14,17 @@ Texts = Annotated[list[str], Field(fail_fast=True)]
 Prompts = str | Texts | TokenIds | Annotated[list[TokenIds], Field(fail_fast=True)]
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(RequestBody):
     """How a stream is to be told."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow")
     include_usage: bool | None = None
 
 
-class SamplingRequest(BaseModel):
+class SamplingRequest(RequestBody):
     """What completions and chat have in common."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow")
 
     model: str | None = Field(None, max_length=512, examples=["text-davinci-003"])
     stream: bool | None = None

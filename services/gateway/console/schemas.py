@@ -5,12 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.gateway.http.body_rules import need_exactly_one
+from services.gateway.http.request_body import RequestBody
 
 
-class LoginRequest(BaseModel):
+class LoginRequest(RequestBody):
     """The body of `POST /console/session`: a key, or the ticket of a link."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=need_exactly_one("key", "ticket"))
+    model_config = ConfigDict(extra="forbid", json_schema_extra=need_exactly_one("key", "ticket"))
 
     key: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     ticket: Annotated[str, Field(min_length=1, max_length=256)] | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from services.gateway.http.dependencies import ID_PATTERN
+from services.gateway.http.request_body import RequestBody
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Side = Literal["train", "validation"]
@@ -13,17 +14,17 @@ FieldPath = Annotated[str, Field(min_length=1, max_length=512)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
 
 
-class GenerationSource(BaseModel):
+class GenerationSource(RequestBody):
     """The finished stories of a run that no reviewer has rejected; for preference pairs, the reviewed ones."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
     generation: SourceId
 
 
-class FileSource(BaseModel):
+class FileSource(RequestBody):
     """An uploaded file."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
     file: SourceId
     encoding: str | None = Field(
         None,
@@ -52,10 +53,10 @@ Source = Annotated[
 ]
 
 
-class DatasetRequest(BaseModel):
+class DatasetRequest(RequestBody):
     """The body of `POST /v1/datasets`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     sources: list[Source] = Field(min_length=1, max_length=32)
     format: Literal["completion", "chat", "preference"] | None = Field(

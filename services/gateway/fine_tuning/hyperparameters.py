@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
+from services.gateway.http.request_body import to_whole
+
 MOST_EPOCHS: Final = 50
 LARGEST_BATCH: Final = 256
 AUTO: Final = "auto"
@@ -15,7 +17,8 @@ Auto = Literal["auto"]
 def check_whole(most: int) -> Callable[[Any], int | Auto | None]:
     """Return a check for whole numbers from 1."""
 
-    def check(value: Any) -> int | Auto | None:
+    def check(given: Any) -> int | Auto | None:
+        value = to_whole(given)
         if value is None or value == AUTO:
             return AUTO if value else None
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from services.gateway.fine_tuning.hyperparameters import Hyperparameters, PreferenceHyperparameters
 from services.gateway.http.body_rules import need_exactly_one
+from services.gateway.http.request_body import RequestBody
 from shared.http.answers import Json
 
 LARGEST_SEED: Final = 2**31 - 1
@@ -23,10 +24,10 @@ TrackerText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x
 SinkName = Literal["wandb", "mlflow", "trackio", "tensorboard"]
 
 
-class StrictBody(BaseModel):
+class StrictBody(RequestBody):
     """A body whose every field is known: a misspelt one would be a job that nobody wanted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class Supervised(StrictBody):

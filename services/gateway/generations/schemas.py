@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
 from services.gateway.recipes.schemas import MAX_REPEATS, InlineRecipe
 
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(RequestBody):
     """The body of `POST /v1/generations` and of its estimate."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     recipe: Annotated[str, Field(min_length=1, max_length=128)] | InlineRecipe = Field(
         description="A recipe's name, its id, or the content itself."
@@ -33,10 +34,10 @@ class GenerationRequest(BaseModel):
         return None if self.budget_usd is None else Decimal(str(self.budget_usd))
 
 
-class RetryRequest(BaseModel):
+class RetryRequest(RequestBody):
     """The body of `POST /v1/generations/{id}/retry`; without one all failed stories are meant."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     status: Literal["failed", "rejected"] = Field(
         "failed", description="`rejected`: those for which no text kept the rules; they get all their tries again."
@@ -44,10 +45,10 @@ class RetryRequest(BaseModel):
     failure_class: str | None = Field(None, min_length=1, max_length=32, examples=["server_error"])
 
 
-class GenerationChange(BaseModel):
+class GenerationChange(RequestBody):
     """The body of `PATCH /v1/generations/{id}`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     parameters: dict[str, Any] = Field(min_length=1, description="Laid over the run's; null takes one away.")
 

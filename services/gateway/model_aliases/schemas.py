@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from services.gateway.http.body_rules import need_both_or_none, need_one
+from services.gateway.http.request_body import RequestBody
 
 AliasName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@\-]*$", max_length=128, examples=["ultraman@prod"])
@@ -12,10 +13,10 @@ AliasName = Annotated[
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 
 
-class Requirement(BaseModel):
+class Requirement(RequestBody):
     """What must be known of a model before it may be promoted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=need_one("comparison", "evaluation"))
+    model_config = ConfigDict(extra="forbid", json_schema_extra=need_one("comparison", "evaluation"))
 
     comparison: str | None = Field(None, max_length=64, description="A finished comparison of this model.")
     min_win_rate: float = Field(0.5, ge=0, le=1)
@@ -32,12 +33,10 @@ class Requirement(BaseModel):
         return self
 
 
-class AliasRequest(BaseModel):
+class AliasRequest(RequestBody):
     """The body of `POST /v1/model_aliases`: makes an alias, or points it elsewhere."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra=need_both_or_none("canary_model", "canary_share")
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=need_both_or_none("canary_model", "canary_share"))
 
     alias: AliasName
     model: ModelName
@@ -53,8 +52,8 @@ class AliasRequest(BaseModel):
         return self
 
 
-class RollbackRequest(BaseModel):
+class RollbackRequest(RequestBody):
     """The body of a rollback; it may be left out."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
     reason: str | None = Field(None, min_length=1, max_length=1000)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
+
 
 class SilentModel(BaseModel):
     """A model that takes no calls for a while, though its provider is well."""
@@ -35,10 +37,10 @@ class Provider(BaseModel):
     """By model, what is said otherwise to it."""
 
 
-class TrialRequest(BaseModel):
+class TrialRequest(RequestBody):
     """The body of `POST /v1/providers/{name}/test`; it may be left out."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(None, min_length=1, max_length=512, description="The first that it lists, unless given.")
     dry_run: bool = Field(False, description="Say what it may cost, and call nobody.")

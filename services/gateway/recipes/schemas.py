@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
 from shared.contracts.recipes.prompts import MAX_SHOWN, USUAL_SEPARATOR
 from shared.contracts.recipes.skips import MAX_CONSTRAINTS
 
@@ -28,10 +29,10 @@ Script = Literal["Han", "Latin", "kana", "Hangul", "Cyrillic", "Arabic", "Greek"
 """Names of scripts as the findings of datasets have them."""
 
 
-class RecipeRules(BaseModel):
+class RecipeRules(RequestBody):
     """What a story must be to be taken."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     min_characters: int | None = Field(None, ge=1, le=10_000_000)
     max_characters: int | None = Field(None, ge=1, le=10_000_000)
@@ -48,10 +49,10 @@ class RecipeRules(BaseModel):
 SkippedValue = str | int | float | bool
 
 
-class OtherValues(BaseModel):
+class OtherValues(RequestBody):
     """All values of an attribute but some."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     not_: list[SkippedValue] = Field(alias="not", min_length=1, max_length=10_000)
 
@@ -59,19 +60,19 @@ class OtherValues(BaseModel):
 SkippedCells = Annotated[dict[str, SkippedValue | list[SkippedValue] | OtherValues], Field(min_length=1)]
 
 
-class RecipeSample(BaseModel):
+class RecipeSample(RequestBody):
     """So many cells of the grid, drawn at random, each place of it at most once."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     cells: int = Field(ge=1, le=1_000_000_000)
     seed: int = Field(0, ge=0, le=2**53, description="Another seed, other cells; a larger sample holds the smaller.")
 
 
-class RecipePool(BaseModel):
+class RecipePool(RequestBody):
     """Texts of which each prompt shows a few, in the place of a placeholder with the pool's name."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     texts: list[str] | dict[str, Any] = Field(
         description="The texts, or where they come from: a file's column, an earlier run's stories."
@@ -80,10 +81,10 @@ class RecipePool(BaseModel):
     separator: str = Field(USUAL_SEPARATOR, max_length=1000, description="What stands between two.")
 
 
-class InlineRecipe(BaseModel):
+class InlineRecipe(RequestBody):
     """A recipe's content; inside a generation it needs no name."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: RecipeName | None = None
     template: str = Field(min_length=1, examples=["写一个{{ dynasty }}朝的故事。"])

@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from services.gateway.http.body_rules import need_one
+from services.gateway.http.request_body import RequestBody
 
 MAX_METADATA = 16
 Objects = Annotated[list[dict[str, Any]], Field(fail_fast=True)]
 """Only the first error of a request is told, so lists are read no further than that."""
 
 
-class Reasoning(BaseModel):
+class Reasoning(RequestBody):
     """How much a reasoning model shall think."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     effort: str | None = Field(None, max_length=64)
     summary: Literal["auto"] | None = None
@@ -22,10 +23,10 @@ class Reasoning(BaseModel):
     generate_summary: Literal["auto"] | None = None
 
 
-class TextFormat(BaseModel):
+class TextFormat(RequestBody):
     """What the text shall be: plain, JSON, or JSON of a schema."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = Field(None, max_length=64)
@@ -34,27 +35,27 @@ class TextFormat(BaseModel):
     strict: bool | None = None
 
 
-class TextConfig(BaseModel):
+class TextConfig(RequestBody):
     """How the text shall be."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class ResponseStreamOptions(BaseModel):
+class ResponseStreamOptions(RequestBody):
     """How a stream is told. Nothing is obfuscated here, whatever is asked."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     include_obfuscation: bool | None = None
 
 
-class ResponseRequest(BaseModel):
+class ResponseRequest(RequestBody):
     """The body of `POST /v1/responses`."""
 
-    model_config = ConfigDict(extra="allow", strict=True, json_schema_extra=need_one("model"))
+    model_config = ConfigDict(extra="allow", json_schema_extra=need_one("model"))
 
     model: str | None = Field(None, max_length=512, examples=["text-davinci-003"])
     input: str | Objects | None = Field(None, examples=["写一个唐朝的故事。"])

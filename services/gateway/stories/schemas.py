@@ -4,14 +4,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.gateway.http.request_body import RequestBody
+
 Review = Literal["accepted", "rejected"]
 StoryStatus = Literal["queued", "running", "succeeded", "failed", "rejected", "cancelled"]
 
 
-class StoryReview(BaseModel):
+class StoryReview(RequestBody):
     """The body of `PATCH /v1/stories/{id}`: what is given is set."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
     review: Review | None = Field(None, description="null takes a review back.")
     text: str | None = Field(None, min_length=1, max_length=1_000_000, description="The corrected story.")
 

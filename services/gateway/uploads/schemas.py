@@ -2,20 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from services.gateway.files.schemas import File, Purpose
 from services.gateway.files.upload import check_name
+from services.gateway.http.request_body import RequestBody
 from shared.errors import InvalidRequestError
 
 MOST_PARTS = 4096
 PartId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class UploadRequest(BaseModel):
+class UploadRequest(RequestBody):
     """What will come."""
-
-    model_config = ConfigDict(strict=True)
 
     bytes: int = Field(ge=1)
     filename: str
@@ -31,10 +30,8 @@ class UploadRequest(BaseModel):
             raise ValueError(error.message) from error
 
 
-class CompletionOfUpload(BaseModel):
+class CompletionOfUpload(RequestBody):
     """The parts in their order."""
-
-    model_config = ConfigDict(strict=True)
 
     part_ids: Annotated[list[PartId], Field(min_length=1, max_length=MOST_PARTS)]
     md5: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$")

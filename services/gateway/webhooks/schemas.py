@@ -4,6 +4,8 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from services.gateway.http.request_body import RequestBody
+
 EventType = Literal[
     "fine_tuning.job.succeeded",
     "fine_tuning.job.failed",
@@ -29,35 +31,35 @@ Url = Annotated[str, Field(min_length=1, max_length=4096)]
 EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=32), AfterValidator(drop_doubles)]
 
 
-class EndpointRequest(BaseModel):
+class EndpointRequest(RequestBody):
     """The body of `POST /v1/webhook_endpoints`."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
     name: Name
     url: Url
     event_types: EventTypes
 
 
-class EndpointChange(BaseModel):
+class EndpointChange(RequestBody):
     """The body of `POST /v1/webhook_endpoints/{id}`; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
     name: Name | None = None
     url: Url | None = None
     event_types: EventTypes | None = None
 
 
-class SecretRotation(BaseModel):
+class SecretRotation(RequestBody):
     """The body of `POST …/rotate_secret`; it may be left out."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
     keep_old_secret_active_for_24_hours: bool = False
 
 
-class EndpointTest(BaseModel):
+class EndpointTest(RequestBody):
     """The body of `POST …/test`."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
     event_type: EventType
 
 

@@ -130,6 +130,13 @@ def test_nulls_and_unknown_fields_are_accepted(engine: LiveEngine) -> None:
     assert response.json()["model"] == "curie"
 
 
+def test_a_whole_number_may_be_spelled_as_a_float(engine: LiveEngine) -> None:
+    body = {"model": "tiny", "prompt": [5.0, 6], "max_tokens": 2.0, "seed": 7.0, "logit_bias": {"1": -100}}
+    answer = httpx2.post(engine.url + COMPLETIONS, json=body)
+    assert (answer.status_code, answer.json()["usage"]["completion_tokens"]) == (200, 2)
+    check_error(httpx2.post(engine.url + COMPLETIONS, json={**body, "max_tokens": 2.5}), 400)
+
+
 def test_a_stream_is_written_as_old_clients_need_it(engine: LiveEngine) -> None:
     body = {"model": "tiny", "prompt": "唐", "max_tokens": 3, "stream": True, "logit_bias": {"1": -100}}
     response = httpx2.post(engine.url + COMPLETIONS, json=body)
