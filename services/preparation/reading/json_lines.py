@@ -13,6 +13,7 @@ from services.preparation.reading.source_file import KEEP_BYTES, SourceFile
 from shared.texts.training_rows import name_burden
 
 PYTHON_HINT: Final = " (this is how Python prints a dictionary: write it with json.dumps)"
+COMMA_HINT: Final = " (a comma stands before the end of an object or list)"
 
 
 def read_json_lines(source: SourceFile, sink: RowSink) -> None:
@@ -64,7 +65,7 @@ def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: Ro
     try:
         value = json.loads(text.removesuffix(","))
     except json.JSONDecodeError as error:
-        hint = PYTHON_HINT if text.startswith("{'") else ""
+        hint = PYTHON_HINT if text.startswith("{'") else COMMA_HINT if _follows_a_last_comma(text, error.pos) else ""
         sink.reject(ReadingProblem("invalid_json", number, error.colno, f"not JSON: {error.msg}{hint}", raw))
         return
     except (RecursionError, ValueError) as error:
@@ -73,3 +74,7 @@ def _read_stubborn_line(line: bytes, number: int, reader: ObjectReader, sink: Ro
     if text.endswith(","):
         sink.note("trailing_comma", number, "a comma after the object was ignored")
     reader.read(value, number, raw)
+
+
+def _follows_a_last_comma(text: str, at: int) -> bool:
+    return text[:at].rstrip().endswith(",") and text[at:].lstrip()[:1] in ("}", "]")

@@ -34,6 +34,8 @@ PAIR_NAMES: Final = (
     ("query", ("response", "answer")),
     ("input", ("output", "target", "label")),
 )
+# Beside `text`, such a name says that the text is no more than what was asked.
+ANSWER_NAMES: Final = frozenset(name for _, answers in PAIR_NAMES for name in answers)
 # What an export of ours says of a story beside its attributes.
 STORY_FACTS: Final = frozenset(
     {
@@ -63,7 +65,7 @@ def find_shape(value: Object) -> Shape | None:
     told = next((shape for shape, is_of in SIGNS if is_of(value)), None)
     if told or {"prompt", "completion"} & {key.lower() for key in value}:
         return told
-    return _find_pair_shape(value) or (TEXT if "text" in value else None)
+    return _find_pair_shape(value) or (TEXT if "text" in value and ANSWER_NAMES.isdisjoint(value) else None)
 
 
 def _find_pair_shape(value: Object) -> Shape | None:

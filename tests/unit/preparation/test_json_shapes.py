@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.preparation.reading.choices import ReadingChoices
 from services.preparation.reading.read_file import read_file
 from tests.unit.preparation.test_awkward_files import pairs_of, write
 
@@ -62,3 +63,24 @@ def test_values_longer_than_a_piece_of_the_file_are_read_whole(tmp_path: Path) -
     for indent in (None, 1):
         read = read_file(write(tmp_path, "a.json", json.dumps(rows, indent=indent, ensure_ascii=False)))
         assert pairs_of(read) == [(row["prompt"], row["completion"]) for row in rows]
+
+
+def test_a_comma_before_the_end_of_an_object_is_named(tmp_path: Path) -> None:
+    content = '{"prompt":"a","completion":"b"}\n{"prompt":"c","completion":"d",}\n{"prompt":"e","completion":["f",]}\n'
+    read = read_file(write(tmp_path, "a.jsonl", content))
+    assert [p.line for p in read.problems] == [2, 3]
+    assert all("a comma stands before the end" in p.message for p in read.problems)
+    read.store.close()
+
+
+def test_a_text_beside_an_answer_is_not_what_is_learned(tmp_path: Path) -> None:
+    """Label Studio's JSON-MIN (https://labelstud.io/guide/export): the question was trained, the answer left out."""
+    content = json.dumps([{"id": 1, "text": "How many?", "answer": "Two.", "annotator": 1}])
+    path = write(tmp_path, "a.json", content)
+    read = read_file(path)
+    assert read.columns == ["id", "text", "answer", "annotator"]
+    assert "converted" not in read.set_notes
+    read.store.close()
+    assert pairs_of(read_file(path, ReadingChoices(prompt_field="text", completion_field="answer"))) == [
+        ("How many?", "Two.")
+    ]
