@@ -15,8 +15,8 @@ PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FAST = {"clients.md"}
 """Run by every `make test`: they start no mill. So is docs/api.md, by a test of its own with a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
-"""Its stories are shown, and all is as its reader has it. The others have a tiny random model under the same names: what
-they show is what commands say of it."""
+"""Its stories are shown, and all is as its reader has it. The others have a tiny random model under the same names:
+what they show is what commands say of it."""
 ELSEWHERE = {"api.md"}
 
 
