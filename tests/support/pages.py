@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from storymill.cli.options import DEFAULT_STATE_DIR
 from storymill.launcher.options import DEFAULT_GATEWAY_PORT, DEFAULT_STREAMING_PORT
 from storymill.launcher.ports import is_port_free
 from tests.support.stack import PROJECT_ROOT
@@ -94,14 +93,12 @@ def read_shown(block: Block) -> Iterator[Shown]:
 
 
 class PageRun:
-    """One page in one folder. `environment` stands for the machine that the reader sits at; `weights` is a folder of
-    converted ones, as a start before this one leaves them in its state directory."""
+    """One page in one folder. `environment` stands for the machine that the reader sits at."""
 
-    def __init__(self, page: Path, folder: Path, environment: dict[str, str], weights: Path | None = None) -> None:
+    def __init__(self, page: Path, folder: Path, environment: dict[str, str]) -> None:
         self._blocks = [block for block in read_blocks(page.read_text(encoding="utf-8")) if block.runs]
         self._page = page
         self._folder = folder
-        self._weights = weights
         self._shown: dict[Path, Shown] = {}
         unwanted = ("STORYMILL_", "OPENAI_")
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
@@ -113,10 +110,6 @@ class PageRun:
         for name in FROM_THE_CHECKOUT:
             (self._folder / name).symlink_to(PROJECT_ROOT / name)
         (self._folder / ".venv").symlink_to(sys.prefix)
-        if self._weights is not None:
-            models = self._folder / DEFAULT_STATE_DIR / "engine" / "models"
-            models.mkdir(parents=True)
-            (models / self._weights.name).symlink_to(self._weights)
 
     def run(self, timeout_seconds: float) -> None:
         """Run every block; afterwards everything is stopped. Raises: AssertionError with line and output."""

@@ -7,7 +7,6 @@ import pytest
 
 from services.engine.settings import BUILT_IN_MODEL
 from tests.support.pages import MOST_SECONDS, PageRun, fit_output, is_alike, read_blocks
-from tests.support.real_model import prepare_real_model
 from tests.support.stack import PROJECT_ROOT
 from tests.support.tiny_model import build_tiny_model
 
@@ -16,8 +15,8 @@ PAGES = [PROJECT_ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FAST = {"clients.md"}
 """Run by every `make test`: they start no mill. So is docs/api.md, by a test of its own with a scripted provider."""
 ON_THE_REAL_MODEL = {"tour.md"}
-"""Its stories are shown. The weights are converted once for all tests, all else is as its reader has it. The
-others have a tiny random model under the same names: what they show is what commands say of it."""
+"""Its stories are shown, and all is as its reader has it. The others have a tiny random model under the same names:
+what they show is what commands say of it."""
 ELSEWHERE = {"api.md"}
 
 
@@ -58,10 +57,9 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.timeout(MOST_SECONDS + 200)
 @pytest.mark.parametrize("page", list_stories())
 def test_a_page_runs_from_a_fresh_start(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    is_real = page.name in ON_THE_REAL_MODEL
-    engine = {} if is_real or page.name in FAST else request.getfixturevalue("tiny_engine")
+    engine = {} if page.name in ON_THE_REAL_MODEL | FAST else request.getfixturevalue("tiny_engine")
     ports = {"STORYMILL_GATEWAY_PORT": "0", "STORYMILL_STREAMING_PORT": "0"}
-    run = PageRun(page, tmp_path / "reader", {**engine, **ports}, prepare_real_model() if is_real else None)
+    run = PageRun(page, tmp_path / "reader", {**engine, **ports})
     run.run(MOST_SECONDS)
     assert run.find_differences() == []
 
