@@ -99,8 +99,7 @@ async def fetch_column(gateway: Gateway, caller: Principal, origin: FileValues, 
 
 
 async def fetch_stories(gateway: Gateway, caller: Principal, origin: StoryValues, values: ValueList) -> list[Scalar]:
-    """Return what a run has written, without rejected stories. Raises: ValuesError when they cannot be taken, NotFoundError
-    without the run."""
+    """Return what a run has written. Raises: ValuesError when it cannot be taken, NotFoundError without the run."""
     async with gateway.database.transaction() as session:
         run = await generations.find_generation(session, caller.project_id, origin.stories)
     if run is None:
