@@ -69,7 +69,7 @@ def generate(
 
 @contextmanager
 def read_recipe(api: Api, recipe: str) -> Iterator[str | dict[str, Any]]:
-    """Yield what the mill is told of a recipe: its name, or what its file says. Raises: ClientError."""
+    """Yield what the mill is told of a recipe: its name, or what its file says. Raises: ClientError for a bad file."""
     path = Path(recipe)
     if path.suffix not in RECIPE_SUFFIXES:
         yield recipe

@@ -34,7 +34,7 @@ def send_values(api: Api, recipe: dict[str, Any], folder: Path) -> Iterator[dict
 
 
 def send(api: Api, place: str, path: Path) -> str:
-    """Send a file and return its id. Raises: ClientError."""
+    """Send a file and return its id. Raises: ClientError when it cannot be read."""
     try:
         return str(api.upload("/files", path, purpose="user_data")["id"])
     except OSError as error:

@@ -42,7 +42,6 @@ MAY_PARSE = {
     "shared/outside/prices/schema.py": "price files, TOML of ours and of the operator",
     "shared/outside/providers/configuration.py": "the operator's settings, TOML",
     "shared/outside/providers/toml_lines.py": "the operator's settings, TOML",
-    "services/gateway/recipes/value_files.py": "a client's file, line by line, of which a recipe takes values",
     "services/workers/batches/line_check.py": "a client's file, line by line, each a request",
     "services/workers/deliveries/sink_process.py": "answers of our own child process",
     "services/workers/deliveries/sinks/__main__.py": "orders of our own worker, in a child that may lack our packages",

@@ -80,7 +80,7 @@ async def fetch(gateway: Gateway, caller: Principal, place: str, spec: Any) -> l
 
 
 async def fetch_column(gateway: Gateway, caller: Principal, origin: FileValues, values: ValueList) -> list[Scalar]:
-    """Return a column's values. Raises: ValuesError, NotFoundError."""
+    """Return a column's values. Raises: ValuesError when they cannot be taken, NotFoundError without it."""
     file = await get_file(gateway, caller, origin.file)
     most = gateway.bounds.now.max_values_file_bytes
     if file.bytes > most:
@@ -99,7 +99,7 @@ async def fetch_column(gateway: Gateway, caller: Principal, origin: FileValues, 
 
 
 async def fetch_stories(gateway: Gateway, caller: Principal, origin: StoryValues, values: ValueList) -> list[Scalar]:
-    """Return what a run has written, without what a reviewer has rejected. Raises: ValuesError, NotFoundError."""
+    """Return what a run has written. Raises: ValuesError when it cannot be taken, NotFoundError without the run."""
     async with gateway.database.transaction() as session:
         run = await generations.find_generation(session, caller.project_id, origin.stories)
     if run is None:

@@ -63,7 +63,7 @@ class RowPrompts:
 
 
 def read_prompts(template: str, pools: Mapping[str, Any] | None) -> RowPrompts:
-    """Return the prompts of a stored recipe version. Raises: TemplateError."""
+    """Return the prompts of a stored recipe version. Raises: TemplateError for a template that is none."""
     named = sorted((pools or {}).items())
     return RowPrompts(compile_template(template), tuple(Pool(name, **pool) for name, pool in named))
 

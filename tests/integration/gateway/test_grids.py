@@ -205,7 +205,7 @@ async def test_an_estimate_is_typed_and_makes_no_run(mill: Mill, tmp_path: Path)
     told = await terminal.run("generate", file, "--estimate", "--requests-per-minute", 60)
     assert f"estimate: 4 stories by {MODEL}" in told
     assert "stories: about 1,200 tokens (0 to 2,400)" in told
-    assert "time: at least 4 s" in told
+    assert "time: at least 0:04" in told
     assert "- prompt tokens estimated from the length of the prompts" in told
     assert (await terminal.run("generations", "list", "--ids")).split() == []
 
