@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from services.workers.fine_tuning.give_up.failing import fail_without_provider
 from services.workers.fine_tuning.held_job import HeldJob
@@ -17,6 +17,9 @@ from shared.observability.logs import get_logger
 from shared.outside.providers.configuration import Provider
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.fine_tuning_claims import ClaimedJob
+
+if TYPE_CHECKING:
+    from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning
 
 log = get_logger(__name__)
 
@@ -62,11 +65,8 @@ class FineTuningDesk:
 
     def find_provider(self, provider: Provider) -> FineTuningProvider:
         """Return the process's client of a provider."""
-        # Imported at the first tuning: OpenAI's library is 50 MB and a second, and every process reads the job table.
-        from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning  # noqa: PLC0415
-
         if provider.name not in self._providers:
-            self._providers[provider.name] = OpenAiFineTuning(provider)
+            self._providers[provider.name] = load_protocol()(provider)
         return self._providers[provider.name]
 
     async def _carry_out(self, held: HeldJob) -> None:
@@ -84,6 +84,14 @@ class FineTuningDesk:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def load_protocol() -> "type[OpenAiFineTuning]":
+    """Return the one protocol that is spoken. Imported at the first tuning, in a thread: OpenAI's library is 50 MB and
+    a second, and every process reads the job table."""
+    from services.workers.fine_tuning.upstream.openai_protocol import OpenAiFineTuning  # noqa: PLC0415
+
+    return OpenAiFineTuning
 
 
 async def end_without_provider(held: HeldJob, hold: Hold) -> None:

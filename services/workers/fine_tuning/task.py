@@ -1,6 +1,8 @@
 """The body of `RunFineTuningJob`: claim the job and leave it to the process's desk."""
 
-from services.workers.fine_tuning.desk import FineTuningDesk
+import asyncio
+
+from services.workers.fine_tuning.desk import FineTuningDesk, load_protocol
 from services.workers.leases.row_kind import begin_lease
 from services.workers.process.context import WorkerContext
 from shared.observability.logs import get_logger
@@ -14,6 +16,7 @@ async def run_fine_tuning_job(context: WorkerContext, job_id: str) -> None:
     if context.stopping.is_set():
         return
     desk = await context.part(FineTuningDesk)
+    await asyncio.to_thread(load_protocol)  # before the claim: it takes a second the first time
     lease = begin_lease(context)
     async with context.database.transaction() as session:
         claimed = await claim_job(session, job_id, lease.worker_id, lease.seconds)
