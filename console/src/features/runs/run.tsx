@@ -131,9 +131,9 @@ function Actions({ run, act }: { run: Generation; act: Act }) {
         </Button>
       )}
       <Menu label={words.export}>
-        {["csv", "jsonl", "parquet"].map((format) => (
+        {["csv", "jsonl", "xlsx", "parquet"].map((format) => (
           <a key={format} download href={`/v1/generations/${run.id}/export?format=${format}`}>
-            {{ csv: "CSV", jsonl: "JSON Lines", parquet: "Parquet" }[format]}
+            {{ csv: "CSV", jsonl: "JSON Lines", xlsx: "Excel", parquet: "Parquet" }[format]}
           </a>
         ))}
       </Menu>
