@@ -43,19 +43,21 @@ def _may_loop(text: str) -> bool:
     places = range(0, len(text) - PIECE_CHARACTERS, step)
     left = int(len(places) * ONCE_SHARE)
     for at in places:
-        if _stands_once(text, text[at : at + PIECE_CHARACTERS], at):
+        piece = text[at : at + PIECE_CHARACTERS]
+        # Within the reach of the compression. Counting passes over a piece that overlaps itself: such a one is sought.
+        if text.count(piece, max(0, at - REACH_CHARACTERS), at + REACH_CHARACTERS) == 1 and (
+            piece[0] not in piece[2:] or not _stands_again(text, piece, at)
+        ):
             if not left:
                 return False
             left -= 1
     return True
 
 
-def _stands_once(text: str, piece: str, at: int) -> bool:
-    """Whether a piece stands nowhere else within the reach of the compression."""
+def _stands_again(text: str, piece: str, at: int) -> bool:
     start = max(0, at - REACH_CHARACTERS)
-    return (
-        text.find(piece, start, at + PIECE_CHARACTERS - 1) < 0 and text.find(piece, at + 1, at + REACH_CHARACTERS) < 0
-    )
+    before = text.find(piece, start, at + PIECE_CHARACTERS - 1)
+    return before >= 0 or text.find(piece, at + 1, at + REACH_CHARACTERS) >= 0
 
 
 def _length_factor(size: int) -> float:
