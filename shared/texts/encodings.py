@@ -91,8 +91,8 @@ def load_encoding(name: str) -> Any:
 
 
 def _load_core() -> Any:
-    """The compiled module without its package: that reads three vocabularies into dictionaries when it is imported, half
-    a second and 65 MB in each process, for nothing that counting needs."""
+    """The compiled module without its package: that reads three vocabularies into dictionaries when it is imported,
+    half a second and 65 MB in each process, for nothing that counting needs."""
     name = "bpe_openai._bindings"
     if name not in sys.modules:
         package = find_spec("bpe_openai")
