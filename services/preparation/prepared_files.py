@@ -1,5 +1,6 @@
 """A preparation from rows to files, without any conversation: what the command line and the worker both run."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from services.preparation.chosen_template import (
     contract_of_preference,
 )
 from services.preparation.conversation.checks import Examination
-from services.preparation.conversation.column_profile import profile_pairs
+from services.preparation.conversation.column_profile import PairProfile, profile_pairs
 from services.preparation.findings.inspection import Inspection
 from services.preparation.fixes.fix_plan import Fix, Plan, apply_plan
 from services.preparation.rows.formats import TrainingFormat, to_chat, to_completion
@@ -63,8 +64,8 @@ def finding_fixes(inspection: Inspection, chosen: frozenset[str]) -> Iterator[Fi
 
 def build_rows(
     store: RowStore, plan: Plan, target: TrainingFormat, is_chat: bool, system: str | None = None
-) -> RowStore:
-    """The rows as they will be trained on, in a store of their own."""
+) -> tuple[RowStore, PairProfile | None]:
+    """The rows as they will be trained on, in a store of their own; of pairs their profile, from the same walk."""
     batches = apply_plan(store, plan)
     if target == "chat" and not is_chat:
         batches = to_chat(batches, system)
@@ -73,16 +74,24 @@ def build_rows(
     if target == "preference":
         batches = to_preference(batches, system)
     final = RowStore()
+    stored = _store(batches, final)
+    if target == "completion":
+        return final, profile_pairs(stored)
+    deque(stored, maxlen=0)
+    return final, None
+
+
+def _store(batches: Iterator[RowBatch], final: RowStore) -> Iterator[RowBatch]:
     for batch in batches:
         final.append(batch)
-    return final
+        yield batch
 
 
-def find_contract(final: RowStore, target: TrainingFormat) -> ChosenTemplate:
-    """Read separator and stop off the finished rows."""
-    if target == "preference":
-        return contract_of_preference()
-    return contract_of_chat() if target == "chat" else contract_of_pairs(profile_pairs(final.batches()))
+def find_contract(profile: PairProfile | None, target: TrainingFormat) -> ChosenTemplate:
+    """Read separator and stop off the profile of the finished rows, which pairs have."""
+    if profile is not None:
+        return contract_of_pairs(profile)
+    return contract_of_preference() if target == "preference" else contract_of_chat()
 
 
 def split_prepared(

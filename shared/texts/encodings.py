@@ -1,10 +1,10 @@
 """Token counts without network: which encoding a model uses, and how many tokens a row is."""
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
-from types import ModuleType
 from typing import Any, Protocol
 
 import orjson
@@ -85,20 +85,24 @@ def tokens_of_model(model: str) -> ModelTokens:
 @lru_cache(maxsize=4)
 def load_encoding(name: str) -> Any:
     """The tokenizer of an encoding. Special tokens in texts count as ordinary text."""
-    return _load_compiled_tokenizers().tokenizer_for_encoding(name)
+    # Loaded at the first count: its tables are 65 MB, and most processes never count. The compiled core: its wrapper
+    # can only count by building the list of tokens.
+    return _load_core().tokenizer_for_encoding(name)
 
 
-@lru_cache(maxsize=1)
-def _load_compiled_tokenizers() -> ModuleType:
-    """Load the compiled core of bpe-openai without its package, which builds the tables of three encodings anew, in
-    Python: half a second and 66 MB for nothing, and it can only count by building the list of tokens."""
-    package = find_spec("bpe_openai")
-    core = PathFinder.find_spec("_bindings", package.submodule_search_locations) if package else None
-    if core is None or core.loader is None:
-        raise ModuleNotFoundError("bpe_openai._bindings")
-    module = module_from_spec(core)
-    core.loader.exec_module(module)
-    return module
+def _load_core() -> Any:
+    """The compiled module without its package: that reads three vocabularies into dictionaries when it is imported,
+    half a second and 65 MB in each process, for nothing that counting needs."""
+    name = "bpe_openai._bindings"
+    if name not in sys.modules:
+        package = find_spec("bpe_openai")
+        spec = PathFinder.find_spec(name, package.submodule_search_locations) if package else None
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(f"{name} is not installed.", name=name)
+        core = module_from_spec(spec)
+        spec.loader.exec_module(core)
+        sys.modules[name] = core
+    return sys.modules[name]
 
 
 def count_pair(tokenizer: Tokenizer, prompt: str, completion: str) -> int:

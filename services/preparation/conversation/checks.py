@@ -44,8 +44,9 @@ class Examination:
         return self.profile.task_type if self.profile else "conditional generation"
 
 
-def examine_rows(store: RowStore, columns: list[str]) -> Examination:
-    """Run every check over the rows. Nothing is printed, asked or changed."""
+def examine_rows(store: RowStore, columns: list[str], seen: PairProfile | None = None) -> Examination:
+    """Run every check over the rows. Nothing is printed, asked or changed. `seen` is the profile of these rows with all
+    markers, where a walk over them made one: it serves unless rows without completion have to go first."""
     outcomes = [row_checks.check_count(store.row_count)]
     for name in ("prompt", "completion"):
         outcome, columns = check_column(columns, name)
@@ -53,10 +54,10 @@ def examine_rows(store: RowStore, columns: list[str]) -> Examination:
         if outcome.error:
             return Examination(tuple(outcomes), Plan(), None)
     outcomes.append(check_additional_columns(columns))
-    empty = _empty_completions(store)
+    empty = _empty_completions(store) if seen is None or "" in seen.first_characters else []
     outcomes.append(row_checks.check_empty_completions(empty))
     plan = Plan((Fix("empty_completion", "drop_rows", row_ids=tuple(empty)),)) if empty else Plan()
-    profile = profile_pairs(apply_plan(store, plan), PROMPT_MARKERS, ENDINGS)
+    profile = seen if seen and not empty else profile_pairs(apply_plan(store, plan), PROMPT_MARKERS, ENDINGS)
     for outcome in _profile_checks(profile, store, plan):
         outcomes.append(outcome)
         if outcome.error:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preparation.conversation.column_profile import PairProfile, TaskType, profile_pairs
+from services.preparation.conversation.marker_checks import ENDINGS, PROMPT_MARKERS
 from services.preparation.findings.board import Finding, MarkBoard
 from services.preparation.findings.chat_findings import ChatWatch
 from services.preparation.findings.class_findings import ClassWatch
@@ -40,6 +41,8 @@ class Inspection:
     near: NDArray[np.int64]
     tokenizer: RowTokenizer
     task_type: TaskType
+    profile: PairProfile | None = None
+    """Of rows that are pairs: what the public tool's checks look at, from the same walk."""
 
     @property
     def model(self) -> ModelTokens:
@@ -72,7 +75,7 @@ def inspect_rows(
     tokenizer = open_tokenizer(model, own)
     with begin_counting(store, tokenizer, own) as take_counts:
         taker = SurveyTaker()
-        profile = profile_pairs(taker.watch(store.batches()))
+        profile = profile_pairs(taker.watch(store.batches()), PROMPT_MARKERS, ENDINGS)
         survey, task_type = taker.take(), profile.task_type
         mark_rows(survey, task_type, board)
         walk = _walk(store, profile, board)
@@ -81,7 +84,7 @@ def inspect_rows(
         tokens = take_counts()
     _mark_too_long(survey, tokens, tokenizer.tokens, board)
     findings = add_examples(store, board.findings())
-    return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type)
+    return Inspection(tuple(findings), survey, tokens, near, tokenizer, task_type, profile)
 
 
 def _walk(store: RowStore, profile: PairProfile, board: MarkBoard) -> Iterator[RowBatch]:

@@ -42,20 +42,22 @@ def _may_loop(text: str) -> bool:
     step = max(1, (len(text) - PIECE_CHARACTERS) // PROBES)
     places = range(0, len(text) - PIECE_CHARACTERS, step)
     left = int(len(places) * ONCE_SHARE)
-    find, is_within_reach = text.find, len(text) <= REACH_CHARACTERS
     for at in places:
         piece = text[at : at + PIECE_CHARACTERS]
-        # Within the reach of the compression. Of short texts the first place is enough: it is this one, or another.
-        if is_within_reach:
-            is_again = find(piece) != at or find(piece, at + 1) >= 0
-        else:
-            is_again = find(piece, max(0, at - REACH_CHARACTERS), at + PIECE_CHARACTERS - 1) >= 0
-            is_again = is_again or find(piece, at + 1, at + REACH_CHARACTERS) >= 0
-        if not is_again:
+        # Within the reach of the compression. Counting passes over a piece that overlaps itself: such a one is sought.
+        if text.count(piece, max(0, at - REACH_CHARACTERS), at + REACH_CHARACTERS) == 1 and (
+            piece[0] not in piece[2:] or not _stands_again(text, piece, at)
+        ):
             if not left:
                 return False
             left -= 1
     return True
+
+
+def _stands_again(text: str, piece: str, at: int) -> bool:
+    start = max(0, at - REACH_CHARACTERS)
+    before = text.find(piece, start, at + PIECE_CHARACTERS - 1)
+    return before >= 0 or text.find(piece, at + 1, at + REACH_CHARACTERS) >= 0
 
 
 def _length_factor(size: int) -> float:

@@ -8,9 +8,8 @@ from typing import Self, cast
 
 from rich.console import Console
 
-from services.preparation.chosen_template import contract_of_chat, contract_of_pairs
 from services.preparation.conversation.checks import examine_rows
-from services.preparation.conversation.column_profile import PairProfile, profile_pairs
+from services.preparation.conversation.column_profile import PairProfile
 from services.preparation.conversation.dialogue import Streams, ask_for_fixes
 from services.preparation.conversation.output_files import free_names
 from services.preparation.conversation.write_out import PreparedRows, write_out
@@ -23,6 +22,7 @@ from services.preparation.local.preview import print_preview
 from services.preparation.prepared_files import (
     COMPLETION_ONLY,
     build_rows,
+    find_contract,
     finding_fixes,
     split_prepared,
     write_files,
@@ -180,7 +180,7 @@ class LocalRun:
         if read.is_chat:
             chosen = self._choose_findings(inspection, set())
             return chosen, bool(chosen.fixes)
-        examination = examine_rows(read.store, read.columns)
+        examination = examine_rows(read.store, read.columns, inspection.profile)
         for outcome in examination.outcomes:
             if outcome.error:
                 self._streams.errors.write(f"\n\nERROR in {outcome.name} validator: {outcome.error}\n")
@@ -215,10 +215,9 @@ class LocalRun:
     def _finish(
         self, read: ReadFile, inspection: Inspection, plan: Plan, any_applied: bool, target: TrainingFormat
     ) -> int:
-        final = build_rows(read.store, plan, target, read.is_chat, self._options.system)
+        final, profile = build_rows(read.store, plan, target, read.is_chat, self._options.system)
         self._stores.append(final)
-        profile = profile_pairs(final.batches()) if target == "completion" else None
-        contract = contract_of_pairs(profile) if profile else contract_of_chat()
+        contract = find_contract(profile, target)
         counts = {"rows read": read.store.row_count, "rows kept": final.row_count}
         sureness = " (guessed)" if read.source.guess else ""
         source = {

@@ -59,11 +59,14 @@ def _candidates(
     signatures: NDArray[np.uint16], signed: NDArray[np.int64], band: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs within a bucket: each text with the one before it and with the bucket's first."""
-    keys = _band_keys(signatures[signed, band * ROWS_PER_BAND : (band + 1) * ROWS_PER_BAND])
+    # The four values of a band side by side are the bucket's number.
+    keys = signatures.view(np.uint64)[signed, band]
+    shared = _find_shared(keys)
+    keys, positions = keys[shared], signed[shared]
     order = np.argsort(keys, kind="stable")
-    ordered, positions = keys[order], signed[order]
+    ordered, positions = keys[order], positions[order]
     same = ordered[1:] == ordered[:-1]
-    starts = np.concatenate(([True], ~same))
+    starts = np.concatenate(([True], ~same))[: len(ordered)]
     firsts = positions[np.maximum.accumulate(np.where(starts, np.arange(len(starts)), 0))]
     follows = np.flatnonzero(same) + 1
     left = np.concatenate((positions[follows - 1], firsts[follows]))
@@ -72,10 +75,12 @@ def _candidates(
     return left[distinct], right[distinct]
 
 
-def _band_keys(values: NDArray[np.uint16]) -> NDArray[np.uint64]:
-    keys = np.zeros(len(values), np.uint64)
-    for column in values.T:
-        keys ^= column.astype(np.uint64)
-        keys *= np.uint64(0x100000001B3)
-        keys ^= keys >> np.uint64(29)
-    return keys
+def _find_shared(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where the keys stand that occur more than once. Sorting the keys alone takes a tenth of the time of sorting their
+    places, and few texts share a bucket."""
+    ordered = np.sort(keys)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
+        return np.zeros(0, np.int64)
+    nearest = np.minimum(np.searchsorted(repeated, keys), len(repeated) - 1)
+    return np.flatnonzero(repeated[nearest] == keys)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 
+from services.preparation.chosen_template import ChosenTemplate
 from services.preparation.conversation.checks import examine_rows
 from services.preparation.errors import UnusableRowsError
 from services.preparation.findings.inspection import Inspection, inspect_rows
@@ -46,17 +47,21 @@ def run_order(order: Order, folder: Path) -> None:
         inspect = inspect_pairs if gathered.target == "preference" else inspect_rows
         inspection = inspect(store, order.model, gathered.board, order.tokenizer)
         plan = make_plan(order, gathered, inspection)
-        with build_rows(store, plan, gathered.target, gathered.is_chat, order.system) as final:
+        final, profile = build_rows(store, plan, gathered.target, gathered.is_chat, order.system)
+        with final:
             if not final.row_count:
                 raise UnusableRowsError("No row is left after the fixes; see the findings.", "count")
-            write_outcome(order, gathered, inspection, plan, final, folder)
+            contract = find_contract(profile, gathered.target)
+            write_outcome(order, gathered, inspection, plan, final, contract, folder)
 
 
 def make_plan(order: Order, gathered: GatheredRows, inspection: Inspection) -> Plan:
     """Return the recommended and the chosen fixes, less those to be left out. Raises: UnusableRowsError when the public
     tool would stop at the rows."""
     is_pairs = gathered.target == "preference"
-    examination = None if gathered.is_chat or is_pairs else examine_rows(gathered.store, ["prompt", "completion"])
+    examination = None
+    if not gathered.is_chat and not is_pairs:
+        examination = examine_rows(gathered.store, ["prompt", "completion"], inspection.profile)
     if examination is not None and examination.error is not None:
         raise UnusableRowsError(str(examination.error.error), examination.error.name)
     chosen = frozenset(order.apply) | (NEVER_LEARNT if is_pairs else frozenset())
@@ -67,7 +72,13 @@ def make_plan(order: Order, gathered: GatheredRows, inspection: Inspection) -> P
 
 
 def write_outcome(
-    order: Order, gathered: GatheredRows, inspection: Inspection, plan: Plan, final: RowStore, folder: Path
+    order: Order,
+    gathered: GatheredRows,
+    inspection: Inspection,
+    plan: Plan,
+    final: RowStore,
+    contract: ChosenTemplate,
+    folder: Path,
 ) -> None:
     """Write everything that the worker stores."""
     split = split_prepared(final, inspection, order.validation_share, order.seed, order.stratify)
@@ -75,7 +86,6 @@ def write_outcome(
     validation = folder / VALIDATION_FILE if held_out else None
     write_files(final, gathered.target, folder / TRAIN_FILE, validation, split)
     write_rows(gathered, final, split, folder)
-    contract = find_contract(final, gathered.target)
     counts = {
         "rows": gathered.store.row_count,
         "kept": final.row_count,

@@ -70,3 +70,12 @@ def test_case_space_and_punctuation_make_no_difference() -> None:
 def test_short_texts_and_no_texts_are_left_alone() -> None:
     assert group_near_duplicates([["正面", "正面", ""]], 3).tolist() == [0, 1, 2]
     assert group_near_duplicates([], 0).tolist() == []
+
+
+def test_batches_signed_in_parts_are_signed_as_each_text_alone() -> None:
+    chance = random.Random(8)
+    texts = [chinese_story(chance), "short", "Ὀδυσσεύς ΟΔΥΣΣΕΥΣ " * 9, "x" * 70_000, "", chinese_story(chance) * 300]
+    signatures, is_signed = sign_texts(texts)
+    alone = [sign_texts([text]) for text in texts]
+    assert is_signed.tolist() == [bool(signed[0]) for _, signed in alone] == [True, False, True, True, False, True]
+    assert np.array_equal(signatures, np.concatenate([one for one, _ in alone]))

@@ -1,6 +1,8 @@
 """Tokens of training files: whole, sampled, cut to the model's limit, with broken lines."""
 
 import io
+import subprocess
+import sys
 
 import orjson
 import pytest
@@ -68,3 +70,12 @@ def test_rows_that_are_too_long_are_passed_over_and_long_ones_end_the_sample() -
 def test_a_short_file_is_counted_whole() -> None:
     content = pair(1) + pair(2)
     assert estimate_training_tokens(io.BytesIO(content), len(content), MODEL, 10_000, BOUND).is_exact
+
+
+def test_counting_leaves_the_vocabularies_of_the_package_alone() -> None:
+    program = (
+        "import sys; from shared.texts.encodings import load_encoding;"
+        "print(load_encoding('o200k_base').count('hello world'), 'bpe_openai' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout == "2 False\n"
