@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
-from shared.bounds import Bounds, setting_of
 from shared.texts.json_cost import JsonBound
 
-ROW_BYTES: Final = setting_of("max_row_bytes")
-JSON_NODES: Final = setting_of("max_json_nodes")
-JSON_VALUES: Final = setting_of("max_json_values")
+if TYPE_CHECKING:  # pydantic's settings take longer to load than a small file to prepare
+    from shared.bounds import Bounds
+
+ROW_BYTES: Final = "STORYMILL_MAX_ROW_BYTES"
+JSON_NODES: Final = "STORYMILL_MAX_JSON_NODES"
+JSON_VALUES: Final = "STORYMILL_MAX_JSON_VALUES"
 
 
-def bound_json(bounds: Bounds) -> JsonBound:
+def bound_json(bounds: "Bounds") -> JsonBound:
     """Return what the bounds say of JSON that is parsed in one go."""
     return JsonBound(bounds.max_json_nodes, bounds.max_json_values, JSON_NODES, JSON_VALUES)
 
@@ -25,7 +27,7 @@ class RowBound:
     json: JsonBound
 
     @classmethod
-    def of(cls, bounds: Bounds) -> Self:
+    def of(cls, bounds: "Bounds") -> Self:
         """Take from a process's bounds the two that a row has: bytes of its line, and JSON within."""
         return cls(bounds.max_row_bytes, bound_json(bounds))
 

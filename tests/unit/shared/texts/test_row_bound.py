@@ -5,8 +5,8 @@ import io
 import orjson
 import pytest
 
-from shared.bounds import Bounds
-from shared.texts.row_bound import RowBound
+from shared.bounds import Bounds, setting_of
+from shared.texts.row_bound import JSON_NODES, JSON_VALUES, ROW_BYTES, RowBound
 from shared.texts.training_rows import BadLineError, parse_line
 
 BOUND = RowBound.of(Bounds(max_row_bytes=1024, max_json_nodes=100, max_json_values=1000))
@@ -31,3 +31,8 @@ def test_more_is_a_bad_line_by_the_name_of_its_setting(row: object, setting: str
     with pytest.raises(BadLineError, match=setting):
         parse_line(line, BOUND)
     assert parse_line(line) == row
+
+
+def test_the_settings_have_the_names_that_bounds_give_them() -> None:
+    names = [setting_of(bound) for bound in ("max_row_bytes", "max_json_nodes", "max_json_values")]
+    assert names == [ROW_BYTES, JSON_NODES, JSON_VALUES]
