@@ -18,6 +18,8 @@ class StreamingSettings(Settings, Bounds):
     """More wait their turn: after a cut everybody comes back at once."""
     frames_per_second: float = Field(50.0, gt=0)
     """Client frames on one socket, over a burst of four times as many."""
+    closed_key_seconds: float = Field(1.0, ge=0)
+    """How long a key waits for its next socket after one was closed for what it sent."""
     heartbeat_seconds: float = Field(15.0, gt=0)
     auth_seconds: float = Field(10.0, gt=0)
     """How long a socket may stay without credentials."""

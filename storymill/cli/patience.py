@@ -22,9 +22,9 @@ class Patience:
     """Of one watcher, who tells `console` what there is to say and waits by `pause` between two looks. A mill that has
     not answered once is not waited for: its address may be wrong."""
 
-    def __init__(self, console: Console, pause: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, console: Console, pause: Callable[[float], object] | None = None) -> None:
         self.console = console
-        self.pause = pause
+        self.pause = pause or time.sleep
         self._has_answered = False
 
     def ask(self, call: Callable[[], Answer]) -> Answer:

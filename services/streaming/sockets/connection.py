@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from services.streaming.access import get_stored_text
 from services.streaming.sockets import close_codes
@@ -31,6 +31,7 @@ from shared.auth.key_watch import tell_end
 from shared.auth.principal import WRITE, Principal
 from shared.contracts.stream.cursor import START
 from shared.contracts.stream.frames import ErrorFrame, GoAway, Heartbeat, Hello
+from shared.contracts.stream.stored_text import StoredText
 from shared.errors import InvalidRequestError, ServiceUnavailableError, StorymillError
 from shared.http.token_bucket import TokenBucket
 from shared.observability.logs import get_logger
@@ -42,6 +43,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BURST_SECONDS = 4
 CONNECTION_ID = "conn_"
+LOOKED_UP_AT_ONCE: Final = 4
+"""Streams of one socket that are asked of the database: its connections are everybody's."""
 
 log = get_logger(__name__)
 
@@ -64,6 +67,7 @@ class SocketConnection:
         self._subscriptions = Subscriptions(streaming.hub, self._writer, settings.max_subscriptions)
         self._bucket = TokenBucket(settings.frames_per_second, settings.frames_per_second * BURST_SECONDS)
         self._jobs: set[asyncio.Task[None]] = set()
+        self._looking_up = asyncio.Semaphore(LOOKED_UP_AT_ONCE)
 
     @property
     def written_at(self) -> float:
@@ -107,6 +111,8 @@ class SocketConnection:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
+                    if message.get("code") in close_codes.FOR_WHAT_IT_SENT:
+                        self._streaming.patience.note(self._principal.api_key_id)
                     return
                 self._handle_message(message)
         finally:
@@ -174,11 +180,15 @@ class SocketConnection:
 
     async def _subscribe(self, frame: Subscribe) -> None:
         self._subscriptions.check_room(frame.stream)
-        stored = await get_stored_text(self._streaming, self._principal, frame.stream)
+        stored = await self._look_up(frame.stream)
         await self._subscriptions.add(frame, stored)
 
+    async def _look_up(self, stream_id: str) -> StoredText:
+        async with self._looking_up:
+            return await get_stored_text(self._streaming, self._principal, stream_id)
+
     async def _cancel(self, frame: CancelStream) -> None:
-        await get_stored_text(self._streaming, self._principal, frame.stream)
+        await self._look_up(frame.stream)
         await publish_cancel(self._streaming.hub.redis, frame.stream)
 
     async def _start(self, frame: StartStream) -> None:

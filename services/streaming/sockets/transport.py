@@ -4,7 +4,7 @@ again, keep the kernel's buffer small, end a client that does not read."""
 from asyncio import BaseTransport
 from collections.abc import Callable
 from socket import SO_SNDBUF, SOL_SOCKET
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -12,6 +12,11 @@ from websockets.http11 import Request
 SEND_BUFFER_BYTES = 64 * 1024
 """Else the kernel takes megabytes for a client that has stopped reading, and we notice late."""
 ABORT_SECONDS = 5.0
+SLICE_BYTES: Final = 4096
+"""So much of what a client sends is read in one go. A packet may hold thousands of its frames, and whoever reads them
+all keeps the others waiting."""
+SLICE_SECONDS: Final = 0.02
+MOST_UNREAD_BYTES: Final = 1 << 20
 EXTENSION = "storymill.transport"
 
 
@@ -24,6 +29,35 @@ class SocketTransport(WebSocketsSansIOProtocol):
 
     on_lost: Callable[[], None] | None = None
     """Called when the connection is gone: the door, which let it in, counts it until then."""
+
+    _unread = b""
+    """What has come and waits for its turn."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read a slice of what came, and the rest slice by slice. Who still sends so much after our close is cut."""
+        if self._unread or len(data) > SLICE_BYTES:
+            is_first, self._unread = not self._unread, self._unread + data
+            self.transport.pause_reading()
+            if len(self._unread) > MOST_UNREAD_BYTES:
+                self.transport.abort()
+            elif is_first:
+                self._read_slice()
+        else:
+            super().data_received(data)
+
+    def _read_slice(self) -> None:
+        if self.disconnected or self.close_sent:
+            self._unread = b""
+            self.transport.abort()
+            return
+        if not self.read_paused:  # else the application has not taken what was read before
+            part, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
+            super().data_received(part)
+        if self._unread:
+            self.transport.pause_reading()  # taking a message goes on with reading
+            self.loop.call_later(SLICE_SECONDS, self._read_slice)
+        elif not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the door."""

@@ -1,6 +1,7 @@
 """Answers of a form: every one that the model writes parses and is what was asked for, alone and among others."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -94,9 +95,8 @@ def test_what_does_not_end_in_time_ends_with_length(client: OpenAI) -> None:
 def test_guided_fields_hold_completions_and_chats(client: OpenAI, fields: dict[str, Any], expected: str) -> None:
     text = client.completions.create(model="tiny", prompt="a", max_tokens=60, extra_body=fields).choices[0]
     chat = client.chat.completions.create(**CHAT, max_tokens=60, extra_body=fields).choices[0]
-    pattern = {"type": "string", "pattern": f"^({expected})$"}
     for said, reason in ((text.text, text.finish_reason), (chat.message.content, chat.finish_reason)):
-        jsonschema_rs.validate(pattern, said)
+        assert re.fullmatch(expected, said or "")
         assert reason == "stop"
 
 

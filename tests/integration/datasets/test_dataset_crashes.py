@@ -13,6 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
+from shared.bounds import LOOK_SECONDS
 from shared.stores.db.models import Dataset, DatasetRow, DatasetVersion
 from shared.stores.queue.celery_app import make_celery
 from shared.stores.queue.line import ServingLine
@@ -187,6 +188,7 @@ async def test_a_preparation_over_its_bounds_dies_alone_and_names_the_setting(
     async with make_worker(gateway, tmp_path, "worker", STORYMILL_BOUNDS_FILE=str(bounds)) as worker:
         for line, setting in OVER_BOUNDS.items():
             bounds.write_text(line, encoding="utf-8")
+            await asyncio.sleep(LOOK_SECONDS)
             dataset = await order(client, {"file": await upload(client, make_bomb(), "bomb.jsonl.gz")})
             failed = await wait_for(client, f"/v1/datasets/{dataset['id']}")
             assert failed["error"]["code"] == "preparation_limit", failed

@@ -67,7 +67,7 @@ async def talk_nonsense(service: Service, chance: Random, stream_id: str) -> int
 async def test_frames_of_every_kind_are_answered_or_refused(
     database_url: str, redis_url: str, chance: Random, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with serve(database_url, redis_url) as service, service.connect() as quiet:
+    async with serve(database_url, redis_url, closed_key_seconds=0) as service, service.connect() as quiet:
         watcher = await Watcher.greet(quiet)
         handle = await service.worker.open_stream(service.account)
         await watcher.subscribe(handle.stream_id)
