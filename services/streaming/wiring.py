@@ -5,7 +5,7 @@ from typing import Self
 
 from services.streaming.clients import ClientRegistry
 from services.streaming.settings import StreamingSettings
-from services.streaming.sockets.patience import Patience
+from services.streaming.sockets.key_pauses import KeyPauses
 from shared.auth.bearer import Authenticator
 from shared.auth.key_watch import KeyWatch
 from shared.contracts.stream.stored_text import StoredText
@@ -29,7 +29,7 @@ class Streaming:
     keys: KeyWatch
     proxies: TrustedProxies
     job_watch: JobWatch
-    patience: Patience
+    key_pauses: KeyPauses
     clients: ClientRegistry = field(default_factory=ClientRegistry)
 
     @classmethod
@@ -50,7 +50,7 @@ class Streaming:
             keys=KeyWatch(database),
             proxies=TrustedProxies(settings.trusted_proxies),
             job_watch=JobWatch(database, settings.job_watch_interval_seconds),
-            patience=Patience(settings.closed_key_seconds),
+            key_pauses=KeyPauses(settings.closed_key_seconds),
         )
 
     async def start(self) -> None:

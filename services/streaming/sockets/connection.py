@@ -112,7 +112,7 @@ class SocketConnection:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     if message.get("code") in close_codes.FOR_WHAT_IT_SENT:
-                        self._streaming.patience.note(self._principal.api_key_id)
+                        self._streaming.key_pauses.note(self._principal.api_key_id)
                     return
                 self._handle_message(message)
         finally:

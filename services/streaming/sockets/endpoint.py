@@ -77,7 +77,7 @@ class SocketEndpoint:
             await send({"type": "websocket.close", "code": close_codes.PROTOCOL, "reason": str(error)[:120]})
             return
         if principal is not None:
-            await self._streaming.patience.wait(principal.api_key_id)
+            await self._streaming.key_pauses.wait(principal.api_key_id)
             transport = scope["extensions"][EXTENSION]
             client = conversation(principal, headers.get("authorization"), transport)
             self._streaming.clients.add(client)

@@ -4,7 +4,7 @@ socket, and whoever comes back at once would begin to count anew."""
 import asyncio
 
 
-class Patience:
+class KeyPauses:
     """Of one process. Holds the keys that have to wait."""
 
     def __init__(self, wait_seconds: float) -> None:
