@@ -185,7 +185,9 @@ class SocketConnection:
 
     async def _look_up(self, stream_id: str) -> StoredText:
         async with self._looking_up:
-            return await get_stored_text(self._streaming, self._principal, stream_id)
+            looking = asyncio.ensure_future(get_stored_text(self._streaming, self._principal, stream_id))
+            looking.add_done_callback(take_outcome)
+            return await asyncio.shield(looking)  # a query that is cancelled costs its connection to the database
 
     async def _cancel(self, frame: CancelStream) -> None:
         await self._look_up(frame.stream)
@@ -194,3 +196,9 @@ class SocketConnection:
     async def _start(self, frame: StartStream) -> None:
         stream_id = await start_stream(self._streaming.settings.gateway_url, self._bearer, frame.request)
         await self._subscribe(Subscribe(frame.id, stream_id, START, live_only=False))
+
+
+def take_outcome(looking: asyncio.Future[StoredText]) -> None:
+    """Take what nobody waits for any more."""
+    if not looking.cancelled():
+        looking.exception()
