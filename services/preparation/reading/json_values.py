@@ -188,11 +188,25 @@ def _parse(text: str) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return mend_surrogates(value)
-    return "" if value is None or (isinstance(value, float) and not isfinite(value)) else _dump(value)
+    if value is None or (isinstance(value, float) and not isfinite(value)):
+        return ""
+    text = _dump(value)
+    return str(orjson.loads(text)) if text[:1] == '"' else text  # a date, a decimal, bytes
 
 
 def _dump(value: Any) -> str:
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, default=_spell).decode()
     except TypeError:  # lone surrogates inside, or integers beyond 64 bits
-        return mend_surrogates(json.dumps(value, ensure_ascii=False))
+        pass
+    try:
+        return mend_surrogates(json.dumps(value, ensure_ascii=False, default=_spell))
+    except TypeError:  # a dictionary of Python's, with keys that are no texts
+        return mend_surrogates(str(value))
+
+
+def _spell(value: Any) -> Any:
+    """What tables of Arrow and Python's own words for values have beside JSON's."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)

@@ -1,8 +1,12 @@
 """JSON in every shape that tools write it in: one array, a wrapper, indented and concatenated objects."""
 
 import json
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from services.preparation.reading.choices import ReadingChoices
@@ -84,3 +88,27 @@ def test_a_text_beside_an_answer_is_not_what_is_learned(tmp_path: Path) -> None:
     assert pairs_of(read_file(path, ReadingChoices(prompt_field="text", completion_field="answer"))) == [
         ("How many?", "Two.")
     ]
+
+
+def test_values_that_json_has_not_are_read_as_text(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "prompt": pa.array([b"a tale", b"\xff"], pa.binary()),
+            "completion": pa.array([Decimal("1.50"), Decimal(7)], pa.decimal128(5, 2)),
+            "day": [date(2024, 5, 1), None],
+            "blob": [{"bytes": b"x"}, {"bytes": b"\x00\xfe"}],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    read = read_file(tmp_path / "a.parquet")
+    with read.store as store:
+        (batch,) = store.batches()
+    assert (batch.prompts, batch.completions) == (["a tale", "\\xff"], ["1.50", "7.00"])
+    assert batch.extras == {"day": ["2024-05-01", ""], "blob": ['{"bytes":"x"}', '{"bytes":"\\u0000\\\\xfe"}']}
+
+
+def test_what_only_python_can_say_in_a_cell_ends_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    talk = "[{'role': 'user', 'content': 'a', 'seen': {1, 2}}, {'role': 'assistant', 'content': b'b', ('k', 1): 2}]"
+    path.write_text(json.dumps({"messages": talk}) + "\n")
+    read_file(path).store.close()
