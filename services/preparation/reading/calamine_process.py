@@ -16,8 +16,9 @@ from typing import IO, Any, Final
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 ROWS_AT_ONCE: Final = 1_000
+MOST_COLUMNS: Final = 16_384
+"""Of a sheet, by Excel's own bounds."""
 CELLS_AT_ONCE: Final = 100_000
-"""A sheet may have 16,384 columns."""
 PANIC: Final = "PanicException"
 """What a defect of calamine's in Rust raises, no subclass of Exception."""
 
@@ -26,6 +27,10 @@ class OpenSheet:
     """The sheet asked for last, and how far its rows were read."""
 
     def __init__(self, name: str, sheet: CalamineSheet) -> None:
+        if sheet.total_width > MOST_COLUMNS:
+            raise ValueError(
+                f"a cell of the sheet {name!r} stands in column {sheet.total_width}, and no sheet is so wide"
+            )
         self.name = name
         self.sheet = sheet
         self._rows: Iterator[list[Any]] = iter(())

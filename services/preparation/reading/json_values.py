@@ -14,7 +14,7 @@ from services.preparation.rows.chat_text import chat_texts
 from services.preparation.rows.chosen_fields import choose_fields, describe_names, find_missing
 from services.preparation.rows.preference import PREFERRED, BadPairError, read_pair
 from services.preparation.rows.shapes import ConversionError, Shape, find_shape
-from shared.contracts.storable import mend_surrogates
+from shared.contracts.storable import decode_text, mend_surrogates
 from shared.texts.training_rows import name_kind
 
 # Columns that hold talks, which tables can only hold as text.
@@ -208,5 +208,5 @@ def _dump(value: Any) -> str:
 def _spell(value: Any) -> Any:
     """What tables of Arrow and Python's own words for values have beside JSON's."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return decode_text(value)
     return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)

@@ -41,6 +41,12 @@ def test_cells_too_far_apart_for_their_library_are_refused(tmp_path: Path) -> No
         read_file(write(tmp_path, "a.xlsb", whole)).store.close()
 
 
+def test_a_cell_beyond_the_last_column_is_refused(tmp_path: Path) -> None:
+    whole = write_xlsb([("prompt", "completion"), tuple("c" * 16_385)])
+    with pytest.raises(UnreadableFileError, match="stands in column 16385, and no sheet is so wide"):
+        read_file(write(tmp_path, "a.xlsb", whole)).store.close()
+
+
 def test_wide_and_empty_rows_of_a_workbook_cost_little(tmp_path: Path) -> None:
     rows = [("prompt", "completion"), *[("a", "b")] * 20, tuple("c" * 16_384)]
     whole = write_xlsb(rows, number_rows=lambda row: row if row < 21 else 1_500)
