@@ -27,10 +27,8 @@ class OpenSheet:
     """The sheet asked for last, and how far its rows were read."""
 
     def __init__(self, name: str, sheet: CalamineSheet) -> None:
-        if sheet.total_width > MOST_COLUMNS:
-            raise ValueError(
-                f"a cell of the sheet {name!r} stands in column {sheet.total_width}, and no sheet is so wide"
-            )
+        if (last := sheet.total_width) >= MOST_COLUMNS:  # from 0
+            raise ValueError(f"a cell of the sheet {name!r} stands in column {last + 1}, and no sheet is so wide")
         self.name = name
         self.sheet = sheet
         self._rows: Iterator[list[Any]] = iter(())
