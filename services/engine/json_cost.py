@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 OPENINGS: Final = (b"[", b"{", b":")
+GLANCES: Final = (256 * 1024, 1024 * 1024)
+"""What is far too much is so from its beginning: that many bytes of a long body are counted first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,13 @@ class JsonBound:
 
     def find_excess(self, body: bytes) -> str | None:
         """Return what is too much, as the end of a sentence; None when it may be parsed."""
+        for length in GLANCES:
+            if length < len(body) and (excess := self._find_excess_in(body[:length])) is not None:
+                return excess
+        return self._find_excess_in(body)
+
+    def _find_excess_in(self, body: bytes) -> str | None:
+        """Return the same of a body, or of its first part: a text that is cut counts nothing."""
         outside = body if self._surely_fits(body) else drop_strings(body, self.nodes + self.values + 2)
         if outside is not None and count_nodes(outside) > self.nodes:
             return f"more than {self.nodes} lists, objects and members ({self.nodes_setting})"

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from services.gateway.computing import Computing
 from services.gateway.console.sessions import Sessions
+from services.gateway.http.body_turns import BodyTurns
 from services.gateway.http.request_rates import RequestRates
 from services.gateway.models.plain_names import PlainNames
 from services.gateway.project_turns import ProjectTurns
@@ -58,6 +59,7 @@ class Gateway:
     objects: ObjectStore
     job_watch: JobWatch
     computing: Computing
+    body_turns: BodyTurns = field(default_factory=BodyTurns)
     rates: RequestRates = field(default_factory=RequestRates)
     opening: ProjectTurns = field(default_factory=ProjectTurns)
     """Whose turn it is to open texts: the database lets the requests of a project in one after another."""

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from services.gateway.http.body_turns import BodyTurns
 from shared.contracts.storable import ESCAPED_NUL, holds_nul
 from shared.texts.json_cost import JsonBound
 
@@ -20,13 +21,18 @@ class JsonRequest(Request):
     """A request whose `json()` refuses what we could not store. Raises: HTTPException 400, the one class that FastAPI
     passes on from the reading of a body, or 413 for one that would take too long to parse."""
 
-    def __init__(self, scope: Scope, receive: Receive, bound: JsonBound) -> None:
+    def __init__(self, scope: Scope, receive: Receive, bound: JsonBound, turns: BodyTurns) -> None:
         super().__init__(scope, receive)
         self._bound = bound
+        self._turns = turns
 
     async def json(self) -> Any:
         """Return the parsed body."""
         body = await self.body()
+        async with self._turns.of(body):
+            return self._parse(body)
+
+    def _parse(self, body: bytes) -> Any:
         if (excess := self._bound.find_excess(body)) is not None:
             raise HTTPException(413, f"The body holds {excess}.")
         try:

@@ -44,7 +44,9 @@ class KeyedRoute(APIRoute):
             principal = await identify(gateway, request)
             gateway.rates.take(principal, gateway.bounds.now)
             principal.require(scope)
-            strict = JsonRequest(request.scope, request.receive, self.bound_json(gateway.bounds.now))
+            strict = JsonRequest(
+                request.scope, request.receive, self.bound_json(gateway.bounds.now), gateway.body_turns
+            )
             if self.takes_json:
                 await strict.check_content_type()
             claim = open_claim(gateway.database, principal, strict)

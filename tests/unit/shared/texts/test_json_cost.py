@@ -5,7 +5,7 @@ import time
 import orjson
 import pytest
 
-from shared.texts.json_cost import JsonBound
+from shared.texts.json_cost import GLANCES, JsonBound
 
 NAMES = ("STORYMILL_MAX_JSON_NODES", "STORYMILL_MAX_JSON_VALUES")
 BOUND = JsonBound(100, 200, *NAMES)
@@ -39,6 +39,14 @@ def test_a_body_within_the_bounds_is_let_through(value: object) -> None:
 )
 def test_more_is_refused_by_the_name_of_its_setting(value: object, setting: str) -> None:
     assert setting in str(BOUND.find_excess(orjson.dumps(value)))
+
+
+@pytest.mark.parametrize("cut_in", ["\\", '\\"', "[", '"'])
+@pytest.mark.parametrize("length", GLANCES)
+def test_a_long_body_counts_the_same_wherever_its_first_part_ends(cut_in: str, length: int) -> None:
+    text = "x" * (length - len('{"prompt":"')) + cut_in + QUOTES * 100
+    assert BOUND.find_excess(orjson.dumps({"prompt": text})) is None
+    assert BOUND.find_excess(orjson.dumps({"prompt": text, "messages": [[]] * 101})) is not None
 
 
 def test_counting_the_costliest_body_takes_no_time() -> None:
