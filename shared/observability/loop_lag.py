@@ -21,6 +21,8 @@ SAMPLE_SECONDS: Final = 0.1
 BLOCKED_SECONDS: Final = 0.25
 """From here on the log says what the loop is at."""
 SHOWN_FRAMES: Final = 12
+IMPORTING: Final = "<frozen importlib"
+"""A module that is loaded stands below many frames of these, and who loads it above them."""
 
 LOOP_LAG = Histogram(
     "storymill_loop_lag_seconds",
@@ -60,8 +62,9 @@ class LoopWatch(threading.Thread):
 
     def _describe_stack(self) -> list[str]:
         frame = sys._current_frames().get(self._loop_thread)
-        found = traceback.extract_stack(frame, SHOWN_FRAMES) if frame is not None else []
-        return [f"{line.filename}:{line.lineno} {line.name}" for line in found]
+        found = traceback.extract_stack(frame) if frame is not None else []
+        told = [line for line in found if not line.filename.startswith(IMPORTING)]
+        return [f"{line.filename}:{line.lineno} {line.name}" for line in told[-SHOWN_FRAMES:]]
 
 
 def start_sampling() -> "asyncio.Task[None]":

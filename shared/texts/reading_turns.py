@@ -8,7 +8,9 @@ Nobody is kept out by a thread that never comes back: a turn is a time by the cl
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
+
+Line = TypeVar("Line")
 
 TURN_SECONDS: Final = 0.01
 
@@ -16,7 +18,7 @@ _reading: Final[list[object]] = []
 """Who reads at this moment, in the order of their turns."""
 
 
-def in_turns(lines: Iterable[bytes]) -> Iterator[bytes]:
+def in_turns(lines: Iterable[Line]) -> Iterator[Line]:
     """Yield the lines, waiting between them while others have their turn. A process's only thread waits for nobody."""
     if threading.current_thread() is threading.main_thread():
         yield from lines

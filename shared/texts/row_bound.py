@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from shared.texts.json_cost import JsonBound
-from shared.texts.reading_turns import in_turns
 
 if TYPE_CHECKING:  # pydantic's settings take longer to load than a small file to prepare
     from shared.bounds import Bounds
@@ -41,8 +39,9 @@ class RowBound:
         return line
 
     def read_lines(self, source: IO[bytes]) -> Iterator[bytes]:
-        """Yield the lines that are left, in turns with other threads that read."""
-        return in_turns(iter(partial(self.read_line, source), b""))
+        """Yield the lines that are left."""
+        while line := self.read_line(source):
+            yield line
 
     def find_excess(self, line: bytes) -> str | None:
         """Return what is too much in a line, as the end of a sentence; None when it may be parsed."""

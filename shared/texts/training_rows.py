@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from shared.texts.reading_turns import in_turns
 from shared.texts.row_bound import RowBound
 
 RowFormat = Literal["completion", "chat", "preference"]
@@ -28,8 +29,8 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank with their numbers, from 1."""
-    for number, line in enumerate(lines, start=1):
+    """Yield the lines that are not blank with their numbers, from 1, in turns with other threads that read."""
+    for number, line in enumerate(in_turns(lines), start=1):
         bare = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         if bare.strip():
             yield number, bare

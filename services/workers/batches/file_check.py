@@ -8,6 +8,7 @@ from typing import IO, Any, Final
 from services.workers.batches.file_lines import iterate_file_lines
 from services.workers.batches.line_check import BatchRequest, LineError, read_line, show
 from shared.bounds import Bounds, setting_of
+from shared.texts.reading_turns import in_turns
 from shared.texts.row_bound import bound_json
 
 MOST_TOLD: Final = 100
@@ -32,7 +33,7 @@ class FileCheck:
     def read(self, source: IO[bytes]) -> None:
         """Take in every line."""
         json = bound_json(self._bounds)
-        for line in iterate_file_lines(source, self._bounds.max_body_bytes):
+        for line in in_turns(iterate_file_lines(source, self._bounds.max_body_bytes)):
             if self.requests >= self._bounds.max_batch_lines:
                 self.refuse(say_too_many(self._bounds, line.number))
                 break

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.texts.reading_turns import in_turns
+
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
@@ -52,7 +54,7 @@ def list_new_rows(path: Path, source: int, seed: int, seen: set[bytes]) -> Itera
     """Yield the rows of a file that no earlier one holds; the first file keeps its own repetitions."""
     start = 0
     with path.open("rb") as lines:
-        for line in lines:
+        for line in in_turns(lines):
             content = line.strip()
             digest = hashlib.blake2b(content, digest_size=16).digest()
             if content and (source == 0 or digest not in seen):
