@@ -1,9 +1,9 @@
 """Threads of one process that read long files, each in its turn.
 
-Each line costs its parser, which holds the interpreter's lock. One such thread lets the event loop in within
-milliseconds; of three that all want the lock, the loop was passed over for up to a second: who waits for the lock and
-is not chosen within 5 ms goes to the end of the line (CPython's `take_gil`). So only one of them works at a time.
-Nobody is kept out by a thread that never comes back: a turn is a time by the clock, not a lock that is held."""
+Each line costs its parser, which holds the interpreter's lock. Where three threads wanted it all the time, the event
+loop was passed over for up to a second: who waits for the lock and is not chosen within 5 ms goes to the end of the
+line (CPython's `take_gil`). So only one of them works at a time, and none without a pause. Nobody is kept out by a
+thread that never comes back: a turn is a time by the clock, not a lock that is held."""
 
 import threading
 import time
@@ -13,13 +13,15 @@ from typing import Final, TypeVar
 Line = TypeVar("Line")
 
 TURN_SECONDS: Final = 0.01
+WORK_SECONDS: Final = 0.009
+"""Of a turn. In the rest nobody reads: even a single thread kept the loop out for half a second at times."""
 
 _reading: Final[list[object]] = []
 """Who reads at this moment, in the order of their turns."""
 
 
 def in_turns(lines: Iterable[Line]) -> Iterator[Line]:
-    """Yield the lines, waiting between them while others have their turn. A process's only thread waits for nobody."""
+    """Yield the lines, waiting between them while it is not our turn. A process's first thread waits for nobody."""
     if threading.current_thread() is threading.main_thread():
         yield from lines
         return
@@ -34,9 +36,11 @@ def in_turns(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def wait_for_turn(reader: object) -> None:
-    """Return when it is the reader's turn, which it is at once when nobody else reads."""
-    while len(readers := tuple(_reading)) > 1:
+    """Return when it is the reader's turn, and not in its last moment, which is the loop's."""
+    while True:
+        readers = tuple(_reading)
         turn, passed = divmod(time.monotonic(), TURN_SECONDS)
-        if readers[int(turn) % len(readers)] is reader:
+        ahead = (readers.index(reader) - int(turn)) % len(readers)
+        if not ahead and passed < WORK_SECONDS:
             return
-        time.sleep(TURN_SECONDS - passed)
+        time.sleep((ahead or len(readers)) * TURN_SECONDS - passed)

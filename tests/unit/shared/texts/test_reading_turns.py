@@ -57,10 +57,13 @@ def test_of_three_readers_one_works_at_a_time(clock: Clock, reading: list[object
     reading.clear()
 
 
-def test_who_reads_alone_waits_for_nobody(clock: Clock, reading: list[object]) -> None:
+def test_who_reads_alone_leaves_the_loop_the_end_of_each_turn(clock: Clock, reading: list[object]) -> None:
     clock.now = TURN_SECONDS * 1.5
     assert run_in_thread(in_turns([b"a", b"b"])) == [b"a", b"b"]
     assert clock.now == TURN_SECONDS * 1.5
+    clock.now = TURN_SECONDS * 1.95
+    assert run_in_thread(in_turns([b"a", b"b"])) == [b"a", b"b"]
+    assert clock.now == TURN_SECONDS * 2
 
 
 def test_a_reader_that_stops_in_the_middle_takes_no_more_turns(reading: list[object]) -> None:
