@@ -27,20 +27,22 @@ def in_turns(lines: Iterable[Line]) -> Iterator[Line]:
         return
     reader = object()
     _reading.append(reader)
+    until = 0.0
     try:
         for line in lines:
-            wait_for_turn(reader)
+            if time.monotonic() >= until:
+                until = wait_for_turn(reader)
             yield line
     finally:
         _reading.remove(reader)
 
 
-def wait_for_turn(reader: object) -> None:
-    """Return when it is the reader's turn, and not in its last moment, which is the loop's."""
+def wait_for_turn(reader: object) -> float:
+    """Return when it is the reader's turn, and not in its last moment, which is the loop's: until when it may work."""
     while True:
         readers = tuple(_reading)
         turn, passed = divmod(time.monotonic(), TURN_SECONDS)
         ahead = (readers.index(reader) - int(turn)) % len(readers)
         if not ahead and passed < WORK_SECONDS:
-            return
+            return turn * TURN_SECONDS + WORK_SECONDS
         time.sleep((ahead or len(readers)) * TURN_SECONDS - passed)
