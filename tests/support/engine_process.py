@@ -66,7 +66,11 @@ class EngineProcess:
             self.process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=os.environ | self._environment, stdout=output, stderr=output
             )
-        wait_until(self._is_ready, f"engine ready, see {self.log}", seconds=120)
+        try:
+            wait_until(self._is_ready, f"engine ready, see {self.log}", seconds=120)
+        except BaseException:
+            self.kill()
+            raise
 
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-3000:]

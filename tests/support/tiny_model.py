@@ -4,6 +4,7 @@ Its texts mean nothing, but its files, layer kinds (sliding and full attention) 
 several byte tokens) are those of the real model. It has the size of a toy: 0.2 million weights.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,21 +14,38 @@ from tokenizers.processors import TemplateProcessing
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PreTrainedTokenizerFast
 
 SPECIAL_TOKENS = ["<pad>", "<eos>", "<bos>", "<unk>"]
+LEANING = 3.0
+"""How much longer that number is than the others together: what is read out is then the root of their count, almost."""
 KNOWN_CHARACTERS = (
     "▁\nabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;!?->_'\"()[]唐宋元明清汉，。一位英雄奥特曼"
 )
 
 
-def build_tiny_model(folder: Path, seed: int = 0, context_length: int = 2048) -> Path:
-    """Write the model and its tokenizer into `folder` and return it; the same seed gives the same weights."""
+def build_tiny_model(
+    folder: Path, seed: int = 0, context_length: int = 2048, leanings: Mapping[str, float] | None = None
+) -> Path:
+    """Write the model and its tokenizer into `folder` and return it; the same seed gives the same weights. `leanings`
+    say which characters it likes, by how much in logits, whatever came before."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tiny_tokenizer()
     tokenizer.save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Gemma3ForCausalLM(_tiny_config(len(tokenizer), context_length))
+    if leanings:
+        _lean(model, {tokenizer.encode(text, add_special_tokens=False)[-1]: by for text, by in leanings.items()})
     model.save_pretrained(folder)
     return folder
+
+
+def _lean(model: Gemma3ForCausalLM, leanings: Mapping[int, float]) -> None:
+    """Make one number of every token's vector the same, large enough to come through the layers, and read it out."""
+    with torch.no_grad():
+        others = model.config.hidden_size - 1
+        model.get_input_embeddings().weight[:, 0] = LEANING * model.config.initializer_range * others**0.5
+        model.lm_head.weight[:, 0] = 0
+        for token, by in leanings.items():
+            model.lm_head.weight[token, 0] = by / model.config.hidden_size**0.5
 
 
 def build_tiny_tokenizer() -> PreTrainedTokenizerFast:

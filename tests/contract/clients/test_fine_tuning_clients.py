@@ -16,6 +16,7 @@ from tests.support.client_env import PINS, run_client
 from tests.support.fine_tuning_requests import ROWS
 from tests.support.gateway import Mill, new_name
 from tests.support.gateway_fixtures import Stores
+from tests.support.printed import read_last_object
 from tests.support.tuning_mill import BASE, open_tuning_mill
 from tests.support.usual import mark_unusual
 
@@ -54,13 +55,6 @@ async def run_here(*arguments: str, env: dict[str, str]) -> str:
         output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return output.decode()
-
-
-def read_last_object(printed: str) -> dict[str, Any]:
-    """Return the JSON of a script's last line that is an object: these libraries print lines of their own."""
-    objects = [line for line in printed.splitlines() if line.startswith("{")]
-    said: dict[str, Any] = json.loads(objects[-1])
-    return said
 
 
 @pytest.mark.parametrize("client", mark_unusual(["current", "openai-1", "litellm"], ["current", "litellm"]))
