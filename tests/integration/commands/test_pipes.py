@@ -63,6 +63,23 @@ def test_every_output_is_ascii_where_the_encoding_is() -> None:
     assert "gemma-3-270m" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "following"),
+    [
+        (("models", "show", "nobody"), "storymill models list"),
+        (("generations", "show", "gen_none"), "storymill generations list"),
+        (("datasets", "prepare"), "storymill datasets prepare --help"),
+        (("generate", "nowhere.json"), "storymill generate --help"),
+    ],
+    ids=" ".join,
+)
+def test_every_error_names_the_next_command(words: tuple[str, ...], following: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith(f": {following}\n")
+
+
 def test_the_version_is_told() -> None:
     assert run("--version").stdout.startswith("storymill ")
 
