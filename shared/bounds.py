@@ -46,6 +46,9 @@ class Bounds(BaseSettings):
     max_choices: int = Field(
         128, ge=1, description="texts of one completion request: prompts × n", json_schema_extra=SHOWN
     )
+    max_embedding_inputs: int = Field(
+        2048, ge=1, description="texts of one request for embeddings", json_schema_extra=SHOWN
+    )
     max_open_completions: int = Field(
         512, ge=1, description="interactive texts of a project, queued or running", json_schema_extra=SHOWN
     )

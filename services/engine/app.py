@@ -11,7 +11,17 @@ from starlette.exceptions import HTTPException
 
 from services.engine.errors import ApiError, error_body
 from services.engine.middleware import BodyLimitMiddleware, RequestIdMiddleware, answer_error
-from services.engine.routes import chat, completions, files, fine_tuning, models, operations, tokenizers, tokenizing
+from services.engine.routes import (
+    chat,
+    completions,
+    embeddings,
+    files,
+    fine_tuning,
+    models,
+    operations,
+    tokenizers,
+    tokenizing,
+)
 from services.engine.serving import Serving
 from services.engine.settings import EngineSettings
 from services.engine.training.service import TrainingService
@@ -41,7 +51,7 @@ def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None =
     app.state.training = training
     app.add_middleware(BodyLimitMiddleware, settings=settings)
     app.add_middleware(RequestIdMiddleware)
-    for part in (operations, tokenizers, tokenizing, models, completions, chat, files, fine_tuning):
+    for part in (operations, tokenizers, tokenizing, models, completions, chat, embeddings, files, fine_tuning):
         app.include_router(part.router)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)

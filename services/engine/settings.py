@@ -59,6 +59,7 @@ class EngineSettings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     max_json_nodes: int = Field(default=20_000, ge=100)
     max_json_values: int = Field(default=500_000, ge=1000)
+    max_embedding_inputs: int = Field(default=2048, ge=1)
     # Of a schema, pattern, list of choices or grammar that an answer is held to.
     max_grammar_bytes: int = Field(default=256 * 1024, ge=256)
     door_connections: int = Field(default=20_000, ge=16)

@@ -19,6 +19,7 @@ from services.gateway.completions.routes import router as completions
 from services.gateway.console.routes import links as console_links
 from services.gateway.console.routes import router as console
 from services.gateway.datasets.routes import router as datasets
+from services.gateway.embeddings.routes import router as embeddings
 from services.gateway.engines.routes import router as engines
 from services.gateway.estimates.routes import router as estimates
 from services.gateway.files.routes import UPLOAD_PATH, uploads
@@ -35,6 +36,7 @@ from services.gateway.legacy_fine_tunes.routes import router as fine_tunes
 from services.gateway.limits.routes import router as limits
 from services.gateway.model_aliases.routes import router as model_aliases
 from services.gateway.models.routes import router as models
+from services.gateway.moderations.routes import router as moderations
 from services.gateway.prices.routes import router as prices
 from services.gateway.providers.routes import router as providers
 from services.gateway.recipes.routes import router as recipes
@@ -44,6 +46,7 @@ from services.gateway.roi.routes import router as roi
 from services.gateway.settings import GatewaySettings
 from services.gateway.stories.routes import router as stories
 from services.gateway.streams.routes import router as streams
+from services.gateway.tokenizing.routes import router as tokenizing
 from services.gateway.unserved import hint_at_url
 from services.gateway.uploads.routes import MAX_PART_BYTES, PART_PATHS
 from services.gateway.uploads.routes import parts as upload_parts
@@ -62,7 +65,10 @@ ROUTERS = (
     completions,
     chat,
     responses,
+    embeddings,
+    moderations,
     engines,
+    tokenizing,
     models,
     model_aliases,
     comparisons,

@@ -1,4 +1,4 @@
-"""Turn the errors that are meant for people into one message and exit code 1, for every command."""
+"""Turn the errors that are meant for people into one message, the next command and exit code 1, for every command."""
 
 import sys
 from typing import Any, Final
@@ -6,12 +6,15 @@ from typing import Any, Final
 from rich.console import Console
 from typer.core import TyperGroup
 
+from storymill.cli.next_steps import after_error
 from storymill.cli.option_names import naming_options
-from storymill.cli.terminal import accept_every_encoding, say
-from storymill.client.errors import ClientError
+from storymill.cli.terminal import accept_every_encoding, say, say_command
+from storymill.client.errors import ApiError, ClientError
 from storymill.launcher.errors import LauncherError
 
 BASE_URL_OPTION: Final = "--base-url"
+NAMES_COMMAND: Final = "storymill "
+"""What stands in a message that names a command."""
 
 
 class ExplainingGroup(TyperGroup):
@@ -27,6 +30,7 @@ class ExplainingGroup(TyperGroup):
             return super().main(put_base_url_first(words), *args[1:], **kwargs)
         except (LauncherError, ClientError) as error:
             print_error(str(error))
+            name_next(error, find_command(self, words))
             sys.exit(1)
 
 
@@ -46,6 +50,23 @@ def name_options_below(command: Any) -> None:
         name_options_below(inner)
     if command.callback is not None:
         command.callback = naming_options(command.callback, command.params)
+
+
+def find_command(group: Any, words: list[str]) -> list[str]:
+    """Return the words that name the command, of all that were typed."""
+    found: list[str] = []
+    for word in words:
+        inner = getattr(group, "commands", {}).get(word)
+        if inner is not None:
+            group, found = inner, [*found, word]
+    return found
+
+
+def name_next(error: LauncherError | ClientError, words: list[str]) -> None:
+    """Write what to do next to standard error, unless the message says so itself."""
+    if NAMES_COMMAND not in str(error):
+        status, param = (error.status, error.param) if isinstance(error, ApiError) else (None, None)
+        say_command(*after_error(words, status, param), to=Console(stderr=True))
 
 
 def print_error(text: str) -> None:

@@ -31,6 +31,30 @@ WISHES: Final = {
 }
 
 
+LISTS: Final = {
+    **{name: name for name in ("recipes", "generations", "stories", "batches", "datasets", "fine-tunes", "models")},
+    **{name: name for name in ("providers", "prices", "keys")},
+    "generate": "recipes",
+    "fine-tune": "datasets",
+    "stream": "models",
+    "roi": "models",
+}
+"""By a command's first word: whose list shows what there is to name."""
+
+
+def after_error(words: Sequence[str], status: int | None, param: str | None) -> NextStep:
+    """Return what helps once a command was refused with such a status; None: before it was sent."""
+    if status in {401, 403}:
+        return LIST_KEYS
+    if status == 404 and (param == "model" or (words and words[0] in LISTS)):
+        return "See what there is", f"storymill {'models' if param == 'model' else LISTS[words[0]]} list"
+    if status == 429:
+        return "See the limits", "storymill limits"
+    if status is not None and status >= 500:
+        return "See how it stands", "storymill status"
+    return "See what it takes", " ".join(("storymill", *words, "--help"))
+
+
 def after_newest(records: Sequence[Json], after: Callable[[Json], NextStep], otherwise: NextStep) -> NextStep:
     """Return what comes after the first of a list; of an empty one, what fills it."""
     return after(records[0]) if records else otherwise

@@ -11,7 +11,8 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.cost_picture import draw_cost_picture
 from storymill.cli.next_steps import FIRST_JOB, tune_again
 from storymill.cli.option_names import fields_are
-from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from storymill.cli.options import DEFAULT_STATE_DIR, JsonOption, StateDirOption
+from storymill.cli.records import print_for_programs
 from storymill.cli.terminal import add_row, console, make_columns, print_broad, print_list, say, say_command
 from storymill.cli.words import format_usd
 
@@ -58,6 +59,7 @@ def roi(
     calls_per_day: Annotated[int | None, typer.Option(min=1, help="How many calls a day.")] = None,
     shutdown_date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="When the model ends.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw the two lines into this file as well.")] = None,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Find the break-even: what was paid for the tuned model, over what each of its calls saves."""
@@ -79,14 +81,17 @@ def roi(
     }
     with connect(state_dir) as api:
         found = api.post("/roi", {name: value for name, value in body.items() if value is not None})
-    tell_return(found, model, png)
+    tell_return(found, model, png, as_json=as_json)
 
 
-def tell_return(found: dict[str, Any], model: str | None, png: Path | None) -> None:
-    """Print what was found, draw it if asked, and name the next command."""
-    print_return(found)
+def tell_return(found: dict[str, Any], model: str | None, png: Path | None, *, as_json: bool) -> None:
+    """Draw what was found if asked, print it, and name the next command to people."""
     if png is not None:
         draw_cost_picture(found["curve"], found["break_even"]["calls"], png)
+    if print_for_programs([found], as_json=as_json):
+        return
+    print_return(found)
+    if png is not None:
         say(f"wrote {png}")
     say_command(*(tune_again(model) if model is not None else FIRST_JOB))
 

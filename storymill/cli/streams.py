@@ -9,7 +9,7 @@ import typer
 from storymill.cli.connection import connect
 from storymill.cli.next_steps import SHOW_COST
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from storymill.cli.terminal import console, say, say_command
+from storymill.cli.terminal import beside_texts, console, say, say_command
 from storymill.cli.words import count_of
 from storymill.client.errors import ClientError
 from storymill.client.rest import Api
@@ -32,18 +32,19 @@ def stream(
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt as a chat message.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Print a text token by token, over the WebSocket. Ctrl-C cancels it."""
+    """Print a text token by token, over the WebSocket. Ctrl-C cancels it. In a pipe, what is told about it goes to
+    standard error."""
     text = sys.stdin.read() if prompt == "-" else prompt
     body: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
     body |= {"messages": [{"role": "user", "content": text}]} if chat else {"prompt": text}
     body |= {"stop": stop} if stop else {}
     with connect(state_dir) as api:
         print_stream(api, body)
-    say_command(*SHOW_COST)
+    say_command(*SHOW_COST, to=beside_texts())
 
 
 def print_stream(api: Api, body: dict[str, Any]) -> str:
-    """Start a stream, print its text as it comes and one line about it; returns the text.
+    """Start a stream, print its text as it comes and one line about it (`beside_texts`); returns the text.
 
     Raises: ClientError when it failed.
     """
@@ -57,14 +58,14 @@ def print_stream(api: Api, body: dict[str, Any]) -> str:
             show_change(change, follower.fold.text)
     except KeyboardInterrupt:
         api.post(f"/streams/{created['id']}/cancel")
-        console.print("\n[yellow]cancelled[/yellow]")
+        say("\ncancelled", style="yellow", to=beside_texts())
         raise typer.Exit(130) from None
     end = follower.fold.end
     assert end is not None
     console.print()
     if end["error"]:
         raise ClientError(f"The stream failed: {end['error']['message']}")
-    say(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim")
+    say(describe_end(end, first_text_at, started_at, time.monotonic()), style="dim", to=beside_texts())
     return follower.fold.text
 
 

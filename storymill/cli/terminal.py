@@ -70,6 +70,12 @@ def accept_every_encoding() -> None:
             stream.reconfigure(errors=ASCII_ERRORS)
 
 
+def beside_texts() -> Console:
+    """Return where to tell about a text that is printed: below it on a terminal, else on standard error, so that a pipe
+    or a file gets the text alone."""
+    return console if console.is_terminal else Console(stderr=True)
+
+
 def say(text: str | Text, *, style: str | None = None, to: Console | None = None) -> None:
     """Print a message as it is: square brackets in it are no markup."""
     target = to or console

@@ -12,6 +12,7 @@ LONG_FILES: dict[Path, str] = {
     Path("migrations/versions/0003_fine_tuning_models_deliveries.py"): "table after table, as Alembic drafts it",
     Path("services/engine/training/job_run.py"): "one job's life; to be parted with the engine's next change",
     Path("services/engine/training/job_store.py"): "one table's statements; to be parted with the engine's next change",
+    Path("tests/contract/border/test_fuzz.py"): "every reader of the border under one mutator",
     Path("tests/contract/engine/test_fine_tuning_client.py"): "one client's walk over one resource",
     Path("tests/integration/gateway/test_batches.py"): "one route's cases",
     Path("tests/integration/gateway/test_completions.py"): "one route's cases",

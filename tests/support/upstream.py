@@ -61,6 +61,7 @@ class ScriptedUpstream:
         """Method and path of what was asked of single models: deletions, tokenizers."""
         self.model_gate: asyncio.Event | None = None
         """Their answers wait for it."""
+        self.trains = True  # it lists its fine-tuning jobs, of which there are none
         self.most_in_flight = 0
         self.tls: ssl.SSLContext | None = None
         """Set before the start: speak TLS."""
@@ -93,8 +94,9 @@ class ScriptedUpstream:
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_delete("/v1/models/{id}", self._delete_model)
         app.router.add_get("/v1/models/{id}/tokenizer", self._refuse_tokenizer)
-        app.router.add_post("/v1/completions", self._serve)
-        app.router.add_post("/v1/chat/completions", self._serve)
+        app.router.add_get("/v1/fine_tuning/jobs", self._list_jobs)
+        for path in ("completions", "chat/completions", "embeddings", "moderations"):
+            app.router.add_post(f"/v1/{path}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=4096, ssl_context=self.tls)
@@ -119,6 +121,9 @@ class ScriptedUpstream:
     async def _list_models(self, _request: web.Request) -> web.Response:
         data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "tests"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
+
+    async def _list_jobs(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": []}, status=200 if self.trains else 404)
 
     async def _note_model_request(self, request: web.Request) -> None:
         self.model_requests.append(f"{request.method} {request.path}")
@@ -230,12 +235,8 @@ def encode_event(body: dict[str, Any]) -> bytes:
 
 def build_usage(call: Call, completion_tokens: int) -> dict[str, int]:
     """Return OpenAI's usage object; a prompt token is two characters."""
-    prompt_tokens = len(prompt_of(call.body)) // 2 + 1
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
+    counts = {"prompt_tokens": len(prompt_of(call.body)) // 2 + 1, "completion_tokens": completion_tokens}
+    return {**counts, "total_tokens": sum(counts.values())}
 
 
 def build_frame(call: Call, choices: list[dict[str, Any]], suffix: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Owned by the model thread. A sequence whose step fails is ended with an error; those beside it go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,12 +13,15 @@ from services.engine.batching.sampling import choose_tokens
 from services.engine.batching.scoring import PIECE_TOKENS, score_tokens
 from services.engine.batching.sequence import RunningSequence
 from services.engine.constraints.running_constraint import Constraint
+from services.engine.model.adapter import Adapter
 from services.engine.model.runner import ModelRunner
 
 SHORTEST_SHARED_PREFIX = 32
 """Shorter common beginnings are cheaper to read again than to copy."""
 IDLE_CHUNK_TOKENS = 1024
 """Prompt tokens read at once while nobody is writing."""
+Feed = Callable[[int, Sequence[Sequence[int]], Sequence[int], Sequence[Adapter | None]], Tensor]
+"""A pass through the model: first slot, tokens, starts and adapters of the rows; a row of the result for each."""
 
 
 class Batch:
@@ -119,10 +122,21 @@ class Batch:
         group = self._choose_readers()
         room = max(1, self._budget() // len(group))
         chunks = [one.tokens[one.cached : one.cached + room] for one in group]
+        if group[0].embeds:
+            self._embed(group, chunks)
+            return
         logits = self._run(len(self.writing), group, chunks)
         if group[0].waiting_tokens and not group[0].finished:
             return  # a long prompt, alone in its group, with more to read
         self._end_prompts(group, logits)
+
+    def _embed(self, group: list[RunningSequence], chunks: list[list[int]]) -> None:
+        """Add up the states of the next tokens; who has no more to read is told its embedding, and finished."""
+        states = self._run(len(self.writing), group, chunks, self.runner.sum_states)
+        for sequence, row in zip(group, states, strict=True):
+            sequence.note_states(row)
+            if not sequence.waiting_tokens and not sequence.finished and (delta := sequence.end_prompt()):
+                self._tell(sequence, delta)
 
     def _score_piece(self, sequence: RunningSequence) -> None:
         start = sequence.cached
@@ -144,30 +158,38 @@ class Batch:
                 self._tell(sequence, delta)
         self._write_those_that_run(group, logits)
 
-    def _run(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
-        """Return the logits of all rows. Those of a sequence that cannot be run mean nothing; it has finished."""
+    def _run(
+        self, first: int, sequences: list[RunningSequence], chunks: list[list[int]], feed: Feed | None = None
+    ) -> Tensor:
+        """Return the logits of all rows, or what `feed` gives. Those of a sequence that cannot be run mean nothing; it
+        has finished."""
+        feed = feed or self.runner.run
         starts = [one.cached for one in sequences]
         adapters = [one.request.adapter for one in sequences]
         try:
-            logits = self.runner.run(first, chunks, starts, adapters)
+            logits = feed(first, chunks, starts, adapters)
         except Exception:
             if self._fail is None:
                 raise
-            logits = self._run_one_by_one(first, sequences, chunks)
+            logits = self._run_one_by_one(first, sequences, chunks, feed)
         for sequence, chunk in zip(sequences, chunks, strict=True):
             sequence.cached += len(chunk)
         return logits
 
-    def _run_one_by_one(self, first: int, sequences: list[RunningSequence], chunks: list[list[int]]) -> Tensor:
+    def _run_one_by_one(
+        self, first: int, sequences: list[RunningSequence], chunks: list[list[int]], feed: Feed
+    ) -> Tensor:
         """Find out which of them it is: nothing but cache columns that are written anew has changed so far."""
-        rows = []
+        rows: list[Tensor | None] = []
         for place, (sequence, chunk) in enumerate(zip(sequences, chunks, strict=True)):
             try:
-                rows.append(self.runner.run(first + place, [chunk], [sequence.cached], [sequence.request.adapter]))
+                rows.append(feed(first + place, [chunk], [sequence.cached], [sequence.request.adapter]))
             except Exception as error:
-                rows.append(torch.zeros(1, self.runner.vocabulary_size, device=self.runner.device))
+                rows.append(None)
                 self._end_failed(sequence, error)
-        return torch.cat(rows)
+        width = next((row.shape[-1] for row in rows if row is not None), self.runner.vocabulary_size)
+        nothing = torch.zeros(1, width, device=self.runner.device)
+        return torch.cat([nothing if row is None else row for row in rows])
 
     def _end_failed(self, sequence: RunningSequence, error: Exception) -> None:
         if self._fail is None:
@@ -186,7 +208,7 @@ class Batch:
         group: list[RunningSequence] = []
         width = 0
         for place, sequence in enumerate(self.reading):
-            if sequence.scores:
+            if sequence.scores or (group and sequence.embeds != group[0].embeds):
                 break
             self._share_prefix(len(self.writing) + place, sequence)
             wider = max(width, sequence.waiting_tokens)
@@ -236,8 +258,8 @@ class Batch:
 
 
 def _count_shared(sequence: RunningSequence, other: RunningSequence) -> int:
-    """Count the tokens with which both begin; none if they use different adapters."""
-    if sequence.request.adapter is not other.request.adapter:
+    """Count the tokens with which both begin; none if they use different adapters, or if every token is to be read."""
+    if sequence.request.adapter is not other.request.adapter or sequence.embeds:
         return 0
     count = 0
     for mine, theirs in zip(sequence.request.prompt, other.request.prompt, strict=False):

@@ -33,7 +33,8 @@ class SequenceRequest:
     """One text to write: a prompt in tokens, the adapter to write it with, and when to end.
 
     With `max_tokens` 0 the prompt is read and nothing is written. `score_prompt` asks how likely each token of the
-    prompt is, with as many alternatives as `sampling` says. A `grammar` holds the text to its form.
+    prompt is, with as many alternatives as `sampling` says. A `grammar` holds the text to its form. `embeds` asks for
+    nothing but where the prompt stands among others: the mean of what the model's last layer makes of its tokens.
     """
 
     prompt: list[int]
@@ -43,6 +44,7 @@ class SequenceRequest:
     adapter: Adapter | None = None
     score_prompt: bool = False
     grammar: CompiledGrammar | None = None
+    embeds: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class TokenLogprob:
 class Delta:
     """New text of one sequence. The last delta of a sequence carries `finish_reason`.
 
-    The first delta of a scored prompt carries `prompt_logprobs`, from the prompt's second token on.
+    The first delta of a scored prompt carries `prompt_logprobs`, from the prompt's second token on; the only one of an
+    embedded prompt its `embedding`: 32-bit floats, little end first, of length 1 together.
     """
 
     index: int
@@ -67,3 +70,4 @@ class Delta:
     logprobs: list[TokenLogprob]
     finish_reason: str | None = None
     prompt_logprobs: list[TokenLogprob] | None = None
+    embedding: bytes | None = None

@@ -3,6 +3,9 @@
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
+from torch import Tensor
+
+from services.engine.batching.embedding import encode_mean
 from services.engine.batching.requests import Delta, SequenceRequest, TokenLogprob
 from services.engine.batching.running_request import RunningRequest
 from services.engine.batching.sampling import Sampler
@@ -26,6 +29,7 @@ class RunningSequence:
         self._stops = StopScanner(request.stops)
         self._logprobs: list[TokenLogprob] = []
         self._prompt_logprobs: list[TokenLogprob] = []
+        self._states: Tensor | None = None
         self._untold = 0
 
     @property
@@ -43,13 +47,24 @@ class RunningSequence:
         """Whether the prompt is being read to say how likely its tokens are."""
         return self.request.score_prompt and self.cached < len(self.request.prompt)
 
+    @property
+    def embeds(self) -> bool:
+        """Whether the prompt is read for its embedding alone."""
+        return self.request.embeds
+
+    def note_states(self, states: Tensor) -> None:
+        """Add the sum of the last layer's states of the next tokens of the prompt."""
+        self._states = states if self._states is None else self._states + states
+
     def note_scores(self, logprobs: list[TokenLogprob]) -> None:
         """Keep the scores of the next tokens of the prompt."""
         self._prompt_logprobs += logprobs
 
     def end_prompt(self) -> Delta | None:
-        """Note that the prompt has been read; return what there is to tell already: scores, or the end."""
+        """Note that the prompt has been read; return what there is to tell already: scores, an embedding, the end."""
         self.finished = self.request.max_tokens == 0
+        if self._states is not None:
+            return Delta(self.index, "", 0, [], "stop", embedding=encode_mean(self._states))
         if not self.finished and not self.request.score_prompt:
             return None
         scores = self._prompt_logprobs if self.request.score_prompt else None

@@ -56,6 +56,12 @@ class GrammarCompiler:
             )
         return await asyncio.to_thread(self._compile, grammar)
 
+    def spell(self, tokens: Sequence[int], param: str) -> list[bytes]:
+        """Return the bytes of the text that each token stands for. Raises: InvalidRequestError where the model's
+        tokenizer does not tell."""
+        vocabulary = self._get_vocabulary(param)
+        return [vocabulary.decode_bytes([token]) for token in tokens]
+
     def close(self) -> None:
         """End the thread that looks ahead."""
         self._masks.shutdown(wait=False, cancel_futures=True)

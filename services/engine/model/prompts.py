@@ -26,7 +26,7 @@ class PromptEncoder:
         self.has_own_template = tokenizer.chat_template is not None
         self.template: str = tokenizer.chat_template or ""
         self._prefix, self._suffix = _find_frame(tokenizer)
-        self._opens_with_blank = self._decode(self._bare("a") + self._bare("b")) != "ab"
+        self._opens_with_blank = self._decode(self.encode_bare_text("a") + self.encode_bare_text("b")) != "ab"
 
     @cached_property
     def most_characters_of_token(self) -> int:
@@ -35,22 +35,22 @@ class PromptEncoder:
 
     def encode_text(self, text: str) -> list[int]:
         """Return the tokens of a prompt, at least one: an end-of-text token stands for nothing at all."""
-        tokens = [*self._prefix, *self._bare(text)] if self._suffix else list(self.tokenizer(text).input_ids)
+        tokens = [*self._prefix, *self.encode_bare_text(text)] if self._suffix else list(self.tokenizer(text).input_ids)
         return tokens or [self.tokenizer.eos_token_id]
 
     def encode_chat_text(self, text: str) -> list[int]:
         """Return the tokens of what `render_chat` gave."""
-        return self._bare(text) if self.has_own_template else self.encode_text(text)
+        return self.encode_bare_text(text) if self.has_own_template else self.encode_text(text)
 
     def continue_text(self, text: str) -> list[int]:
         """Return the tokens of a text that goes on from another: without the blank that some put before a first."""
         if not self._opens_with_blank:
-            return self._bare(text)
+            return self.encode_bare_text(text)
         for joint in JOINTS:
-            before, both = self._bare(joint), self._bare(joint + text)
+            before, both = self.encode_bare_text(joint), self.encode_bare_text(joint + text)
             if both[: len(before)] == before:
                 return both[len(before) :]
-        return self._bare(text)
+        return self.encode_bare_text(text)
 
     def continue_chat(self, before: str, before_tokens: Sequence[int], text: str) -> list[int]:
         """Return the tokens of `text` as they stand after `before`, whose tokens stay as they are."""
@@ -59,7 +59,8 @@ class PromptEncoder:
             return both[len(before_tokens) :]
         return self.continue_text(text)
 
-    def _bare(self, text: str) -> list[int]:
+    def encode_bare_text(self, text: str) -> list[int]:
+        """Return the tokens of a text and nothing before it; none for nothing."""
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def _decode(self, tokens: list[int]) -> str:

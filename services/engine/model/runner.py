@@ -39,6 +39,7 @@ class ModelRunner:
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self.vocabulary_size: int = config.vocab_size
+        self.hidden_size: int = config.hidden_size
         self.context_length = min(context_length, find_longest_positions(model.config) or context_length)
         self.cache = SlotCache(slots, self.context_length)
         self.board = Switchboard()
@@ -67,6 +68,18 @@ class ModelRunner:
         """
         return self._forward(slot, [tokens], [start], [adapter], len(tokens))[0].float()
 
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def sum_states(
+        self,
+        first_slot: int,
+        tokens: Sequence[Sequence[int]],
+        starts: Sequence[int],
+        adapters: Sequence[Adapter | None],
+    ) -> Tensor:
+        """As `run`; returns float32 sums (rows x hidden size) of the last layer's states over each row's tokens."""
+        states = self.model.base_model(**self._prepare(first_slot, tokens, starts, adapters)).last_hidden_state.float()
+        return torch.stack([row[-len(given) :].sum(0) for row, given in zip(states, tokens, strict=True)])
+
     def _forward(
         self,
         first_slot: int,
@@ -75,6 +88,18 @@ class ModelRunner:
         adapters: Sequence[Adapter | None],
         logits_to_keep: int,
     ) -> Tensor:
+        inputs = self._prepare(first_slot, tokens, starts, adapters)
+        logits: Tensor = self.model(**inputs, logits_to_keep=logits_to_keep).logits
+        return logits
+
+    def _prepare(
+        self,
+        first_slot: int,
+        tokens: Sequence[Sequence[int]],
+        starts: Sequence[int],
+        adapters: Sequence[Adapter | None],
+    ) -> dict[str, Any]:
+        """Return what the model is called with, the cache and the adapters set for it."""
         width = max(map(len, tokens))
         ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in tokens])
         ends = torch.tensor([start + len(row) for row, start in zip(tokens, starts, strict=True)])
@@ -85,16 +110,13 @@ class ModelRunner:
         self.cache.begin(first_slot, columns, span)
         self.board.select(adapters, self.device)
         positions = columns.clamp(min=0)
-        output = self.model(
-            input_ids=ids.to(self.device),
-            attention_mask=self._build_masks(positions, span),
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=logits_to_keep,
-        )
-        logits: Tensor = output.logits
-        return logits
+        return {
+            "input_ids": ids.to(self.device),
+            "attention_mask": self._build_masks(positions, span),
+            "position_ids": positions,
+            "past_key_values": self.cache,
+            "use_cache": True,
+        }
 
     def _build_masks(self, positions: Tensor, span: int) -> Tensor | dict[str, Tensor]:
         distance = positions[:, None, :, None] - torch.arange(span, device=self.device)

@@ -37,6 +37,7 @@ class Choice:
     logprobs: list[TokenLogprob] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprob] | None = None
     finish_reason: str | None = None
+    embedding: bytes = b""
 
     def add(self, delta: Delta) -> None:
         """Append what has come."""
@@ -45,6 +46,7 @@ class Choice:
         self.logprobs += delta.logprobs
         if delta.prompt_logprobs is not None:
             self.prompt_logprobs = delta.prompt_logprobs
+        self.embedding = delta.embedding or self.embedding
         self.finish_reason = delta.finish_reason
 
 

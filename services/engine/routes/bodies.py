@@ -1,21 +1,12 @@
 """The request bodies of completions and chat. Nulls mean defaults; unknown fields are ignored."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from services.engine.batching.requests import SamplingOptions
 from services.engine.errors import InvalidRequestError
-
-LARGEST_EXACT: Final = 2**53
-
-
-def to_whole(value: Any) -> Any:
-    """Return the integer that a float stands for, as far as it stands for one alone; anything else as it is. Clients
-    whose language has one kind of number send `20.0` for 20."""
-    is_whole = type(value) is float and value.is_integer() and abs(value) <= LARGEST_EXACT
-    return int(value) if is_whole else value
-
+from services.engine.whole_numbers import to_whole
 
 Integer = Annotated[StrictInt, BeforeValidator(to_whole)]
 TokenIds = Annotated[list[Integer], Field(fail_fast=True)]
@@ -105,6 +96,16 @@ class CompletionBody(CommonBody):
     def scores_prompt(self) -> bool:
         """Whether the answer says how likely the prompt's tokens are."""
         return bool(self.echo) and self.logprobs is not None
+
+
+class EmbeddingBody(BaseModel):
+    """POST /v1/embeddings."""
+
+    model: str | None = None
+    input: str | TokenIds | Texts | Annotated[list[TokenIds], Field(fail_fast=True)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[Integer, Field(ge=1)] | None = None
+    priority: str | int | None = None
 
 
 class ChatMessage(BaseModel):

@@ -25,6 +25,7 @@ from services.engine.routes.completion_logprobs import Described, LogprobDescrib
 from services.engine.routes.formats import read_grammar
 from services.engine.routes.requests import (
     Target,
+    check_tokens,
     encode_text,
     find_target,
     get_serving,
@@ -107,17 +108,11 @@ def read_prompts(body: CompletionBody, loaded: LoadedModel) -> list[list[int]]:
     if not prompt:
         raise InvalidRequestError("prompt is an empty list.", param="prompt")
     if is_tokens(prompt):
-        return [_check_tokens(prompt, loaded)]
+        return [check_tokens(prompt, loaded, "prompt")]
     return [
-        encode_text(loaded, one, "prompt") if isinstance(one, str) else _check_tokens(one, loaded) for one in prompt
+        encode_text(loaded, one, "prompt") if isinstance(one, str) else check_tokens(one, loaded, "prompt")
+        for one in prompt
     ]
-
-
-def _check_tokens(tokens: Any, loaded: LoadedModel) -> list[int]:
-    size = loaded.runner.vocabulary_size
-    if not tokens or any(not 0 <= token < size for token in tokens):
-        raise InvalidRequestError(f"prompt tokens must be numbers from 0 to {size - 1}.", param="prompt")
-    return list(tokens)
 
 
 def _check_supported(body: CompletionBody) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any, Protocol
 
 from fastapi import Request
 
@@ -14,6 +15,12 @@ from services.engine.routes.bodies import CommonBody
 from services.engine.serving import LoadedModel, Serving
 
 PRIORITY_HEADER = "x-storymill-priority"
+
+
+class Prioritised(Protocol):
+    """A body that may say how urgent it is."""
+
+    priority: str | int | None
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,25 @@ def encode_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
     return loaded.prompts.encode_text(text)
 
 
+def encode_bare_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
+    """Tokenise a text without the tokens that begin a prompt. Raises: as `encode_text`."""
+    _check_text(loaded, text, param)
+    return loaded.prompts.encode_bare_text(text)
+
+
 def encode_chat_text(loaded: LoadedModel, text: str, param: str) -> list[int]:
     """Tokenise a rendered conversation. Raises: as `encode_text`."""
     _check_text(loaded, text, param)
     return loaded.prompts.encode_chat_text(text)
+
+
+def check_tokens(tokens: Any, loaded: LoadedModel, param: str) -> list[int]:
+    """Return a prompt that is given in tokens. Raises: InvalidRequestError for none, and for numbers that are no tokens
+    of the model."""
+    size = loaded.runner.vocabulary_size
+    if not tokens or any(not 0 <= token < size for token in tokens):
+        raise InvalidRequestError(f"{param} tokens must be numbers from 0 to {size - 1}.", param=param)
+    return list(tokens)
 
 
 def _check_text(loaded: LoadedModel, text: str, param: str) -> None:
@@ -78,7 +100,7 @@ def settle_max_tokens(body: CommonBody, default: int | None, prompt: list[int], 
 
 
 def submit(
-    serving: Serving, target: Target, sequences: list[SequenceRequest], body: CommonBody, request: Request
+    serving: Serving, target: Target, sequences: list[SequenceRequest], body: Prioritised, request: Request
 ) -> RunningRequest:
     """Hand the sequences to the batch. Raises: OverloadedError when there is no room, ServerError once the engine
     stops, InvalidRequestError for more choices than a request may have."""
@@ -92,7 +114,7 @@ def submit(
     return running
 
 
-def read_priority(body: CommonBody, request: Request) -> Priority:
+def read_priority(body: Prioritised, request: Request) -> Priority:
     """Return the priority from header or body; interactive unless volume is asked for."""
     wanted = request.headers.get(PRIORITY_HEADER) or body.priority
     if wanted is None or isinstance(wanted, int):

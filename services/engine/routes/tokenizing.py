@@ -1,6 +1,6 @@
-"""POST /tokenize and /detokenize, GET /tokenizer_info: as vLLM has them, for clients that count before they ask."""
+"""POST /tokenize and /detokenize, GET /tokenizer_info: as vLLM and llama.cpp have them, for clients that count before
+they ask. llama.cpp's clients are known by their `content`, and answered in its words."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -10,7 +10,7 @@ from services.engine.errors import InvalidRequestError
 from services.engine.model.chat import PLAIN_TEMPLATE
 from services.engine.routes.bodies import ChatMessage, Objects, TokenIds
 from services.engine.routes.chat_prompts import encode_messages
-from services.engine.routes.requests import Target, encode_text, get_serving
+from services.engine.routes.requests import Target, encode_bare_text, encode_text, get_serving
 from services.engine.routes.tools import read_tools
 from services.engine.serving import Serving
 
@@ -19,9 +19,14 @@ ServingDependency = Annotated[Serving, Depends(get_serving)]
 
 
 class TokenizeBody(BaseModel):
-    """A prompt, or the messages of a chat. Without a model the base's; all models share its tokenizer."""
+    """A prompt, the messages of a chat, or llama.cpp's content. Without a model the base's; all models share its
+    tokenizer."""
 
     model: str | None = None
+    content: str | None = None
+    add_special: bool = False
+    parse_special: bool = True
+    with_pieces: bool = False
     prompt: str | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)] | None = None
     tools: Objects | None = None
@@ -45,15 +50,12 @@ class DetokenizeBody(BaseModel):
 @router.post("/tokenize")
 async def tokenize(body: TokenizeBody, serving: ServingDependency) -> dict[str, Any]:
     """Return the tokens that a request with this prompt, or these messages, would begin with."""
-    for name in ("continue_final_message", "chat_template", "chat_template_kwargs", "mm_processor_kwargs"):
-        if getattr(body, name):
-            raise InvalidRequestError(f"{name} is not supported.", param=name)
-    if body.messages is not None and body.add_special_tokens:
-        raise InvalidRequestError("A chat's template says which tokens it wants.", param="add_special_tokens")
-    if (body.prompt is None) == (body.messages is None):
-        raise InvalidRequestError("Give a prompt, or the messages of a chat.", param="prompt")
+    check_tokenize(body)
     target = find_tokens_of(serving, body.model)
-    tokens = await asyncio.to_thread(_tokenize, body, target)
+    characters = len(body.prompt or body.content or str(body.messages))
+    if body.content is not None:
+        return await serving.reading.run(characters, lambda: tokenize_content(body, target))
+    tokens = await serving.reading.run(characters, lambda: tokenize_prompt(body, target))
     loaded = target.loaded
     return {
         "count": len(tokens),
@@ -65,13 +67,16 @@ async def tokenize(body: TokenizeBody, serving: ServingDependency) -> dict[str, 
 
 @router.post("/detokenize")
 async def detokenize(body: DetokenizeBody, serving: ServingDependency) -> dict[str, str]:
-    """Return the text of tokens, special ones as they are called."""
+    """Return the text of tokens, special ones as they are called: under vLLM's name and under llama.cpp's."""
     loaded = find_tokens_of(serving, body.model).loaded
     size = loaded.runner.vocabulary_size
     if any(not 0 <= token < size for token in body.tokens):
         raise InvalidRequestError(f"tokens must be numbers from 0 to {size - 1}.", param="tokens")
-    text = await asyncio.to_thread(loaded.tokenizer.decode, body.tokens, clean_up_tokenization_spaces=False)
-    return {"prompt": text}
+    decode = loaded.tokenizer.decode
+    text = await serving.reading.run(
+        len(body.tokens), lambda: str(decode(body.tokens, clean_up_tokenization_spaces=False))
+    )
+    return {"prompt": text, "content": text}
 
 
 @router.get("/tokenizer_info")
@@ -95,11 +100,41 @@ def find_tokens_of(serving: Serving, model: str | None) -> Target:
     return Target(name, serving.registry.get_model(name), None, serving.get_loaded())
 
 
-def _tokenize(body: TokenizeBody, target: Target) -> list[int]:
+def check_tokenize(body: TokenizeBody) -> None:
+    """Raise InvalidRequestError for what cannot be counted as it is asked."""
+    for name in ("continue_final_message", "chat_template", "chat_template_kwargs", "mm_processor_kwargs"):
+        if getattr(body, name):
+            raise InvalidRequestError(f"{name} is not supported.", param=name)
+    if not body.parse_special:
+        raise InvalidRequestError("Special tokens in a text are always read as such.", param="parse_special")
+    if body.messages is not None and body.add_special_tokens:
+        raise InvalidRequestError("A chat's template says which tokens it wants.", param="add_special_tokens")
+    if sum(given is not None for given in (body.prompt, body.messages, body.content)) != 1:
+        raise InvalidRequestError("Give a prompt, or the messages of a chat, or content.", param="prompt")
+
+
+def tokenize_prompt(body: TokenizeBody, target: Target) -> list[int]:
+    """Return the tokens of a prompt or a chat. Raises: as `encode_text` and `encode_messages`."""
     if body.messages is not None:
         told = read_tools(body.tools)
         return encode_messages(body.messages, target, told, answer_follows=body.add_generation_prompt)
-    text = body.prompt or ""
-    if body.add_special_tokens is False:
-        return list(target.loaded.tokenizer(text, add_special_tokens=False).input_ids)
-    return encode_text(target.loaded, text, "prompt")
+    has_frame = body.add_special_tokens is not False
+    return (encode_text if has_frame else encode_bare_text)(target.loaded, body.prompt or "", "prompt")
+
+
+def tokenize_content(body: TokenizeBody, target: Target) -> dict[str, Any]:
+    """Return llama.cpp's answer: the tokens, or each with its piece of the text."""
+    encode = encode_text if body.add_special else encode_bare_text
+    tokens = encode(target.loaded, body.content or "", "content")
+    if not body.with_pieces:
+        return {"tokens": tokens}
+    pieces = target.loaded.grammars.spell(tokens, "with_pieces")
+    return {"tokens": [{"id": token, "piece": show_piece(piece)} for token, piece in zip(tokens, pieces, strict=True)]}
+
+
+def show_piece(piece: bytes) -> str | list[int]:
+    """Return a token's text, or its bytes where it is a part of a character."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return list(piece)

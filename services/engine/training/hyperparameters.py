@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from services.engine.whole_numbers import to_whole
+
 Auto = Literal["auto"]
 
 USUAL_EPOCHS = 4
@@ -110,7 +112,7 @@ def _or(value: Any, chosen: Any) -> Any:
 
 
 def _whole_number(values: Mapping[str, Any], name: str, path: str, largest: int) -> int | Auto:
-    value = values.get(name)
+    value = to_whole(values.get(name))
     if value is None or value == "auto":
         return "auto"
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:

@@ -10,6 +10,7 @@ from services.engine.training.hyperparameters import (
     RequestedHyperparameters,
     parse_hyperparameters,
 )
+from services.engine.whole_numbers import to_whole
 
 METHODS = ("supervised", "dpo")
 LONGEST_SUFFIX_SENT = 64
@@ -87,7 +88,7 @@ def _read_suffix(body: Mapping[str, Any]) -> str | None:
 
 
 def _read_seed(body: Mapping[str, Any]) -> int | None:
-    seed = body.get("seed")
+    seed = to_whole(body.get("seed"))
     if seed is None:
         return None
     if isinstance(seed, bool) or not isinstance(seed, int) or not -SEED_BOUND <= seed < SEED_BOUND:

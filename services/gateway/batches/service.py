@@ -24,7 +24,7 @@ from shared.stores.db.repositories.batches import NewBatch, ShownBatch
 from shared.stores.db.repositories.pages import Page
 
 WHY_NOT: Final = {
-    "/v1/embeddings": "This server writes texts and embeds none: send embeddings to your provider's own batches.",
+    "/v1/embeddings": "Embeddings are not batched: POST /v1/embeddings takes many texts at once.",
     "/v1/responses": "Responses are not batched here: send the same input as messages to /v1/chat/completions.",
 }
 """What OpenAI batches and this server does not."""

@@ -9,6 +9,7 @@ from services.gateway.fine_tuning.client_retries import ClientPost
 from services.gateway.fine_tuning.openai_objects import ShownJob
 from services.gateway.fine_tuning.schemas import JobRequest
 from services.gateway.fine_tuning.starting_point import StartModel, find_start, hold_files
+from services.gateway.fine_tuning.trainers import require_trainer
 from services.gateway.http.idempotency import KeyClaim
 from services.gateway.limits.quotas import require_quota
 from services.gateway.wiring import Gateway
@@ -45,6 +46,7 @@ async def order_job(
     RateLimitedError for one open job too many."""
     start = await find_start(gateway, caller, request.model)
     require_sense(gateway, request, start)
+    await require_trainer(gateway, start, request.model)
     async with gateway.database.transaction() as session:
         first = await post.find_first(session) if post else None
         if first is not None:

@@ -75,10 +75,10 @@ class UploadRoute(KeyedRoute):
     takes_json = False
 
 
-def keyed_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:
+def keyed_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute, *, prefix: str = "/v1") -> APIRouter:
     """Return a router under /v1 whose routes need a key, and take query parameters that they do not know: clients of
     OpenAI send such."""
-    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, dependencies=[Depends(SHOWN_SECURITY)])
+    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class, dependencies=[Depends(SHOWN_SECURITY)])
 
 
 def own_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from shared.clock import utc_now
 from shared.contracts.queue.messages import RunCompletion
 from shared.errors import InvalidRequestError, RateLimitedError
 from shared.observability.logs import get_logger
-from shared.outside.providers.border.answers import Kind
+from shared.outside.providers.border.answers import Kind, ResultKind
 from shared.outside.providers.template_contract import Kept, keep_contract
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import Completion
@@ -40,7 +40,7 @@ class OpenTexts:
     """The texts of one request: one stream each, in the order of the answer's choices."""
 
     request_id: str
-    kind: Kind
+    kind: Kind | ResultKind
     model: str
     created_at: datetime
     stream_ids: tuple[str, ...]
@@ -64,7 +64,7 @@ async def open_texts(
     gateway: Gateway,
     principal: Principal,
     claim: KeyClaim,
-    kind: Kind,
+    kind: Kind | ResultKind,
     model: str | None,
     bodies: Sequence[dict[str, Any]],
     *,
@@ -95,7 +95,7 @@ async def open_texts(
 
 
 def list_rows(
-    principal: Principal, request_id: str, kind: Kind, named: NamedModel, kept: Sequence[Kept]
+    principal: Principal, request_id: str, kind: Kind | ResultKind, named: NamedModel, kept: Sequence[Kept]
 ) -> list[NewCompletion]:
     """Return the rows of a request's texts."""
     return [
@@ -135,7 +135,7 @@ async def find_texts(gateway: Gateway, request_id: str) -> OpenTexts:
     """Return the texts that a request opened earlier."""
     rows = await read_rows(gateway, request_id)
     first = rows[0]
-    kind: Kind = "chat" if first.kind == "chat" else "completion"
+    kind = cast(Kind | ResultKind, first.kind)
     served = first.request.get("model") or first.model
     return OpenTexts(request_id, kind, first.model, first.created_at, tuple(row.id for row in rows), served)
 

@@ -27,8 +27,17 @@ async def answer_when_done(
     texts: OpenTexts,
     shape: Callable[[OpenTexts, Sequence[Completion]], Json],
 ) -> Response:
-    """Wait for all texts, then answer with `shape` of their rows, or with the first failure. Raises: DeadlineError when
-    they take longer than the setting allows; without a key they are cancelled then."""
+    """Wait for all texts, then answer with `shape` of their rows, or with the first failure. Raises: as
+    `wait_for_rows`."""
+    rows = await wait_for_rows(gateway, request, claim, texts)
+    return rows if isinstance(rows, Response) else JsonAnswer(shape(texts, rows), headers=texts.headers)
+
+
+async def wait_for_rows(
+    gateway: Gateway, request: Request, claim: KeyClaim, texts: OpenTexts
+) -> Sequence[Completion] | Response:
+    """Return the rows of texts that all came to something, or the answer where one did not, or nobody waits. Raises:
+    DeadlineError when they take longer than the setting allows; without a key they are cancelled then."""
     done = asyncio.create_task(wait_for_ends(gateway.hub, texts.stream_ids))
     leaving = asyncio.create_task(wait_for_leave(request.receive, gateway.hold(get_principal(request))))
     try:
@@ -49,7 +58,7 @@ async def answer_when_done(
         leaving.cancel()
     rows = await read_rows(gateway, texts.request_id)
     failed = next((row for row in rows if row.status != "succeeded"), None)
-    return failed_row_answer(failed) if failed is not None else JsonAnswer(shape(texts, rows), headers=texts.headers)
+    return failed_row_answer(failed) if failed is not None else rows
 
 
 def answer_leave(leave: Leave) -> Response:

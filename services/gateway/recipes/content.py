@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.gateway.http.request_body import to_whole
 from services.gateway.recipes.schemas import InlineRecipe
 from shared.contracts.recipes.axis import to_stored_spec
 from shared.contracts.recipes.errors import GridError, TemplateError
@@ -16,6 +17,8 @@ from shared.stores.db.repositories.recipes import RecipeContent
 MAX_PARAMETER_BYTES: Final = 16 * 1024
 OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})
 """Parameters that a generation sets by itself: one text, from one prompt, per story."""
+WHOLE: Final = frozenset({"max_tokens", "max_completion_tokens", "seed", "logprobs", "top_logprobs"})
+"""Parameters that OpenAI has as integers: `64.0` and 64 ask for the same, and are one recipe."""
 
 
 def check_content(recipe: InlineRecipe) -> RecipeContent:
@@ -27,7 +30,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
     grid = read_grid(attributes, names, selection)
     check_pools(pools, names)
     check_template(read_prompts(recipe.template, pools), grid)
-    check_parameters(recipe.parameters)
+    parameters = settle_parameters(recipe.parameters)
     rules = recipe.rules.model_dump(exclude_defaults=True) or None if recipe.rules else None
     digest = content_hash(
         template=recipe.template,
@@ -35,7 +38,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         attribute_names=names,
         repeats=recipe.repeats,
         model=recipe.model,
-        parameters=recipe.parameters,
+        parameters=parameters,
         format=recipe.format,
         rules=rules,
         selection=selection,
@@ -48,7 +51,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
         names,
         recipe.repeats,
         recipe.model,
-        recipe.parameters,
+        parameters,
         recipe.format,
         rules,
         {**selection, "cells": str(grid.cell_count)} if selection else None,
@@ -80,9 +83,10 @@ def check_template(prompts: RowPrompts, grid: Grid) -> None:
         raise GridError(f"pools.{unused[0]}: the template does not show it.", param=f"pools.{unused[0]}")
 
 
-def check_parameters(parameters: dict[str, Any]) -> None:
-    """Refuse parameters that are ours to set, or too large to carry on every call. Raises: InvalidRequestError with the
-    parameter's name."""
+def settle_parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters, those that are integers as such however they are spelled. Raises: InvalidRequestError,
+    with the parameter's name, for those that are ours to set, and for too many bytes to carry on every call."""
+    parameters = {name: to_whole(value) if name in WHOLE else value for name, value in given.items()}
     ours = sorted(OURS & set(parameters))
     if ours:
         raise InvalidRequestError(
@@ -95,3 +99,4 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         tokens = parameters.get(name)
         if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
             raise InvalidRequestError(f"parameters.{name}: a whole number from 1 on.", param=f"parameters.{name}")
+    return parameters

@@ -24,7 +24,7 @@ class Stream(BaseModel):
     id: str
     object: Literal["stream"]
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    kind: Literal["completion", "chat"]
+    kind: Literal["completion", "chat", "embedding", "moderation"]
     model: str
     ws_url: str
     sse_url: str

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared import ids
+from shared.contracts.result_requests import count_input_bytes, is_result, list_inputs
 from shared.outside.prices.inference import PriceQuote, find_price
 from shared.outside.prices.worst_case import find_max_tokens
 from shared.outside.providers.border.usage import Usage
@@ -33,6 +34,8 @@ class Call:
     """Raw choice deltas beside the text: tool calls, refusal, log probabilities."""
     extra_at: list[int] = field(default_factory=list)
     """Code points of the text before each."""
+    result: dict[str, Any] | None = None
+    """What came in place of a text."""
     finish_reason: str | None = None
     usage: Usage | None = None
     told: dict[str, str] = field(default_factory=dict)
@@ -48,7 +51,7 @@ class Call:
     def new_attempt(self) -> NewAttempt:
         """Return the row to commit before the call leaves."""
         request = self.claimed.request
-        limit = find_max_tokens("chat", request) or DEFAULT_OUTPUT_TOKENS
+        limit = 0 if is_result(self.claimed.kind) else find_max_tokens("chat", request) or DEFAULT_OUTPUT_TOKENS
         reserved = self.quote.cost(count_prompt_bytes(request), limit)
         return NewAttempt(self.id, self.claimed.id, self.claimed.attempt, reserved)
 
@@ -95,6 +98,8 @@ def plan_call(claimed: ClaimedCompletion, target: Target) -> Call:
 
 def count_prompt_bytes(request: dict[str, Any]) -> int:
     """Return an upper bound of the prompt's tokens: no tokenizer makes more tokens than bytes."""
+    if "input" in request:
+        return sum(map(count_input_bytes, list_inputs(request["input"])))
     prompt = request.get("prompt")
     if isinstance(prompt, list):  # token ids
         return len(prompt)

@@ -67,6 +67,8 @@ def build_finished(handle: StreamHandle, status: str, call: Call | None, error: 
     """Return the row's final state from what the stream holds: text and stream cannot differ."""
     usage = call.usage if call else None
     extra = {"deltas": call.extra, "at": call.extra_at} if call and call.extra else None
+    if call is not None and call.result is not None:
+        extra = {"result": call.result}
     return FinishedText(
         status=status,
         text=handle.text,

@@ -5,12 +5,14 @@ import time
 from typing import Final
 
 from services.workers.interactive.desk import note_progress
+from services.workers.interactive.result_reader import read_whole_result
 from services.workers.interactive.running import RunningCompletion, StopReason
 from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
 from services.workers.providers.model_health import ModelHealth, Way
+from shared.contracts.result_requests import is_result
 from shared.contracts.text_orders import strip_orders
 from shared.observability.logs import get_logger
 from shared.outside.providers.border.answers import Kind, LlmDelta
@@ -83,6 +85,8 @@ async def _read(
     await running.confirm()
     call, begun = running.call, time.monotonic()
     call.failure = None
+    if is_result(running.claimed.kind):
+        return await read_whole_result(context, running, health, begun_at)
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
     grace_seconds = context.worker_settings.down_grace_seconds
     body = strip_orders(running.claimed.request, must_stream=running.must_stream)

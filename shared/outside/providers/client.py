@@ -15,7 +15,7 @@ from yarl import URL
 
 from shared.contracts.text_orders import is_asked_whole
 from shared.outside.network.clients import OutgoingHttp
-from shared.outside.providers.border.answers import Kind, LlmAnswer, request_id
+from shared.outside.providers.border.answers import Kind, LlmAnswer, ResultKind, request_id
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import ListedModel, read_model_list
 from shared.outside.providers.border.whole_answers import find_whole_answer, parse_answer
@@ -25,7 +25,14 @@ from shared.outside.providers.failures import FailureClass, LlmError
 from shared.outside.providers.token_stream import TokenStream
 from shared.outside.providers.transport_failures import translated_failures
 
-PATHS: Final[dict[Kind, str]] = {"completion": "/completions", "chat": "/chat/completions"}
+PATHS: Final[dict[Kind | ResultKind, str]] = {
+    "completion": "/completions",
+    "chat": "/chat/completions",
+    "embedding": "/embeddings",
+    "moderation": "/moderations",
+}
+MOST_RESULT_BYTES: Final = 256 * 1024 * 1024
+"""Of an answer without text: 2,048 vectors of 3,072 numbers, each spelled out, are half of it."""
 CONNECTION_LIMIT: Final = 4096
 """Sockets per process. The default of 100 would be a hidden limit on calls in flight."""
 KEEPALIVE_SECONDS: Final = 4.0
@@ -84,6 +91,26 @@ class LlmClient:
             if tokens.done:
                 await read_to_end(response)
 
+    async def ask_result(
+        self, target: Target, kind: ResultKind, body: Mapping[str, Any]
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return the bytes and headers of an answer that holds no text. Raises: LlmError with its failure class."""
+        response = await self._send(target.provider, kind, {**body, "model": target.model})
+        pieces, size = list[bytes](), 0
+        try:
+            with translated_failures():
+                while piece := await response.content.readany():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > MOST_RESULT_BYTES:
+                        raise LlmError(FailureClass.MALFORMED, f"the answer is over {MOST_RESULT_BYTES >> 20} MiB")
+        finally:
+            response.close()
+        raw = b"".join(pieces)
+        if response.status != 200:
+            raise error_from_response(response.status, raw, response.headers)
+        return raw, response.headers
+
     async def list_models(self, provider: Provider, timeout_seconds: float) -> list[ListedModel]:
         """Return the models of the provider's `/models`. Raises: LlmError when it does not answer with a list."""
         return read_model_list(await self.fetch(provider, "/models", timeout_seconds))
@@ -91,6 +118,14 @@ class LlmClient:
     async def fetch(self, provider: Provider, path: str, timeout_seconds: float) -> bytes:
         """Return what lies at `path` below the provider's base URL. Raises: LlmError, also for any status but 200."""
         return await self._ask(provider, "GET", f"{provider.base_url}{path}", timeout_seconds)
+
+    async def ask_server(
+        self, provider: Provider, method: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float
+    ) -> bytes:
+        """Return what the provider's server answers at `path` beside its `/v1`. Raises: LlmError, also for any status
+        but 200."""
+        url = f"{provider.base_url.removesuffix('/v1')}{path}"
+        return await self._ask(provider, method, url, timeout_seconds, None if body is None else encode_request(body))
 
     async def delete_model(self, target: Target, timeout_seconds: float) -> None:
         """Delete a tuned model at its provider. Raises: LlmError when it does not confirm."""
@@ -102,12 +137,14 @@ class LlmClient:
         if self._http is not None:
             await self._http.close()
 
-    async def _ask(self, provider: Provider, method: str, url: URL | str, timeout_seconds: float) -> bytes:
+    async def _ask(
+        self, provider: Provider, method: str, url: URL | str, timeout_seconds: float, data: bytes | None = None
+    ) -> bytes:
         """Return the body of an answer to a small question. Raises: LlmError, also for any status but 200."""
         with translated_failures():
             async with (
                 asyncio.timeout(timeout_seconds),
-                await self._open_http().request(method, url, **self._find_way(provider)) as response,
+                await self._open_http().request(method, url, data=data, **self._find_way(provider)) as response,
             ):
                 raw = await response.read()
         if response.status != 200:
@@ -136,11 +173,13 @@ class LlmClient:
                 # Not `release`: that may leave the socket open, and the provider writing on at our cost.
                 response.close()
 
-    async def _send(self, provider: Provider, kind: Kind, asked: Mapping[str, Any]) -> aiohttp.ClientResponse:
+    async def _send(
+        self, provider: Provider, kind: Kind | ResultKind, asked: Mapping[str, Any]
+    ) -> aiohttp.ClientResponse:
         """Return the answer once its head is there. Raises: LlmError when there is none."""
         data = encode_request(asked)
         with translated_failures():
-            async with asyncio.timeout(provider.first_byte_timeout_seconds if asked["stream"] else None):
+            async with asyncio.timeout(provider.first_byte_timeout_seconds if asked.get("stream") else None):
                 return await self._open_http().request(
                     "POST", provider.base_url + PATHS[kind], data=data, **self._find_way(provider)
                 )

@@ -37,6 +37,8 @@ OPENAI_MODELS: Final = (
     "davinci-002",
     "babbage-002",
     "ft:*-002:*",
+    "text-embedding-*",
+    "*-moderation-*",
 )
 DEFAULT_CONCURRENCY: Final = 256
 """Calls in flight per worker process to one provider, when nothing is configured."""

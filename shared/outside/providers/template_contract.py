@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.outside.providers.border.answers import Kind
+from shared.contracts.result_requests import is_result
+from shared.outside.providers.border.answers import Kind, ResultKind
 
 SENTENCE_ENDS = frozenset("。！？…”』」")
 """Preparation adds none of these: rows that all end in one do so because their sentences do."""
@@ -74,11 +75,11 @@ def read_stop(template: Mapping[str, Any]) -> str | None:
     return None if stop is not None and SENTENCE_ENDS.issuperset(stop) else stop
 
 
-def keep_contract(contract: TemplateContract | None, kind: Kind, body: dict[str, Any]) -> Kept:
+def keep_contract(contract: TemplateContract | None, kind: Kind | ResultKind, body: dict[str, Any]) -> Kept:
     """Return a request for one text with its prompt mended and the contract's stop added, if it names none. Requests
     that have a text scored (`echo`, no tokens wanted), prompts of token ids and chats are not touched, but for the
-    stop."""
-    if contract is None or is_scoring(body):
+    stop; those that bring no text not at all."""
+    if contract is None or is_result(kind) or is_scoring(body):
         return Kept(body, None)
     kept = dict(body)
     if contract.stops and body.get("stop") is None:

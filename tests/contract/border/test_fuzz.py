@@ -19,6 +19,7 @@ from shared.outside.providers.border.answers import Kind, LlmAnswer
 from shared.outside.providers.border.fields import find_objects
 from shared.outside.providers.border.http_errors import error_from_response
 from shared.outside.providers.border.model_list import read_model_list
+from shared.outside.providers.border.results import read_result
 from shared.outside.providers.border.whole_answers import parse_answer
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
@@ -62,6 +63,8 @@ CHUNK = {"model": "m", "choices": [{"delta": MESSAGE, "finish_reason": None, "lo
 LAST_CHUNK = {"model": "m", "choices": [{"delta": {}, "finish_reason": "stop"}], "usage": USAGE}
 ERROR = {"error": {"message": "no", "type": "server_error", "code": "c", "param": "p"}, "detail": [{"loc": ["body"]}]}
 MODELS = {"object": "list", "data": [{"id": "m", "created": 1, "owned_by": "o", "extra": [1]}, {"id": "n"}]}
+VECTORS = {"data": [{"index": 0, "embedding": [0.5, -1, 0]}, {"index": 1, "embedding": "AAAAPwAAgL4="}], "usage": USAGE}
+MODERATION = {"id": "m", "model": "m", "results": [{"flagged": True, "categories": {"violence": True}}]}
 JOB = {
     "id": "ftjob-1", "status": "running", "model": "b", "metadata": {"k": "v"}, "result_files": ["f", {"id": "g"}],
     "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 3}}}, "trained_tokens": 9,
@@ -205,6 +208,14 @@ def read_tuning(mutator: Mutator) -> list[Any]:
     return [job, events, found, table]
 
 
+def read_results(mutator: Mutator, headers: dict[str, str]) -> list[Any]:
+    """Read mutated answers that hold no text; return what is stored of them."""
+    judged = read_result("moderation", mutator.write(mutator.change(MODERATION)), headers, 1)
+    found = read_result("embedding", mutator.write(mutator.change(VECTORS)), headers, 2)
+    assert all(len(base64.b64decode(vector, validate=True)) % 4 == 0 for vector in found.result["vectors"])
+    return [judged.result, judged.model, found.result, found.usage, found.request_id]
+
+
 async def try_once(mutator: Mutator, number: int) -> list[Any]:
     """Read one mutated answer of the kind whose turn it is."""
     headers = mutator.random.choice(HEADERS)
@@ -216,11 +227,12 @@ async def try_once(mutator: Mutator, number: int) -> list[Any]:
         ),
         lambda: [read_model_list(mutator.write(mutator.change(MODELS)))],
         lambda: read_tuning(mutator),
+        lambda: read_results(mutator, headers),
     ]
     try:
-        if number % 6 == 5:
+        if number % 7 == 6:
             return await read_stream(mutator, "chat", headers)
-        return readers[number % 6]()
+        return readers[number % 7]()
     except LlmError as error:
         return describe_error(error)
 

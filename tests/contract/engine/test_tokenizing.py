@@ -41,7 +41,19 @@ def test_a_chat_has_the_tokens_that_a_chat_counts_functions_too(engine: LiveEngi
 
 def test_tokens_become_the_text_again(engine: LiveEngine) -> None:
     tokens = post(engine, "/tokenize", {"prompt": "唐 ab 雨"})["tokens"]
-    assert post(engine, "/detokenize", {"tokens": tokens}) == {"prompt": "<bos>唐 ab 雨"}
+    text = "<bos>唐 ab 雨"
+    assert post(engine, "/detokenize", {"tokens": tokens}) == {"prompt": text, "content": text}
+
+
+def test_llama_cpps_clients_are_answered_in_its_words(engine: LiveEngine) -> None:
+    bare = post(engine, "/tokenize", {"content": "唐 ab"})
+    assert bare == {"tokens": post(engine, "/tokenize", {"prompt": "唐 ab", "add_special_tokens": False})["tokens"]}
+    assert post(engine, "/tokenize", {"content": "唐 ab", "add_special": True}) == {"tokens": [2, *bare["tokens"]]}
+    said = post(engine, "/tokenize", {"content": "唐 ab🦸", "with_pieces": True})["tokens"]
+    assert [one["piece"] for one in said][:4] == ["唐", " ", "a", "b"]
+    assert b"".join(bytes(p) if isinstance(p, list) else p.encode() for p in (one["piece"] for one in said)) == (
+        "唐 ab🦸".encode()
+    )
 
 
 def test_the_tokenizer_says_what_it_is(engine: LiveEngine) -> None:
@@ -56,6 +68,9 @@ def test_the_tokenizer_says_what_it_is(engine: LiveEngine) -> None:
     [
         ("/tokenize", {}, 400, "prompt"),
         ("/tokenize", {"prompt": "a", "messages": MESSAGES}, 400, "prompt"),
+        ("/tokenize", {"prompt": "a", "content": "a"}, 400, "prompt"),
+        ("/tokenize", {"content": "a", "parse_special": False}, 400, "parse_special"),
+        ("/tokenize", {"content": "a" * 1_000_000}, 400, "content"),
         ("/tokenize", {"prompt": "a", "model": "none"}, 404, "model"),
         ("/tokenize", {"messages": MESSAGES, "chat_template": "x"}, 400, "chat_template"),
         ("/tokenize", {"messages": MESSAGES, "add_special_tokens": True}, 400, "add_special_tokens"),

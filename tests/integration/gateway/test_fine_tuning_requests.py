@@ -191,3 +191,17 @@ async def test_a_provider_that_knows_supervised_training_alone_is_asked_for_noth
         answer = await client.post("/v1/fine_tuning/jobs", json={**body, "method": {"type": "dpo"}})
         assert_openai_error(answer, 400, param="method", code="unsupported_method")
         await create_job(client, MODEL, training_file=body["training_file"])
+
+
+async def test_a_provider_that_trains_nothing_is_named_before_a_job_is_made(stores: Stores, tmp_path: Path) -> None:
+    urls = {"database_url": stores.database_url, "redis_url": stores.redis_url}
+    async with open_mill(tmp_path, **urls) as mill, await mill.client(new_name("chats")) as client:
+        mill.upstream.trains = False
+        body = {"model": MODEL, "training_file": await upload_rows(client)}
+        before = await mill.count_rows()
+        for path in ("/v1/fine_tuning/jobs", "/v1/fine-tunes"):
+            error = assert_openai_error(await client.post(path, json=body), 400, code="fine_tuning_unsupported")
+            assert "'upstream'" in error["message"]
+        assert await mill.count_rows() == before
+        await mill.upstream.stop()  # nobody is doubted who does not answer
+        await create_job(client, MODEL, training_file=body["training_file"])

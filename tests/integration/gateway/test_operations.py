@@ -31,7 +31,14 @@ async def test_probes_and_metrics_need_no_key(gateway: Mill, client: httpx2.Asyn
     assert "nobody" not in metrics
 
 
-@pytest.mark.parametrize(("path", "words"), [("/v1/embeddings", "provider's own"), ("/v1/nothing", "/docs")])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/conversations", "/v1/responses"),
+        ("/v1/nothing", "/docs"),
+        ("/chat/completions", "The base URL ends in /v1"),
+    ],
+)
 async def test_what_no_route_serves_says_what_to_do(
     path: str, words: str, gateway: Mill, client: httpx2.AsyncClient
 ) -> None:
@@ -76,7 +83,8 @@ async def test_openapi_names_every_route_and_the_key(gateway: Mill, client: http
     for path, methods in paths.items():
         for method, operation in methods.items():
             assert operation["summary"], (method, path)
-            assert bool(operation.get("security")) == (path.startswith("/v1/") and path != "/v1/health"), (method, path)
+            is_keyed = (path.startswith("/v1/") and path != "/v1/health") or "token" in path
+            assert bool(operation.get("security")) == is_keyed, (method, path)
             assert "422" not in operation["responses"], (method, path)
             error = operation["responses"]["500"]["content"]["application/json"]["schema"]
             assert error == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path)

@@ -13,6 +13,8 @@ from shared.outside.providers.failures import FailureClass, LlmError
 from shared.texts.finish_reasons import Ending, find_ending, name_reason, says_nothing
 
 Kind = Literal["completion", "chat"]
+ResultKind = Literal["embedding", "moderation"]
+"""Of calls that answer with an object and no text."""
 
 TOLD: Final = ("system_fingerprint", "service_tier")
 LONGEST_FINISH_REASON_CHARACTERS: Final = 32

@@ -28,7 +28,7 @@ class Completion(Base):
     request_id: Mapped[Id]
     choice_index: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(16))
-    """`completion` or `chat`."""
+    """`completion` or `chat`; `embedding` and `moderation` bring no text."""
     model: Mapped[str] = mapped_column(Text)
     """As the client asked for it."""
     request: Mapped[Json]
@@ -50,7 +50,7 @@ class Completion(Base):
     completion_tokens: Mapped[int | None] = mapped_column(Integer)
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """What the answer holds beside text (tool calls, log probabilities, refusal): its `deltas` in order, and in `at`
-    the code points of the text before each of them."""
+    the code points of the text before each of them. Of a row that brings no text, its `result`."""
     told: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """What the provider said beside its choice: `usage` (details of counts), `system_fingerprint`, `service_tier`."""
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -33,6 +33,11 @@ def test_a_request_without_hyperparameters_is_all_auto() -> None:
     assert parse_hyperparameters({}, "h") == RequestedHyperparameters()
 
 
+def test_a_whole_number_is_one_however_it_is_spelled() -> None:
+    requested = parse_hyperparameters({"n_epochs": 3.0, "batch_size": 2.0}, "h")
+    assert (str(requested.n_epochs), str(requested.batch_size)) == ("3", "2")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

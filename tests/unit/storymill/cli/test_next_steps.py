@@ -38,7 +38,6 @@ WITHOUT_SCREEN = {
 ENDS_OTHERWISE = {
     "fine-tunes results": "without --plot it is CSV",
     "limits": "what changes a limit is a setting, which stands in its line",
-    "models show": "an unknown model is an error",
     "recipes show": "is JSON, ready for `recipes add`",
 }
 NAMED = re.compile(r"(?:^|: )(storymill .+?)(?: \(.*\))?$")
