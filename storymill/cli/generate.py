@@ -77,7 +77,7 @@ def generate(
 def watch_run(api: Api, generation: dict[str, Any], export: Path | None, *, is_sure: bool) -> dict[str, Any]:
     """Follow a run to its end, or to the end of its pilot if the rest is not wanted."""
     patience = Patience(console)
-    if generation["pilot"] is not None:
+    if generation.get("pilot") is not None:
         with leaving_it_at_work(generation["id"], export, console):
             generation = write_pilot(api, generation, patience, is_sure=is_sure)
         if is_after_pilot(generation):

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
-from services.gateway.generations.answers import Coverage, FailuresOfAClass
-from services.gateway.generations.coverage import describe_coverage, list_failures
+from services.gateway.generations.answers import Coverage, FailuresOfAClass, FilledCells
+from services.gateway.generations.coverage import describe_cells, describe_coverage, list_failures
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
@@ -136,6 +136,14 @@ async def read_coverage(
 ) -> JsonAnswer:
     """Count the stories of each pair of values of two attributes: done, failed, cut off, reviewed."""
     return JsonAnswer(await describe_coverage(gateway, caller, generation_id, x, y))
+
+
+@router.get(
+    "/generations/{generation_id}/cells", summary="Count the filled cells of a run's grid", response_model=FilledCells
+)
+async def read_cells(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Count the cells that have all their stories, and all cells."""
+    return JsonAnswer(await describe_cells(gateway, caller, generation_id))
 
 
 @router.get("/generations/{generation_id}/forecast", summary="Forecast the rest of a run", response_model=Forecast)

@@ -90,6 +90,8 @@ async def test_a_cell_that_cannot_be_filled_is_named(mill: Mill, client: httpx2.
     ] * 3
     asked = [call for call in mill.upstream.calls if prompt_of(call.body) == f"{mark}5"]
     assert len(asked) == 6
+    cells = (await client.get(f"/v1/generations/{made['id']}/cells")).json()
+    assert (cells["total"], cells["filled"]) == (12, 11)
     url = f"/v1/generations/{made['id']}"
     assert_openai_error(await client.post(f"{url}/retry"), 400, code="conflict")
     failures = (await client.get(f"/v1/generations/{made['id']}/failures")).json()["data"]
