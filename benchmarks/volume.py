@@ -2,7 +2,10 @@
 aiohttp loop that keep nothing, in interleaved rounds. `make bench-volume`.
 
 The worker is a real Celery worker on real, durable Postgres and Redis, and has one core; everything else (upstream,
-Postgres, Redis) shares the other one. The loops get the worker's core."""
+Postgres, Redis) shares the other one. The loops get the worker's core.
+
+`python -m benchmarks.volume --rules` measures what rules cost instead: the worker without any, with words, length,
+script and exact duplicates, and with near-duplicates beside them, in turn, on stories that all differ."""
 
 import argparse
 import asyncio
@@ -12,9 +15,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,6 +32,19 @@ WORKER_CORE, OTHER_CORE = 0, 1
 IN_FLIGHT = 256
 """What a worker opens to a provider by default; the loops get the same."""
 STORYMILL, OPENAI, AIOHTTP = "storymill worker", "bare openai loop", "raw aiohttp loop"
+USUAL_RULES = {
+    "min_characters": 20,
+    "max_characters": 5000,
+    "must_not_contain": ["As an AI"],
+    "ends_properly": True,
+    "script": "Han",
+    "distinct": True,
+}
+RULES: dict[str, dict[str, Any] | None] = {
+    "no rules": None,
+    "rules, exact duplicates": USUAL_RULES,
+    "near-duplicates too": {**USUAL_RULES, "near_distinct": True},
+}
 
 
 @dataclass(frozen=True)
@@ -55,10 +73,11 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(thread.id, {core})
 
 
-def start_upstream(stack: ExitStack, delay_seconds: float) -> str:
+def start_upstream(stack: ExitStack, delay_seconds: float, texts: int = 0) -> str:
     """Start the upstream on the other core; return its URL."""
+    options = ["--delay-seconds", str(delay_seconds), "--texts", str(texts)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.volume_upstream", "--delay-seconds", str(delay_seconds)],
+        [sys.executable, "-m", "benchmarks.volume_upstream", *options],
         stdout=subprocess.PIPE,
         text=True,
         cwd=PROJECT_ROOT,
@@ -83,10 +102,12 @@ def measure_loop(name: str, url: str, rows: int) -> Measurement:
     return Measurement(**json.loads(result.stdout), rows=rows)
 
 
-async def measure_worker(bench: VolumeBench, worker: WorkerProcess, rows: int) -> Measurement:
+async def measure_worker(
+    bench: VolumeBench, worker: WorkerProcess, rows: int, rules: dict[str, Any] | None = None
+) -> Measurement:
     """Run a generation; its own timestamps say how long it took, from the first claim to the commit of the end."""
     process = psutil.Process(worker.pid)
-    generation_id = await bench.add(rows, model=MODEL, parameters={"max_tokens": 300})
+    generation_id = await bench.add(rows, model=MODEL, parameters={"max_tokens": 300}, rules=rules)
     before = process.cpu_times()
     await bench.send(generation_id)
     run = await bench.wait_until_over(generation_id, timeout_seconds=600)
@@ -98,9 +119,9 @@ async def measure_worker(bench: VolumeBench, worker: WorkerProcess, rows: int) -
     return Measurement((run.finished_at - run.started_at).total_seconds(), cpu_seconds, rows)
 
 
-async def measure_all(rows: int, rounds: int, delay_seconds: float) -> dict[str, list[Measurement]]:
-    """Interleave the contestants, so that a noisy neighbour hits all of them."""
-    measured: dict[str, list[Measurement]] = {STORYMILL: [], OPENAI: [], AIOHTTP: []}
+@asynccontextmanager
+async def open_worker(delay_seconds: float, texts: int = 0) -> AsyncIterator[tuple[VolumeBench, WorkerProcess, str]]:
+    """Yield a bench, a worker on its core, and the address of the upstream."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-volume-")))
         os.chmod(folder, 0o755)  # Postgres may run as another user
@@ -109,20 +130,48 @@ async def measure_all(rows: int, rounds: int, delay_seconds: float) -> dict[str,
         for server in (postgres, redis):
             assert server.process is not None
             pin(server.process.pid, OTHER_CORE)
-        url = start_upstream(stack, delay_seconds)
+        url = start_upstream(stack, delay_seconds, texts)
         database_url = postgres.database_url(postgres.create_database())
         worker = WorkerProcess(
             folder, database_url=database_url, redis_url=redis.url, upstream_url=url, queues="generation", concurrency=4
         )
         async with open_volume_bench(database_url, redis.url) as bench, worker:
             pin(worker.pid, WORKER_CORE)
-            await measure_worker(bench, worker, rows // 5)  # warm
-            for number in range(rounds):
-                measured[STORYMILL].append(await measure_worker(bench, worker, rows))
-                measured[OPENAI].append(await asyncio.to_thread(measure_loop, "openai", url, rows))
-                measured[AIOHTTP].append(await asyncio.to_thread(measure_loop, "aiohttp", url, rows))
-                print_round(number, measured)
+            yield bench, worker, url
+
+
+async def measure_all(rows: int, rounds: int, delay_seconds: float) -> dict[str, list[Measurement]]:
+    """Interleave the contestants, so that a noisy neighbour hits all of them."""
+    measured: dict[str, list[Measurement]] = {STORYMILL: [], OPENAI: [], AIOHTTP: []}
+    async with open_worker(delay_seconds) as (bench, worker, url):
+        await measure_worker(bench, worker, rows // 5)  # warm
+        for number in range(rounds):
+            measured[STORYMILL].append(await measure_worker(bench, worker, rows))
+            measured[OPENAI].append(await asyncio.to_thread(measure_loop, "openai", url, rows))
+            measured[AIOHTTP].append(await asyncio.to_thread(measure_loop, "aiohttp", url, rows))
+            print_round(number, measured)
     return measured
+
+
+async def measure_rules(rows: int, rounds: int, delay_seconds: float) -> dict[str, list[Measurement]]:
+    """Interleave runs without rules and with more and more of them."""
+    measured: dict[str, list[Measurement]] = {name: [] for name in RULES}
+    async with open_worker(delay_seconds, texts=2 * rows) as (bench, worker, _):
+        await measure_worker(bench, worker, rows // 5)  # warm
+        for number in range(rounds):
+            for name, rules in RULES.items():
+                measured[name].append(await measure_worker(bench, worker, rows, rules))
+            print_round(number, measured)
+    return measured
+
+
+def print_costs(measured: dict[str, list[Measurement]]) -> None:
+    """Show what rules cost: the median over the rounds of their own ratios."""
+    plain, *others = measured
+    for name in others:
+        pairs = zip(measured[name], measured[plain], strict=True)
+        share = statistics.median(ruled.rows_per_second / free.rows_per_second for ruled, free in pairs)
+        print(f"{name}: {1 - share:.0%} fewer rows/s than with none")
 
 
 def print_round(number: int, measured: dict[str, list[Measurement]]) -> None:
@@ -147,8 +196,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay-seconds", type=float, default=0.05)
+    parser.add_argument("--rules", action="store_true", help="What rules cost.")
     arguments = parser.parse_args()
-    print_ratios(asyncio.run(measure_all(arguments.rows, arguments.rounds, arguments.delay_seconds)))
+    print(f"load before: {os.getloadavg()[0]:.2f}")
+    if arguments.rules:
+        print_costs(asyncio.run(measure_rules(arguments.rows, arguments.rounds, arguments.delay_seconds)))
+    else:
+        print_ratios(asyncio.run(measure_all(arguments.rows, arguments.rounds, arguments.delay_seconds)))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from storymill.cli.connection import connect
-from storymill.cli.generations import export_format, watch_to_end
+from storymill.cli.generations import export_format, leaving_it_at_work, watch_to_end
 from storymill.cli.next_steps import after_run
 from storymill.cli.options import DEFAULT_STATE_DIR, StateDirOption
 from storymill.cli.patience import Patience
+from storymill.cli.pilot import describe_cost_interval, is_after_pilot, write_pilot
 from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.recipe_values import send_values
 from storymill.cli.terminal import console, say, say_command
-from storymill.cli.words import count_of, format_seconds, format_usd
+from storymill.cli.words import count_of, format_seconds
 from storymill.client.rest import Api
 
 
@@ -39,6 +40,11 @@ def generate(
         bool, typer.Option("--extend", help="Add the missing repeats to the newest run of this recipe.")
     ] = False,
     estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and make no run.")] = False,
+    pilot: Annotated[
+        int | None,
+        typer.Option(help="Write so many stories first, spread over the grid, then say what the rest takes, and ask."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Go on after the pilot without asking.")] = False,
     detach: Annotated[bool, typer.Option(help="Do not watch; the run goes on by itself.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
@@ -50,6 +56,7 @@ def generate(
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "budget_usd": budget_usd,
+        "pilot": pilot,
         "extend": extend or None,
     }
     with connect(state_dir) as api:
@@ -63,8 +70,19 @@ def generate(
         size = count_of(generation["counts"]["total"], "story")
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
-            generation = watch_to_end(api, generation["id"], export, Patience(console))
+            generation = watch_run(api, generation, export, is_sure=yes)
         say_command(*after_run(generation))
+
+
+def watch_run(api: Api, generation: dict[str, Any], export: Path | None, *, is_sure: bool) -> dict[str, Any]:
+    """Follow a run to its end, or to the end of its pilot if the rest is not wanted."""
+    patience = Patience(console)
+    if generation.get("pilot") is not None:
+        with leaving_it_at_work(generation["id"], export, console):
+            generation = write_pilot(api, generation, patience, is_sure=is_sure)
+        if is_after_pilot(generation):
+            return generation
+    return watch_to_end(api, generation["id"], export, patience)
 
 
 @contextmanager
@@ -84,7 +102,7 @@ def tell_estimate(estimate: dict[str, Any]) -> None:
     say(f"estimate: {count_of(estimate['total'], 'story')} by {estimate['model']}")
     say(f"prompts: {describe_tokens(estimate['prompt_tokens'])}")
     say(f"stories: {describe_tokens(tokens) if tokens else 'unknown'}")
-    say(f"cost: {describe_interval(cost) if cost else 'unknown'}")
+    say(f"cost: {describe_cost_interval(cost)}")
     if seconds is not None:
         say(f"time: at least {format_seconds(seconds)}")
     for note in estimate["notes"]:
@@ -94,8 +112,3 @@ def tell_estimate(estimate: dict[str, Any]) -> None:
 def describe_tokens(tokens: dict[str, int]) -> str:
     """Return a count of tokens with what it lies between."""
     return f"about {count_of(tokens['expected'], 'token')} ({tokens['low']:,} to {tokens['high']:,})"
-
-
-def describe_interval(cost: dict[str, float]) -> str:
-    """Return a cost with what it lies between."""
-    return f"about {format_usd(cost['expected'])} ({format_usd(cost['low'])} to {format_usd(cost['high'])})"

@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -194,13 +196,8 @@ def steer(state_dir: Path, generation_id: str, verb: str) -> None:
 def watch_to_end(api: Api, generation_id: str, export: Path | None, patience: Patience) -> dict[str, Any]:
     """Follow a run, say how it ended, export it if asked. Exits 1 when it did not succeed."""
     target = patience.console
-    try:
+    with leaving_it_at_work(generation_id, export, target):
         generation = follow_generation(api, generation_id, patience)
-    except KeyboardInterrupt:
-        collecting = f" --export {shlex.quote(str(export))}" if export else ""
-        command = f"storymill generations watch {generation_id}{collecting}"
-        say_command("The run goes on. Watch it to its end", command, to=target)
-        raise typer.Exit(130) from None
     say(describe_run(generation), to=target)
     tell_reason(generation, target)
     if generation["counts"]["failed"]:
@@ -212,6 +209,18 @@ def watch_to_end(api: Api, generation_id: str, export: Path | None, patience: Pa
     if generation["status"] != "succeeded":
         raise typer.Exit(1)
     return generation
+
+
+@contextmanager
+def leaving_it_at_work(generation_id: str, export: Path | None, target: Console) -> Iterator[None]:
+    """Ctrl-C in the block leaves the run at work, and says how to watch it. Exits 130 then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        collecting = f" --export {shlex.quote(str(export))}" if export else ""
+        command = f"storymill generations watch {generation_id}{collecting}"
+        say_command("The run goes on. Watch it to its end", command, to=target)
+        raise typer.Exit(130) from None
 
 
 def describe_run(generation: dict[str, Any]) -> str:

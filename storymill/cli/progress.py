@@ -10,6 +10,7 @@ from rich.text import Text
 
 from storymill.cli.live_view import LiveView
 from storymill.cli.patience import Patience
+from storymill.cli.run_details import RunDetails
 from storymill.cli.terminal import say
 from storymill.cli.words import describe_limit, describe_state, format_seconds, format_usd
 from storymill.client.rest import Api
@@ -21,6 +22,7 @@ WAITING_FOR_THE_MODEL = "upstream_latency"
 """Says nothing while the first stories are being written: they always are waited for."""
 TOLD_AT_ONCE = {"provider_down", "budget"}
 """What may hold a run up for hours: without a terminal it is a line of its own."""
+SEPARATOR = " · "
 LINES_PER_RUN = 10
 """Without a terminal, so many lines tell the progress of a whole run."""
 
@@ -64,11 +66,20 @@ def describe_rate(generation: dict[str, Any], rate: float) -> str:
     if counts["failed"]:
         parts.append(f"[red]{counts['failed']} failed[/red]")
     if generation.get("cost_usd"):
-        parts.append(format_usd(float(generation["cost_usd"])))
+        parts.append(describe_spending(generation))
     limited_by = generation.get("limited_by")
     if limited_by is not None and (rate > 0 or limited_by != WAITING_FOR_THE_MODEL):
         parts.append(describe_limit(limited_by))
-    return " · ".join(parts)
+    return SEPARATOR.join(parts)
+
+
+def describe_spending(generation: dict[str, Any]) -> str:
+    """Return what a run has cost, what it will have cost at this price a story, and its cap."""
+    spent, done, total = float(generation["cost_usd"]), done_rows(generation), generation["counts"]["total"]
+    said = format_usd(spent)
+    if generation.get("cost_known", True) and 0 < done < total:
+        said += f" of about {format_usd(spent / done * total)}"
+    return said + (f", at most {format_usd(generation['budget_usd'])}" if generation.get("budget_usd") else "")
 
 
 class RunView(LiveView):
@@ -98,12 +109,13 @@ class RunView(LiveView):
 
 def follow_generation(api: Api, generation_id: str, patience: Patience) -> dict[str, Any]:
     """Show the progress of a generation until it ends or pauses; returns its last state."""
-    meter = RecentRate()
+    meter, details = RecentRate(), RunDetails(api, generation_id)
     with RunView(patience.console) as view:
         while True:
             generation = patience.ask(lambda: api.get(f"/generations/{generation_id}"))
             done = done_rows(generation)
             note = describe_rate(generation, meter.update(time.monotonic(), done))
+            note = SEPARATOR.join([note, *details.look(generation)])
             view.show(done, generation["counts"]["total"], note, generation.get("limited_by"))
             if generation["status"] in GENERATION_FINAL or generation["status"] == "paused":
                 return generation

@@ -50,7 +50,7 @@ STEPS: Final = {
     "give_up": "giving up its training",
 }
 """Of a fine-tuning job that runs."""
-REASONS: Final = {"budget": "the budget is reached", "requested": "as you asked"}
+REASONS: Final = {"budget": "the budget is reached", "requested": "as you asked", "pilot": "the pilot is written"}
 WISHES: Final = {
     "pause": ("paused", "is being paused"),
     "resume": ("running", "goes on"),

@@ -14,15 +14,16 @@ from tests.support.stack import PROJECT_ROOT
 HOUSE = ("shared", "services", "storymill", "migrations")
 ROOTS = {
     "platform": ("shared", "migrations", "services/gateway", "services/streaming", "services/workers"),
-    "gateway": ("services/gateway",),
+    "gateway": ("services/gateway", "shared/texts/json_schemas"),
     "streaming": ("services/streaming",),
-    "workers": ("services/workers", "services/preparation"),
+    "workers": ("services/workers", "services/preparation", "shared/texts/json_schemas"),
     "engine": ("services/engine",),
     "trackers": ("services/workers/deliveries/sinks",),
     "embedded": ("storymill/launcher",),
     "plots": ("storymill",),
 }
-"""Where each extra is used; a preparation is a child process of the workers, which no import shows."""
+"""Where each extra is used; a preparation is a child process of the workers, and texts are held to a schema in a
+process, which no import shows."""
 IMPORT_NAMES = {"mlflow-skinny": "mlflow"}
 LOADED_BY_OTHERS = {
     "psycopg": "SQLAlchemy's driver, named in the database URL",

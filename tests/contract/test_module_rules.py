@@ -14,6 +14,7 @@ ONE_USER_ALLOWED = {
     "shared.stores.db.repositories": "the database is one contract: who reads a table next must find its SQL here",
     "shared.stores.db.migrate": "started by the launcher and by operators, as a command",
     "shared.outside.providers.border": "the border is one place, whoever asks for what comes over it",
+    "shared.texts.json_schemas.process": "begun by gateway and workers, as a command, through the module beside it",
     "shared.contracts.stream.fold": "what every client does, ours and others'; the command line's twin is held equal",
 }
 """Modules and folders of `shared` that fewer than two services import, each with its reason: five at most."""

@@ -52,6 +52,7 @@ class VolumeBench:
         expanded: bool = True,
         format: str = "completion",
         model: str = MODEL,
+        rules: Mapping[str, Any] | None = None,
         **columns: Any,
     ) -> str:
         """Insert a run of `rows` stories, each with a prompt of its own; return its id."""
@@ -59,6 +60,7 @@ class VolumeBench:
         generation_id = ids.new_id(ids.GENERATION)
         async with self.database.transaction() as session:
             version = await self._add_version(session, template, grid, parameters or {"max_tokens": 100}, format, model)
+            version.rules = dict(rules) if rules else None
             session.add(
                 Generation(
                     id=generation_id,

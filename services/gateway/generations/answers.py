@@ -25,6 +25,15 @@ class Coverage(BaseModel):
     has_more: bool
 
 
+class FilledCells(BaseModel):
+    """How many cells of a run's grid have all their stories."""
+
+    object: Literal["generation.cells"]
+    id: str
+    total: int
+    filled: int
+
+
 class FailuresOfAClass(BaseModel):
     """The stories that failed alike, with one of their messages."""
 

@@ -45,6 +45,14 @@ async def describe_coverage(
     }
 
 
+async def describe_cells(gateway: Gateway, caller: Principal, generation_id: str) -> Json:
+    """Return how many cells of the run's grid have all their stories. Raises: NotFoundError for the run."""
+    run, _, _ = await get_run(gateway, caller, generation_id)
+    async with gateway.database.transaction() as session:
+        filled, cells = await story_coverage.count_filled_cells(session, run.id, run.total, run.layers or [run.repeats])
+    return {"object": "generation.cells", "id": run.id, "total": cells, "filled": filled}
+
+
 async def list_failures(gateway: Gateway, caller: Principal, generation_id: str) -> list[Json]:
     """Return why the run's stories failed, each class once. Raises: NotFoundError when there is no such run."""
     run, _, _ = await get_run(gateway, caller, generation_id)

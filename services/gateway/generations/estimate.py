@@ -62,8 +62,7 @@ def estimate_completions(plan: RunPlan, history: TokenHistory | None, notes: lis
         notes.append("the stories' length is unknown: the recipe sets no max_tokens, and no story was written yet")
         return None
     notes.append("no story of this recipe and model was written yet: lengths between nothing and max_tokens")
-    most = plan.max_tokens * plan.total
-    return {"low": 0, "expected": most // 2, "high": most}
+    return {"low": 0, "expected": plan.max_tokens * plan.total // 2, "high": plan.most_tokens * plan.total}
 
 
 def interval(total: int, mean: float, deviation: float) -> dict[str, int]:

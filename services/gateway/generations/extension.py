@@ -16,10 +16,13 @@ from shared.stores.db.repositories.generations import Extension
 
 async def extend_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan: RunPlan) -> RecordedRun:
     """Raise the repeats of the newest run of the same recipe, model and parameters to what is asked for; without such a
-    run, make one. A run that has as many stays as it is. Raises: InvalidRequestError with a limit, ConflictError for a
+    run, make one. A run that has as many stays as it is. Raises: InvalidRequestError with a limit or a pilot,
+    ConflictError for a
     run that was made with one or is being extended, RateLimitedError for more rows than the project may have open."""
     if plan.request.limit is not None:
         raise InvalidRequestError("limit: a run is extended in all of its cells; leave it out.", param="limit")
+    if plan.request.pilot is not None:
+        raise InvalidRequestError("pilot: the run that is extended has shown what a story takes.", param="pilot")
     async with gateway.database.transaction() as session:
         version_id = await ensure_version_id(session, gateway, caller, plan)
         like = await generations.find_like(session, caller.project_id, version_id, plan.model)

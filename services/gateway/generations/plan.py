@@ -50,6 +50,12 @@ class RunPlan:
         return model_headers(self.model, keep_contract(self.contract, self.kind, body).warning)
 
     @property
+    def pilot(self) -> int | None:
+        """How many stories are written first; None when that would be all of them."""
+        asked = self.request.pilot
+        return asked if asked is not None and asked < self.total else None
+
+    @property
     def source(self) -> StorySource:
         """What the run's rows are made from."""
         content = self.content
@@ -69,8 +75,14 @@ class RunPlan:
 
     @property
     def max_tokens(self) -> int | None:
-        """The most tokens that a story can have; None when nothing says so."""
+        """The most tokens that a story's first text can have; None when nothing says so."""
         return find_max_tokens(self.kind, self.content.parameters)
+
+    @property
+    def most_tokens(self) -> int:
+        """The most tokens that a story can have, with those of a text that was cut before."""
+        raised = (self.content.rules or {}).get("raise_max_tokens") or 0
+        return (self.max_tokens or 0) + raised
 
 
 async def plan_run(gateway: Gateway, caller: Principal, request: GenerationRequest) -> RunPlan:

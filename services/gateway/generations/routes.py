@@ -5,17 +5,19 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
-from services.gateway.generations.answers import Coverage, FailuresOfAClass
-from services.gateway.generations.coverage import describe_coverage, list_failures
+from services.gateway.generations.answers import Coverage, FailuresOfAClass, FilledCells
+from services.gateway.generations.coverage import describe_cells, describe_coverage, list_failures
 from services.gateway.generations.estimate import estimate_run
 from services.gateway.generations.events import write_progress
 from services.gateway.generations.export import MEDIA_TYPES, write_csv, write_jsonl, write_parquet
 from services.gateway.generations.extension import extend_run
+from services.gateway.generations.forecast import forecast_run
 from services.gateway.generations.plan import plan_run
 from services.gateway.generations.removal import delete_run
 from services.gateway.generations.schemas import (
     DeletedGeneration,
     Estimate,
+    Forecast,
     Generation,
     GenerationChange,
     GenerationRequest,
@@ -134,6 +136,20 @@ async def read_coverage(
 ) -> JsonAnswer:
     """Count the stories of each pair of values of two attributes: done, failed, cut off, reviewed."""
     return JsonAnswer(await describe_coverage(gateway, caller, generation_id, x, y))
+
+
+@router.get(
+    "/generations/{generation_id}/cells", summary="Count the filled cells of a run's grid", response_model=FilledCells
+)
+async def read_cells(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Count the cells that have all their stories, and all cells."""
+    return JsonAnswer(await describe_cells(gateway, caller, generation_id))
+
+
+@router.get("/generations/{generation_id}/forecast", summary="Forecast the rest of a run", response_model=Forecast)
+async def read_forecast(generation_id: str, gateway: GatewayDep, caller: Caller) -> JsonAnswer:
+    """Say what the stories that are left will probably take, by those that are written."""
+    return JsonAnswer(await forecast_run(gateway, caller, generation_id))
 
 
 @router.get(

@@ -25,6 +25,12 @@ class GenerationRequest(RequestBody):
     budget_usd: float | None = Field(None, gt=0, le=1e9, description="The run pauses rather than spend more.")
     requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
     tokens_per_minute: int | None = Field(None, ge=1, le=2_000_000_000)
+    pilot: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="Write so many stories first, spread over the grid, then pause with the reason `pilot`.",
+    )
     extend: bool = Field(
         False, description="Raise the repeats of the newest run of the same recipe; what it has written stays."
     )
@@ -84,6 +90,7 @@ class Generation(BaseModel):
     budget_usd: float | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    pilot: int | None
     limited_by: str | None
     created_at: int
     started_at: int | None
@@ -108,6 +115,35 @@ class Estimate(BaseModel):
     completion_tokens: dict[str, int] | None
     cost_usd: dict[str, float] | None
     seconds_at_least: float | None
+    notes: list[str]
+
+
+class SeenStories(BaseModel):
+    """What the stories took that a forecast is made from, each with all of its calls."""
+
+    stories: int
+    calls: int
+    rejected_calls: int
+    reject_rate: float
+    prompt_tokens_per_story: float
+    completion_tokens_per_story: float
+    cost_usd_per_story: float | None
+
+
+class Forecast(BaseModel):
+    """What the rest of a run will probably take; each interval has low, expected and high, null with a note when
+    unknown."""
+
+    object: Literal["generation.forecast"]
+    id: str
+    model: str
+    total: int
+    left: int
+    seen: SeenStories
+    prompt_tokens: dict[str, int] | None
+    completion_tokens: dict[str, int] | None
+    cost_usd: dict[str, float] | None
+    spent_usd: float
     notes: list[str]
 
 

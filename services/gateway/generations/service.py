@@ -49,6 +49,7 @@ async def create_run(gateway: Gateway, caller: Principal, claim: KeyClaim, plan:
                 budget_usd=plan.request.budget(),
                 requests_per_minute=plan.request.requests_per_minute,
                 tokens_per_minute=plan.request.tokens_per_minute,
+                pilot=plan.pilot,
             ),
         )
         if inline_rows:
@@ -174,6 +175,7 @@ def shape_generation(run: Generation, recipe: Recipe, version: RecipeVersion) ->
         "budget_usd": None if run.budget_usd is None else float(run.budget_usd),
         "requests_per_minute": run.requests_per_minute,
         "tokens_per_minute": run.tokens_per_minute,
+        "pilot": run.pilot,
         "limited_by": run.limited_by,
         "created_at": unix_seconds(run.created_at),
         "started_at": unix_seconds(run.started_at) if run.started_at else None,

@@ -5,14 +5,16 @@ from typing import Any, Final
 import orjson
 
 from services.gateway.http.request_body import to_whole
-from services.gateway.recipes.schemas import InlineRecipe
+from services.gateway.recipes.schemas import InlineRecipe, RecipeRules
 from shared.contracts.recipes.axis import to_stored_spec
-from shared.contracts.recipes.errors import GridError, TemplateError
+from shared.contracts.recipes.errors import GridError, RecipeError, TemplateError
 from shared.contracts.recipes.grid import Grid, read_grid
 from shared.contracts.recipes.keys import content_hash
 from shared.contracts.recipes.prompts import RowPrompts, check_pools, read_prompts
 from shared.errors import InvalidRequestError
+from shared.outside.prices.worst_case import find_max_tokens
 from shared.stores.db.repositories.recipes import RecipeContent
+from shared.texts.json_schemas.beside import find_schema_fault
 
 MAX_PARAMETER_BYTES: Final = 16 * 1024
 OURS: Final = frozenset({"model", "prompt", "messages", "stream", "stream_options", "n", "best_of"})
@@ -22,7 +24,7 @@ WHOLE: Final = frozenset({"max_tokens", "max_completion_tokens", "seed", "logpro
 
 
 def check_content(recipe: InlineRecipe) -> RecipeContent:
-    """Return the content in its stored form. Raises: RecipeError for a grid, pools or a template that cannot be,
+    """Return the content in its stored form. Raises: RecipeError for a grid, pools, rules or a template that cannot be,
     InvalidRequestError for parameters that may not be."""
     attributes = {name: to_stored_spec(spec) for name, spec in recipe.attributes.items()}
     names = list(attributes)
@@ -31,7 +33,7 @@ def check_content(recipe: InlineRecipe) -> RecipeContent:
     check_pools(pools, names)
     check_template(read_prompts(recipe.template, pools), grid)
     parameters = settle_parameters(recipe.parameters)
-    rules = recipe.rules.model_dump(exclude_defaults=True) or None if recipe.rules else None
+    rules = read_rules(recipe, parameters) if recipe.rules else None
     digest = content_hash(
         template=recipe.template,
         attributes=attributes,
@@ -68,6 +70,25 @@ def read_selection(recipe: InlineRecipe) -> dict[str, Any]:
 def read_pools(recipe: InlineRecipe) -> dict[str, Any]:
     """Return a recipe's pools as they are stored."""
     return {name: pool.model_dump(exclude_defaults=True) for name, pool in recipe.pools.items()}
+
+
+def read_rules(recipe: InlineRecipe, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a recipe's rules as they are stored; None when they ask for nothing. Raises: RecipeError for a JSON schema
+    that texts cannot be held to, and for a `raise_max_tokens` that raises nothing."""
+    rules = recipe.rules or RecipeRules()
+    check_raise(find_max_tokens(recipe.format, parameters), rules.raise_max_tokens)
+    if rules.json_schema is not None and (fault := find_schema_fault(rules.json_schema)):
+        raise RecipeError(f"rules.json_schema: {fault}.", param="rules.json_schema")
+    return rules.model_dump(exclude_defaults=True) or None
+
+
+def check_raise(usual: int | None, raised: int | None) -> None:
+    """Refuse to raise what has no limit, or a higher one. Raises: RecipeError that says so."""
+    if raised is None:
+        return
+    if usual is None or raised <= usual:
+        limit = "parameters.max_tokens sets no limit" if usual is None else f"a text may have {usual} tokens already"
+        raise RecipeError(f"rules.raise_max_tokens: {raised} raises nothing, {limit}.", param="rules.raise_max_tokens")
 
 
 def check_template(prompts: RowPrompts, grid: Grid) -> None:

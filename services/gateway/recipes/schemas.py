@@ -41,8 +41,18 @@ class RecipeRules(RequestBody):
     ends_properly: bool = False
     finish_reason: str | None = Field(None, min_length=1, max_length=32, examples=["stop"])
     is_json: bool = False
+    json_schema: dict[str, Any] | None = Field(
+        None,
+        min_length=1,
+        description="The text is JSON that meets this JSON Schema; it leads nowhere outside of itself.",
+        examples=[{"type": "object", "required": ["title"]}],
+    )
     script: Script | None = Field(None, description="What the text is written in, from its beginning to its end.")
     distinct: bool = Field(False, description="No two stories of a run have the same text.")
+    near_distinct: bool = Field(False, description="No two stories of a run have nearly the same text.")
+    raise_max_tokens: int | None = Field(
+        None, ge=2, le=10_000_000, description="A text that was cut at max_tokens is asked for once more, with so many."
+    )
     tries: int = Field(5, ge=1, le=1000, description="Texts asked for at most, before a story is rejected.")
 
 

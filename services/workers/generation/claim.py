@@ -1,7 +1,7 @@
 """Claim a batch of rows: lock, render, reserve the money, write the attempts; after the commit the calls may leave."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Final
@@ -15,8 +15,8 @@ from shared import ids
 from shared.contracts.recipes.errors import TemplateError
 from shared.observability.logs import get_logger
 from shared.outside.providers.failures import FailureClass, LlmError
-from shared.stores.db.repositories.attempts import Caller
-from shared.stores.db.repositories.generation_progress import ZERO_USD, Funds, lock_funds
+from shared.stores.db.repositories.attempts import Caller, find_cut
+from shared.stores.db.repositories.generation_progress import ZERO_USD, Funds, RunState, lock_funds
 from shared.stores.db.repositories.story_claims import QueuedStory, StoryCallRow, claim_stories, lock_queued_stories
 from shared.stores.db.repositories.story_results import UnsendableStory, fail_unsent_stories
 from shared.stores.db.session import Database
@@ -58,12 +58,15 @@ PlanBatch = Callable[[Run, Sequence[QueuedStory], Funds | None], Awaitable[Claim
 
 
 async def claim_batch(
-    database: Database, run: Run, lease: Lease, row_limit: int, plan: PlanBatch, *, has_budget: bool
+    database: Database, run: Run, lease: Lease, row_limit: int, plan: PlanBatch, state: RunState
 ) -> ClaimedBatch:
     """Claim up to `row_limit` rows. Afterwards each returned call has an attempt row that is committed as `sent`."""
     async with database.transaction() as session:
-        funds = await lock_funds(session, run.order.id) if has_budget else None
-        stories = await lock_queued_stories(session, run.order.id, row_limit)
+        funds = await lock_funds(session, run.order.id) if state.budget_usd is not None else None
+        stories = await lock_queued_stories(session, run.order.id, row_limit, of_pilot=state.is_pilot)
+        if run.raised_max_tokens is not None:
+            cut = await find_cut(session, [story.id for story in stories])
+            stories = [replace(story, was_cut=story.id in cut) for story in stories]
         claim = await plan(run, stories, funds)
         is_admitted = await fail_unsent_stories(session, run.order.id, claim.unsendable)
         if not is_admitted or (claim.calls and not await _take(session, run, lease, claim)):
@@ -80,14 +83,15 @@ def plan_claim(run: Run, stories: Sequence[QueuedStory], funds: Funds | None) ->
         if isinstance(prompt, UnsendableStory):
             claim.unsendable.append(prompt)
             continue
-        worst = run.worst_case_usd(prompt, story.attributes)
+        worst = run.worst_case_usd(prompt, story.attributes, was_cut=story.was_cut)
         if funds is not None:
             claim.empty_because = _find_shortage(worst, funds, claim.reserved_usd)
             if claim.empty_because is not None:
                 break
         claim.reserved_usd += worst or ZERO_USD
         draw = run.count_draw(story.repeat, story.attempt)
-        claim.calls.append(StoryCall(story.id, story.attempt + 1, ids.new_id(ids.ATTEMPT), prompt, worst, draw))
+        attempt_id = ids.new_id(ids.ATTEMPT)
+        claim.calls.append(StoryCall(story.id, story.attempt + 1, attempt_id, prompt, worst, draw, story.was_cut))
     if claim.calls or claim.unsendable:
         claim.empty_because = None
     return claim

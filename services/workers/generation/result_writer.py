@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from services.workers.generation.near_texts import SignedTexts, sign_results
 from services.workers.generation.run import Run
 from services.workers.generation.settlement import settle_results
 from services.workers.generation.story_call import CallResult, StoryCall
@@ -76,7 +77,8 @@ class ResultWriter:
 
     async def _settle(self, batch: Sequence[CallResult]) -> None:
         try:
-            await keep_trying(lambda: self._settle_once(batch), what="settle results")
+            signed = await sign_results(self._run, batch)
+            await keep_trying(lambda: self._settle_once(batch, signed), what="settle results")
         except STORE_AWAY:
             raise
         except Exception:
@@ -86,9 +88,9 @@ class ResultWriter:
         for result in batch:
             self._on_settled(result)
 
-    async def _settle_once(self, batch: Sequence[CallResult]) -> None:
+    async def _settle_once(self, batch: Sequence[CallResult], signed: SignedTexts) -> None:
         async with self._database.transaction() as session:
-            await settle_results(session, self._run, batch)
+            await settle_results(session, self._run, batch, signed)
 
     async def _settle_apart(self, batch: Sequence[CallResult]) -> None:
         """One of a batch cannot be written: find it, and book its answer as malformed."""

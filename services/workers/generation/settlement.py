@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workers.generation.near_texts import SignedTexts, refuse_near
 from services.workers.generation.retry_policy import EXCUSED_WAIT_SECONDS, find_wait
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
@@ -39,9 +40,15 @@ class Settlement:
     """Rows that this batch changes: two answers for one row may meet in a batch."""
 
 
-async def settle_results(session: AsyncSession, run: Run, results: Sequence[CallResult]) -> None:
-    """Write a batch. Doing it again after a commit whose answer was lost changes nothing."""
+async def settle_results(
+    session: AsyncSession, run: Run, results: Sequence[CallResult], signed: SignedTexts | None = None
+) -> None:
+    """Write a batch. Doing it again after a commit whose answer was lost changes nothing. `signed`: its texts, if
+    the run compares them."""
     locked = await lock_attempts(session, [result.call.attempt_id for result in results])
+    if signed:
+        wanted = {name: text for name, text in signed.items() if takes_answer(locked.get(name))}
+        results = await refuse_near(session, run, results, wanted)
     if run.takes_no_text_twice:
         results = await refuse_doubles(session, run, results, locked)
     failed = [result.call.story_id for result in results if result.error is not None]
@@ -122,7 +129,7 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     settled = SettledCall(attempt.id, attempt.story_id, "failed", find_cost(run, result))
     settled.failure_class = result.excuse or (error.failure_class.value if error else None)
     settled.upstream_request_id = find_request_id(answer, error)
-    if answer is not None and error is not None and error.failure_class is FailureClass.RULE_BROKEN:
+    if answer is not None and error is not None and is_rejected(run, error):
         settled.rejected_text, settled.rejected_because = answer.text, error.message
     if answer is not None:
         settled.prompt_tokens, settled.completion_tokens = answer.prompt_tokens, answer.completion_tokens
@@ -130,6 +137,19 @@ def describe_call(run: Run, result: CallResult, attempt: LockedAttempt) -> Settl
     if may_cost or attempt.outcome == "unknown":
         settled.ledger_id = ids.new_id(ids.LEDGER_ENTRY)
     return settled
+
+
+def is_rejected(run: Run, error: LlmError) -> bool:
+    """Say whether a text is kept with the reason why it was not taken."""
+    is_cut = run.raised_max_tokens is not None and error.failure_class is FailureClass.TRUNCATED
+    return is_cut or error.failure_class is FailureClass.RULE_BROKEN
+
+
+def is_last_text(run: Run, result: CallResult, earlier: int) -> bool:
+    """Say whether a row whose text breaks a rule is asked for no other: it had its tries, or even the longer text was
+    cut, and the next would cost as much and be cut, too."""
+    is_cut = result.answer is not None and result.answer.failure_class() is FailureClass.TRUNCATED
+    return earlier + 1 >= run.tries or (is_cut and result.call.was_cut)
 
 
 def find_cost(run: Run, result: CallResult) -> Decimal | None:
@@ -176,8 +196,10 @@ def _decide_failure(
     if error.failure_class in NOT_THE_ROWS_FAULT:
         return
     earlier = failures.get((attempt.story_id, error.failure_class.value), 0)
+    if error.failure_class is FailureClass.TRUNCATED and run.raised_max_tokens and not result.call.was_cut:
+        return
     if error.failure_class is FailureClass.RULE_BROKEN:
-        if earlier + 1 >= run.tries:
+        if is_last_text(run, result, earlier):
             settlement.progress.rejected += 1
             settled.story_status, settled.failure_message = "rejected", error.message
         return

@@ -15,6 +15,7 @@ from services.workers.generation.caution import Caution
 from services.workers.generation.claim import PAUSE_REASONS, ClaimedBatch, Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.expansion_watch import ExpansionWatch
+from services.workers.generation.invitation import Invitation
 from services.workers.generation.pausing import Pause, pause_run
 from services.workers.generation.result_writer import ResultWriter
 from services.workers.generation.run import Run
@@ -26,7 +27,7 @@ from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import keep_trying
 from services.workers.process.together import run_together
 from services.workers.providers.rate_limits import Grant
-from shared.contracts.queue.messages import GENERATION, WorkGeneration
+from shared.contracts.queue.messages import GENERATION
 from shared.observability.logs import get_logger
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.repositories.generation_progress import RunState
@@ -41,10 +42,6 @@ GATHER_SLOTS_SECONDS: Final = 0.02
 """Free slots are gathered for so long: one claim for many rows."""
 LONGEST_NAP_SECONDS: Final = 0.25
 """Between two looks at whether the run was paused, rows became due, or money came back."""
-INVITE_SECONDS: Final = 2.0
-"""An invitation that comes back to a worker that is at it already is dropped there, so it is repeated."""
-BUSY: Final = frozenset({Cause.CONCURRENCY, Cause.DATABASE, Cause.UPSTREAM_LATENCY})
-"""What more workers may cure; a limit per minute they would only share."""
 
 log = get_logger(__name__)
 
@@ -67,8 +64,8 @@ class GenerationSlice:
         """Calls whose rows are ours until their results are settled, by attempt."""
         self._context = context
         self._expansion = ExpansionWatch(context, run.order.id)
+        self._invitation = Invitation(context.sender, run.order.id, self.slots, self.bottleneck)
         self._deadline = time.monotonic() + SLICE_SECONDS
-        self._invite_at = time.monotonic() + INVITE_SECONDS
         self._errand: asyncio.Task[None] | None = None
         self._nothing_left = False
         self._settled = asyncio.Event()
@@ -129,17 +126,11 @@ class GenerationSlice:
         """What a heartbeat brings, and must not wait for: Redis may be away."""
         try:
             await self.gate.first_calls.renew()
-            await self._invite(state)
+            await self._invitation.consider(state, is_proven=self.gate.trust.is_proven)
             await self.limits.reconcile()
             await self._expansion.look(state)
         except Exception:  # a defect of ours: the next heartbeat tries again
             log.exception("errand_failed", generation=self.run.order.id)
-
-    async def _invite(self, state: RunState) -> None:
-        has_more = state.is_active and self.gate.trust.is_proven and state.open - state.running > self.slots.limit
-        if has_more and self.bottleneck.last in BUSY and time.monotonic() >= self._invite_at:
-            self._invite_at = time.monotonic() + INVITE_SECONDS
-            await self._context.sender.send(WorkGeneration(generation_id=self.run.order.id))
 
     def cancel_calls(self) -> None:
         """Give up the calls under way: their rows go back to the queue, their attempts stay charged."""
@@ -222,13 +213,11 @@ class GenerationSlice:
         self.slots.give_up(rows)
 
     async def _claim(self, rows: int) -> tuple[ClaimedBatch, Lease]:
-        has_budget = self.state.budget_usd is not None
-        database = self._context.database
+        state, database = self.state, self._context.database
 
         async def claim_once() -> tuple[ClaimedBatch, Lease]:
             lease = begin_lease(self._context)
-            plan = self.caution.plan
-            return await claim_batch(database, self.run, lease, rows, plan, has_budget=has_budget), lease
+            return await claim_batch(database, self.run, lease, rows, self.caution.plan, state), lease
 
         with self.bottleneck.waiting_for(Cause.DATABASE):
             return await keep_trying(claim_once, what="claim rows")
@@ -280,7 +269,7 @@ class GenerationSlice:
 
     async def _find_due_seconds(self) -> float | None:
         async with self._context.database.transaction() as session:
-            return await find_next_due_seconds(session, self.run.order.id)
+            return await find_next_due_seconds(session, self.run.order.id, of_pilot=self.state.is_pilot)
 
     async def _pause(self, pause: Pause) -> None:
         self._nothing_left = True

@@ -18,6 +18,7 @@ from shared.outside.providers.failures import FailureClass, LlmError
 
 LARGE_REQUEST_CHARACTERS: Final = 256 * 1024
 """Reading more takes milliseconds, and tenths of a second at the most that a line may be."""
+NO_FAULT_OF_THE_PROVIDERS: Final = frozenset({FailureClass.RULE_BROKEN, FailureClass.CANCELLED})
 DID_NOT_LEAVE: Final = "the call did not leave: the row's lease was over"
 
 log = get_logger(__name__)
@@ -33,6 +34,8 @@ class StoryCall:
     prompt: str
     reserved_usd: Decimal | None
     repeat: int = 0
+    was_cut: bool = False
+    """An earlier text of the row was: this one may be longer, if the recipe says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,11 @@ async def make_call(
             return _count(run, CallResult(call, None, LlmError(FailureClass.UNREACHABLE, DID_NOT_LEAVE)))
         async with gate.health.follow("whole"):
             answer = await client.complete(run.target, run.kind, body)
+        answered_after = time.monotonic() - begun
         gate.health.learn_limits(answer.headers)
         note_finish_reason(run.target.provider.name, answer.finish_reason)
-        result = CallResult(call, answer, run.find_fault(answer))
-        is_proof = result.error is None or result.error.failure_class is FailureClass.RULE_BROKEN
-        gate.take_answer(None if is_proof else result.error, begun_at)
+        result = CallResult(call, answer, await examine(run, call, answer))
+        gate.take_answer(find_fault(run, result.error), begun_at)
     except LlmError as error:
         _teach_slots(slots, error)
         result = CallResult(call, None, error, gate.take_failure(error, call.story_id, begun_at))
@@ -79,16 +82,32 @@ async def make_call(
         ours = LlmError.of_defect(defect)
         result = CallResult(call, None, ours, gate.take_failure(ours, call.story_id, begun_at))
     else:
-        slots.record_answer(time.monotonic() - begun)
+        slots.record_answer(answered_after)
     return _count(run, result)
+
+
+def find_fault(run: Run, error: LlmError | None) -> LlmError | None:
+    """Return why there is no story in an answer; None also where there is one that the recipe does not take."""
+    if error is None or error.failure_class in NO_FAULT_OF_THE_PROVIDERS:
+        return None
+    is_asked_longer = run.raised_max_tokens is not None and error.failure_class is FailureClass.TRUNCATED
+    return None if is_asked_longer else error
+
+
+async def examine(run: Run, call: StoryCall, answer: LlmAnswer) -> LlmError | None:
+    """Return why an answer is not taken. A worker that gives up meanwhile books what the answer cost; its row waits."""
+    try:
+        return await run.examine(answer, was_cut=call.was_cut)
+    except asyncio.CancelledError:
+        return LlmError(FailureClass.CANCELLED, "the worker gave the answer up", request_id=answer.request_id)
 
 
 async def build_request(run: Run, call: StoryCall) -> dict[str, Any]:
     """Return what a call asks. A large request of a batch is read in a thread: many that begin together would keep the
     loop, one after the other, from the renewal of leases."""
     if len(call.prompt) < LARGE_REQUEST_CHARACTERS:
-        return run.build_body(call.prompt, call.repeat)
-    return await asyncio.to_thread(run.build_body, call.prompt, call.repeat)
+        return run.build_body(call.prompt, call.repeat, was_cut=call.was_cut)
+    return await asyncio.to_thread(run.build_body, call.prompt, call.repeat, was_cut=call.was_cut)
 
 
 def give_up_unbegun(gate: RunGate, run: Run, call: StoryCall) -> CallResult:

@@ -26,10 +26,16 @@ class StoryRules:
     """The text ends with the sign of a sentence's end, and was not cut."""
     finish_reason: str | None = None
     is_json: bool = False
+    json_schema: Mapping[str, Any] | None = None
+    """The text is JSON that meets it. Asked in a process of its own, after all the others."""
     script: str | None = None
     """The name of the script that the text is written in, from its beginning to its end."""
     distinct: bool = False
     """No two stories of a run have the same text. Asked when a story is settled: one text alone does not say."""
+    near_distinct: bool = False
+    """Nor nearly the same. Asked like `distinct`, before it."""
+    raise_max_tokens: int | None = None
+    """A text that was cut is asked for once more with so many, before it is held to the other rules."""
     tries: int = USUAL_TRIES
     """So many texts are asked for at most, before a story is given up as rejected."""
 

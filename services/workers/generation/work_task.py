@@ -24,7 +24,9 @@ from shared.stores.db.repositories.generation_progress import (
     hold_generation,
     pause_generation,
 )
+from shared.stores.db.repositories.pilots import end_pilot
 from shared.stores.db.repositories.registry import find_model
+from shared.stores.db.repositories.story_claims import find_next_due_seconds
 
 log = get_logger(__name__)
 
@@ -38,7 +40,7 @@ async def work_generation(context: WorkerContext, generation_id: str, was_unheld
         state = await work_counted_slice(context, desk, generation_id, was_unheld=was_unheld)
     finally:
         desk.leave(generation_id)
-    if state is not None and has_claimable_rows(state):
+    if state is not None and await has_claimable_rows(context, generation_id, state):
         await context.sender.send(WorkGeneration(generation_id=generation_id))
 
 
@@ -78,6 +80,7 @@ async def work_slice(
     try:
         await work_while_held(context, GENERATION_ROWS, work, lease, lambda _hold: work.work())
     finally:
+        await run.close()
         await first_calls.end()
     after = await finish_or_look(context, run.order)
     if after is None or not after.is_active:
@@ -85,9 +88,15 @@ async def work_slice(
     return after
 
 
-def has_claimable_rows(state: RunState) -> bool:
-    """Whether a next slice would find something."""
-    return state.is_active and state.open > state.running
+async def has_claimable_rows(context: WorkerContext, generation_id: str, state: RunState) -> bool:
+    """Whether a next slice would find something. While a run is at its pilot, most of its rows are not to be
+    claimed."""
+    if not (state.is_active and state.open > state.running):
+        return False
+    if not state.is_pilot:
+        return True
+    async with context.database.transaction() as session:
+        return await find_next_due_seconds(session, generation_id, of_pilot=True) is not None
 
 
 async def load_run(context: WorkerContext, generation_id: str) -> Run | None:
@@ -117,10 +126,11 @@ async def take_hold(context: WorkerContext, generation_id: str) -> RunState | No
 
 
 async def finish_or_look(context: WorkerContext, order: WorkOrder) -> RunState | None:
-    """End the run if all rows are done; return how it stands. The batch of one that makes no more calls may be ready to
-    be finished."""
+    """End the run if all rows are done, or pause it if those of its pilot are; return how it stands. The batch of one
+    that makes no more calls may be ready to be finished."""
     async with context.database.transaction() as session:
         status = await finish_generation(session, order.id)
+        await end_pilot(session, order.id)
         state = await hold_generation(session, order.id, None)
     if status is not None:
         log.info("generation_finished", generation=order.id, status=status)

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from tests.support.gateway import Mill, assert_openai_error, new_name
 from tests.support.upstream import MODEL
@@ -59,3 +60,16 @@ async def test_stories_are_reached_by_their_place(gateway: Mill, client: httpx2.
     assert [story["position"] for story in found["data"]] == [7, 8, 9]
     assert_openai_error(await client.get("/v1/stories?from_position=1"), 400, param="from_position")
     assert (await client.get(f"/v1/generations/{run}/failures")).json()["data"] == []
+
+
+async def test_cells_of_a_run_with_a_limit_are_those_that_it_begins(gateway: Mill, client: httpx2.AsyncClient) -> None:
+    recipe = {"template": "写 {{ dynasty }}", "attributes": {"dynasty": ["唐", "宋"]}, "model": MODEL, "repeats": 3}
+    made = (await client.post("/v1/generations", json={"recipe": recipe, "limit": 4})).json()
+    told = (await client.get(f"/v1/generations/{made['id']}/cells")).json()
+    assert told == {"object": "generation.cells", "id": made["id"], "total": 2, "filled": 0}
+    async with gateway.database.transaction() as session:
+        values = {"id": made["id"]}
+        await session.execute(text("update story set status = 'succeeded' where generation_id = :id"), values)
+    told = (await client.get(f"/v1/generations/{made['id']}/cells")).json()
+    assert (told["total"], told["filled"]) == (2, 2)
+    assert_openai_error(await client.get("/v1/generations/gen-none/cells"), 404)

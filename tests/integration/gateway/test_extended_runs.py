@@ -53,6 +53,8 @@ async def test_missing_repeats_are_added_and_nothing_is_written_twice(mill: Mill
     assert more["id"] == made["id"]
     ended = await finish(client, made["id"])
     assert (ended["repeats"], ended["counts"]["succeeded"], ended["counts"]["total"]) == (5, 20, 20)
+    cells = (await client.get(f"/v1/generations/{made['id']}/cells")).json()
+    assert (cells["total"], cells["filled"]) == (4, 4)
     after = await read_stories(client, made["id"])
     assert [story["id"] for story in after[:8]] == [story["id"] for story in before]
     cells = [tuple(story["attributes"].values()) for story in after]

@@ -90,6 +90,8 @@ async def test_a_cell_that_cannot_be_filled_is_named(mill: Mill, client: httpx2.
     ] * 3
     asked = [call for call in mill.upstream.calls if prompt_of(call.body) == f"{mark}5"]
     assert len(asked) == 6
+    cells = (await client.get(f"/v1/generations/{made['id']}/cells")).json()
+    assert (cells["total"], cells["filled"]) == (12, 11)
     url = f"/v1/generations/{made['id']}"
     assert_openai_error(await client.post(f"{url}/retry"), 400, code="conflict")
     failures = (await client.get(f"/v1/generations/{made['id']}/failures")).json()["data"]
@@ -123,9 +125,59 @@ async def test_no_text_is_taken_twice_in_a_run(mill: Mill, client: httpx2.AsyncC
         attempts = (await client.get(f"/v1/stories/{story['id']}/lineage")).json()["attempts"]
         reasons |= {attempt["rejected"]["because"][:20] for attempt in attempts if attempt["rejected"]}
     assert reasons == {"the same text as sto"}
+    assert (await client.delete(f"/v1/generations/{made['id']}")).status_code == 200, "its texts go with it"
+
+
+async def test_each_text_is_json_of_the_recipes_schema(mill: Mill, client: httpx2.AsyncClient) -> None:
+    mark, calls = new_name("构"), list[Call]()
+    texts = ('{"hero": "奥特曼"}', '{"hero": 7}', "```json\n{}\n```", '{"name": "奥特曼"}')
+
+    def choose(call: Call) -> Script | None:
+        if not prompt_of(call.body).startswith(mark):
+            return None
+        calls.append(call)
+        return Script(text=texts[len(calls) % 4])
+
+    mill.upstream.choose = choose
+    schema = {"type": "object", "required": ["hero"], "properties": {"hero": {"type": "string"}}}
+    asked = order(mark, json_schema=schema, ends_properly=False, tries=40)
+    made = (await client.post("/v1/generations", json=asked)).json()
+    ended = await finish(client, made["id"])
+    assert (ended["counts"]["succeeded"], ended["counts"]["rejected"]) == (36, 0)
+    stories = (await client.get(f"/v1/stories?generation_id={made['id']}&limit=100")).json()["data"]
+    assert {story["text"] for story in stories} == {texts[0]}
+    reasons = set()
+    for story in stories:
+        attempts = (await client.get(f"/v1/stories/{story['id']}/lineage")).json()["attempts"]
+        reasons |= {attempt["rejected"]["because"] for attempt in attempts if attempt["rejected"]}
+    assert reasons == {
+        'breaks the schema at /hero: the value is not of type "string"',
+        "is no JSON",
+        'breaks the schema at its top: "hero" is a required property',
+    }
+
+
+async def test_a_schema_that_cannot_be_held_to_is_refused_with_its_place(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    for schema in ({"$ref": "https://example.com/s"}, {"type": "strin"}, {"pattern": "(?=a)"}):
+        answer = await client.post("/v1/generations", json=order(new_name("x"), json_schema=schema))
+        error = assert_openai_error(answer, 400, code="invalid_recipe")
+        assert error["param"] == "rules.json_schema"
 
 
 async def test_rules_that_nobody_could_mean_are_refused(mill: Mill, client: httpx2.AsyncClient) -> None:
-    for rules in ({"min_characters": 0}, {"tries": 0}, {"must_contain": [""]}, {"of_nobody": 1}, {"script": "Klingon"}):
+    for rules in (
+        {"json_schema": {}},
+        {"raise_max_tokens": 0},
+        {"raise_max_tokens": 600},
+        {"raise_max_tokens": 700.5},
+        {"json_schema": True},
+        {"min_characters": 0},
+        {"tries": 0},
+        {"must_contain": [""]},
+        {"of_nobody": 1},
+        {"script": "Klingon"},
+    ):
         answer = await client.post("/v1/generations", json=order(new_name("x"), **rules))
         assert_openai_error(answer, 400)

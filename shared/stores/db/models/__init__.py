@@ -12,7 +12,7 @@ from shared.stores.db.models.fine_tuning import (
     FineTuningJob,
     FineTuningMetric,
 )
-from shared.stores.db.models.generation import Attempt, DistinctText, Generation, LedgerEntry, Story
+from shared.stores.db.models.generation import Attempt, DistinctText, Generation, LedgerEntry, NearText, Story
 from shared.stores.db.models.idempotency import IdempotencyKey
 from shared.stores.db.models.interactive import Completion
 from shared.stores.db.models.provider import ProviderState
@@ -54,6 +54,7 @@ __all__ = [
     "ModelAliasChange",
     "ModelComparison",
     "ModelEvaluation",
+    "NearText",
     "Outbox",
     "Project",
     "ProviderState",

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.stores.db.models.base import Base, Created, Id, IdKey, Json, Moment, Money
@@ -42,6 +42,9 @@ class Generation(Base):
     """Of a run that was extended: the repeats that it was made with, and those that were added each time."""
     total: Mapped[int] = mapped_column(BigInteger)
     """Stories of the whole run: cells × repeats, or the `limit` of the request if that is smaller."""
+    pilot: Mapped[int | None] = mapped_column(Integer)
+    """So many stories, spread over the grid, are written first; then the run pauses."""
+    pilot_is_over: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
     expanded: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     """Story rows inserted so far; positions 0 … expanded−1 exist."""
     running: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
@@ -124,6 +127,21 @@ class DistinctText(Base):
     generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     story_id: Mapped[Id]
+
+
+class NearText(Base):
+    """A text of a run whose recipe takes none that is nearly another, as it is compared: its MinHash signature, and the
+    buckets that it lies in, whose numbers the run is a part of."""
+
+    __tablename__ = "near_text"
+    __table_args__ = (
+        Index("ix_near_text_keys", "keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    )
+
+    generation_id: Mapped[Id] = mapped_column(ForeignKey("generation.id"), primary_key=True)
+    story_id: Mapped[Id] = mapped_column(primary_key=True)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    keys: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
 class Attempt(Base):

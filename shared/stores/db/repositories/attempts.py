@@ -96,6 +96,14 @@ async def count_failures(session: AsyncSession, subject_ids: Sequence[str]) -> d
     return {(subject_id, failure_class): count for subject_id, failure_class, count in found}
 
 
+async def find_cut(session: AsyncSession, subject_ids: Sequence[str]) -> set[str]:
+    """Return the subjects of which a text was cut. Also of a call whose worker had lost the row: it was paid for."""
+    statement = text("""
+        select distinct subject_id from attempt where subject_id = any(:subject_ids) and failure_class = 'truncated'
+    """)
+    return set(await session.scalars(statement, {"subject_ids": list(subject_ids)}))
+
+
 async def find_newest_number(session: AsyncSession, subject_id: str) -> int:
     """Return the number of a subject's newest call, 0 when there is none."""
     statement = text("select coalesce(max(number), 0) from attempt where subject_id = :subject_id")

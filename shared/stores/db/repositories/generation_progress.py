@@ -62,6 +62,8 @@ class RunState:
     budget_usd: Decimal | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    is_pilot: bool = False
+    """Only the rows of its pilot are written now."""
 
     @property
     def is_active(self) -> bool:
@@ -117,7 +119,8 @@ STATE_COLUMNS: Final = """
     generation.status, generation.expanded, generation.total,
     generation.total - generation.succeeded - generation.failed - generation.rejected as open, generation.running,
     generation.succeeded, generation.started_at is null as is_new,
-    generation.budget_usd, generation.requests_per_minute, generation.tokens_per_minute
+    generation.budget_usd, generation.requests_per_minute, generation.tokens_per_minute,
+    generation.pilot is not null and not generation.pilot_is_over as is_pilot
 """
 
 # A run's row is locked by every claim and settlement: one that is locked just now is not waited for. A claim holds it,

@@ -12,6 +12,10 @@ LOCK_RUN: Final = text("select status, running from generation where id = :id fo
 FIND_DATASET: Final = text("""
     select id from dataset where project_id = :project_id and request -> 'sources' @> :source order by id limit 1
 """).bindparams(bindparam("source", type_=JSONB))
+DROP_TEXTS: Final = (
+    text("delete from distinct_text where generation_id = :id"),
+    text("delete from near_text where generation_id = :id"),
+)
 DROP_STORIES: Final = text("delete from story where generation_id = :id")
 DROP_RUN: Final = text("delete from generation where id = :id")
 LOCK_VERSIONS: Final = text("""
@@ -42,6 +46,8 @@ async def find_dataset_of_run(session: AsyncSession, run: Generation) -> str | N
 
 async def delete_run(session: AsyncSession, generation_id: str) -> None:
     """Delete a run that is locked and over, with its stories."""
+    for statement in DROP_TEXTS:
+        await session.execute(statement, {"id": generation_id})
     await session.execute(DROP_STORIES, {"id": generation_id})
     await session.execute(DROP_RUN, {"id": generation_id})
 

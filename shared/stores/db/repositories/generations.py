@@ -78,6 +78,7 @@ class NewGeneration:
     budget_usd: Decimal | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    pilot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.recordset import encode_rows
 from shared.stores.db.repositories.attempts import Caller
+from shared.stores.db.repositories.pilots import POSITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class QueuedStory:
     """The last claim; this one will be one higher."""
     attributes: dict[str, Any]
     repeat: int = 0
+    was_cut: bool = False
+    """An earlier text of it was; asked only for runs that then ask for longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,22 @@ LOCK_QUEUED: Final = text("""
     limit :row_limit
     for update skip locked
 """)
+
+LOCK_PILOT: Final = text(f"""
+    select id, attempt, attributes, repeat from story
+    where generation_id = :generation_id and status = 'queued' and (not_before is null or not_before <= now())
+      and position = any(array({POSITIONS}))
+    order by position
+    limit :row_limit
+    for update skip locked
+""")  # noqa: S608  the only thing put in is a constant of ours
+
+NEXT_DUE: Final = """
+    select greatest(0, extract(epoch from min(coalesce(not_before, now())) - now()))::float8 from story
+    where generation_id = :generation_id and status = 'queued'
+"""
+NEXT_DUE_OF_RUN: Final = text(f"{NEXT_DUE} having count(*) > 0")
+NEXT_DUE_OF_PILOT: Final = text(f"{NEXT_DUE} and position = any(array({POSITIONS})) having count(*) > 0")
 
 TAKE: Final = text("""
     with rows as materialized (
@@ -87,9 +106,13 @@ RENEW: Final = text("""
 """)
 
 
-async def lock_queued_stories(session: AsyncSession, generation_id: str, row_limit: int) -> list[QueuedStory]:
-    """Lock the first queued rows that are due and that nobody else is claiming, in the run's order."""
-    found = await session.execute(LOCK_QUEUED, {"generation_id": generation_id, "row_limit": row_limit})
+async def lock_queued_stories(
+    session: AsyncSession, generation_id: str, row_limit: int, *, of_pilot: bool = False
+) -> list[QueuedStory]:
+    """Lock the first queued rows that are due and that nobody else is claiming, in the run's order; `of_pilot`: none
+    but those of its pilot."""
+    statement = LOCK_PILOT if of_pilot else LOCK_QUEUED
+    found = await session.execute(statement, {"generation_id": generation_id, "row_limit": row_limit})
     return [QueuedStory(*row) for row in found]
 
 
@@ -121,12 +144,9 @@ async def renew_story_leases(session: AsyncSession, stories: Sequence[TakenStory
         await session.execute(RENEW, {"rows": rows, "lease_seconds": lease_seconds})
 
 
-async def find_next_due_seconds(session: AsyncSession, generation_id: str) -> float | None:
-    """Return in how many seconds the next queued row may be claimed (0: now); None when no row is queued."""
-    statement = text("""
-        select greatest(0, extract(epoch from min(coalesce(not_before, now())) - now()))::float8 from story
-        where generation_id = :generation_id and status = 'queued'
-        having count(*) > 0
-    """)
+async def find_next_due_seconds(session: AsyncSession, generation_id: str, *, of_pilot: bool = False) -> float | None:
+    """Return in how many seconds the next queued row, or that of its pilot, may be claimed (0: now); None when none is
+    queued."""
+    statement = NEXT_DUE_OF_PILOT if of_pilot else NEXT_DUE_OF_RUN
     seconds: float | None = await session.scalar(statement, {"generation_id": generation_id})
     return seconds

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, select
+from sqlalchemy import ColumnElement, and_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,6 +41,20 @@ class FailureCount:
     """One of theirs."""
 
 
+COUNT_FILLED: Final = text("""
+    select count(*) from (
+        select (story.position - layer.start) / layer.repeats as cell
+        from unnest(cast(:starts as bigint[]), cast(:repeats as int[])) as layer (start, repeats)
+        join story on story.position >= layer.start and story.position < layer.start + :cells * layer.repeats
+        where story.generation_id = :generation_id and story.status = 'succeeded'
+        group by cell
+        having count(*) = case
+            when (story.position - layer.start) / layer.repeats = :cells - 1 then cast(:last as int)
+            else cast(:each as int) end
+    ) as filled
+""")
+
+
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
     """Return how many rows of a group fulfil the condition."""
     return func.count().filter(condition)
@@ -73,6 +87,19 @@ async def count_cells(
     )
     rows = [CoverageCell(*row) for row in (await session.execute(query)).all()]
     return rows[:limit], len(rows) > limit
+
+
+async def count_filled_cells(
+    session: AsyncSession, generation_id: str, total: int, layers: Sequence[int]
+) -> tuple[int, int]:
+    """Return how many cells of a run have all their stories, and how many cells it has. `layers`: the repeats of each;
+    with a limit the last cell has what is left of `total`."""
+    each = sum(layers)
+    cells = -(-total // each)
+    starts = [cells * sum(layers[:number]) for number in range(len(layers))]
+    values = {"generation_id": generation_id, "cells": cells, "starts": starts, "repeats": list(layers), "each": each}
+    last = total - (cells - 1) * each
+    return int(await session.scalar(COUNT_FILLED, {**values, "last": last}) or 0), cells
 
 
 async def count_failures(session: AsyncSession, generation_id: str) -> Sequence[FailureCount]:

@@ -11,7 +11,7 @@ from services.workers.generation.claim import Emptiness, claim_batch
 from services.workers.generation.desk import GenerationDesk
 from services.workers.generation.slice import GenerationSlice
 from services.workers.generation.story_call import StoryCall
-from services.workers.generation.work_task import load_run, work_generation
+from services.workers.generation.work_task import load_run, take_hold, work_generation
 from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.leases.row_kind import Lease, begin_lease
 from services.workers.process.context import WorkerContext
@@ -31,7 +31,9 @@ async def test_rows_without_a_prompt_do_not_wake_a_run_that_makes_no_calls(
     assert run is not None
     await bench.set_status(run_id, status)
     plan = Caution(context.redis).plan
-    claim = await claim_batch(context.database, run, begin_lease(context), 4, plan, has_budget=False)
+    state = await take_hold(context, run_id)
+    assert state is not None
+    claim = await claim_batch(context.database, run, begin_lease(context), 4, plan, state)
 
     assert (claim.empty_because, claim.unsendable) == (Emptiness.RUN_NOT_ACTIVE, [])
     now = await bench.run(run_id)

@@ -9,7 +9,8 @@ from storymill.cli.cost_curve import draw_costs
 from storymill.cli.job_fields import describe_job
 from storymill.cli.model_facts import describe_price, describe_template
 from storymill.cli.model_family import describe_cell
-from storymill.cli.progress import describe_rate
+from storymill.cli.progress import describe_rate, describe_spending
+from storymill.cli.run_details import describe_cells, describe_failures
 from storymill.cli.usage import draw_bar, find_shares
 from storymill.cli.words import count_of, describe_limit, describe_wish, format_usd, list_of
 
@@ -146,3 +147,18 @@ def test_a_forgotten_row_is_judged_in_words() -> None:
     assert describe_cell(cell) == ("1.500", "41%", "+0.300, much worse")
     assert describe_cell({**cell, "loss_change": 0.02})[2] == "+0.020, as good"
     assert describe_cell({**cell, "loss": None, "status": None}) == ("not measured", "", "")
+
+
+def test_what_a_run_will_have_cost_stands_beside_what_it_has() -> None:
+    run = {**make_run(succeeded=4), "cost_usd": 0.2, "cost_known": True}
+    assert describe_spending(run) == "$0.20 of about $0.50"
+    assert describe_spending({**run, "budget_usd": 1.0}) == "$0.20 of about $0.50, at most $1.00"
+    assert describe_spending({**run, "cost_known": False}) == "$0.20", "a part of the cost is not known"
+    assert describe_spending({**make_run(succeeded=10), "cost_usd": 0.2}) == "$0.20"
+    assert describe_spending({**make_run(), "cost_usd": 0.2}) == "$0.20"
+
+
+def test_cells_and_failures_are_said_in_words() -> None:
+    assert describe_cells({"filled": 1200, "total": 3000}) == "1,200 of 3,000 cells filled"
+    classes = [{"failure_class": "rule_broken", "stories": 3}, {"failure_class": None, "stories": 1}]
+    assert describe_failures(classes) == ["3 × rule broken", "1 × unknown"]

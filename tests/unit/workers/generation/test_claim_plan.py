@@ -1,5 +1,6 @@
 """Which of the locked rows are called for, with what money."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +20,10 @@ class Unspeakable:
         raise RecursionError
 
 
-def build_run(**parameters: Any) -> Run:
+def build_run(rules: dict[str, Any] | None = None, **parameters: Any) -> Run:
     """Return a run whose calls cost at most a dollar each, unless the parameters say otherwise."""
     order = WorkOrder("gen_1", "p", "k", "m", {"max_tokens": 100, **parameters}, 1, 5, "completion", "写{{ hero }}",
-                      {}, [], "hash")  # fmt: skip
+                      {}, [], "hash", rules=rules)  # fmt: skip
     return prepare_run(order, Target(Provider("upstream", "http://x/v1", prices=(("*", PRICE),)), "m"))
 
 
@@ -87,3 +88,24 @@ def test_repeats_of_a_cell_have_seeds_of_their_own_and_always_the_same() -> None
 def test_a_run_without_a_seed_sends_none() -> None:
     assert "seed" not in build_run().build_body("写", 3)
     assert build_run(seed=None).build_body("写", 3)["seed"] is None
+
+
+def test_a_row_that_was_cut_is_asked_for_longer_and_the_worst_case_of_that_is_reserved() -> None:
+    run = build_run({"raise_max_tokens": 300})
+    [row] = build_rows(1)
+    claim = plan_claim(run, [row, replace(row, was_cut=True)], build_funds("4"))
+    assert [call.reserved_usd for call in claim.calls] == [1, 3]
+    bodies = [run.build_body(call.prompt, call.repeat, was_cut=call.was_cut) for call in claim.calls]
+    assert [body["max_tokens"] for body in bodies] == [100, 300]
+    assert len(plan_claim(run, [replace(row, was_cut=True)], build_funds("2.9")).calls) == 0
+
+
+def test_whichever_limit_the_recipe_names_is_raised() -> None:
+    run = build_run({"raise_max_tokens": 300}, max_completion_tokens=50)
+    body = run.build_body("写", was_cut=True)
+    assert (body["max_tokens"], body["max_completion_tokens"]) == (300, 300)
+
+
+def test_what_raises_nothing_is_not_asked() -> None:
+    assert build_run({"raise_max_tokens": 100}).raised_max_tokens is None
+    assert build_run({"raise_max_tokens": 90}).build_body("写", was_cut=True)["max_tokens"] == 100

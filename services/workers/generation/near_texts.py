@@ -1,0 +1,106 @@
+"""Texts that are nearly another story's, where the recipe takes none such: signed before the settlement, compared in
+it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.preparation.near_duplicates.bucket_keys import find_bucket_keys
+from services.preparation.near_duplicates.index import NEAR_SIMILARITY
+from services.preparation.near_duplicates.signatures import sign_texts
+from services.workers.generation.run import Run, break_rule
+from services.workers.generation.story_call import CallResult
+from shared.stores.db.repositories.near_texts import (
+    NewNearText,
+    add_near_texts,
+    find_candidates,
+    lock_near_texts,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedText:
+    """What a text is compared by."""
+
+    signature: NDArray[np.uint16]
+    keys: NDArray[np.int64]
+
+
+SignedTexts = Mapping[str, SignedText]
+"""By attempt; short texts have none."""
+
+
+class KnownTexts:
+    """Signatures of stories, looked through all at once."""
+
+    def __init__(self, story_ids: list[str], signatures: NDArray[np.uint16]) -> None:
+        self._story_ids = story_ids
+        self._signatures = signatures
+
+    def find_near(self, story_id: str, signature: NDArray[np.uint16]) -> tuple[str, float] | None:
+        """Return the story that a text is most like, and how much, if that is another and near; else None."""
+        if not self._story_ids:
+            return None
+        likeness = (self._signatures == signature).mean(axis=1)
+        likeness[[known == story_id for known in self._story_ids]] = 0.0
+        best = int(likeness.argmax())
+        return (self._story_ids[best], float(likeness[best])) if likeness[best] >= NEAR_SIMILARITY else None
+
+    def add(self, story_id: str, signature: NDArray[np.uint16]) -> None:
+        """Take a text in."""
+        self._story_ids.append(story_id)
+        self._signatures = np.vstack((self._signatures, signature))
+
+
+async def sign_results(run: Run, results: Sequence[CallResult]) -> SignedTexts:
+    """Sign the texts of a run that takes no near ones, beside the loop."""
+    texts = {result.call.attempt_id: result.answer.text for result in results if result.answer and not result.error}
+    return await asyncio.to_thread(sign, texts, run.order.id) if texts and run.takes_no_near_text else {}
+
+
+def sign(texts: Mapping[str, str], scope: str) -> dict[str, SignedText]:
+    """Return what texts are compared by, of those that are long enough."""
+    signatures, is_signed = sign_texts(list(texts.values()))
+    keys = find_bucket_keys(signatures, scope)
+    signed = zip(texts, signatures, keys, is_signed.tolist(), strict=True)
+    return {name: SignedText(signature, found) for name, signature, found, is_long in signed if is_long}
+
+
+async def refuse_near(
+    session: AsyncSession, run: Run, results: Sequence[CallResult], signed: SignedTexts
+) -> list[CallResult]:
+    """Return the results, those whose text is nearly that of another story as broken rules; keep the texts of the
+    others. `signed`: of the answers that their rows would take. Call it in the transaction that settles them."""
+    if not signed:
+        return list(results)
+    await lock_near_texts(session, run.order.id)
+    keys: list[int] = np.concatenate([one.keys for one in signed.values()]).tolist()
+    candidates = await find_candidates(session, run.order.id, keys)
+    buffers = b"".join(candidate.signature for candidate in candidates)
+    length = len(next(iter(signed.values())).signature)
+    known = KnownTexts([one.story_id for one in candidates], np.frombuffer(buffers, np.uint16).reshape(-1, length))
+    taken: list[NewNearText] = []
+    judged = [judge(result, signed.get(result.call.attempt_id), known, taken) for result in results]
+    if taken:
+        await add_near_texts(session, run.order.id, taken)
+    return judged
+
+
+def judge(result: CallResult, text: SignedText | None, known: KnownTexts, taken: list[NewNearText]) -> CallResult:
+    """Return a result, as a broken rule if its text is near a known one; else the text is known from now on."""
+    if text is None or result.answer is None:
+        return result
+    story_id = result.call.story_id
+    near = known.find_near(story_id, text.signature)
+    if near is not None:
+        breach = f"near_duplicate: {near[1]:.0%} like {near[0]}"
+        return replace(result, error=break_rule(breach, result.answer))
+    known.add(story_id, text.signature)
+    values: list[Any] = text.keys.tolist()
+    taken.append(NewNearText(story_id, text.signature.tobytes().hex(), values))
+    return result
