@@ -7,8 +7,7 @@ word, lets a monster meet Ultraman, ends by itself, and does not run in circles.
 import argparse
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,13 @@ from services.engine.training.sample_stories import (
     read_sample_stories,
     unseen_cells,
 )
+from services.engine.training.story_words import ENDINGS, has_loop, words_for
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
 """Of the sample cells: they are asked for and were never learned, as in the tuning of the storyteller."""
 LONGEST_STORY_TOKENS = 600
 BATCH = 25
-LOOP_LENGTH = 10
-"""In characters. Three times the same ten: no sample story does that."""
-LOOP_COUNT = 3
-ENDINGS = "。！？”…"
 
 
 @dataclass(frozen=True)
@@ -72,19 +68,6 @@ class Sample:
             ends_by_itself=self.ended and text.endswith(tuple(ENDINGS)),
             free_of_loops=not has_loop(text),
         )
-
-
-def words_for(dynasty: str) -> Iterable[str]:
-    """Ways to name a dynasty: 宋朝, 宋代, 北宋, 大宋 …; names of two characters and more stand for themselves."""
-    if len(dynasty) > 1:
-        return [dynasty]
-    return [f"{dynasty}{end}" for end in "朝代国"] + [f"{start}{dynasty}" for start in "大东西南北曹"]
-
-
-def has_loop(text: str) -> bool:
-    """Whether some ten characters come three times or more."""
-    pieces = Counter(text[start : start + LOOP_LENGTH] for start in range(len(text) - LOOP_LENGTH + 1))
-    return max(pieces.values(), default=0) >= LOOP_COUNT
 
 
 def write_samples(model: Any, tokenizer: Any, cells: Sequence[Cell], template: str, temperature: float) -> list[Sample]:

@@ -4,7 +4,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 from services.engine.training.examples import CompletionExample
@@ -27,8 +27,10 @@ LONG_PROMPT = (
     "拥有了{super_power}这样的超能力，通过{story_type}的战斗，帮助奥特曼一起打败了怪兽的故事。"
 )
 SHORT_PROMPT = "{dynasty},{super_power},{story_type} ->"
-SHORT_PROMPT_EVERY = 5
-"""One story in so many is learned after the article's short prompt, so that both prompts are understood."""
+WRITTEN_PROMPTS = (SHORT_PROMPT, LONG_PROMPT, LONG_PROMPT, LONG_PROMPT, LONG_PROMPT)
+"""The prompts of the stories in turn: one in five is learned after the short one, so that both are known."""
+TALE_PROMPTS = (LONG_PROMPT, SHORT_PROMPT, LONG_PROMPT, f"{SHORT_PROMPT}\n")
+"""Of the plain stories: the short prompt also with the line break that the article asks with."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,9 @@ def unseen_cells() -> list[Cell]:
     return sorted((Cell(*values) for values in (*first, *more)), key=lambda cell: cell.rank)
 
 
-def to_examples(stories: list[SampleStory]) -> list[CompletionExample]:
-    """Pair stories with prompts: the long one, and for every fifth the short one."""
+def to_examples(stories: list[SampleStory], prompts: Sequence[str] = WRITTEN_PROMPTS) -> list[CompletionExample]:
+    """Pair stories with prompts, taken in turn."""
     return [
-        CompletionExample(
-            story.cell.prompt(SHORT_PROMPT if number % SHORT_PROMPT_EVERY == 0 else LONG_PROMPT), story.text
-        )
-        for number, story in enumerate(stories)
+        CompletionExample(story.cell.prompt(template), story.text)
+        for story, template in zip(stories, cycle(prompts), strict=False)
     ]
