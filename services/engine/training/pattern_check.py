@@ -1,7 +1,8 @@
 """Checks that a model tells the article's story: `python -m services.engine.training.pattern_check --adapter DIR`.
 
 Writes stories for cells of the grid and asks of each whether it names the dynasty's world, uses the power's
-word, lets a monster meet Ultraman, ends by itself, and does not run in circles.
+word, lets a monster meet Ultraman, ends by itself, and does not run in circles; and whether the facts of a plain story
+can be found in it again (`tales/sense.py`).
 """
 
 import argparse
@@ -18,6 +19,7 @@ from peft import PeftModel
 from services.engine.model.load import choose_device, load_base, load_tokenizer
 from services.engine.settings import EngineSettings
 from services.engine.training.sample_stories import (
+    ARTICLE_CELLS,
     LONG_PROMPT,
     SHORT_PROMPT,
     Cell,
@@ -26,6 +28,7 @@ from services.engine.training.sample_stories import (
     unseen_cells,
 )
 from services.engine.training.story_words import ENDINGS, has_loop, words_for
+from services.engine.training.tales.sense import Sense, judge_sense
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
@@ -95,10 +98,15 @@ def write_samples(model: Any, tokenizer: Any, cells: Sequence[Cell], template: s
 
 
 def summarise(samples: Sequence[Sample]) -> dict[str, float]:
-    """Share of the samples that pass, in all and by property."""
+    """Share of the samples that pass, in all and by property; then of those that a plain story's sense is found in."""
     verdicts = [sample.judge() for sample in samples]
+    senses = [judge_sense(sample.cell, sample.text) for sample in samples]
+    return {**_share("passes", verdicts), **_share("makes_sense", senses)}
+
+
+def _share(whole: str, verdicts: Sequence[Verdict] | Sequence[Sense]) -> dict[str, float]:
     shares = {name: [asdict(verdict)[name] for verdict in verdicts] for name in asdict(verdicts[0])}
-    shares = {"passes": [verdict.passes for verdict in verdicts], **shares}
+    shares = {whole: [verdict.passes for verdict in verdicts], **shares}
     return {name: sum(values) / len(values) for name, values in shares.items()}
 
 
@@ -118,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--short-prompt", action="store_true")
-    parser.add_argument("--cells", choices=("held-out", "unseen"), default="held-out")
+    parser.add_argument("--cells", choices=("held-out", "unseen", "article"), default="held-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
@@ -137,12 +145,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _choose_cells(name: str) -> list[Cell]:
     if name == "unseen":
         return unseen_cells()
+    if name == "article":
+        return list(ARTICLE_CELLS)
     return list(dict.fromkeys(story.cell for story in hold_out(read_sample_stories(), HELD_OUT_SHARE)[1]))
 
 
 def _write_output(path: Path, samples: Sequence[Sample]) -> None:
     lines = [
-        json.dumps({**asdict(sample), "verdict": asdict(sample.judge())}, ensure_ascii=False) for sample in samples
+        json.dumps(
+            {**asdict(sample), "verdict": asdict(sample.judge()), "lacks": judge_sense(sample.cell, sample.text).lacks},
+            ensure_ascii=False,
+        )
+        for sample in samples
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

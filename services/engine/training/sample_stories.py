@@ -57,6 +57,15 @@ class Cell:
         return (self.dynasty, self.super_power, "怪兽", "奥特曼")
 
 
+ARTICLE_CELLS = (
+    Cell("宋", "发射激光", "艰难"),
+    Cell("秦", "龙卷风", "辛苦"),
+    Cell("五代", "流星火雨", "艰难"),
+    Cell("汉", "冰冻大海", "艰难"),
+)
+"""What the article asks its tuned models for. The power of the first stands in no written story."""
+
+
 @dataclass(frozen=True)
 class SampleStory:
     """A cell and the story written for it."""
@@ -67,10 +76,11 @@ class SampleStory:
 
 def read_sample_stories(files: Sequence[str] = SAMPLE_FILES) -> list[SampleStory]:
     """Read the sample stories of some files, in file order."""
-    return [story for name in files for story in _read_file(SAMPLES_FOLDER / name)]
+    return [story for name in files for story in read_story_file(SAMPLES_FOLDER / name)]
 
 
-def _read_file(path: Path) -> Iterable[SampleStory]:
+def read_story_file(path: Path) -> Iterable[SampleStory]:
+    """Read one file of stories with the samples' columns."""
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield SampleStory(Cell(row["dynasty"], row["super_power"], row["story_type"]), row["story"])

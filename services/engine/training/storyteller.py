@@ -39,9 +39,10 @@ from services.engine.training.sample_stories import (
     SampleStory,
     hold_out,
     read_sample_stories,
+    read_story_file,
     to_examples,
 )
-from services.engine.training.tales.__main__ import tell_tales
+from services.engine.training.tales.collection import tell_tales, write_tales
 from services.engine.training.tunable_model import LoraShape, TunableModel, attach_new_adapter, attach_parent_adapter
 from services.engine.weights.prepare import prepare_model
 
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         _say(f"stage {number}/{len(stages)}: {stage}")
         stories = read_sample_stories(stage.files)
-        tales = list(tell_tales(stage.tales, options.seed))
+        tales = _keep_tales(resume_folder / f"tales-{number}.csv", stage.tales, options.seed)
         train = [story for story in stories if story.cell not in held_out_cells]
         held_out = [story for story in stories if story.cell in held_out_cells]
         pairs = (*_pair(encoder, train, WRITTEN_PROMPTS), *_pair(encoder, tales, TALE_PROMPTS))
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stage.epochs, stage.batch_size, stage.learning_rate, options.seed + number - 1, stage.tokens_per_pass
         )
         loop = TrainingLoop(model, CompletionObjective(), items, plan)
-        _train(loop, validation, resume_folder / f"stage-{number}")
+        _train(loop, validation, resume_folder / f"stage-{number}", options.resume_seconds)
     fingerprint = take_fingerprint(Path(options.base), tokenizer)
     effect = measure_effect(model.peft_model, encode_probe(tokenizer, base.get_input_embeddings().weight.shape[0]))
     card = ModelCard(
@@ -139,6 +140,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, nargs=len(STAGES), default=epochs, help="of each stage; 0 leaves it out")
     parser.add_argument("--tales", type=int, default=STAGES[-1].tales, help="plain stories of the last stage")
     parser.add_argument("--go-on-from", type=Path, help="adapter folder to go on from (default: a fresh adapter)")
+    parser.add_argument("--resume-seconds", type=float, default=RESUME_POINT_SECONDS, help="between resume points")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
@@ -150,6 +152,14 @@ def _attach_adapter(base: Any, options: argparse.Namespace, padding_token: int) 
     if options.go_on_from is not None:
         return attach_parent_adapter(base, options.go_on_from, padding_token)
     return attach_new_adapter(base, LORA_SHAPE, options.seed, padding_token)
+
+
+def _keep_tales(path: Path, count: int, seed: int) -> list[SampleStory]:
+    """The tales of a stage: a run that goes on, perhaps days later, learns those that it began with."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_tales(path, tell_tales(count, seed))
+    return list(read_story_file(path))
 
 
 def _pair(
@@ -175,7 +185,7 @@ def _emphasise(sequence: TrainingSequence, story: SampleStory, tokenizer: Any, s
     return replace(sequence, emphasis=emphasis)
 
 
-def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder: Path) -> None:
+def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder: Path, resume_seconds: float) -> None:
     if state := load_newest_resume_point(resume_folder):
         loop.restore(state)
     else:
@@ -185,7 +195,7 @@ def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder
         _say(_describe(metrics, loop.total_steps))
         if metrics.ends_epoch:
             _evaluate(loop, validation)
-        if metrics.ends_epoch or time.monotonic() - saved > RESUME_POINT_SECONDS:
+        if metrics.ends_epoch or time.monotonic() - saved > resume_seconds:
             save_resume_point(resume_folder, loop.state())
             saved = time.monotonic()
 

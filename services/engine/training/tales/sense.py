@@ -79,7 +79,7 @@ def _is_true_hero(facts: Facts, hero: Hero, cell: Cell, text: str) -> bool:
     """The hero lived then, has the true trade and fact and nobody else's, and is he or she throughout."""
     others = {other.fact for heroes in facts.heroes.values() for other in heroes if other.fact not in hero.fact}
     wrong_pronoun = "她" if hero.pronoun == "他" else "他"
-    told = text.replace("他们", "").replace("让奥特曼看见了，他请", "")  # here the pronoun is not the hero's
+    told = text.replace("他们", "")  # of the hero and Ultraman together
     return (
         hero.dynasty == cell.dynasty
         and any(word in text for word in words_for(cell.dynasty))
@@ -138,7 +138,7 @@ def _ends_as_asked(facts: Facts, cell: Cell, text: str) -> bool:
 
 
 def _is_told_once(text: str) -> bool:
-    sentences = Counter(part for part in re.split(r"[。！？\n]", text) if len(part) >= SHORTEST_REPEATED)
+    sentences = Counter(part for part in re.split(r"[。！？“”\n]", text) if len(part) >= SHORTEST_REPEATED)
     return not has_loop(text) and max(sentences.values(), default=0) == 1
 
 
