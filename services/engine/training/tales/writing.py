@@ -12,7 +12,7 @@ SHORTEST, LONGEST = 120, 250
 """Characters of a story, without line breaks."""
 BRIEF_SHARE, LIMIT_SHARE, JOIN_SHARE, AFTER_SHARE = 0.4, 0.3, 0.4, 0.8
 """How often a story is told briefly: no limit, no word of help, the power given and the end told in one sentence."""
-DYNASTY_NAMES = {"魏": ("魏国", "曹魏"), "五代": ("五代", "五代时期的"), "南北朝": ("南北朝", "南北朝时期的")}
+DYNASTY_NAMES = {"魏": ("魏国", "曹魏"), "五代": ("五代", "五代时期"), "南北朝": ("南北朝", "南北朝时期")}
 """As a reader would say it; the others are called 唐朝 or 唐代."""
 
 
