@@ -17,6 +17,7 @@ import torch
 from peft import PeftModel
 
 from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.serving import choose_dtype
 from services.engine.settings import EngineSettings
 from services.engine.training.sample_stories import (
     ARTICLE_CELLS,
@@ -112,7 +113,8 @@ def _share(whole: str, verdicts: Sequence[Verdict] | Sequence[Sense]) -> dict[st
 
 def load_model(base_path: str, adapter: Path | None) -> tuple[Any, Any]:
     """Load the base, with an adapter merged into it if given, and the tokenizer."""
-    model = load_base(base_path, torch.bfloat16, choose_device("auto"))
+    device = choose_device("auto")
+    model = load_base(base_path, choose_dtype("auto", device), device)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().eval()
     return model, load_tokenizer(base_path)

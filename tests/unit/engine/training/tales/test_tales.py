@@ -1,6 +1,7 @@
 """What the grammar tells: for which cells, how alike, and the same for a seed."""
 
 import csv
+import random
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -13,12 +14,13 @@ from services.engine.training.tales.__main__ import main
 from services.engine.training.tales.cells import tale_cells
 from services.engine.training.tales.collection import COLUMNS, tell_tales
 from services.engine.training.tales.facts import Facts, read_facts
+from services.engine.training.tales.writing import tell_tale
 
 TOLD = 500
 PIECE = 6
 """In characters: how alike two stories are is told by the pieces of this length that both have."""
-LARGEST_SHARE = 0.5
-"""Of the shorter one's pieces, between two tales of one plot and power; the mean of all pairs is far below."""
+LARGEST_SHARE = 0.4
+"""Of the shorter one's pieces: what readers of fifty stories are to find different."""
 FACTS = read_facts()
 TALES = list(tell_tales(TOLD, seed=7))
 
@@ -52,11 +54,14 @@ def test_tales_have_many_plots_openings_and_lengths() -> None:
     assert max(lengths) - min(lengths) > 40
 
 
-def test_no_two_tales_are_nearly_the_same() -> None:
-    pieces = [{tale.text[i : i + PIECE] for i in range(len(tale.text) - PIECE + 1)} for tale in TALES[:100]]
+def test_tales_for_the_unseen_cells_share_few_words_and_have_many_plots() -> None:
+    chance = random.Random("unseen")
+    told = [tell_tale(cell, chance) for cell in unseen_cells()[:50]]
+    pieces = [{text[i : i + PIECE] for i in range(len(text) - PIECE + 1)} for _, text in told]
     shares = [len(one & other) / min(len(one), len(other)) for one, other in combinations(pieces, 2)]
+    assert max(shares) <= LARGEST_SHARE
     assert sum(shares) / len(shares) < 0.1
-    assert sum(share > LARGEST_SHARE for share in shares) / len(shares) < 0.001
+    assert len({plan.plot for plan, _ in told}) >= 20
 
 
 def test_a_seed_tells_the_same_tales_and_more_of_them() -> None:
