@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         _say(f"stage {number}/{len(stages)}: {stage}")
         stories = read_sample_stories(stage.files)
-        tales = _keep_tales(resume_folder / f"tales-{number}.csv", stage.tales, options.seed)
+        told = _keep_tales(resume_folder / f"tales-{number}.csv", stage.tales, options.seed)
+        tales = [tale for tale in told if tale.cell not in held_out_cells]
         train = [story for story in stories if story.cell not in held_out_cells]
         held_out = [story for story in stories if story.cell in held_out_cells]
         pairs = (*_pair(encoder, train, WRITTEN_PROMPTS), *_pair(encoder, tales, TALE_PROMPTS))
@@ -156,6 +157,8 @@ def _attach_adapter(base: Any, options: argparse.Namespace, padding_token: int) 
 
 def _keep_tales(path: Path, count: int, seed: int) -> list[SampleStory]:
     """The tales of a stage: a run that goes on, perhaps days later, learns those that it began with."""
+    if count == 0:
+        return []
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_tales(path, tell_tales(count, seed))
