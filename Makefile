@@ -74,7 +74,7 @@ chaos: setup ## Kill each process in turn while it works, and check that nothing
 	@STORYMILL_KILL_RUNS=210 $(BIN)/python -m pytest tests/e2e -k killed $(ARGS)
 	@STORYMILL_CHAOS_RUNS=420 $(BIN)/python -m pytest tests/integration/workers/fine_tuning -k 'crash and not real' --timeout 1800
 
-storyteller: setup ## Train the shipped storyteller adapter again from data/samples
+storyteller: setup ## Train the shipped storyteller adapter again from data/samples and data/tales
 	@$(BIN)/python -m services.engine.training.storyteller
 
 bench-engine: setup ## Measure the engine: serving and training, beside peers in the same run

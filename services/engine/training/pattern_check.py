@@ -1,14 +1,14 @@
 """Checks that a model tells the article's story: `python -m services.engine.training.pattern_check --adapter DIR`.
 
 Writes stories for cells of the grid and asks of each whether it names the dynasty's world, uses the power's
-word, lets a monster meet Ultraman, ends by itself, and does not run in circles.
+word, lets a monster meet Ultraman, ends by itself, and does not run in circles; and whether the facts of a plain story
+can be found in it again (`tales/sense.py`).
 """
 
 import argparse
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import torch
 from peft import PeftModel
 
 from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.serving import choose_dtype
 from services.engine.settings import EngineSettings
 from services.engine.training.sample_stories import (
+    ARTICLE_CELLS,
     LONG_PROMPT,
     SHORT_PROMPT,
     Cell,
@@ -26,16 +28,14 @@ from services.engine.training.sample_stories import (
     read_sample_stories,
     unseen_cells,
 )
+from services.engine.training.story_words import ENDINGS, has_loop, words_for
+from services.engine.training.tales.sense import Sense, judge_sense
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
 """Of the sample cells: they are asked for and were never learned, as in the tuning of the storyteller."""
 LONGEST_STORY_TOKENS = 600
 BATCH = 25
-LOOP_LENGTH = 10
-"""In characters. Three times the same ten: no sample story does that."""
-LOOP_COUNT = 3
-ENDINGS = "。！？”…"
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,6 @@ class Sample:
         )
 
 
-def words_for(dynasty: str) -> Iterable[str]:
-    """Ways to name a dynasty: 宋朝, 宋代, 北宋, 大宋 …; names of two characters and more stand for themselves."""
-    if len(dynasty) > 1:
-        return [dynasty]
-    return [f"{dynasty}{end}" for end in "朝代国"] + [f"{start}{dynasty}" for start in "大东西南北曹"]
-
-
-def has_loop(text: str) -> bool:
-    """Whether some ten characters come three times or more."""
-    pieces = Counter(text[start : start + LOOP_LENGTH] for start in range(len(text) - LOOP_LENGTH + 1))
-    return max(pieces.values(), default=0) >= LOOP_COUNT
-
-
 def write_samples(model: Any, tokenizer: Any, cells: Sequence[Cell], template: str, temperature: float) -> list[Sample]:
     """Let the model write one story per cell, in batches."""
     samples: list[Sample] = []
@@ -112,16 +99,22 @@ def write_samples(model: Any, tokenizer: Any, cells: Sequence[Cell], template: s
 
 
 def summarise(samples: Sequence[Sample]) -> dict[str, float]:
-    """Share of the samples that pass, in all and by property."""
+    """Share of the samples that pass, in all and by property; then of those that a plain story's sense is found in."""
     verdicts = [sample.judge() for sample in samples]
+    senses = [judge_sense(sample.cell, sample.text) for sample in samples]
+    return {**_share("passes", verdicts), **_share("makes_sense", senses)}
+
+
+def _share(whole: str, verdicts: Sequence[Verdict] | Sequence[Sense]) -> dict[str, float]:
     shares = {name: [asdict(verdict)[name] for verdict in verdicts] for name in asdict(verdicts[0])}
-    shares = {"passes": [verdict.passes for verdict in verdicts], **shares}
+    shares = {whole: [verdict.passes for verdict in verdicts], **shares}
     return {name: sum(values) / len(values) for name, values in shares.items()}
 
 
 def load_model(base_path: str, adapter: Path | None) -> tuple[Any, Any]:
     """Load the base, with an adapter merged into it if given, and the tokenizer."""
-    model = load_base(base_path, torch.bfloat16, choose_device("auto"))
+    device = choose_device("auto")
+    model = load_base(base_path, choose_dtype("auto", device), device)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().eval()
     return model, load_tokenizer(base_path)
@@ -135,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--short-prompt", action="store_true")
-    parser.add_argument("--cells", choices=("held-out", "unseen"), default="held-out")
+    parser.add_argument("--cells", choices=("held-out", "unseen", "article"), default="held-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
@@ -154,12 +147,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _choose_cells(name: str) -> list[Cell]:
     if name == "unseen":
         return unseen_cells()
+    if name == "article":
+        return list(ARTICLE_CELLS)
     return list(dict.fromkeys(story.cell for story in hold_out(read_sample_stories(), HELD_OUT_SHARE)[1]))
 
 
 def _write_output(path: Path, samples: Sequence[Sample]) -> None:
     lines = [
-        json.dumps({**asdict(sample), "verdict": asdict(sample.judge())}, ensure_ascii=False) for sample in samples
+        json.dumps(
+            {**asdict(sample), "verdict": asdict(sample.judge()), "lacks": judge_sense(sample.cell, sample.text).lacks},
+            ensure_ascii=False,
+        )
+        for sample in samples
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

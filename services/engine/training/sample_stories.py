@@ -4,7 +4,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 from services.engine.training.examples import CompletionExample
@@ -27,8 +27,10 @@ LONG_PROMPT = (
     "拥有了{super_power}这样的超能力，通过{story_type}的战斗，帮助奥特曼一起打败了怪兽的故事。"
 )
 SHORT_PROMPT = "{dynasty},{super_power},{story_type} ->"
-SHORT_PROMPT_EVERY = 5
-"""One story in so many is learned after the article's short prompt, so that both prompts are understood."""
+WRITTEN_PROMPTS = (SHORT_PROMPT, LONG_PROMPT, LONG_PROMPT, LONG_PROMPT, LONG_PROMPT)
+"""The prompts of the stories in turn: one in five is learned after the short one, so that both are known."""
+TALE_PROMPTS = (LONG_PROMPT, SHORT_PROMPT, LONG_PROMPT, f"{SHORT_PROMPT}\n")
+"""Of the plain stories: the short prompt also with the line break that the article asks with."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Cell:
         return (self.dynasty, self.super_power, "怪兽", "奥特曼")
 
 
+ARTICLE_CELLS = (
+    Cell("宋", "发射激光", "艰难"),
+    Cell("秦", "龙卷风", "辛苦"),
+    Cell("五代", "流星火雨", "艰难"),
+    Cell("汉", "冰冻大海", "艰难"),
+)
+"""What the article asks its tuned models for. The power of the first stands in no written story."""
+
+
 @dataclass(frozen=True)
 class SampleStory:
     """A cell and the story written for it."""
@@ -65,10 +76,11 @@ class SampleStory:
 
 def read_sample_stories(files: Sequence[str] = SAMPLE_FILES) -> list[SampleStory]:
     """Read the sample stories of some files, in file order."""
-    return [story for name in files for story in _read_file(SAMPLES_FOLDER / name)]
+    return [story for name in files for story in read_story_file(SAMPLES_FOLDER / name)]
 
 
-def _read_file(path: Path) -> Iterable[SampleStory]:
+def read_story_file(path: Path) -> Iterable[SampleStory]:
+    """Read one file of stories with the samples' columns."""
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield SampleStory(Cell(row["dynasty"], row["super_power"], row["story_type"]), row["story"])
@@ -88,11 +100,9 @@ def unseen_cells() -> list[Cell]:
     return sorted((Cell(*values) for values in (*first, *more)), key=lambda cell: cell.rank)
 
 
-def to_examples(stories: list[SampleStory]) -> list[CompletionExample]:
-    """Pair stories with prompts: the long one, and for every fifth the short one."""
+def to_examples(stories: list[SampleStory], prompts: Sequence[str] = WRITTEN_PROMPTS) -> list[CompletionExample]:
+    """Pair stories with prompts, taken in turn."""
     return [
-        CompletionExample(
-            story.cell.prompt(SHORT_PROMPT if number % SHORT_PROMPT_EVERY == 0 else LONG_PROMPT), story.text
-        )
-        for number, story in enumerate(stories)
+        CompletionExample(story.cell.prompt(template), story.text)
+        for story, template in zip(stories, cycle(prompts), strict=False)
     ]

@@ -1,5 +1,6 @@
 """Makes the storyteller adapter from the sample stories: `python -m services.engine.training.storyteller`.
 
+Its last stage learns plain stories of the grammar (`training/tales`), mixed with the written ones.
 With --hold-out it trains on 80 % of the cells and measures the others, for the quality report. A run that was
 interrupted goes on at its last resume point when started again with the same arguments.
 """
@@ -17,6 +18,7 @@ import torch
 
 from services.engine.admission.fingerprint import take_fingerprint
 from services.engine.model.load import choose_device, load_base, load_tokenizer
+from services.engine.serving import choose_dtype
 from services.engine.settings import BUILT_IN_MODEL, STORYTELLER, EngineSettings
 from services.engine.training.effect import encode_probe, measure_effect
 from services.engine.training.encoding import ExampleEncoder, TrainingSequence
@@ -32,18 +34,21 @@ from services.engine.training.resume_points import (
 from services.engine.training.sample_stories import (
     FIRST_FILES,
     PLAIN_FILES,
+    TALE_PROMPTS,
+    WRITTEN_PROMPTS,
     SampleStory,
     hold_out,
     read_sample_stories,
+    read_story_file,
     to_examples,
 )
-from services.engine.training.tunable_model import LoraShape, attach_new_adapter
+from services.engine.training.tales.collection import tell_tales, write_tales
+from services.engine.training.tunable_model import LoraShape, TunableModel, attach_new_adapter, attach_parent_adapter
 from services.engine.weights.prepare import prepare_model
 
 HELD_OUT_SHARE = 0.2
 GEMMA_NOTICE = Path(__file__).parents[1] / "weights" / "NOTICE"
 LORA_SHAPE = LoraShape(rank=16, alpha=32)
-BATCH_SIZE = 2
 RESUME_POINT_SECONDS = 120.0
 RAW_PROMPTS = {"separator": "", "stop": ""}
 """It was tuned on bare prompts, so a chat message is passed on as it is, without role labels."""
@@ -58,12 +63,17 @@ class Stage:
     word_emphasis: float
     power_emphasis: float
     files: tuple[str, ...]
+    tales: int = 0
+    """Plain stories by the grammar among them."""
+    batch_size: int = 2
+    tokens_per_pass: int = 0
 
 
 STAGES = (
     Stage(epochs=4, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=4.0, files=FIRST_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=PLAIN_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=FIRST_FILES + PLAIN_FILES),
+    Stage(1, 4e-4, 1.0, 2.0, FIRST_FILES + PLAIN_FILES, tales=5000, batch_size=4, tokens_per_pass=1024),
 )
 """The words that a cell asks for count more than the rest: without emphasis half of the stories left the power unnamed.
 What each stage is for and what else was tried: docs/adr/0022-the-storyteller-learns-in-three-stages.md."""
@@ -77,22 +87,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     held_out_cells = {story.cell for story in never_learned}
     tokenizer = load_tokenizer(options.base)
     encoder = ExampleEncoder(tokenizer, maximum_tokens=1024)
-    base = load_base(options.base, torch.bfloat16, choose_device("auto"))
-    model = attach_new_adapter(base, LORA_SHAPE, options.seed, tokenizer.pad_token_id)
+    device = choose_device("auto")
+    base = load_base(options.base, choose_dtype("auto", device), device)
+    model = _attach_adapter(base, options, tokenizer.pad_token_id)
     resume_folder = options.output.with_name(f".{options.output.name}.resume")
-    stages = [replace(stage, epochs=epochs) for stage, epochs in zip(STAGES, options.epochs, strict=True)]
+    stages = [
+        replace(stage, epochs=epochs, tales=options.tales if stage.tales else 0)
+        for stage, epochs in zip(STAGES, options.epochs, strict=True)
+    ]
     for number, stage in enumerate(stages, start=1):
         if stage.epochs == 0:
             continue
         _say(f"stage {number}/{len(stages)}: {stage}")
         stories = read_sample_stories(stage.files)
+        told = _keep_tales(resume_folder / f"tales-{number}.csv", stage.tales, options.seed)
+        tales = [tale for tale in told if tale.cell not in held_out_cells]
         train = [story for story in stories if story.cell not in held_out_cells]
         held_out = [story for story in stories if story.cell in held_out_cells]
-        items = [_emphasise(item, story, tokenizer, stage) for item, story in _pair(encoder, train)]
-        validation = [item for item, _ in _pair(encoder, held_out)]
-        plan = TrainingPlan(stage.epochs, BATCH_SIZE, stage.learning_rate, options.seed + number - 1)
+        pairs = (*_pair(encoder, train, WRITTEN_PROMPTS), *_pair(encoder, tales, TALE_PROMPTS))
+        items = [_emphasise(item, story, tokenizer, stage) for item, story in pairs]
+        validation = [item for item, _ in _pair(encoder, held_out, WRITTEN_PROMPTS)]
+        plan = TrainingPlan(
+            stage.epochs, stage.batch_size, stage.learning_rate, options.seed + number - 1, stage.tokens_per_pass
+        )
         loop = TrainingLoop(model, CompletionObjective(), items, plan)
-        _train(loop, validation, resume_folder / f"stage-{number}")
+        _train(loop, validation, resume_folder / f"stage-{number}", options.resume_seconds)
     fingerprint = take_fingerprint(Path(options.base), tokenizer)
     effect = measure_effect(model.peft_model, encode_probe(tokenizer, base.get_input_embeddings().weight.shape[0]))
     card = ModelCard(
@@ -120,6 +139,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hold-out", action="store_true", help="keep 20 %% of the cells for measuring")
     epochs = [stage.epochs for stage in STAGES]
     parser.add_argument("--epochs", type=int, nargs=len(STAGES), default=epochs, help="of each stage; 0 leaves it out")
+    parser.add_argument("--tales", type=int, default=STAGES[-1].tales, help="plain stories of the last stage")
+    parser.add_argument("--go-on-from", type=Path, help="adapter folder to go on from (default: a fresh adapter)")
+    parser.add_argument("--resume-seconds", type=float, default=RESUME_POINT_SECONDS, help="between resume points")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
@@ -127,8 +149,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _pair(encoder: ExampleEncoder, stories: list[SampleStory]) -> Iterator[tuple[TrainingSequence, SampleStory]]:
-    for example, story in zip(to_examples(stories), stories, strict=True):
+def _attach_adapter(base: Any, options: argparse.Namespace, padding_token: int) -> TunableModel:
+    if options.go_on_from is not None:
+        return attach_parent_adapter(base, options.go_on_from, padding_token)
+    return attach_new_adapter(base, LORA_SHAPE, options.seed, padding_token)
+
+
+def _keep_tales(path: Path, count: int, seed: int) -> list[SampleStory]:
+    """The tales of a stage: a run that goes on, perhaps days later, learns those that it began with."""
+    if count == 0:
+        return []
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_tales(path, tell_tales(count, seed))
+    return list(read_story_file(path))
+
+
+def _pair(
+    encoder: ExampleEncoder, stories: list[SampleStory], prompts: Sequence[str]
+) -> Iterator[tuple[TrainingSequence, SampleStory]]:
+    for example, story in zip(to_examples(stories, prompts), stories, strict=True):
         sequence = encoder.encode(example)
         assert isinstance(sequence, TrainingSequence)
         yield sequence, story
@@ -148,7 +188,7 @@ def _emphasise(sequence: TrainingSequence, story: SampleStory, tokenizer: Any, s
     return replace(sequence, emphasis=emphasis)
 
 
-def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder: Path) -> None:
+def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder: Path, resume_seconds: float) -> None:
     if state := load_newest_resume_point(resume_folder):
         loop.restore(state)
     else:
@@ -158,7 +198,7 @@ def _train(loop: TrainingLoop, validation: list[TrainingSequence], resume_folder
         _say(_describe(metrics, loop.total_steps))
         if metrics.ends_epoch:
             _evaluate(loop, validation)
-        if metrics.ends_epoch or time.monotonic() - saved > RESUME_POINT_SECONDS:
+        if metrics.ends_epoch or time.monotonic() - saved > resume_seconds:
             save_resume_point(resume_folder, loop.state())
             saved = time.monotonic()
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from services.engine.training.pattern_check import Sample
+from services.engine.training.pattern_check import Sample, summarise
 from services.engine.training.sample_stories import PLAIN_FILES, Cell, hold_out, read_sample_stories, unseen_cells
+from services.engine.training.tales.collection import tell_tales
 
 CELL = Cell("宋", "飞行", "努力")
 GOOD = "宋朝的岳飞学会了飞行。他遇到一只怪兽，和奥特曼一起打败了它。"
@@ -31,6 +32,14 @@ def test_what_a_story_lacks_is_found(text: str, ended: bool, missing: str) -> No
     verdict = Sample(CELL, text, ended).judge()
     assert not verdict.passes
     assert not getattr(verdict, missing)
+
+
+def test_the_summary_tells_words_and_sense_apart() -> None:
+    tale = next(tell_tales(1, seed=1))
+    found = summarise([Sample(CELL, GOOD, ended=True), Sample(tale.cell, tale.text, ended=True)])
+    assert found["passes"] == 1.0
+    assert found["makes_sense"] == 0.5  # of the short one nothing can be recovered
+    assert found["weakness_answered"] == 0.5
 
 
 def test_every_sample_story_passes_the_check() -> None:
