@@ -44,11 +44,11 @@ def make_environment(folder: Path, requirements: Path) -> None:
     subprocess.run([*uv, "pip", "install", "-q", "--python", python, "-r", str(requirements)], check=True)
 
 
-def install_packages(folder: Path, package: Path) -> None:
-    """Install the pins of a `package.json` into a fresh folder."""
+def install_packages(folder: Path, package: Path, options: Sequence[str] = ()) -> None:
+    """Install the pins of a `package.json` into a fresh folder; `options` are npm's."""
     folder.mkdir(exist_ok=True)
     shutil.copy(package, folder / "package.json")
-    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
+    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", *options], cwd=folder, check=True)
 
 
 async def run_client(
