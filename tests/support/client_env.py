@@ -36,19 +36,19 @@ def keep_environment(name: str, pins: Path, make: Callable[[Path, Path], None]) 
     return folder
 
 
-def make_environment(folder: Path, requirements: Path) -> None:
-    """Install the pins into a fresh environment."""
+def make_environment(folder: Path, requirements: Path, options: Sequence[str] = ()) -> None:
+    """Install the pins into a fresh environment; `options` are those of `uv pip install`."""
     uv = [sys.executable, "-m", "uv"]
     python = str(folder / "bin" / "python")
     subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
-    subprocess.run([*uv, "pip", "install", "-q", "--python", python, "-r", str(requirements)], check=True)
+    subprocess.run([*uv, "pip", "install", "-q", "--python", python, "-r", str(requirements), *options], check=True)
 
 
-def install_packages(folder: Path, package: Path) -> None:
-    """Install the pins of a `package.json` into a fresh folder."""
+def install_packages(folder: Path, package: Path, options: Sequence[str] = ()) -> None:
+    """Install the pins of a `package.json` into a fresh folder; `options` are npm's."""
     folder.mkdir(exist_ok=True)
     shutil.copy(package, folder / "package.json")
-    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
+    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", *options], cwd=folder, check=True)
 
 
 async def run_client(
