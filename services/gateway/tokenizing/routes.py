@@ -31,7 +31,7 @@ async def detokenize(body: DetokenizeRequest, gateway: GatewayDep, caller: Calle
 
 @router.get("/tokenizer_info", summary="Describe a model's tokenizer", response_model=TokenizerInfo)
 async def describe_tokenizer(
-    gateway: GatewayDep, caller: Caller, model: Annotated[str | None, Query(max_length=512)] = None
+    gateway: GatewayDep, caller: Caller, model: Annotated[str | None, Query(min_length=1, max_length=512)] = None
 ) -> JsonAnswer:
     """Return class, special tokens and chat template."""
     return JsonAnswer(await service.describe_tokenizer(gateway, caller, model))

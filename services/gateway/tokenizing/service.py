@@ -68,8 +68,8 @@ async def ask(
 ) -> tuple[bytes, AskedServer]:
     """Return what the model's server answers at a path of its own.
 
-    Raises: NotFoundError for the model; InvalidRequestError for what the server does not count, and where it does not
-    count at all; RateLimitedError while it is busy or starts; LlmError when it fails."""
+    Raises: NotFoundError for the model, and where its server does not count at all; InvalidRequestError for what it
+    does not count; RateLimitedError while it is busy or starts; LlmError when it fails."""
     server = await find_server(gateway, caller, asked)
     named = {} if server.model is None else {"model": server.model}
     told = None if body is None else {**body, **named}
@@ -105,10 +105,10 @@ def translate(error: LlmError, server: AskedServer) -> Exception:
     return error
 
 
-def tells_no_tokens(server: AskedServer) -> InvalidRequestError:
-    """Return the refusal for a model whose tokenizer nobody here knows, with what to do."""
+def tells_no_tokens(server: AskedServer) -> NotFoundError:
+    """Return the error for a model whose tokenizer nobody here knows, with what to do."""
     of_model = "" if server.model is None else f" of the model '{server.model}'"
-    return InvalidRequestError(
+    return NotFoundError(
         f"The provider '{server.provider.name}'{of_model} counts no tokens for others: its tokenizer is not known "
         "here. Count with the provider's own tokenizer, or name a model of the built-in engine, vLLM or llama.cpp.",
         param="model",

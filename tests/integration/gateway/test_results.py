@@ -139,6 +139,6 @@ async def test_bad_requests_are_refused_before_a_row_is_made(
 async def test_a_provider_without_a_tokenizer_to_ask_is_named(mill: Mill, client: httpx2.AsyncClient) -> None:
     asked = ({"model": MODEL, "prompt": "a"}, {"prompt": "a"})
     for body in asked:
-        error = assert_openai_error(await client.post("/tokenize", json=body), 400, code="tokenizer_unknown")
+        error = assert_openai_error(await client.post("/tokenize", json=body), 404, code="tokenizer_unknown")
         assert "Count with the provider's own tokenizer" in error["message"]
-    assert_openai_error(await client.get("/tokenizer_info"), 400, code="tokenizer_unknown")
+    assert_openai_error(await client.get("/tokenizer_info"), 404, code="tokenizer_unknown")
