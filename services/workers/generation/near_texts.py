@@ -36,25 +36,24 @@ SignedTexts = Mapping[str, SignedText]
 
 
 class KnownTexts:
-    """Signatures of stories, looked through all at once."""
+    """Signatures of stories, looked through all at once; room for so many `more`."""
 
-    def __init__(self, story_ids: list[str], signatures: NDArray[np.uint16]) -> None:
+    def __init__(self, story_ids: list[str], signatures: NDArray[np.uint16], more: int) -> None:
         self._story_ids = story_ids
-        self._signatures = signatures
+        self._signatures = np.concatenate((signatures, np.zeros((more, signatures.shape[1]), np.uint16)))
 
     def find_near(self, story_id: str, signature: NDArray[np.uint16]) -> tuple[str, float] | None:
         """Return the story that a text is most like, and how much, if that is another and near; else None."""
-        if not self._story_ids:
-            return None
-        likeness = (self._signatures == signature).mean(axis=1)
-        likeness[[known == story_id for known in self._story_ids]] = 0.0
-        best = int(likeness.argmax())
-        return (self._story_ids[best], float(likeness[best])) if likeness[best] >= NEAR_SIMILARITY else None
+        equal = np.count_nonzero(self._signatures[: len(self._story_ids)] == signature, axis=1)
+        near = np.flatnonzero(equal >= NEAR_SIMILARITY * len(signature))
+        others = [place for place in near.tolist() if self._story_ids[place] != story_id]
+        best = max(others, key=equal.__getitem__, default=None)
+        return None if best is None else (self._story_ids[best], float(equal[best] / len(signature)))
 
     def add(self, story_id: str, signature: NDArray[np.uint16]) -> None:
         """Take a text in."""
+        self._signatures[len(self._story_ids)] = signature
         self._story_ids.append(story_id)
-        self._signatures = np.vstack((self._signatures, signature))
 
 
 async def sign_results(run: Run, results: Sequence[CallResult]) -> SignedTexts:
@@ -83,7 +82,8 @@ async def refuse_near(
     candidates = await find_candidates(session, run.order.id, keys)
     buffers = b"".join(candidate.signature for candidate in candidates)
     length = len(next(iter(signed.values())).signature)
-    known = KnownTexts([one.story_id for one in candidates], np.frombuffer(buffers, np.uint16).reshape(-1, length))
+    signatures = np.frombuffer(buffers, np.uint16).reshape(-1, length)
+    known = KnownTexts([one.story_id for one in candidates], signatures, len(signed))
     taken: list[NewNearText] = []
     judged = [judge(result, signed.get(result.call.attempt_id), known, taken) for result in results]
     if taken:

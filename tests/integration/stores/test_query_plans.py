@@ -73,6 +73,12 @@ async def ask_line(session: AsyncSession) -> None:
     await registry.find_open_child_job(session, model.id)
 
 
+async def ask_near_texts(session: AsyncSession) -> None:
+    """Look for near texts as a settlement does, for two of its own."""
+    await near_texts.lock_near_texts(session, RUN)
+    await near_texts.find_candidates(session, RUN, range(42))
+
+
 ASKED: dict[str, Ask] = {
     "key of a request": lambda s: api_keys.find_active_key(s, "nobody's"),
     "idempotency key": lambda s: idempotency.claim_key(s, PROJECT, ROW, "hash"),
@@ -107,7 +113,7 @@ ASKED: dict[str, Ask] = {
     "next due story of a pilot": lambda s: story_claims.find_next_due_seconds(s, RUN, of_pilot=True),
     "end of a pilot": lambda s: pilots.end_pilot(s, RUN),
     "cut texts of stories": lambda s: attempts.find_cut(s, [STORY]),
-    "near texts of a run": lambda s: near_texts.find_candidates(s, RUN, range(42)),
+    "near texts of a run": ask_near_texts,
     "lease of stories": lambda s: story_claims.renew_story_leases(s, [story_claims.TakenStory(STORY, 1)], 10),
     "story": lambda s: stories.find_story(s, PROJECT, STORY),
     "page of stories": lambda s: stories.list_stories(s, PROJECT, stories.StoryFilter(), Page(20)),

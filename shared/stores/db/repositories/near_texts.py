@@ -33,10 +33,11 @@ class NewNearText:
     keys: Sequence[int]
 
 
-LOCK: Final = text("select pg_advisory_xact_lock(hashtextextended(:generation_id, 0))")
-BY_BUCKETS: Final = text("select set_config('enable_seqscan', 'off', true)")
-"""Of the transaction. The planner thinks little of an index that is asked for a thousand keys at once, and would hold
-each row of the table, or of the run (therefore no look-up by its id), to all of them."""
+LOCK: Final = text("""
+    select pg_advisory_xact_lock(hashtextextended(:generation_id, 0)), set_config('enable_seqscan', 'off', true)
+""")
+"""With the setting for the rest of the transaction: the planner thinks little of an index that is asked for a thousand
+keys at once, and would hold each row of the table, or of the run (therefore no look-up by its id), to all of them."""
 FIND: Final = text("""
     select story_id, signature from near_text
     where keys && cast(:keys as bigint[]) and generation_id || '' = :generation_id
@@ -56,8 +57,7 @@ async def lock_near_texts(session: AsyncSession, generation_id: str) -> None:
 
 
 async def find_candidates(session: AsyncSession, generation_id: str, keys: Iterable[int]) -> list[TakenText]:
-    """Return the texts of a run that lie in one of these buckets."""
-    await session.execute(BY_BUCKETS)
+    """Return the texts of a run that lie in one of these buckets; `lock_near_texts` goes before."""
     values = {"generation_id": generation_id, "keys": sorted(set(keys)), "most": MOST_CANDIDATES}
     return [TakenText(*row) for row in await session.execute(FIND, values)]
 

@@ -62,7 +62,7 @@ def test_the_second_of_two_near_texts_is_refused_and_names_the_first() -> None:
     texts = {"att_0": first, "att_1": edit(first, chance, 2), "att_2": other, "att_3": "短", "att_4": "短"}
     signed = sign(texts, "gen_1")
     assert set(signed) == {"att_0", "att_1", "att_2"}, "short texts are alike too easily"
-    known, taken = KnownTexts([], NO_TEXTS), list[NewNearText]()
+    known, taken = KnownTexts([], NO_TEXTS, 5), list[NewNearText]()
     judged = [
         judge(answer(number, text), signed.get(name), known, taken) for number, (name, text) in enumerate(texts.items())
     ]
@@ -79,7 +79,7 @@ def test_the_second_of_two_near_texts_is_refused_and_names_the_first() -> None:
 def test_a_story_is_not_like_itself() -> None:
     text = invent(random.Random(9))
     signature = sign_texts([text])[0][0]
-    known = KnownTexts(["story_0"], signature[None, :])
+    known = KnownTexts(["story_0"], signature[None, :], 0)
     assert known.find_near("story_0", signature) is None
     assert known.find_near("story_1", signature) == ("story_0", 1.0)
 
@@ -88,7 +88,7 @@ def test_a_story_is_not_like_itself() -> None:
 def test_a_text_that_says_too_little_is_not_compared(text: str) -> None:
     assert sign({"a": text}, "gen_1") == {}
     result = answer(0, text)
-    assert judge(result, None, KnownTexts([], NO_TEXTS), []) is result
+    assert judge(result, None, KnownTexts([], NO_TEXTS, 5), []) is result
 
 
 def test_what_is_signed_is_what_is_stored() -> None:
