@@ -73,10 +73,11 @@ STAGES = (
     Stage(epochs=4, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=4.0, files=FIRST_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=PLAIN_FILES),
     Stage(epochs=2, learning_rate=4e-4, word_emphasis=4.0, power_emphasis=6.0, files=FIRST_FILES + PLAIN_FILES),
-    Stage(1, 4e-4, 1.0, 2.0, FIRST_FILES + PLAIN_FILES, tales=5000, batch_size=4, tokens_per_pass=1024),
+    Stage(0, 4e-4, 1.0, 2.0, FIRST_FILES + PLAIN_FILES, tales=5000, batch_size=4, tokens_per_pass=1024),
 )
 """The words that a cell asks for count more than the rest: without emphasis half of the stories left the power unnamed.
-What each stage is for and what else was tried: docs/adr/0022-the-storyteller-learns-in-three-stages.md."""
+What each stage is for and what else was tried: docs/adr/0022-the-storyteller-learns-in-three-stages.md. The fourth is
+asked for by its epochs, as the shipped adapter has not been through it: docs/adr/0147-tales-are-the-last-stage.md."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

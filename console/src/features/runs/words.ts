@@ -112,6 +112,10 @@ export const limits = say({
 
 export const reasons = say({
   requested: ["Paused as you asked.", "已按请求暂停。"],
+  pilot: [
+    "Paused: the pilot is written.|Read its stories and see what the rest will cost: GET /v1/generations/{id}/forecast; then resume.",
+    "已暂停：试写已完成。|请先阅读这些故事并查看其余部分的费用：GET /v1/generations/{id}/forecast；然后继续。",
+  ],
   budget: [
     "Paused: the budget is reached. What is written stays.|Start another run for the rest, or resume if the budget was raised.",
     "已暂停：达到预算。已写的内容保留。|剩余部分可另起任务。",
