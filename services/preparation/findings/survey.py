@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from services.preparation.findings.scripts import dominant_scripts
 from services.preparation.rows.row_batches import RowBatch
 from services.preparation.rows.row_store import RowStore
-
-# What a finished sentence, list, quotation or block of code ends in.
-SENTENCE_ENDS = frozenset("。！？…”’」』）》】.!?\"')]}>;；~～—*`|:：")
+from shared.texts.sentence_ends import LINE_ENDS
 
 
 @dataclass(slots=True)
@@ -69,6 +67,6 @@ def _survey_batch(batch: RowBatch) -> tuple[NDArray[np.generic], ...]:
         np.fromiter(map(len, batch.prompts), np.int32, count),
         np.fromiter(map(len, batch.completions), np.int32, count),
         dominant_scripts(batch.completions),
-        np.fromiter((text[-1:] in SENTENCE_ENDS for text in trimmed), np.bool_, count),
+        np.fromiter((text[-1:] in LINE_ENDS for text in trimmed), np.bool_, count),
         np.fromiter((not text for text in trimmed), np.bool_, count),
     )

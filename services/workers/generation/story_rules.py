@@ -7,8 +7,8 @@ from typing import Any, Final
 from services.preparation.findings.scripts import LOOKED_AT_CHARACTERS, NAMES, dominant_scripts
 from shared.contracts.storable import cut_text
 from shared.outside.providers.border.json_values import is_whole_json
+from shared.texts.sentence_ends import SENTENCE_ENDS
 
-SENTENCE_ENDS: Final = frozenset("。！？…”’」』）》】.!?\"')]}")
 USUAL_TRIES: Final = 5
 LONGEST_SHOWN: Final = 60
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from shared.contracts.result_requests import is_result
 from shared.outside.providers.border.answers import Kind, ResultKind
-
-SENTENCE_ENDS = frozenset("。！？…”』」")
-"""Preparation adds none of these: rows that all end in one do so because their sentences do."""
+from shared.texts.sentence_ends import CHINESE_SENTENCE_ENDS
 
 SHORTEST_MARKER = 3
 
@@ -70,9 +68,9 @@ def read_contract(template: Mapping[str, Any] | None) -> TemplateContract | None
 
 def read_stop(template: Mapping[str, Any]) -> str | None:
     """Return the contract's stop, unless it is how every sentence ends: a text would stop at its first one. The model
-    has learned where a text ends without it."""
+    has learned where a text ends without it. Preparation adds no such stop: rows end in one because sentences do."""
     stop = template.get("stop") or None
-    return None if stop is not None and SENTENCE_ENDS.issuperset(stop) else stop
+    return None if stop is not None and CHINESE_SENTENCE_ENDS.issuperset(stop) else stop
 
 
 def keep_contract(contract: TemplateContract | None, kind: Kind | ResultKind, body: dict[str, Any]) -> Kept:
