@@ -1,5 +1,6 @@
 """Embeddings and moderations of a provider: rows of the same queue, with its own answer, on the same books."""
 
+import asyncio
 import base64
 import json
 from array import array
@@ -12,8 +13,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from shared.stores.db.models import Attempt, Completion
+from shared.stores.db.models import Attempt, Completion, LedgerEntry
 from tests.support.gateway import Mill, assert_openai_error, new_name
+from tests.support.interactive import eventually_async
 from tests.support.upstream import MODEL, Call
 from tests.support.upstream_script import Script, bad_request
 
@@ -87,6 +89,28 @@ async def test_a_retry_with_its_key_is_told_the_same_vectors(mill: Mill, client:
     assert [item["embedding"] for item in told[1]["data"]] == VECTORS
     assert told[0] == told[1]
     assert len(mill.upstream.calls) == calls + 1
+    mill.upstream.choose = None
+
+
+async def test_who_leaves_ends_the_call_and_it_is_booked_once(mill: Mill, sdk: openai.AsyncOpenAI) -> None:
+    name, gate = new_name("left"), asyncio.Event()
+    mill.upstream.choose = lambda _: Script(gate=gate)
+    with pytest.raises(openai.APITimeoutError):
+        await sdk.embeddings.create(model=MODEL, input=[name], timeout=1)
+    [call] = [call for call in mill.upstream.calls if call.body.get("input") == [name]]
+
+    async def is_over() -> bool:
+        async with mill.database.transaction() as session:
+            asked = Completion.request["input"][0].astext == name
+            row = (await session.scalars(select(Completion).where(asked))).one()
+            if row.status != "cancelled":
+                return False
+            attempt = (await session.scalars(select(Attempt).where(Attempt.subject_id == row.id))).one()
+            booked = (await session.scalars(select(LedgerEntry).where(LedgerEntry.attempt_id == attempt.id))).all()
+            return (attempt.outcome, attempt.failure_class, len(booked)) == ("failed", "cancelled", 1)
+
+    await eventually_async(is_over, what="the row to be cancelled, with one entry in the books")
+    assert call.closed_by_client_at is not None
     mill.upstream.choose = None
 
 
