@@ -13,6 +13,7 @@ BELOW_BASE: Final = (
     "completions",
     "responses",
     "embeddings",
+    "moderations",
     "models",
     "files",
     "batches",

@@ -21,6 +21,12 @@ def list_inputs(value: Any) -> list[Any]:
     return value
 
 
+def count_results(value: Any) -> int:
+    """Return how many results a request for so many texts has: parts (texts and pictures) are judged as one."""
+    inputs = list_inputs(value)
+    return 1 if inputs and isinstance(inputs[0], dict) else len(inputs)
+
+
 def count_input_bytes(one: Any) -> int:
     """Return an upper bound of a text's tokens: no tokenizer makes more tokens than bytes."""
     if isinstance(one, str):

@@ -24,8 +24,9 @@ COMPLETION_SUFFIX: Final = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
 STORE_RETRY_SECONDS: Final = 2.0
 FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-CHOICE_TAGS: Final = frozenset({"str", "int", "float", "bool"})
-"""What pydantic puts into the path of a finding for a choice between plain types."""
+PLAIN_TYPES: Final = ("str", "int", "float", "bool")
+CHOICE_TAGS: Final = frozenset((*PLAIN_TYPES, *(f"constrained-{name}" for name in PLAIN_TYPES)))
+"""What pydantic puts into the path of a finding for a choice between plain types, with bounds or without."""
 NO_FIELDS: Final = frozenset({"body", "query", "path", "header"})
 """What pydantic's path begins with: where the field was sent, which the client knows."""
 

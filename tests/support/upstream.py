@@ -95,8 +95,8 @@ class ScriptedUpstream:
         app.router.add_delete("/v1/models/{id}", self._delete_model)
         app.router.add_get("/v1/models/{id}/tokenizer", self._refuse_tokenizer)
         app.router.add_get("/v1/fine_tuning/jobs", self._list_jobs)
-        for path in ("completions", "chat/completions", "embeddings", "moderations"):
-            app.router.add_post(f"/v1/{path}", self._serve)
+        for path in ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/moderations", "/tokenize"):
+            app.router.add_post(path, self._serve)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=4096, ssl_context=self.tls)

@@ -1,25 +1,31 @@
 """POST /v1/embeddings: where texts stand among one another, by the mean of a model's last states over their tokens."""
 
+import asyncio
 import base64
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from services.engine.batching.requests import SamplingOptions, SequenceRequest
-from services.engine.errors import ContextLengthExceededError, InvalidRequestError
+from services.engine.batching.running_request import RunningRequest
+from services.engine.errors import ContextLengthExceededError, InvalidRequestError, OverloadedError
 from services.engine.routes.answers import answer_whole, gather_choices, gone
 from services.engine.routes.bodies import EmbeddingBody
 from services.engine.routes.requests import Target, check_tokens, encode_text, find_target, get_serving, submit
 from services.engine.serving import LoadedModel, Serving
+from services.engine.settings import EngineSettings
 
 router = APIRouter()
 
 PARAM = "input"
 LOT_TOKENS = 2048
 """Tokens handed to the batch at once, unless one text has more: what a text that comes meanwhile waits for."""
+ROOM_SECONDS = 0.02
+"""How soon a lot that found the line full looks again: about a token's time."""
 
 
 @router.post("/v1/embeddings")
@@ -32,15 +38,33 @@ async def create_embeddings(
     check_dimensions(body, target.loaded)
     prompts = await serving.reading.run(sum(map(len, inputs)), lambda: read_inputs(inputs, target.loaded))
     vectors: list[bytes] = []
-    for some in cut_lots(prompts, max(1, serving.settings.max_batch_size // 2)):
+    for some in cut_lots(prompts, count_in_lot(serving.settings)):
         lot = [build_sequence(prompt, target) for prompt in some]
-        embedded = await gather_choices(serving, submit(serving, target, lot, body, request), request)
+        running = await submit_lot(partial(submit, serving, target, lot, body, request), request, is_first=not vectors)
+        embedded = await gather_choices(serving, running, request)
         if embedded is None:
             return gone()
         vectors += [choice.embedding for choice in embedded]
     size = sum(map(len, prompts))
     total = len(vectors[0]) * len(vectors)
     return await serving.reading.run(total, lambda: answer_whole(shape_embeddings(body, target.name, vectors, size)))
+
+
+def count_in_lot(settings: EngineSettings) -> int:
+    """Return the most texts that are handed to the batch at once: half of it, so that texts find room between them."""
+    return min(max(1, settings.max_batch_size // 2), settings.max_choices_per_request)
+
+
+async def submit_lot(hand_over: Callable[[], RunningRequest], request: Request, *, is_first: bool) -> RunningRequest:
+    """Hand a lot to the batch; one after the first waits for room, or those before it were for nothing. Raises: as
+    `submit`; OverloadedError for the first lot, and when nobody waits any more."""
+    while True:
+        try:
+            return hand_over()
+        except OverloadedError:
+            if is_first or await request.is_disconnected():
+                raise
+            await asyncio.sleep(ROOM_SECONDS)
 
 
 def list_inputs(body: EmbeddingBody, most: int) -> list[str | list[int]]:
@@ -82,7 +106,7 @@ def read_inputs(inputs: list[str | list[int]], loaded: LoadedModel) -> list[list
 
 
 def cut_lots(prompts: list[list[int]], most: int) -> Iterator[list[list[int]]]:
-    """Yield the prompts in lots of at most so many, half a batch, so that texts find room between them."""
+    """Yield the prompts in lots of at most so many, and of few tokens."""
     lot: list[list[int]] = []
     for prompt in prompts:
         if lot and (len(lot) == most or sum(map(len, lot)) + len(prompt) > LOT_TOKENS):

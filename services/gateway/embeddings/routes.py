@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from services.gateway.embeddings.answers import Embeddings
 from services.gateway.embeddings.schemas import EmbeddingRequest
-from services.gateway.embeddings.service import answer_embeddings, build_request
+from services.gateway.embeddings.service import answer_embeddings, build_request, forget_vectors
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep
 from services.gateway.http.route import keyed_router
 from services.gateway.interactive.texts import open_texts
@@ -26,4 +26,6 @@ async def create_embeddings(
     rows = await wait_for_rows(gateway, request, claim, texts)
     if isinstance(rows, Response):
         return rows
-    return await gateway.computing.run(caller.project_id, answer_embeddings, texts, rows[0], body.encoding_format)
+    answer = await gateway.computing.run(caller.project_id, answer_embeddings, texts, rows[0], body.encoding_format)
+    await forget_vectors(gateway, claim, texts)
+    return answer

@@ -3,15 +3,20 @@
 import base64
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from services.gateway.embeddings.schemas import EmbeddingRequest
+from services.gateway.http.idempotency import KeyClaim
 from services.gateway.interactive.texts import OpenTexts
+from services.gateway.wiring import Gateway
 from shared.bounds import Bounds, setting_of
 from shared.contracts.result_requests import list_inputs
 from shared.errors import InvalidRequestError
 from shared.http.answers import Json, JsonAnswer
+from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import Completion
+from shared.stores.db.repositories import completions
 
 BASE64: Final = "base64"
 
@@ -32,6 +37,15 @@ def answer_embeddings(texts: OpenTexts, row: Completion, encoding_format: str | 
     data = [{"object": "embedding", "index": index, "embedding": spell(vector)} for index, vector in enumerate(vectors)]
     content = {"object": "list", "data": data, "model": texts.model, "usage": shape_usage(row)}
     return JsonAnswer(content, headers=texts.headers)
+
+
+async def forget_vectors(gateway: Gateway, claim: KeyClaim, texts: OpenTexts) -> None:
+    """Drop vectors that are about to be told: no route tells them again, unless to an Idempotency-Key, and kept they
+    would grow with every text that is looked up."""
+    if claim.key is None:
+        with suppress(*STORE_AWAY):
+            async with gateway.database.transaction() as session:
+                await completions.forget_results(session, texts.request_id)
 
 
 def spell_floats(vector: str) -> list[float]:

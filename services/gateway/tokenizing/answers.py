@@ -13,8 +13,8 @@ class SpelledToken(BaseModel):
 class Tokenized(BaseModel):
     """The tokens. llama.cpp's clients get these alone, with their pieces where they want them."""
 
-    model_config = ConfigDict(extra="allow")
-    tokens: list[int | SpelledToken]
+    model_config = ConfigDict(extra="allow", strict=True)
+    tokens: list[int] | list[SpelledToken]
     count: int | None = None
     max_model_len: int | None = None
     token_strs: list[str] | None = None

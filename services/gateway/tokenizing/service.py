@@ -22,6 +22,8 @@ NO_SUCH_ROUTE: Final = frozenset({401, 403, 404, 405, 501})
 """How servers answer to what they do not serve; some ask for a key first."""
 OF_THE_MODEL: Final = frozenset({"model_not_found", "model_unavailable"})
 TOKENIZER_UNKNOWN: Final = "tokenizer_unknown"
+CONTENT: Final = "content"
+"""llama.cpp's word for a prompt. Its server passes over all others, and answers with no tokens and no count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,17 @@ class AskedServer:
 
 
 async def tokenize(gateway: Gateway, caller: Principal, asked: str | None, body: Json) -> Json:
-    """Return the tokens of a prompt or a chat. Raises: as `ask`."""
+    """Return the tokens of a prompt or a chat. Raises: as `ask`; InvalidRequestError where the server passed over what
+    it was asked about."""
     raw, server = await ask(gateway, caller, asked, "POST", "/tokenize", body)
     try:
-        return Tokenized.model_validate(read_object(raw)).model_dump(exclude_unset=True)
+        answer = read_object(raw)
+        told = Tokenized.model_validate(answer)
     except (LlmError, ValidationError) as error:
         raise tells_no_tokens(server) from error
+    if told.count is None and CONTENT not in body:
+        raise knows_content_alone(server)
+    return answer  # written anew from `told`, tens of thousands of tokens would hold the loop
 
 
 async def detokenize(gateway: Gateway, caller: Principal, asked: str | None, body: Json) -> Json:
@@ -103,6 +110,15 @@ def translate(error: LlmError, server: AskedServer) -> Exception:
     if error.failure_class is FailureClass.RATE_LIMITED:
         return RateLimitedError(error.message, retry_after_seconds=error.retry_after_seconds or 1.0)
     return error
+
+
+def knows_content_alone(server: AskedServer) -> InvalidRequestError:
+    """Return the error for a prompt or a chat that the server has not counted, though it answered."""
+    return InvalidRequestError(
+        f"The provider '{server.provider.name}' counts in llama.cpp's words alone: send the text as 'content', with "
+        "'add_special' true for the tokens that begin a prompt.",
+        param=CONTENT,
+    )
 
 
 def tells_no_tokens(server: AskedServer) -> NotFoundError:

@@ -11,7 +11,7 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
-from services.workers.providers.model_health import ModelHealth, Way
+from services.workers.providers.model_health import ModelHealth
 from shared.contracts.result_requests import is_result
 from shared.contracts.text_orders import strip_orders
 from shared.observability.logs import get_logger
@@ -90,7 +90,7 @@ async def _read(
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
     grace_seconds = context.worker_settings.down_grace_seconds
     body = strip_orders(running.claimed.request, must_stream=running.must_stream)
-    way: Way = "streamed" if is_streamed(call.target.provider, body) else "whole"
+    way = "streamed" if is_streamed(call.target.provider, body) else "whole"
     async with (
         health.follow(way, grace_seconds) as under_way,
         context.llm.stream(call.target, kind, body) as stream,

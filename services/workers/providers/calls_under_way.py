@@ -31,7 +31,8 @@ class CallUnderWay:
     """One call. Times are `time.monotonic()`."""
 
     what: str
-    """Which calls take about as long: those for a model that are answered whole, or those that are streamed."""
+    """Which calls take about as long: those for a model that are answered whole, those that are streamed, or those that
+    ask for embeddings of about so many bytes."""
     clock: asyncio.Timeout
     on_answer: "Callable[[CallUnderWay], None]"
     grace_seconds: float | None = None

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from services.workers.providers.calls_under_way import LOST, SHORTEST_PROBE_SECONDS, CallUnderWay
 from services.workers.providers.health import ProviderHealth
@@ -11,8 +10,6 @@ from services.workers.providers.verdict import EXCUSES, Standing, Verdict, Verdi
 from shared.outside.providers.border.stated_limits import names_model, read_limits
 from shared.outside.providers.configuration import Provider
 from shared.outside.providers.failures import FailureClass, LlmError
-
-Way = Literal["whole", "streamed"]
 
 
 class ModelHealth:
@@ -35,9 +32,10 @@ class ModelHealth:
         return standing if standing.verdict is not Verdict.WELL else self._judge.standing
 
     @asynccontextmanager
-    async def follow(self, way: Way, grace_seconds: float | None = None) -> AsyncIterator[CallUnderWay]:
-        """Count a call while it is under way. Raises: LlmError (timeout) when it was a probe that took too long, the
-        provider has forgotten it, or is down for longer than `grace_seconds` and does not answer."""
+    async def follow(self, way: str, grace_seconds: float | None = None) -> AsyncIterator[CallUnderWay]:
+        """Count a call while it is under way; those that go the same `way` take about as long. Raises: LlmError
+        (timeout) when it was a probe that took too long, the provider has forgotten it, or is down for longer than
+        `grace_seconds` and does not answer."""
         standing, limit = self.whole.standing, None
         what = f"{self.model} {way}"
         if standing.verdict is Verdict.DOWN:

@@ -1,5 +1,8 @@
 """Texts are embedded as the model itself sees them: the mean of its last states, whoever is beside it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +104,30 @@ def test_what_cannot_be_embedded_is_refused(
 def test_a_model_that_is_not_there_is_named(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="nobody"):
         client.embeddings.create(model="nobody", input="a")
+
+
+def test_a_busy_engine_finishes_the_embeddings_that_it_has_begun(tiny_folder: Path, tmp_path: Path) -> None:
+    """Texts are handed to the batch in lots: a lot that finds the line full waits."""
+    limits = {"max_batch_size": 2, "max_queued_sequences": 0, "context_length": 512}
+    narrow = LiveEngine(tiny_folder, tmp_path, dtype="float32", **limits)
+    try:
+        narrow.wait_until_ready()
+        with (
+            OpenAI(base_url=f"{narrow.url}/v1", api_key="unused", max_retries=0) as client,
+            ThreadPoolExecutor(max_workers=3) as threads,
+        ):
+            embedding = threads.submit(embed, client, [f"{number} {TEXTS[2]}" for number in range(40)])
+            deadline = time.monotonic() + 30
+            while not narrow.read_metric("engine_prompt_tokens_total"):
+                assert time.monotonic() < deadline
+
+            def write_until_embedded() -> None:
+                while not embedding.done():
+                    with suppress(openai.RateLimitError):
+                        client.completions.create(model="tiny", prompt="abc", n=2, max_tokens=2)
+
+            writing = [threads.submit(write_until_embedded) for _ in range(2)]
+            assert len(embedding.result(timeout=60)) == 40
+            assert all(writer.result(timeout=60) is None for writer in writing)
+    finally:
+        narrow.stop()

@@ -39,6 +39,13 @@ def find_usage(body: dict[str, Any], choice: dict[str, Any] | None) -> Usage | N
     return None if told is None else parse_usage(told)
 
 
+def find_text_usage(body: dict[str, Any]) -> Usage | None:
+    """Return the counts of an answer for which nothing was written: its texts are all there is, whether they are called
+    the prompt or, by some, the total."""
+    counted = read_count(find_object(body, "usage"), (*PROMPT_NAMES, "total_tokens"))
+    return find_usage(body, None) or (None if counted is None else Usage(counted, 0))
+
+
 def parse_usage(value: object) -> Usage | None:
     """Return token counts if both are there, or follow from the sum, and are sane; they may be texts or floats."""
     if not isinstance(value, dict):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.kept_errors import show_error
+from shared.contracts.result_requests import RESULT_KINDS
 from shared.contracts.statuses import COMPLETION
 from shared.contracts.stream.stored_text import StoredText
 from shared.stores.db.models import Completion
@@ -101,6 +102,12 @@ async def request_cancel(session: AsyncSession, project_id: str, completion_ids:
         .returning(Completion.id)
     )
     return (await session.scalars(statement)).all()
+
+
+async def forget_results(session: AsyncSession, request_id: str) -> None:
+    """Drop what came in place of texts."""
+    of_request = Completion.request_id == request_id
+    await session.execute(update(Completion).where(of_request, Completion.kind.in_(RESULT_KINDS)).values(extra=null()))
 
 
 async def find_stored_text(session: AsyncSession, stream_id: str) -> StoredText | None:
