@@ -17,6 +17,7 @@ from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.recipe_values import send_values
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import count_of, format_seconds
+from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
 
@@ -59,6 +60,8 @@ def generate(
         "pilot": pilot,
         "extend": extend or None,
     }
+    if pilot is not None and yes and detach:
+        raise ClientError("--yes goes on after the pilot, for which the command has to wait: leave out --detach.")
     with connect(state_dir) as api:
         export_format(export)
         given = {name: value for name, value in wanted.items() if value is not None}
@@ -72,6 +75,8 @@ def generate(
         if not detach:
             generation = watch_run(api, generation, export, is_sure=yes)
         say_command(*after_run(generation))
+    if yes and is_after_pilot(generation):
+        raise typer.Exit(1)
 
 
 def watch_run(api: Api, generation: dict[str, Any], export: Path | None, *, is_sure: bool) -> dict[str, Any]:
