@@ -34,27 +34,25 @@ END: Final = text(f"""
     returning 1
 """)  # noqa: S608  the only thing put in is a constant of ours
 
-FIRST: Final = """
-    select id, status from story
-    where generation_id = :generation_id and status in ('succeeded', 'failed', 'rejected')
-    order by position limit :most
+OVER: Final = """
+    select id, status = 'failed' as is_failed, status = 'rejected' as is_rejected from story
+    where generation_id = :generation_id and status in ('succeeded', 'failed', 'rejected', 'cancelled')
+      and status <> 'cancelled'
 """
-OF_PILOT: Final = f"""
-    select id, status from story
-    where generation_id = :generation_id and status in ('succeeded', 'failed', 'rejected')
-      and position = any(array({POSITIONS}))
-"""  # noqa: S608  the only thing put in is a constant of ours
+"""A row that was cancelled with its run took nothing, and says nothing of what one takes."""
+FIRST: Final = f"{OVER} order by position limit :most"
+OF_PILOT: Final = f"{OVER} and position = any(array({POSITIONS}))"
 MEASURE: Final = """
     with seen as materialized ({seen}),
     calls as (
-        select seen.id, seen.status, count(attempt.id) as calls, count(attempt.rejected_because) as rejected,
+        select seen.id, is_failed, is_rejected, count(attempt.id) as calls, count(attempt.rejected_because) as rejected,
                coalesce(sum(attempt.prompt_tokens), 0) as prompt,
                coalesce(sum(attempt.completion_tokens), 0) as completion, coalesce(sum(attempt.spent_usd), 0) as usd,
                count(attempt.id) filter (where attempt.spent_usd is null) as unpriced
         from seen left join attempt on attempt.subject_id = seen.id
-        group by seen.id, seen.status)
-    select count(*) as stories, count(*) filter (where status = 'failed') as failed,
-           count(*) filter (where status = 'rejected') as rejected,
+        group by seen.id, is_failed, is_rejected)
+    select count(*) as stories, count(*) filter (where is_failed) as failed,
+           count(*) filter (where is_rejected) as rejected,
            coalesce(sum(calls), 0) as calls, coalesce(sum(rejected), 0) as rejected_calls,
            coalesce(avg(prompt), 0)::float8 as prompt_mean, coalesce(stddev_samp(prompt), 0)::float8 as
            prompt_deviation, coalesce(avg(completion), 0)::float8 as completion_mean,
