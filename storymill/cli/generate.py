@@ -17,6 +17,7 @@ from storymill.cli.recipe_files import RECIPE_SUFFIXES, read_recipe_file
 from storymill.cli.recipe_values import send_values
 from storymill.cli.terminal import console, say, say_command
 from storymill.cli.words import count_of, format_seconds
+from storymill.client.errors import ClientError
 from storymill.client.rest import Api
 
 
@@ -59,6 +60,7 @@ def generate(
         "pilot": pilot,
         "extend": extend or None,
     }
+    require_waiting(pilot, yes=yes, detach=detach)
     with connect(state_dir) as api:
         export_format(export)
         given = {name: value for name, value in wanted.items() if value is not None}
@@ -71,7 +73,20 @@ def generate(
         console.print(f"generation {generation['id']}: {size}", highlight=False, soft_wrap=True)
         if not detach:
             generation = watch_run(api, generation, export, is_sure=yes)
-        say_command(*after_run(generation))
+        tell_next(generation, is_sure=yes)
+
+
+def require_waiting(pilot: int | None, *, yes: bool, detach: bool) -> None:
+    """Refuse to go on by itself after a pilot that nobody waits for. Raises: ClientError that says so."""
+    if pilot is not None and yes and detach:
+        raise ClientError("--yes goes on after the pilot, for which the command has to wait: leave out --detach.")
+
+
+def tell_next(generation: dict[str, Any], *, is_sure: bool) -> None:
+    """Say which command comes next. Exits 1 when the rest of a run was wanted and is not written."""
+    say_command(*after_run(generation))
+    if is_sure and is_after_pilot(generation):
+        raise typer.Exit(1)
 
 
 def watch_run(api: Api, generation: dict[str, Any], export: Path | None, *, is_sure: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def write_pilot(api: Api, generation: dict[str, Any], patience: Patience, *, is_
         return followed
     forecast = patience.ask(lambda: api.get(f"/generations/{run_id}/forecast"))
     tell_forecast(forecast)
-    if not (is_sure or ask_to_go_on(forecast)):
+    if not may_go_on(forecast, is_sure=is_sure):
         return followed
     resumed: dict[str, Any] = api.post(f"/generations/{run_id}/resume")
     return resumed
@@ -36,11 +36,25 @@ def is_after_pilot(generation: dict[str, Any]) -> bool:
     return bool(generation["status"] == "paused" and generation["status_reason"] == PILOT)
 
 
+def may_go_on(forecast: dict[str, Any], *, is_sure: bool) -> bool:
+    """Say whether the rest is wanted. Who was sure before the pilot was so of stories: where it has none, nobody is."""
+    seen = forecast["seen"]
+    if is_sure and seen["stories"] > seen["failed"] + seen["rejected"]:
+        return True
+    if is_sure:
+        say("none of the pilot's stories was written: the rest waits until you have seen why")
+    return ask_to_go_on(forecast)
+
+
 def ask_to_go_on(forecast: dict[str, Any]) -> bool:
     """Ask whoever sits at the terminal; nobody does where there is none."""
     if not sys.stdin.isatty():
         return False
-    return typer.confirm(f"Write the other {count_of(forecast['left'], 'story')}?")
+    try:
+        return typer.confirm(f"Write the other {count_of(forecast['left'], 'story')}?")
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        typer.echo()
+        return False
 
 
 def tell_forecast(forecast: dict[str, Any]) -> None:

@@ -24,7 +24,10 @@ class RunDetails:
     def look(self, generation: dict[str, Any]) -> list[str]:
         """Return what there is to say; of a run that has just begun, or is over, nothing."""
         counts = generation["counts"]
-        if counts["succeeded"] == 0 or counts["queued"] + counts["running"] == 0:
+        if (
+            counts["succeeded"] + counts["failed"] + counts["rejected"] == 0
+            or counts["queued"] + counts["running"] == 0
+        ):
             return []
         begun = time.monotonic()
         if begun >= self._ask_at:

@@ -1,6 +1,6 @@
 """What the rest of a run will probably take, by what was seen of it: each story with all of its calls, rejects too."""
 
-from services.gateway.generations.service import get_run
+from services.gateway.generations.service import count_stories, get_run
 from services.gateway.wiring import Gateway
 from shared.auth.principal import Principal
 from shared.http.answers import Json
@@ -19,11 +19,11 @@ async def forecast_run(gateway: Gateway, caller: Principal, generation_id: str) 
     """Return the forecast object. Raises: NotFoundError when there is no such run."""
     run, _, _ = await get_run(gateway, caller, generation_id)
     async with gateway.database.transaction() as session:
-        seen = await measure_seen(session, run.id)
-    left = max(0, run.total - run.succeeded - run.failed - run.rejected)
-    notes = [] if seen.stories >= FEWEST_STORIES else ["too few stories are written to say what the rest will take"]
-    notes.append(await find_price_note(gateway, run))
-    is_enough = seen.stories >= FEWEST_STORIES
+        seen = await measure_seen(session, run)
+    counts = count_stories(run)
+    left = counts["queued"] + counts["running"]
+    is_enough = seen.stories >= FEWEST_STORIES and seen.stories > seen.failed
+    notes = [*list_doubts(seen), await find_price_note(gateway, run)]
     return {
         "object": "generation.forecast",
         "id": run.id,
@@ -45,10 +45,22 @@ async def forecast_run(gateway: Gateway, caller: Principal, generation_id: str) 
     }
 
 
+def list_doubts(seen: SeenCosts) -> list[str]:
+    """Return why what was seen says little of the rest, in words."""
+    if seen.stories < FEWEST_STORIES:
+        return ["too few stories are written to say what the rest will take"]
+    if seen.stories == seen.failed:
+        return [f"all {seen.stories} stories failed: what the rest will take is unknown"]
+    without = [f"{count} {what}" for count, what in ((seen.failed, "failed"), (seen.rejected, "rejected")) if count]
+    return [f"of {seen.stories} stories {' and '.join(without)}"] if without else []
+
+
 def shape_seen(seen: SeenCosts) -> Json:
     """Return what a story took on average, and how many texts were not taken."""
     return {
         "stories": seen.stories,
+        "failed": seen.failed,
+        "rejected": seen.rejected,
         "calls": seen.calls,
         "rejected_calls": seen.rejected_calls,
         "reject_rate": round(seen.rejected_calls / seen.calls, 4) if seen.calls else 0.0,

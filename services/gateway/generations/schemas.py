@@ -122,6 +122,8 @@ class SeenStories(BaseModel):
     """What the stories took that a forecast is made from, each with all of its calls."""
 
     stories: int
+    failed: int
+    rejected: int
     calls: int
     rejected_calls: int
     reject_rate: float

@@ -21,6 +21,7 @@ from shared.outside.providers.failures import FailureClass, LlmError
 from shared.stores.db.repositories.attempts import count_failures
 from shared.stores.db.repositories.distinct_texts import take_texts
 from shared.stores.db.repositories.generation_progress import ZERO_USD, Progress
+from shared.stores.db.repositories.near_texts import lock_near_texts
 from shared.stores.db.repositories.story_results import LockedAttempt, Payer, SettledCall, lock_attempts, settle_calls
 
 NOT_THE_ROWS_FAULT: Final = frozenset({FailureClass.CANCELLED, FailureClass.QUOTA_EXHAUSTED})
@@ -45,6 +46,8 @@ async def settle_results(
 ) -> None:
     """Write a batch. Doing it again after a commit whose answer was lost changes nothing. `signed`: its texts, if
     the run compares them."""
+    if signed:  # before its rows: while it waits for others they can be held
+        await lock_near_texts(session, run.order.id)
     locked = await lock_attempts(session, [result.call.attempt_id for result in results])
     if signed:
         wanted = {name: text for name, text in signed.items() if takes_answer(locked.get(name))}

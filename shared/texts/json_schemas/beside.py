@@ -2,6 +2,7 @@
 Whatever becomes of that process, there is an answer."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -18,6 +19,8 @@ ENVIRONMENT: Final = {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONSAFEPATH": "1", "P
 PATIENCE_SECONDS: Final = 60.0
 """The process bounds its own time on a processor; this is for a machine that gives it none."""
 MOST_SCHEMA_BYTES: Final = 64 * 1024
+ENDED_BY_OTHERS: Final = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL})
+"""How a process ends that a service manager or the system ends: for what it was asked, it ends otherwise."""
 TOO_DEAR: Final = "takes too long, or too much memory, to be held to the schema"
 
 
@@ -44,6 +47,10 @@ def find_schema_fault(schema: Any) -> str | None:
     return fault
 
 
+class ProcessEndedError(Exception):
+    """The process was ended from outside before it answered."""
+
+
 class SchemaBeside:
     """Holds texts to one schema. The process is begun with the first text, and anew after one that it did not
     survive."""
@@ -58,7 +65,7 @@ class SchemaBeside:
         async with self._turn:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    return await self._ask(text)
+                    return await self._ask_living(text)
             except TimeoutError:
                 await self._end()
                 return TOO_DEAR
@@ -70,6 +77,16 @@ class SchemaBeside:
         """End the process."""
         async with self._turn:
             await self._end()
+
+    async def _ask_living(self, text: str) -> str | None:
+        """Ask; once more of a new process where others ended the first. A text that is paid for has not to answer for
+        that."""
+        try:
+            return await self._ask(text)
+        except ProcessEndedError:
+            with suppress(ProcessEndedError):
+                return await self._ask(text)
+        return TOO_DEAR
 
     async def _ask(self, text: str) -> str | None:
         if self._process is None:
@@ -92,7 +109,9 @@ class SchemaBeside:
             await process.stdin.drain()
         line = await process.stdout.readline()
         if not line:
-            await self._end()
+            self._process = None
+            if await process.wait() in ENDED_BY_OTHERS:
+                raise ProcessEndedError
             return TOO_DEAR
         found: str | None = orjson.loads(line)
         return found

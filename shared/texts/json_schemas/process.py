@@ -5,7 +5,8 @@ a JSON string on a line; answered by a line each: what is wrong, or null. The fi
 In a process of its own, since a small schema may ask for more time than there is (references that double on every
 level),
 and its evaluation holds the interpreter's lock. Each answer may take a second of a processor, then the system ends this
-process. Patterns are matched in linear time, nothing is fetched. Ends with its standard input."""
+process. Patterns are matched in linear time, nothing is fetched. Ends with its standard input, and not when it is
+asked to."""
 
 import resource
 import signal
@@ -87,6 +88,8 @@ def main(questions: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    for asked in (signal.SIGINT, signal.SIGTERM):  # the whole group gets them; who asks may have texts to ask about yet
+        signal.signal(asked, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main(sys.stdin.buffer, sys.stdout.buffer)

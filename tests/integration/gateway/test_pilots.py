@@ -85,6 +85,71 @@ async def test_before_anything_is_written_nothing_is_forecast(mill: Mill, client
     assert_openai_error(await client.get("/v1/generations/gen-none/forecast"), 404)
 
 
+async def test_a_pilot_is_forecast_from_as_it_was_once_the_run_is_extended(
+    mill: Mill, client: httpx2.AsyncClient
+) -> None:
+    mill.upstream.choose = None
+    asked = recipe(new_name("延"))
+    made = (await client.post("/v1/generations", json={"recipe": asked, "pilot": 4})).json()
+    await wait_for(client, made["id"], "paused")
+    extended = await client.post("/v1/generations", json={"recipe": asked, "repeats": 5, "extend": True})
+    assert (extended.json()["id"], extended.json()["counts"]["total"]) == (made["id"], 60)
+    told = (await client.get(f"/v1/generations/{made['id']}/forecast")).json()
+    assert (told["seen"]["stories"], told["left"]) == (4, 56)
+    assert told["completion_tokens"]["expected"] > 0
+
+
+async def test_what_was_cancelled_is_no_story_that_cost_nothing(mill: Mill, client: httpx2.AsyncClient) -> None:
+    mill.upstream.choose = None
+    made = (await client.post("/v1/generations", json={"recipe": recipe(new_name("止")), "pilot": 4})).json()
+    await wait_for(client, made["id"], "paused")
+    url = f"/v1/generations/{made['id']}"
+    before = (await client.get(f"{url}/forecast")).json()
+    await client.post(f"{url}/cancel")
+
+    async def are_cancelled() -> bool:
+        found = await client.get(f"/v1/stories?generation_id={made['id']}&status=cancelled&limit=100")
+        return len(found.json()["data"]) == 32
+
+    await eventually_async(are_cancelled, timeout_seconds=60, what="the rows to be cancelled")
+    told = (await client.get(f"{url}/forecast")).json()
+    assert (told["seen"], told["left"]) == (before["seen"], 0)
+    without = (await client.post("/v1/generations", json={"recipe": recipe(new_name("全")), "limit": 3})).json()
+    await wait_for(client, without["id"], "succeeded")
+    seen = (await client.get(f"/v1/generations/{without['id']}/forecast")).json()["seen"]
+    assert (seen["stories"], seen["failed"], seen["rejected"]) == (3, 0, 0)
+
+
+async def test_a_pilot_without_a_story_says_so_and_nobody_goes_on_unasked(
+    mill: Mill, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    mark = new_name("空")
+    mill.upstream.choose = lambda call: Script(text=BAD) if prompt_of(call.body).startswith(mark) else None
+    terminal = Terminal(mill, await mill.key(new_name("typed")), tmp_path)
+    file = tmp_path / "recipe.json"
+    refused = recipe(mark)
+    refused["rules"]["tries"] = 1
+    file.write_text(json.dumps(refused), encoding="utf-8")
+    told = await terminal.run("generate", file, "--pilot", 4, "--yes", status=1)
+    assert "- of 4 stories 4 rejected" in told
+    assert "none of the pilot's stories was written" in told
+    assert "storymill generations resume gen" in told
+    assert "leave out --detach" in await terminal.run("generate", file, "--pilot", 4, "--yes", "--detach", status=1)
+
+
+async def test_who_watches_is_told_why_stories_fail_also_where_none_succeeds(mill: Mill, tmp_path: Path) -> None:
+    mark = new_name("败")
+    mill.upstream.choose = lambda call: (
+        Script(text=BAD, delay_seconds=0.5) if prompt_of(call.body).startswith(mark) else None
+    )
+    terminal = Terminal(mill, await mill.key(new_name("typed")), tmp_path)
+    file = tmp_path / "recipe.json"
+    refused = recipe(mark)
+    refused["rules"]["tries"] = 1
+    file.write_text(json.dumps(refused), encoding="utf-8")
+    assert "× rule broken" in await terminal.run("generate", file)
+
+
 async def test_a_pilot_of_all_stories_is_none(mill: Mill, client: httpx2.AsyncClient) -> None:
     mill.upstream.choose = None
     asked = {"recipe": recipe(new_name("全")), "limit": 3, "pilot": 3}

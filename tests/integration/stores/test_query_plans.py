@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.generation.lease import DEATH_LIMIT
 from shared.settings import Settings
-from shared.stores.db.models import FineTuningJob, Model, ModelComparison, ModelEvaluation
+from shared.stores.db.models import FineTuningJob, Generation, Model, ModelComparison, ModelEvaluation
 from shared.stores.db.repositories import (
     aliases,
     api_keys,
@@ -73,6 +73,14 @@ async def ask_line(session: AsyncSession) -> None:
     await registry.find_open_child_job(session, model.id)
 
 
+async def ask_seen(session: AsyncSession, pilot: int | None) -> None:
+    """Ask what the stories of a run took, or those of its pilot."""
+    run = await session.get_one(Generation, RUN)
+    with session.no_autoflush:
+        run.pilot = pilot
+        await pilots.measure_seen(session, run)
+
+
 async def ask_near_texts(session: AsyncSession) -> None:
     """Look for near texts as a settlement does, for two of its own."""
     await near_texts.lock_near_texts(session, RUN)
@@ -112,6 +120,8 @@ ASKED: dict[str, Ask] = {
     "queued stories of a pilot": lambda s: story_claims.lock_queued_stories(s, RUN, 50, of_pilot=True),
     "next due story of a pilot": lambda s: story_claims.find_next_due_seconds(s, RUN, of_pilot=True),
     "end of a pilot": lambda s: pilots.end_pilot(s, RUN),
+    "costs of a run's first stories": lambda s: ask_seen(s, None),
+    "costs of a pilot's stories": lambda s: ask_seen(s, 20),
     "cut texts of stories": lambda s: attempts.find_cut(s, [STORY]),
     "near texts of a run": ask_near_texts,
     "lease of stories": lambda s: story_claims.renew_story_leases(s, [story_claims.TakenStory(STORY, 1)], 10),

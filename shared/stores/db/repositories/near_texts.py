@@ -47,12 +47,14 @@ ADD: Final = text("""
     insert into near_text (generation_id, story_id, signature, keys)
     select :generation_id, story_id, decode(signature_hex, 'hex'), keys
     from json_to_recordset(cast(:rows as json)) as rows (story_id text, signature_hex text, keys bigint[])
-    on conflict (generation_id, story_id) do nothing
+    on conflict (generation_id, story_id) do update set signature = excluded.signature, keys = excluded.keys
 """)
+"""A story that has a text already has another one now: that one was not taken after all."""
 
 
 async def lock_near_texts(session: AsyncSession, generation_id: str) -> None:
-    """Let no other worker compare or add texts of a run until the commit: of two near ones the first has to be seen."""
+    """Let no other worker compare or add texts of a run until the commit: of two near ones the first has to be seen.
+    Ask for it before any row is locked: who waits for it must hold up nobody, least of all the renewal of leases."""
     await session.execute(LOCK, {"generation_id": generation_id})
 
 
@@ -63,5 +65,5 @@ async def find_candidates(session: AsyncSession, generation_id: str, keys: Itera
 
 
 async def add_near_texts(session: AsyncSession, generation_id: str, texts: Sequence[NewNearText]) -> None:
-    """Keep texts, in the transaction that settles their stories."""
+    """Keep texts, one for a story, in the transaction that settles their stories."""
     await session.execute(ADD, {"generation_id": generation_id, "rows": encode_rows(texts)})

@@ -7,21 +7,26 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.stores.db.models import Generation
+
 BY_PILOT: Final = "pilot"
 """`status_reason` of a run whose pilot is over."""
 MOST_SEEN: Final = 1_000
 """Stories that a forecast is made from, where there was no pilot: the first of the run."""
 
 POSITIONS: Final = """
-    select turn * piloted.total / piloted.pilot from generation as piloted, generate_series(0, piloted.pilot - 1) as
-    turn where piloted.id = :generation_id
+    select turn * piloted.total / piloted.pilot
+    from (select pilot, case when layers is null then total else total / repeats * cast(layers ->> 0 as bigint) end
+          from generation where id = :generation_id) as piloted (pilot, total),
+         generate_series(0, piloted.pilot - 1) as turn
 """
+"""Of the run as it was made: the repeats that were added to it later stand behind."""
 
 END: Final = text(f"""
     update generation
     set status = 'paused', status_reason = :reason, pilot_is_over = true, limited_by = null
-    where id = :generation_id and status in ('queued', 'running') and not pilot_is_over
-      and expanded > (pilot - 1) * total / pilot
+    where id = :generation_id and status in ('queued', 'running') and pilot is not null and not pilot_is_over
+      and expanded > all(array({POSITIONS}))
       and not exists (
           select 1 from story
           where story.generation_id = generation.id and story.position = any(array({POSITIONS}))
@@ -29,27 +34,35 @@ END: Final = text(f"""
     returning 1
 """)  # noqa: S608  the only thing put in is a constant of ours
 
-SEEN: Final = text(f"""
-    with seen as materialized (
-        select story.id from story join generation on generation.id = story.generation_id
-        where story.generation_id = :generation_id and story.status in ('succeeded', 'failed', 'rejected', 'cancelled')
-          and (generation.pilot is null or story.position = any(array({POSITIONS})))
-        order by story.position limit :most),
+OVER: Final = """
+    select id, status = 'failed' as is_failed, status = 'rejected' as is_rejected from story
+    where generation_id = :generation_id and status in ('succeeded', 'failed', 'rejected', 'cancelled')
+      and status <> 'cancelled'
+"""
+"""A row that was cancelled with its run took nothing, and says nothing of what one takes."""
+FIRST: Final = f"{OVER} order by position limit :most"
+OF_PILOT: Final = f"{OVER} and position = any(array({POSITIONS}))"
+MEASURE: Final = """
+    with seen as materialized ({seen}),
     calls as (
-        select seen.id, count(attempt.id) as calls, count(attempt.rejected_because) as rejected,
+        select seen.id, is_failed, is_rejected, count(attempt.id) as calls, count(attempt.rejected_because) as rejected,
                coalesce(sum(attempt.prompt_tokens), 0) as prompt,
                coalesce(sum(attempt.completion_tokens), 0) as completion, coalesce(sum(attempt.spent_usd), 0) as usd,
                count(attempt.id) filter (where attempt.spent_usd is null) as unpriced
         from seen left join attempt on attempt.subject_id = seen.id
-        group by seen.id)
-    select count(*) as stories, coalesce(sum(calls), 0) as calls, coalesce(sum(rejected), 0) as rejected_calls,
+        group by seen.id, is_failed, is_rejected)
+    select count(*) as stories, count(*) filter (where is_failed) as failed,
+           count(*) filter (where is_rejected) as rejected,
+           coalesce(sum(calls), 0) as calls, coalesce(sum(rejected), 0) as rejected_calls,
            coalesce(avg(prompt), 0)::float8 as prompt_mean, coalesce(stddev_samp(prompt), 0)::float8 as
            prompt_deviation, coalesce(avg(completion), 0)::float8 as completion_mean,
            coalesce(stddev_samp(completion), 0)::float8 as completion_deviation,
            coalesce(avg(usd), 0)::float8 as usd_mean, coalesce(stddev_samp(usd), 0)::float8 as usd_deviation,
            coalesce(sum(unpriced), 0) = 0 as is_priced
     from calls
-""")  # noqa: S608  the only thing put in is a constant of ours
+"""
+MEASURE_FIRST: Final = text(MEASURE.format(seen=FIRST))
+MEASURE_PILOT: Final = text(MEASURE.format(seen=OF_PILOT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class SeenCosts:
     """What stories took that are over, each with all of its calls: means and standard deviations."""
 
     stories: int
+    failed: int
+    """Of the stories: no text came."""
+    rejected: int
+    """Of the stories: no text kept the rules."""
     calls: int
     rejected_calls: int
     prompt_mean: float
@@ -75,8 +92,12 @@ async def end_pilot(session: AsyncSession, generation_id: str) -> bool:
     return (await session.execute(END, values)).scalar() is not None
 
 
-async def measure_seen(session: AsyncSession, generation_id: str) -> SeenCosts:
-    """Return what the pilot's stories took; of a run without one, its first."""
-    found = await session.execute(SEEN, {"generation_id": generation_id, "most": MOST_SEEN})
-    values: dict[str, Any] = dict(found.mappings().one())
-    return SeenCosts(**{**values, **{name: int(values[name]) for name in ("stories", "calls", "rejected_calls")}})
+async def measure_seen(session: AsyncSession, run: Generation) -> SeenCosts:
+    """Return what the stories of a run's pilot took that are over; of a run without one, its first."""
+    statement, values = MEASURE_PILOT, dict[str, Any](generation_id=run.id)
+    if run.pilot is None:  # no more are looked for than are over: the rows of the rest may be a million
+        over = run.succeeded + run.failed + run.rejected
+        statement, values = MEASURE_FIRST, {**values, "most": min(over, MOST_SEEN)}
+    found: dict[str, Any] = dict((await session.execute(statement, values)).mappings().one())
+    counts = {name: int(found[name]) for name in ("stories", "failed", "rejected", "calls", "rejected_calls")}
+    return SeenCosts(**{**found, **counts})

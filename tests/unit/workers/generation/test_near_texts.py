@@ -1,17 +1,17 @@
 """Texts that come one by one, held to those that came before."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from services.preparation.near_duplicates.bucket_keys import BANDS, find_bucket_keys
 from services.preparation.near_duplicates.signatures import sign_texts
-from services.workers.generation.near_texts import KnownTexts, SignedText, judge, sign
+from services.workers.generation.near_texts import KnownTexts, SignedText, compare, judge, sign
 from services.workers.generation.story_call import CallResult, StoryCall
 from shared.outside.providers.border.answers import LlmAnswer
 from shared.outside.providers.failures import FailureClass
-from shared.stores.db.repositories.near_texts import NewNearText
 
 NO_TEXTS = np.zeros((0, 128), np.uint16)
 
@@ -62,10 +62,7 @@ def test_the_second_of_two_near_texts_is_refused_and_names_the_first() -> None:
     texts = {"att_0": first, "att_1": edit(first, chance, 2), "att_2": other, "att_3": "短", "att_4": "短"}
     signed = sign(texts, "gen_1")
     assert set(signed) == {"att_0", "att_1", "att_2"}, "short texts are alike too easily"
-    known, taken = KnownTexts([], NO_TEXTS, 5), list[NewNearText]()
-    judged = [
-        judge(answer(number, text), signed.get(name), known, taken) for number, (name, text) in enumerate(texts.items())
-    ]
+    judged, taken = compare([answer(number, text) for number, text in enumerate(texts.values())], signed, [])
     errors = [result.error for result in judged]
     assert [error is None for error in errors] == [True, False, True, True, True]
     assert errors[1] is not None
@@ -84,11 +81,29 @@ def test_a_story_is_not_like_itself() -> None:
     assert known.find_near("story_1", signature) == ("story_0", 1.0)
 
 
+def test_of_two_answers_for_one_story_the_first_is_kept() -> None:
+    chance = random.Random(11)
+    texts = {"att_0": invent(chance), "att_1": invent(chance)}
+    signed = sign(texts, "gen_1")
+    late = replace(answer(0, texts["att_1"]), call=StoryCall("story_0", 2, "att_1", "写", None))
+    judged, taken = compare([answer(0, texts["att_0"]), late], signed, [])
+    assert [result.error for result in judged] == [None, None]
+    assert [one.signature_hex for one in taken] == [signed["att_0"].signature.tobytes().hex()]
+
+
+def test_a_likeness_is_counted_exactly() -> None:
+    known = KnownTexts(["a", "b"], np.stack([np.arange(128), np.arange(128)]).astype(np.uint16), 1)
+    known.add("c", np.where(np.arange(128) < 90, np.arange(128), 999).astype(np.uint16))
+    assert known.find_near("a", np.arange(128, dtype=np.uint16)) == ("b", 1.0)
+    assert known.find_near("c", np.full(128, 7, np.uint16)) is None
+    assert known.find_near("d", np.where(np.arange(128) < 90, 999, np.arange(128)).astype(np.uint16)) is None
+
+
 @pytest.mark.parametrize("text", ["", "短", "x" * 19, "!" * 500])
 def test_a_text_that_says_too_little_is_not_compared(text: str) -> None:
     assert sign({"a": text}, "gen_1") == {}
     result = answer(0, text)
-    assert judge(result, None, KnownTexts([], NO_TEXTS, 5), []) is result
+    assert judge(result, None, KnownTexts([], NO_TEXTS, 5), {}) is result
 
 
 def test_what_is_signed_is_what_is_stored() -> None:

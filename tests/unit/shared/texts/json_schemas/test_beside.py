@@ -2,12 +2,23 @@
 
 import asyncio
 import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.texts.json_schemas.beside import MOST_SCHEMA_BYTES, TOO_DEAR, SchemaBeside, find_schema_fault
+from shared.texts.json_schemas.beside import (
+    MOST_SCHEMA_BYTES,
+    PROJECT_ROOT,
+    TOO_DEAR,
+    SchemaBeside,
+    find_schema_fault,
+)
+from tests.support.interactive import eventually_async
 
 HERO = {
     "type": "object",
@@ -22,6 +33,12 @@ DOUBLING: dict[str, Any] = {
     "$ref": "#/$defs/d0",
 }
 """Forty references that double on every level."""
+
+
+def is_at_work(process: int) -> bool:
+    """Say whether a process is there, and no mere remnant."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture
@@ -75,8 +92,45 @@ async def test_a_process_that_was_killed_is_begun_anew(hero: SchemaBeside) -> No
     assert await hero.find_breach("{}") is not None
     assert hero._process is not None
     os.kill(hero._process.pid, 9)
-    assert await hero.find_breach('{"hero": "奥", "deeds": []}') == TOO_DEAR
+    assert await hero.find_breach('{"hero": "奥", "deeds": []}') is None, "the text has not to answer for that"
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+async def test_a_process_whose_worker_is_asked_to_end_answers_it_to_the_last_text(
+    hero: SchemaBeside, asked: signal.Signals
+) -> None:
+    assert await hero.find_breach("oops") == "is no JSON"
+    process = hero._process
+    assert process is not None
+    process.send_signal(asked)  # as Ctrl-C, or a service manager, does to all processes of the group
     assert await hero.find_breach('{"hero": "奥", "deeds": []}') is None
+    assert hero._process is process
+
+
+async def test_a_process_ends_with_who_asks(tmp_path: Path) -> None:
+    asker = tmp_path / "asker.py"
+    asker.write_text(
+        "import asyncio, sys\n"
+        "from shared.texts.json_schemas.beside import SchemaBeside\n"
+        "async def ask():\n"
+        "    beside = SchemaBeside({'type': 'object'})\n"
+        "    await beside.find_breach('{}')\n"
+        "    print(beside._process.pid, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(ask())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    asking = await asyncio.create_subprocess_exec(sys.executable, asker, stdout=PIPE, env=environment)
+    assert asking.stdout is not None
+    beside = int(await asking.stdout.readline())
+    assert is_at_work(beside)
+    asking.kill()
+    await asking.wait()
+
+    async def is_gone() -> bool:
+        return not is_at_work(beside)
+
+    await eventually_async(is_gone, timeout_seconds=20, what="the process to end")
 
 
 async def test_a_schema_without_an_end_costs_a_second_and_not_the_loop() -> None:
