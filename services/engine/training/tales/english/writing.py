@@ -1,4 +1,4 @@
-"""Writes an English plan as a bedtime story in short plain sentences. Words and length are drawn; facts are the plan's."""
+"""Writes an English plan as a bedtime story in short plain sentences. Words and length are drawn, not facts."""
 
 import random
 from collections.abc import Iterable, Sequence
