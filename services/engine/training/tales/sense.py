@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.engine.training.sample_stories import Cell
 from services.engine.training.story_words import ENDINGS, words_for
 from services.engine.training.tales.facts import Facts, Hero, Monster, read_facts
-from services.engine.training.tales.verdict import Verdict, is_told_once
+from services.engine.training.tales.verdict import SenseVerdict, is_told_once
 
 SENTENCE_BREAKS = "。！？“”"
 SHORTEST_REPEATED = 8
@@ -26,7 +26,7 @@ FINISHES = tuple("打踢扔送敲抱捡抓甩举推拔拆赶锁摔拎追带牵�
 
 
 @dataclass(frozen=True)
-class Sense(Verdict):
+class Sense(SenseVerdict):
     """The five questions, as far as a program can ask them, and the ending that the cell asks for."""
 
     one_hero: bool

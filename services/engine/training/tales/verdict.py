@@ -8,7 +8,7 @@ from services.engine.training.story_words import LOOP_LENGTH, has_loop
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SenseVerdict:
     """Answers to yes/no questions, a field each."""
 
     @property

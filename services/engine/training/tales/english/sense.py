@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.engine.training.tales.english.cells import EnglishCell
 from services.engine.training.tales.english.facts import EnglishFacts, Trouble, read_facts
 from services.engine.training.tales.english.writing import PRONOUNS
-from services.engine.training.tales.verdict import Verdict, is_told_once
+from services.engine.training.tales.verdict import SenseVerdict, is_told_once
 
 SENTENCE_BREAKS = ".?!:“”"
 SHORTEST_REPEATED, LOOP = 35, 45
@@ -25,7 +25,7 @@ FARTHEST_CHOICE = 160
 
 
 @dataclass(frozen=True)
-class EnglishSense(Verdict):
+class EnglishSense(SenseVerdict):
     """What readers are asked, as far as a program can."""
 
     one_keeper: bool
