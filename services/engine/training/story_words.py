@@ -16,7 +16,7 @@ def words_for(dynasty: str) -> Iterable[str]:
     return [f"{dynasty}{end}" for end in "朝代国"] + [f"{start}{dynasty}" for start in "大东西南北曹"]
 
 
-def has_loop(text: str) -> bool:
-    """Whether some ten characters come three times or more."""
-    pieces = Counter(text[start : start + LOOP_LENGTH] for start in range(len(text) - LOOP_LENGTH + 1))
+def has_loop(text: str, length: int = LOOP_LENGTH) -> bool:
+    """Whether some `length` characters come three times or more."""
+    pieces = Counter(text[start : start + length] for start in range(len(text) - length + 1))
     return max(pieces.values(), default=0) >= LOOP_COUNT

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from services.engine.training.sample_stories import ARTICLE_CELLS, Cell, unseen_cells
+from services.engine.training.tales.drawing import draw_evenly
 from services.engine.training.tales.facts import read_facts
 
 KEPT_PAIR = (ARTICLE_CELLS[0].dynasty, ARTICLE_CELLS[0].super_power)
@@ -23,7 +24,4 @@ def draw_cells(chance: random.Random) -> Iterator[Cell]:
     by_power: dict[str, list[Cell]] = {}
     for cell in tale_cells():
         by_power.setdefault(cell.super_power, []).append(cell)
-    while True:
-        powers = list(by_power)
-        chance.shuffle(powers)
-        yield from (chance.choice(by_power[power]) for power in powers)
+    yield from draw_evenly(by_power, chance)

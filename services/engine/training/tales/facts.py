@@ -92,20 +92,21 @@ class Facts:
 @cache
 def read_facts() -> Facts:
     """Read the facts once. Raises: KeyError or TypeError where a file lacks a field."""
-    kinds = _read("kinds")
+    kinds = read_table("kinds")
     misses = kinds.pop("miss")
     return Facts(
-        heroes={name: [_read_hero(name, row) for row in rows] for name, rows in _read("heroes").items()},
-        wishes={room: [Wish(**row) for row in rows] for room, rows in _read("trades").items()},
-        powers={name: _read_power(name, row) for name, row in _read("powers").items()},
-        monsters={name: Monster(name, **row) for name, row in _read("monsters").items()},
+        heroes={name: [_read_hero(name, row) for row in rows] for name, rows in read_table("heroes").items()},
+        wishes={room: [Wish(**row) for row in rows] for room, rows in read_table("trades").items()},
+        powers={name: _read_power(name, row) for name, row in read_table("powers").items()},
+        monsters={name: Monster(name, **row) for name, row in read_table("monsters").items()},
         kinds={name: Kind(**row) for name, row in kinds.items()},
         misses=misses,
-        ways=_read("ways"),
+        ways=read_table("ways"),
     )
 
 
-def _read(name: str) -> dict[str, Any]:
+def read_table(name: str) -> dict[str, Any]:
+    """Read a file of the facts' folder, named without its ending."""
     return tomllib.loads((FACTS_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 

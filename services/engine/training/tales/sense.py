@@ -5,13 +5,14 @@ as the grammar's. What it cannot recognise it does not pass, so it is a measure 
 """
 
 import re
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from services.engine.training.sample_stories import Cell
-from services.engine.training.story_words import ENDINGS, has_loop, words_for
+from services.engine.training.story_words import ENDINGS, words_for
 from services.engine.training.tales.facts import Facts, Hero, Monster, read_facts
+from services.engine.training.tales.verdict import SenseVerdict, is_told_once
 
+SENTENCE_BREAKS = "。！？“”"
 SHORTEST_REPEATED = 8
 """Characters of a sentence that may not come twice; shorter ones are calls such as “看我的！”."""
 FARTHEST_SIGN = 70
@@ -25,7 +26,7 @@ FINISHES = tuple("打踢扔送敲抱捡抓甩举推拔拆赶锁摔拎追带牵�
 
 
 @dataclass(frozen=True)
-class Sense:
+class Sense(SenseVerdict):
     """The five questions, as far as a program can ask them, and the ending that the cell asks for."""
 
     one_hero: bool
@@ -34,16 +35,6 @@ class Sense:
     ultraman_takes_part: bool
     ends_as_asked: bool
     nothing_contradicts: bool
-
-    @property
-    def passes(self) -> bool:
-        """Whether the story makes sense in every respect."""
-        return all(asdict(self).values())
-
-    @property
-    def lacks(self) -> list[str]:
-        """What it fails in."""
-        return [name for name, holds in asdict(self).items() if not holds]
 
 
 def judge_sense(cell: Cell, text: str) -> Sense:
@@ -58,7 +49,7 @@ def judge_sense(cell: Cell, text: str) -> Sense:
         ultraman_takes_part=monster is not None and _ultraman_ends_it(cell, monster, text),
         ends_as_asked=_ends_as_asked(facts, cell, text),
         nothing_contradicts=monster is not None
-        and _is_told_once(text)
+        and is_told_once(text, SENTENCE_BREAKS, SHORTEST_REPEATED)
         and len(_find_places(facts, text)) == 1
         and not _tells_of_another(facts, monster, text),
     )
@@ -135,11 +126,6 @@ def _ends_as_asked(facts: Facts, cell: Cell, text: str) -> bool:
         and not any(kind in text for kind in others)
         and text.strip().endswith(tuple(ENDINGS))
     )
-
-
-def _is_told_once(text: str) -> bool:
-    sentences = Counter(part for part in re.split(r"[。！？“”\n]", text) if len(part) >= SHORTEST_REPEATED)
-    return not has_loop(text) and max(sentences.values(), default=0) == 1
 
 
 def _find_places(facts: Facts, text: str) -> set[str]:

@@ -1,10 +1,10 @@
 """Writes a plan as a story in short plain sentences. Words, openings and lengths are drawn; facts are the plan's."""
 
 import random
-from collections.abc import Sequence
 
 from services.engine.training.sample_stories import Cell
 from services.engine.training.story_words import has_loop
+from services.engine.training.tales.drawing import Phrases
 from services.engine.training.tales.facts import Facts, read_facts
 from services.engine.training.tales.plan import Plan, draw_plan
 
@@ -35,7 +35,7 @@ class TaleWriter:
         self._dynasty = chance.choice(
             DYNASTY_NAMES.get(plan.cell.dynasty, (f"{plan.cell.dynasty}朝", f"{plan.cell.dynasty}代"))
         )
-        self._words = {
+        words = {
             "hero": plan.hero.name,
             "ta": plan.hero.pronoun,
             "power": plan.power.name,
@@ -47,6 +47,7 @@ class TaleWriter:
             "dynasty": self._dynasty,
             "who": f"{self._dynasty}{plan.hero.trade}{plan.hero.name}",
         }
+        self._words, self._say = words, Phrases(words, chance).say
 
     def write(self) -> str:
         """Return the whole story, in two or three paragraphs."""
@@ -62,9 +63,6 @@ class TaleWriter:
         if self._chance.random() < 0.5:
             return f"{first}\n\n{second}{self._find()}\n\n{third}"
         return f"{first}\n\n{second}{self._find()}{third}"
-
-    def _say(self, choices: Sequence[str]) -> str:
-        return self._chance.choice(choices).format(**self._words)
 
     def _ways(self, name: str) -> str:
         return self._say(self._facts.ways[name])
