@@ -35,11 +35,11 @@ async def test_what_works_is_told_thing_by_thing(mill: Mill, client: httpx2.Asyn
         return asks if "tools" in call.body else None
 
     before, booked = len(mill.upstream.calls), (await mill.count_rows())["ledger_entry"]
-    mill.upstream.choose = choose
+    mill.upstream.choose, mill.upstream.trains = choose, False
     try:
         answer = await client.post(PATH)
     finally:
-        mill.upstream.choose = None
+        mill.upstream.choose, mill.upstream.trains = None, True
     assert answer.status_code == 200, answer.text
     assert works(answer) == {
         "models": True,
