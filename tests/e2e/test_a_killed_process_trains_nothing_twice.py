@@ -21,7 +21,7 @@ from tests.support.whole_mill import WholeMill
 pytestmark = pytest.mark.xdist_group("killed in training")
 PROCESSES = ("worker-batch", "engine", "gateway", "postgres", "redis", "beat")
 RUNS = int(os.environ.get("STORYMILL_KILL_RUNS", len(PROCESSES)))
-USUAL_RUNS = range(2)
+USUAL_RUNS = range(1)
 """The worker and the engine, who do the training: in every run of the tests; the others with the marker `slow`."""
 ORDERS = 4
 """A job that is over before its moment has come is ordered again, to be met earlier."""

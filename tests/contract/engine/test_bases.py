@@ -98,6 +98,7 @@ def test_a_second_engine_on_the_same_state_folder_is_refused(engine: LiveEngine,
     assert httpx2.get(f"{engine.url}/readyz").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_model_is_not_served_on_another_base_of_the_same_name(tmp_path: Path, start_engine: StartEngine) -> None:
     replace_base(tmp_path / BASE, seed=0)
     engine = start_engine()

@@ -106,6 +106,7 @@ def test_killed_and_paused_runs_repeat_the_unbroken_one(engine: EngineProcess) -
     assert check_complete(client, paused) == unbroken
 
 
+@pytest.mark.slow
 def test_a_stopped_engine_hands_its_job_to_the_next_one(engine: EngineProcess) -> None:
     client = connect(engine)
     job = create(client)

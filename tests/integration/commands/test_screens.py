@@ -10,6 +10,8 @@ from tests.support.screens import ANSWERS, KEPT, KINDS, draw_elsewhere, find_fil
 
 Screens = Mapping[str, str]
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("screens")]  # a whole mill is asked everything, at five widths
+
 ID = re.compile(r"\b(?:gen|ds|rec|story|dsv)_\w+|\bftjob-\w+|\bft:[\w:.-]*\w")
 BAR = re.compile(r"[━╸╺ ]+")
 """In colour a bar shows what is left, too."""

@@ -181,6 +181,7 @@ async def test_a_dataset_can_be_cancelled_while_it_is_prepared_and_while_it_wait
     assert (await gateway.count_rows())["dataset_version"] == versions
 
 
+@pytest.mark.slow
 async def test_a_preparation_over_its_bounds_dies_alone_and_names_the_setting(
     gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:

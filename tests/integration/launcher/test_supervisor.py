@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.integration.launcher.mill_process import Member, MillProcess, is_gone
 from tests.support.stack import wait_until
@@ -35,6 +36,7 @@ def test_a_killed_child_is_started_again_and_counted(tmp_path: Path) -> None:
         assert "worker restarting: was ended by SIGKILL" in mill.read_output()
 
 
+@pytest.mark.slow
 def test_a_frozen_child_is_killed_and_started_again_and_says_why(tmp_path: Path) -> None:
     services: list[list[Member]] = [[{"name": "worker", "frozen": 1.0}, {"name": "bystander", "frozen": 1.0}]]
     with MillProcess(tmp_path, services=services) as mill:

@@ -87,6 +87,7 @@ async def read_matrix(tenant: Tenant, model: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_model_that_was_tuned_twice_shows_what_it_forgot(engine_mill: Mill, tmp_path: Path) -> None:
     async with open_tenant(engine_mill) as tenant:
         first = await tune(tenant, BASE, "唐", suffix="first")

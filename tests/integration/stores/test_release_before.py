@@ -74,6 +74,7 @@ def test_released_migrations_have_not_changed() -> None:
     assert find_changed_migrations() == []
 
 
+@pytest.mark.slow
 async def test_open_jobs_of_the_release_before_come_to_an_end(
     old_database_url: str, redis_url: str, upstream: ScriptedUpstream, receiver: WebhookReceiver, tmp_path: Path
 ) -> None:

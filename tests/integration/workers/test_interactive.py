@@ -155,6 +155,7 @@ async def test_a_failure_that_lasts_ends_the_row_with_the_providers_message(
     await bench.assert_stream_equals_row(row)
 
 
+@pytest.mark.slow
 async def test_retries_are_used_up_in_the_end(
     bench: InteractiveBench, context: WorkerContext, upstream: ScriptedUpstream
 ) -> None:

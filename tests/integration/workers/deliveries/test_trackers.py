@@ -129,6 +129,7 @@ async def test_a_tracker_that_is_down_gets_the_full_series_when_it_is_up(
     assert stored.tags["t"] == ""
 
 
+@pytest.mark.slow
 async def test_a_killed_worker_leaves_no_child_and_loses_no_step(
     trackers: Trackers, tmp_path: Path, database_url: str, redis_url: str
 ) -> None:

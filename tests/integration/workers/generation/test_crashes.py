@@ -77,6 +77,7 @@ async def test_a_flushed_redis_loses_nothing(
         await assert_all_told(bench, run_id, upstream)
 
 
+@pytest.mark.slow
 async def test_a_run_whose_message_was_lost_is_found_by_the_reaper(
     bench: VolumeBench, make_worker: MakeWorker, upstream: ScriptedUpstream
 ) -> None:
@@ -106,6 +107,7 @@ async def test_a_worker_told_to_stop_hands_its_rows_back_and_leaves_soon(
         assert (await bench.wait_until_over(run_id)).succeeded == 60
 
 
+@pytest.mark.slow
 async def test_a_zombie_writes_nothing_over_the_new_owner_and_its_late_answers_are_booked(
     bench: VolumeBench, make_worker: MakeWorker, upstream: ScriptedUpstream
 ) -> None:
@@ -132,6 +134,7 @@ async def test_a_zombie_writes_nothing_over_the_new_owner_and_its_late_answers_a
     await bench.assert_counters_exact(run_id)
 
 
+@pytest.mark.slow
 async def test_a_zombies_late_answer_is_kept_when_the_row_is_still_empty(
     bench: VolumeBench, make_worker: MakeWorker, upstream: ScriptedUpstream
 ) -> None:

@@ -214,6 +214,7 @@ async def test_every_row_succeeds_after_a_long_outage(
     await asyncio.gather(*(sit_out_one(kind) for kind in KINDS))
 
 
+@pytest.mark.slow
 async def test_an_address_that_drops_everything_is_given_up_after_the_time_for_a_connection(
     bench: VolumeBench, database_url: str, redis_url: str, upstream: ScriptedUpstream
 ) -> None:
