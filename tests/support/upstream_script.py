@@ -12,7 +12,7 @@ TOKEN_CHARACTERS = 2
 def prompt_of(body: dict[str, Any]) -> str:
     """Return the prompt of a completion, or the last message of a chat."""
     if "messages" in body:
-        return str(body["messages"][-1]["content"])
+        return str(body["messages"][-1].get("content", ""))
     return str(body.get("prompt", ""))
 
 
