@@ -37,7 +37,7 @@ async def record_refusal(context: WorkerContext, claim: BatchClaim, errors: Sequ
         await add_webhook_events(session, claim.project_id, "batch.failed", {"id": claim.id})
 
     await write_patiently(context.database, write, what="fail a batch")
-    await context.sender.send(DeliverOutbox())
+    await context.sender.send(DeliverOutbox(untried_only=True))
     log.info("batch_failed", batch=claim.id, errors=len(errors))
 
 
@@ -59,7 +59,7 @@ async def record_end(
         await add_webhook_events(session, claim.project_id, f"batch.{status}", {"id": claim.id})
 
     await write_with_objects(context, contents or {}, write, what="finish a batch")
-    await context.sender.send(DeliverOutbox())
+    await context.sender.send(DeliverOutbox(untried_only=True))
     log.info("batch_finished", batch=claim.id, status=status)
 
 

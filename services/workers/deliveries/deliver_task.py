@@ -4,7 +4,7 @@ from services.workers.deliveries.webhook_desk import WebhookDesk
 from services.workers.process.context import WorkerContext
 
 
-async def deliver_outbox(context: WorkerContext) -> None:
+async def deliver_outbox(context: WorkerContext, *, untried_only: bool = False) -> None:
     """Wake the desk, and hold no thread while targets think."""
     desk = await context.part(WebhookDesk)
-    desk.wake()
+    desk.wake(untried_only=untried_only)

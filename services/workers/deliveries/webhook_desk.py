@@ -39,6 +39,8 @@ class WebhookDesk:
             allow_private=settings.webhook_allow_private, proxy_guards=settings.webhook_proxy_guards
         )
         self._wanted = asyncio.Event()
+        self._takes_tried = False
+        """Until nothing is due: then it is again for the reaper to say that what was tried is nobody's."""
         self._under_way: set[asyncio.Task[None]] = set()
         self._of_endpoint: Counter[str] = Counter()
         self._loop: asyncio.Task[None] | None = None
@@ -50,8 +52,10 @@ class WebhookDesk:
         desk._loop = asyncio.create_task(desk._run())
         return desk
 
-    def wake(self) -> None:
-        """Have it look for due webhooks now."""
+    def wake(self, *, untried_only: bool = False) -> None:
+        """Have it look for due webhooks now. After an outage the lease of one that is under way elsewhere is over, and
+        its holder about to renew it: only who has seen that nobody does so wakes the desk for those tried before."""
+        self._takes_tried |= not untried_only
         self._wanted.set()
 
     async def stop(self) -> None:
@@ -81,7 +85,12 @@ class WebhookDesk:
         lease = begin_lease(self._context)
         async with self._context.database.transaction() as session:
             due = await claim_deliveries(
-                session, row_limit=room, endpoint_limit=MOST_OF_ENDPOINT, busy=busy, lease_seconds=lease.seconds
+                session,
+                row_limit=room,
+                endpoint_limit=MOST_OF_ENDPOINT,
+                busy=busy,
+                lease_seconds=lease.seconds,
+                untried_only=not self._takes_tried,
             )
         for delivery in due:
             self._of_endpoint[delivery.endpoint_id] += 1
@@ -89,7 +98,9 @@ class WebhookDesk:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         if due:
-            self.wake()  # another endpoint may be waiting for room in the claim
+            self._wanted.set()  # another endpoint may be waiting for room in the claim
+        else:
+            self._takes_tried = bool(busy) and self._takes_tried
 
     async def _deliver(self, delivery: DueDelivery, lease: Lease) -> None:
         try:
@@ -103,7 +114,7 @@ class WebhookDesk:
             self._of_endpoint[delivery.endpoint_id] -= 1
             if not self._of_endpoint[delivery.endpoint_id]:
                 del self._of_endpoint[delivery.endpoint_id]
-                self.wake()  # this endpoint may have more
+                self._wanted.set()  # this endpoint may have more
 
 
 async def deliver(context: WorkerContext, sender: WebhookSender, delivery: DueDelivery, hold: Hold) -> None:

@@ -39,7 +39,7 @@ async def run_job(held: HeldJob) -> None:
     LostRowError when another has it."""
     while await run_step(held):
         pass
-    await held.context.sender.send(DeliverOutbox())
+    await held.context.sender.send(DeliverOutbox(untried_only=True))
 
 
 async def run_step(held: HeldJob) -> bool:

@@ -28,7 +28,7 @@ async def tell_verdict(database: Database, sender: TaskSender, health: ProviderH
     if health.untold is standing:
         health.untold = None
     if is_news:
-        await sender.send(DeliverOutbox())
+        await sender.send(DeliverOutbox(untried_only=True))
 
 
 def describe_state(health: ProviderHealth, standing: Standing) -> ToldState:

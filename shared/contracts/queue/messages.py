@@ -115,6 +115,8 @@ class DeliverOutbox(Message):
 
     task: ClassVar[str] = "storymill.deliveries.webhooks"
     queue: ClassVar[str] = MAINTENANCE
+    untried_only: bool = False
+    """New ones are owed. Whether one that was tried before is still under way elsewhere, the reaper knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ CLAIM: Final = text("""
         select due.id from waiting cross join lateral (
             select id from outbox
             where endpoint_id = waiting.endpoint_id and status = 'due' and next_at <= now()
+                and (tries = 0 or not cast(:untried_only as boolean))
             order by next_at, id limit :endpoint_limit for update skip locked) due
         limit :row_limit)
     update outbox
@@ -67,11 +68,19 @@ PUT_OFF: Final = text(f"""
 
 
 async def claim_deliveries(
-    session: AsyncSession, *, row_limit: int, endpoint_limit: int, busy: Sequence[str], lease_seconds: float
+    session: AsyncSession,
+    *,
+    row_limit: int,
+    endpoint_limit: int,
+    busy: Sequence[str],
+    lease_seconds: float,
+    untried_only: bool = False,
 ) -> list[DueDelivery]:
     """Take webhooks that are due, at most `endpoint_limit` of each endpoint and none of those in `busy`, so that one
-    that is slow holds up no other. They are ours for `lease_seconds`."""
+    that is slow holds up no other; of those that were tried before none where only untried ones are wanted. They are
+    ours for `lease_seconds`."""
     values = {
+        "untried_only": untried_only,
         "row_limit": row_limit,
         "endpoint_limit": endpoint_limit,
         "busy": list(busy),

@@ -162,6 +162,26 @@ async def test_who_dies_between_sending_and_marking_sends_the_same_event_again(
     assert (await webhooks.rows())[0].tries == 2
 
 
+async def test_a_new_webhook_takes_no_other_from_a_worker_that_an_outage_kept_from_renewing(
+    webhooks: Webhooks, receiver: WebhookReceiver
+) -> None:
+    await webhooks.register(receiver.url)
+    under_way = await webhooks.tell()
+    async with webhooks.context.database.transaction() as session:
+        await claim_deliveries(session, row_limit=10, endpoint_limit=4, busy=[], lease_seconds=10)
+    await webhooks.make_due()
+    new = await webhooks.tell()
+    await deliver_outbox(webhooks.context, untried_only=True)
+
+    async def is_told() -> bool:
+        return [row.status for row in await webhooks.rows()] == ["due", "delivered"]
+
+    await eventually_async(is_told, what="the new one to be delivered")
+    assert [received.id for received in receiver.received] == [new]
+    await webhooks.deliver("delivered", "delivered")  # once the reaper says so
+    assert [received.id for received in receiver.received] == [new, under_way]
+
+
 async def test_slow_and_dead_targets_hold_up_nobody(webhooks: Webhooks, receiver: WebhookReceiver) -> None:
     await webhooks.register(f"{receiver.url}/slow")
     for number in range(20):
