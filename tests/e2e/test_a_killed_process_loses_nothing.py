@@ -93,6 +93,7 @@ def find_ended(api: Api, path: str) -> dict[str, Any] | None:
     return resource if resource["status"] in {"succeeded", "failed", "cancelled"} else None
 
 
+@pytest.mark.slow  # the article's run prepares one, too
 def test_a_file_is_prepared_by_the_mill_and_counted_with_the_engines_own_tokenizer(
     mill: WholeMill, tmp_path: Path
 ) -> None:

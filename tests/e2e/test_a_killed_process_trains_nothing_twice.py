@@ -15,14 +15,11 @@ from storymill.client.rest import Api
 from tests.support.chance import open_chance
 from tests.support.stack import wait_until
 from tests.support.tiny_model import build_tiny_model
-from tests.support.usual import mark_unusual
 from tests.support.whole_mill import WholeMill
 
-pytestmark = pytest.mark.xdist_group("killed in training")
+pytestmark = [pytest.mark.xdist_group("killed in training"), pytest.mark.slow]
 PROCESSES = ("worker-batch", "engine", "gateway", "postgres", "redis", "beat")
 RUNS = int(os.environ.get("STORYMILL_KILL_RUNS", len(PROCESSES)))
-USUAL_RUNS = range(1)
-"""The worker and the engine, who do the training: in every run of the tests; the others with the marker `slow`."""
 ORDERS = 4
 """A job that is over before its moment has come is ordered again, to be met earlier."""
 EXAMPLES, EPOCHS = 8, 3
@@ -116,7 +113,7 @@ def read_upstream_jobs(mill: WholeMill, file_suffix: str) -> list[dict[str, Any]
 
 
 @pytest.mark.timeout(2 * RUNS * END_TIMEOUT_SECONDS)
-@pytest.mark.parametrize("run", mark_unusual(range(RUNS), USUAL_RUNS))
+@pytest.mark.parametrize("run", range(RUNS))
 def test_one_training_with_every_step_and_event_once(mill: WholeMill, training_file: str, run: int) -> None:
     name, moment = PROCESSES[run % len(PROCESSES)], open_chance(f"killed while training {run}").randint(0, STEPS)
     where = f"run {run}: {name} killed at step {moment} of {STEPS}"

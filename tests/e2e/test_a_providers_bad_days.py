@@ -185,6 +185,7 @@ def test_a_refused_key_pauses_runs(mill: WholeMill, provider: UpstreamThread) ->
     wait_for_success(api, run_id)
 
 
+@pytest.mark.slow
 def test_a_long_silence_pauses_a_run_and_it_goes_on_by_itself(mill: WholeMill, provider: UpstreamThread) -> None:
     api = mill.api()
     limit = {"message": "Daily limit reached", "code": "rate_limit_exceeded"}

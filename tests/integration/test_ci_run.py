@@ -66,7 +66,9 @@ def run_ci(
     """Run the script on tests of which so many fail the first time only."""
     text = TESTS.format(starving=starving, broken=broken, slow_holds=slow_holds, slow_lasts=budget_seconds is not None)
     (project / "test_some.py").write_text(text)
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTEST"))}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS", "PYTEST"))
+    }
     bare = {"CI": "true", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if budget_seconds is not None:
         bare["CI_BUDGET_SECONDS"] = str(budget_seconds)
@@ -75,6 +77,7 @@ def run_ci(
     )
 
 
+@pytest.mark.slow  # what is repeated ends in them, too
 def test_a_clean_run_ends_in_the_runners_closing_lines(project: Path) -> None:
     done = run_ci(project)
     assert done.returncode == 0, done.stdout + done.stderr

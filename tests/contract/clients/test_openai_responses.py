@@ -149,9 +149,11 @@ async def test_a_stream_tells_every_step_with_its_number(mill: Mill, sdk: openai
 
 
 async def test_a_stream_is_taken_up_at_any_code_point(mill: Mill, sdk: openai.AsyncOpenAI) -> None:
-    prompt = new_name("写一个故事")
+    prompt, gate = new_name("写一个故事"), asyncio.Event()
+    mill.upstream.queue(Script(gate=gate))
     made = await sdk.responses.create(model=MODEL, input=prompt, background=True)
     assert made.status in {"queued", "in_progress"}
+    gate.set()
     whole = [event async for event in await sdk.responses.retrieve(made.id, stream=True)]
     text = story_for({"prompt": prompt})
     assert [event.type for event in whole[:3]] == ["response.created", "response.queued", "response.in_progress"]

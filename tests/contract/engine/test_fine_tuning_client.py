@@ -151,6 +151,7 @@ def check_tuned_again(client: openai.OpenAI, parent: str) -> None:
         assert client.completions.create(model=model, prompt="唐", max_tokens=4).choices
 
 
+@pytest.mark.slow  # the families learn both
 def test_chats_and_preferences_are_learned(client: openai.OpenAI) -> None:
     question = {"role": "user", "content": "唐"}
     good, bad = ({"role": "assistant", "content": text} for text in ("英雄", "no"))

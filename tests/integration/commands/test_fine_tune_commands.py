@@ -62,6 +62,7 @@ async def test_a_file_is_tuned_on_watched_and_its_results_are_shown(terminal: Te
     assert (terminal.folder / "results.csv").read_text() == table
 
 
+@pytest.mark.slow
 async def test_leaving_a_job_does_not_end_it_and_it_can_be_steered(terminal: Terminal) -> None:
     started = await terminal.run(
         *("fine-tune", terminal.folder / "train.jsonl", "--model", BASE, "--epochs", "50", "--no-watch"),

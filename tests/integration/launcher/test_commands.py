@@ -162,6 +162,7 @@ def test_keys_without_a_running_database_say_what_to_run(tmp_path: Path) -> None
     assert "storymill up" in result.stderr
 
 
+@pytest.mark.slow  # the operators' commands do it at a gateway
 def test_keys_are_created_listed_and_revoked_in_the_database(tmp_path: Path, database_url: str) -> None:
     environment = {"STORYMILL_DATABASE_URL": database_url}
 

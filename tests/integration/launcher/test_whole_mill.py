@@ -187,6 +187,7 @@ def test_a_mill_that_was_stopped_starts_again_with_its_key_and_data(
     assert (scopes["launcher"], scopes["mine"]) == (["read", "write", "operate"], ["read", "write"])
 
 
+@pytest.mark.slow  # `down` ends what a killed launcher left
 def test_a_mill_whose_launcher_was_killed_starts_again(state_dir: Path) -> None:
     status = read_status(state_dir)
     children = [psutil.Process(row["pid"]) for row in status["processes"] if row["pid"]]

@@ -49,6 +49,7 @@ async def compare(tenant: Tenant, model: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow  # an evaluation stands for it
 async def test_a_comparison_whose_account_is_empty_fails_at_once_and_the_next_one_asks_nobody(tenant: Tenant) -> None:
     model = await tenant.tune(new_name("ft:m"))
     tenant.mill.upstream.default = NO_CREDIT

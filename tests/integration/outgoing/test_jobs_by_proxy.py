@@ -77,6 +77,7 @@ def trackers_python() -> Path:
 
 
 @pytest.mark.client_env
+@pytest.mark.slow
 async def test_a_tracker_is_told_through_the_proxy(
     trackers_python: Path,
     database_url: str,

@@ -209,6 +209,7 @@ async def test_a_lost_postgres_stops_no_stream_and_loses_no_text(
             assert len(upstream.calls) == 30 == await bench.count_attempts()
 
 
+@pytest.mark.slow
 async def test_a_stop_is_bounded_while_broker_and_postgres_are_away(tmp_path: Path, upstream: ScriptedUpstream) -> None:
     upstream.default = Script(tokens_per_second=2)
     with PrivateRedis(tmp_path / "redis") as redis, PrivatePostgres(tmp_path / "postgres") as postgres:

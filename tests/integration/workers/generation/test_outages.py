@@ -22,6 +22,7 @@ from tests.support.interactive import eventually_async
 from tests.support.stack import eventually
 from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_script import Script
+from tests.support.usual import mark_unusual
 from tests.support.volume import VolumeBench
 
 CLOSES_WITHIN_SECONDS = 5.0
@@ -149,7 +150,7 @@ async def open_worker(database_url: str, redis_url: str, upstream: ScriptedUpstr
     return await open_context(Settings.model_validate(values), WorkerSettings.model_validate(options))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", mark_unusual(KINDS, KINDS[:1]))
 async def test_every_row_succeeds_after_a_short_outage(
     bench: VolumeBench, database_url: str, redis_url: str, upstream: ScriptedUpstream, kind: str
 ) -> None:
