@@ -24,7 +24,8 @@ from shared.outside.providers.failures import LlmError
 from shared.stores.away import STORE_AWAY
 from shared.stores.db.models import ComparisonPair, ModelComparison
 from shared.stores.db.repositories import comparisons
-from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, finish_work, write_claimed
+from shared.stores.db.repositories.leased_rows import write_row
+from shared.stores.db.repositories.model_claims import ClaimedWork, claim_work, finish_work
 
 PAIRS_AT_ONCE: Final = 2
 
@@ -163,7 +164,9 @@ async def record_result(
         result = {**votes, "held_out": held_out, "cost_usd": None if cost is None else float(cost)}
         if is_judged:
             return await finish_work(session, claimed, {"status": "succeeded", "result": result})
-        return await write_claimed(session, claimed, {"status": "voting", "result": result, "lease_until": None})
+        return await write_row(
+            session, claimed.table, claimed, {"status": "voting", "result": result, "lease_until": None}
+        )
 
     await settle_work(context, write)
     log.info("models_compared", comparison=claimed.id, judged=is_judged)
@@ -171,7 +174,7 @@ async def record_result(
 
 async def write_pair(session: AsyncSession, claimed: ClaimedWork, pair: ComparisonPair, values: dict[str, Any]) -> bool:
     """Store what came of a pair; False when the comparison is not ours any more."""
-    if not await write_claimed(session, claimed, {"status": "running"}):
+    if not await write_row(session, claimed.table, claimed, {"status": "running"}):
         return False
     await comparisons.write_pair(session, pair.comparison_id, pair.position, values)
     return True

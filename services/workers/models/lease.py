@@ -14,14 +14,8 @@ from shared.contracts.queue.messages import CompareModels, EvaluateModel, Messag
 from shared.observability.logs import get_logger
 from shared.stores.db.models import ModelComparison, ModelEvaluation
 from shared.stores.db.repositories import reaping
-from shared.stores.db.repositories.model_claims import (
-    ClaimedWork,
-    WorkTable,
-    fail_work,
-    hand_back_work,
-    renew_work,
-    requeue_undelivered,
-)
+from shared.stores.db.repositories.leased_rows import hand_back_rows, renew_rows, requeue_undelivered_rows
+from shared.stores.db.repositories.model_claims import ClaimedWork, WorkTable, fail_work
 from shared.stores.db.repositories.removal_claims import (
     ClaimedRemoval,
     list_owed_removals,
@@ -54,13 +48,13 @@ class ModelWorkRows(RowKind[ClaimedWork, None]):
         return row.id, row.attempt
 
     async def renew(self, session: AsyncSession, rows: Sequence[ClaimedWork], lease: Lease) -> Mapping[Any, None]:
-        return dict.fromkeys(await renew_work(session, self._table, rows, lease.worker_id, lease.seconds))
+        return dict.fromkeys(await renew_rows(session, self._table, rows, lease.worker_id, lease.seconds))
 
     async def hand_back(self, session: AsyncSession, rows: Sequence[ClaimedWork]) -> None:
-        await hand_back_work(session, self._table, rows)
+        await hand_back_rows(session, self._table, rows)
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[Message]:
-        found = await requeue_undelivered(session, self._table, **reaping.DELIVERY)
+        found = await requeue_undelivered_rows(session, self._table, **reaping.DELIVERY)
         return [self._make_message(row_id) for row_id in found]
 
     def name_row(self, row: ClaimedWork) -> str:

@@ -9,13 +9,10 @@ from services.workers.leases.row_kind import Lease, RowKind
 from services.workers.preparing.recording import describe_crash, record_failure
 from services.workers.process.context import WorkerContext
 from shared.contracts.queue.messages import PrepareDataset
+from shared.stores.db.models import Dataset
 from shared.stores.db.repositories import reaping
-from shared.stores.db.repositories.dataset_claims import (
-    ClaimedDataset,
-    hand_back_datasets,
-    renew_datasets,
-    requeue_undelivered_datasets,
-)
+from shared.stores.db.repositories.dataset_claims import ClaimedDataset
+from shared.stores.db.repositories.leased_rows import hand_back_rows, renew_rows, requeue_undelivered_rows
 
 
 class DatasetRows(RowKind[ClaimedDataset, None]):
@@ -29,13 +26,13 @@ class DatasetRows(RowKind[ClaimedDataset, None]):
         return row.id, row.attempt
 
     async def renew(self, session: AsyncSession, rows: Sequence[ClaimedDataset], lease: Lease) -> Mapping[Any, None]:
-        return dict.fromkeys(await renew_datasets(session, rows, lease.worker_id, lease.seconds))
+        return dict.fromkeys(await renew_rows(session, Dataset, rows, lease.worker_id, lease.seconds))
 
     async def hand_back(self, session: AsyncSession, rows: Sequence[ClaimedDataset]) -> None:
-        await hand_back_datasets(session, rows)
+        await hand_back_rows(session, Dataset, rows)
 
     async def requeue(self, session: AsyncSession, lease_seconds: float) -> Sequence[PrepareDataset]:
-        found = await requeue_undelivered_datasets(session, **reaping.DELIVERY)
+        found = await requeue_undelivered_rows(session, Dataset, **reaping.DELIVERY)
         return [PrepareDataset(dataset_id=dataset_id) for dataset_id in found]
 
     def name_row(self, row: ClaimedDataset) -> str:

@@ -148,24 +148,6 @@ async def test_a_stream_tells_every_step_with_its_number(mill: Mill, sdk: openai
     assert final.output_text == text
 
 
-async def test_a_stream_is_taken_up_at_any_code_point(mill: Mill, sdk: openai.AsyncOpenAI) -> None:
-    prompt, gate = new_name("写一个故事"), asyncio.Event()
-    mill.upstream.queue(Script(gate=gate))
-    made = await sdk.responses.create(model=MODEL, input=prompt, background=True)
-    assert made.status in {"queued", "in_progress"}
-    gate.set()
-    whole = [event async for event in await sdk.responses.retrieve(made.id, stream=True)]
-    text = story_for({"prompt": prompt})
-    assert [event.type for event in whole[:3]] == ["response.created", "response.queued", "response.in_progress"]
-    for after in (0, 2, 4, 5, 9, 4 + len(text), 4 + len(text) + 4):
-        rest = [event async for event in await sdk.responses.retrieve(made.id, stream=True, starting_after=after)]
-        assert all(event.sequence_number > after for event in rest)
-        seen = max(0, min(after - 4, len(text)))
-        told = "".join(event.delta for event in rest if event.type == "response.output_text.delta")
-        assert told == text[seen:]
-        assert [event.type for event in rest[-1:]] == (["response.completed"] if after < 8 + len(text) else [])
-
-
 async def test_a_background_response_is_cancelled_and_keeps_its_text(mill: Mill, sdk: openai.AsyncOpenAI) -> None:
     prompt = new_name("x")
     mill.upstream.queue(Script(gate=asyncio.Event(), tokens_before_gate=3))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workers.generation.lease import DEATH_LIMIT
 from shared.settings import Settings
-from shared.stores.db.models import FineTuningJob, Generation, Model, ModelComparison, ModelEvaluation
+from shared.stores.db.models import Dataset, FineTuningJob, Generation, Model, ModelComparison, ModelEvaluation
 from shared.stores.db.repositories import (
     aliases,
     api_keys,
@@ -31,7 +31,7 @@ from shared.stores.db.repositories import (
     generation_progress,
     generations,
     idempotency,
-    model_claims,
+    leased_rows,
     model_costs,
     near_texts,
     outbox,
@@ -150,11 +150,11 @@ ASKED: dict[str, Ask] = {
     "reaper: lost calls": lambda s: reaping.lock_lost_attempts(s, 10),
     "reaper: ends": reaping.find_missing_ends,
     "reaper: idempotency keys": lambda s: reaping.delete_old_idempotency_keys(s, older_than_hours=24),
-    "reaper: datasets": lambda s: dataset_claims.requeue_undelivered_datasets(s, **TIMES),
+    "reaper: datasets": lambda s: leased_rows.requeue_undelivered_rows(s, Dataset, **TIMES),
     "reaper: batches": lambda s: batch_claims.requeue_ready_batches(s, **TIMES),
     "reaper: jobs": lambda s: fine_tuning_claims.requeue_undelivered_jobs(s, **TIMES),
-    "reaper: evaluations": lambda s: model_claims.requeue_undelivered(s, ModelEvaluation, **TIMES),
-    "reaper: comparisons": lambda s: model_claims.requeue_undelivered(s, ModelComparison, **TIMES),
+    "reaper: evaluations": lambda s: leased_rows.requeue_undelivered_rows(s, ModelEvaluation, **TIMES),
+    "reaper: comparisons": lambda s: leased_rows.requeue_undelivered_rows(s, ModelComparison, **TIMES),
     "reaper: removals": lambda s: removal_claims.list_owed_removals(s, delay_seconds=5),
     "reaper: uploads": lambda s: uploads.lock_overdue_uploads(s, 100),
     "reaper: trackers": lambda s: tracker_claims.take_due_runs(s, 100),

@@ -1,7 +1,5 @@
-"""Who prepares a dataset: claimed by raising `attempt`, held by a lease, finished once. Every later write is guarded
-by the attempt."""
+"""Who prepares a dataset: claimed by raising `attempt`, fairly among projects, finished once (`leased_rows`)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.storable import encode_storable_json
-from shared.stores.db.recordset import HELD, list_keys
+from shared.stores.db.models import Dataset
+from shared.stores.db.repositories.leased_rows import end_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +39,12 @@ CLAIM_NEXT: Final = text("""
     returning dataset.id, dataset.project_id, dataset.request, dataset.attempt
 """)
 
-RENEW: Final = text(f"""
-    update dataset
-    set lease_until = now() + make_interval(secs => :lease_seconds), status = 'running', worker_id = :worker_id
-    from {HELD}
-    where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status in ('queued', 'running')
-    returning dataset.id, dataset.attempt
-""")  # noqa: S608  the only thing put in is a constant of ours
-
-HAND_BACK: Final = text(f"""
-    update dataset set status = 'queued', worker_id = null, lease_until = now() from {HELD}
-    where dataset.id = held.id and dataset.attempt = held.attempt and dataset.status = 'running'
-""")  # noqa: S608  the only thing put in is a constant of ours
-
 FINISH: Final = text("""
     update dataset
     set status = 'succeeded', version_id = :version_id, report = cast(:report as jsonb) || cast(:cost as jsonb),
         report_file_id = :report_file_id, lease_until = null, finished_at = now()
     where id = :id and attempt = :attempt and status in ('queued', 'running')
     returning id
-""")
-
-FAIL: Final = text("""
-    update dataset
-    set status = 'failed', error = cast(:error as jsonb), lease_until = null, finished_at = now()
-    where id = :id and attempt = :attempt and status in ('queued', 'running')
-    returning id
-""")
-
-REQUEUE: Final = text("""
-    with undelivered as (
-        select id from dataset
-        where status in ('queued', 'running')
-          and coalesce(lease_until, created_at + make_interval(secs => :delivery_seconds)) < now()
-        order by id limit :row_limit for update skip locked)
-    update dataset
-    set status = 'queued', worker_id = null, lease_until = now() + make_interval(secs => :redelivery_seconds)
-    from undelivered where dataset.id = undelivered.id
-    returning dataset.id
 """)
 
 
@@ -89,19 +56,6 @@ async def claim_next_dataset(
     values = {"worker_id": worker_id, "lease_seconds": lease_seconds, "most_of_project": most_of_project}
     row = (await session.execute(CLAIM_NEXT, values)).one_or_none()
     return ClaimedDataset(*row) if row else None
-
-
-async def renew_datasets(
-    session: AsyncSession, held: Sequence[ClaimedDataset], worker_id: str, lease_seconds: float
-) -> set[tuple[str, int]]:
-    """Renew leases; return id and attempt of the rows that are still ours."""
-    values = {**list_keys(held), "worker_id": worker_id, "lease_seconds": lease_seconds}
-    return {(row.id, row.attempt) for row in await session.execute(RENEW, values)}
-
-
-async def hand_back_datasets(session: AsyncSession, held: Sequence[ClaimedDataset]) -> None:
-    """End our leases now, so that another worker can claim the rows at once."""
-    await session.execute(HAND_BACK, list_keys(held))
 
 
 async def finish_dataset(
@@ -127,17 +81,4 @@ async def finish_dataset(
 
 async def fail_dataset(session: AsyncSession, claimed: ClaimedDataset, error: dict[str, Any]) -> bool:
     """Write why it failed; False when the row is not ours any more."""
-    values = {"id": claimed.id, "attempt": claimed.attempt, "error": encode_storable_json(error).decode()}
-    return (await session.execute(FAIL, values)).scalar() is not None
-
-
-async def requeue_undelivered_datasets(
-    session: AsyncSession, *, row_limit: int, delivery_seconds: int, redelivery_seconds: int
-) -> list[str]:
-    """Queue again the preparations that nobody took or whose lease has lapsed; return their ids, to be sent again."""
-    values = {
-        "row_limit": row_limit,
-        "delivery_seconds": delivery_seconds,
-        "redelivery_seconds": redelivery_seconds,
-    }
-    return list((await session.scalars(REQUEUE, values)).all())
+    return await end_row(session, Dataset, claimed, {"status": "failed", "error": error})

@@ -15,13 +15,14 @@ from services.workers.leases.row_kind import RowKind
 from services.workers.models.lease import EVALUATION_ROWS
 from services.workers.preparing.lease import DATASET_ROWS
 from shared import ids
-from shared.stores.db.models import ModelEvaluation
+from shared.stores.db.models import Dataset, ModelEvaluation
 from shared.stores.db.repositories import datasets
 from shared.stores.db.repositories.completion_claims import Checkpoint, claim_completion, hand_back_completions
 from shared.stores.db.repositories.completions import NewCompletion, add_completions
-from shared.stores.db.repositories.dataset_claims import claim_next_dataset, hand_back_datasets
+from shared.stores.db.repositories.dataset_claims import claim_next_dataset
 from shared.stores.db.repositories.fine_tuning_claims import claim_job, hand_back_jobs
-from shared.stores.db.repositories.model_claims import claim_work, hand_back_work
+from shared.stores.db.repositories.leased_rows import hand_back_rows
+from shared.stores.db.repositories.model_claims import claim_work
 from shared.stores.db.repositories.tracker_claims import claim_run, hand_back_runs
 from shared.stores.db.repositories.tracker_runs import open_tracker_runs
 from tests.support.tuning_bench import TuningBench, open_tuning_bench
@@ -59,7 +60,7 @@ async def add_dataset(bench: TuningBench, session: AsyncSession) -> Case:
         "dataset",
         DATASET_ROWS,
         lambda session: claim_next_dataset(session, "wrk_1", 10, most_of_project=1),
-        lambda session, claimed: hand_back_datasets(session, [claimed]),
+        lambda session, claimed: hand_back_rows(session, Dataset, [claimed]),
     )
 
 
@@ -79,7 +80,7 @@ async def add_evaluation(bench: TuningBench, session: AsyncSession) -> Case:
         "model_evaluation",
         EVALUATION_ROWS,
         lambda session: claim_work(session, ModelEvaluation, row_id, "wrk_1", 10),
-        lambda session, claimed: hand_back_work(session, ModelEvaluation, [claimed]),
+        lambda session, claimed: hand_back_rows(session, ModelEvaluation, [claimed]),
     )
 
 
