@@ -23,7 +23,7 @@ class GenerationDesk:
     @classmethod
     async def start(cls, context: WorkerContext) -> Self:
         """Return the desk of a process."""
-        return cls(RateLimits(context.redis, context.worker_id))
+        return cls(context.rate_limits)
 
     async def stop(self) -> None:
         """Nothing to stop: slices end by themselves."""

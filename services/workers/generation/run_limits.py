@@ -3,7 +3,7 @@
 from services.workers.generation.run import Run
 from services.workers.generation.story_call import CallResult
 from services.workers.generation.token_estimate import TokenEstimate
-from services.workers.providers.rate_limits import Grant, LimitName, RateLimit, RateLimits
+from services.workers.providers.rate_limits import Grant, RateLimit, RateLimits, build_limits, provider_limits
 from shared.stores.db.repositories.generation_progress import RunState
 
 BOUND_PROMPT_BYTES = 2_000
@@ -22,11 +22,10 @@ class RunLimits:
 
     def configure(self, state: RunState) -> None:
         """Take in the run's limits as they stand now."""
-        provider, model = self._run.target.provider, self._run.target.model
-        scope = f"{provider.name}/{model}"
+        target, tokens = self._run.target, self._estimate.tokens
         self.active = [
-            *self._build(self._run.order.id, state.requests_per_minute, state.tokens_per_minute),
-            *self._build(scope, provider.requests_per_minute, provider.tokens_per_minute),
+            *build_limits(self._run.order.id, state.requests_per_minute, state.tokens_per_minute, tokens),
+            *provider_limits(target.provider, target.model, tokens),
         ]
 
     async def reserve(self, rows: int) -> Grant:
@@ -52,10 +51,3 @@ class RunLimits:
         is_tokens = [limit.name == "tokens_per_minute" for limit in self.active]
         if any(is_tokens):
             await self._limits.adjust(self.active, [difference if tokens else 0 for tokens in is_tokens])
-
-    def _build(self, scope: str, requests: int | None, tokens: int | None) -> list[RateLimit]:
-        pairs: tuple[tuple[LimitName, int | None, int], ...] = (
-            ("requests_per_minute", requests, 1),
-            ("tokens_per_minute", tokens, self._estimate.tokens),
-        )
-        return [RateLimit(scope, name, units, cost) for name, units, cost in pairs if units]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+from services.workers.interactive.call import count_prompt_bytes
 from services.workers.interactive.desk import note_progress
 from services.workers.interactive.result_reader import read_whole_result
 from services.workers.interactive.running import RunningCompletion, StopReason
@@ -11,6 +12,7 @@ from services.workers.leases.keeper import LeaseKeeper
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.metrics import FIRST_TOKEN_SECONDS, UPSTREAM_CALLS, note_finish_reason
+from services.workers.providers.charged_call import ChargedCall
 from services.workers.providers.model_health import ModelHealth
 from shared.contracts.result_requests import is_result
 from shared.contracts.text_orders import strip_orders
@@ -83,10 +85,24 @@ async def _read(
     """Wait until the row is surely ours, then call. Until then its failure says that it did not leave: it is free,
     however the waiting ends."""
     await running.confirm()
-    call, begun = running.call, time.monotonic()
+    call = running.call
     call.failure = None
-    if is_result(running.claimed.kind):
-        return await read_whole_result(context, running, health, begun_at)
+    charged = ChargedCall(context.rate_limits, call.target, count_prompt_bytes(running.claimed.request))
+    await charged.leave()
+    try:
+        if is_result(running.claimed.kind):
+            await read_whole_result(context, running, health, begun_at)
+        else:
+            await _read_text(context, keeper, running, health, begun_at)
+    finally:
+        await charged.settle(call.usage.prompt_tokens + call.usage.completion_tokens if call.usage else 0)
+
+
+async def _read_text(
+    context: WorkerContext, keeper: LeaseKeeper, running: RunningCompletion, health: ModelHealth, begun_at: float
+) -> None:
+    """Write the provider's tokens as they come."""
+    call, begun = running.call, time.monotonic()
     kind: Kind = "chat" if running.claimed.kind == "chat" else "completion"
     grace_seconds = context.worker_settings.down_grace_seconds
     body = strip_orders(running.claimed.request, must_stream=running.must_stream)

@@ -14,6 +14,7 @@ from services.workers.leases.hold import Hold
 from services.workers.leases.row_kind import LostRowError
 from services.workers.process.context import WorkerContext
 from services.workers.process.store_patience import write_patiently
+from services.workers.providers.charged_call import ChargedCall
 from services.workers.providers.model_health import ModelHealth
 from services.workers.providers.retry_plan import RetryPlan
 from services.workers.providers.turns import wait_for_turn
@@ -80,6 +81,7 @@ class PaidCalls:
 
     async def _ask_once(self, health: ModelHealth, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         quote = find_price(target.provider, target.model)
+        charged = ChargedCall(self.context.rate_limits, target, len(read_prompt(body)))
         reserved = quote.cost(bound_prompt_tokens(read_prompt(body)), find_max_tokens(kind, body))
         call = NewAttempt(ids.new_id(ids.ATTEMPT), self.claimed.id, next(self.numbers), reserved)
         caller = Caller(self.claimed.project_id, None, self.context.worker_id, target.provider.name, target.model)
@@ -92,8 +94,10 @@ class PaidCalls:
             await self._settle(describe_failure(call, never_left), quote.note)
             raise
         try:
+            await charged.leave()
             async with health.follow("whole"):
                 answer = await self.context.llm.complete(target, kind, body)
+            await charged.settle((answer.prompt_tokens or 0) + (answer.completion_tokens or 0))
             health.learn_limits(answer.headers)
         except LlmError as error:
             await self._settle(describe_failure(call, error), quote.note)

@@ -16,6 +16,7 @@ from services.workers.process.settings import WorkerSettings
 from services.workers.process.verdict_states import tell_verdict
 from services.workers.providers.dialect_store import RedisDialects
 from services.workers.providers.healths import ProviderHealths
+from services.workers.providers.rate_limits import RateLimits
 from services.workers.streams.writer import StreamWriter
 from shared import ids
 from shared.bounds import Bounds, LiveBounds
@@ -70,6 +71,8 @@ class WorkerContext:
     catalog: ModelCatalog
     healths: ProviderHealths
     """How the providers stand, for the whole cluster."""
+    rate_limits: RateLimits
+    """What their calls come under, for the whole cluster."""
     stream_writer: StreamWriter
     bounds: LiveBounds
     line: ServingLine
@@ -145,6 +148,7 @@ async def open_context(
         healths=ProviderHealths(
             redis, worker_id, partial(tell_verdict, database, sender), worker_settings.hung_seconds
         ),
+        rate_limits=RateLimits(redis, worker_id),
         stream_writer=writer,
         bounds=LiveBounds(Bounds(), settings.bounds_file),
         line=line,

@@ -65,6 +65,45 @@ async def test_permits_that_were_not_used_can_be_given_back(redis: Redis) -> Non
     assert (await limits.reserve(wanted, 1)).rows == 1
 
 
+async def test_runs_make_room_for_calls_that_ask_for_no_permit(redis: Redis) -> None:
+    limit = [RateLimit("provider/model", "requests_per_minute", 6_000)]
+    runs, texts = RateLimits(redis, "runs"), RateLimits(redis, "texts")
+    taken: list[float] = []
+
+    async def talk(until: float) -> None:
+        while time.monotonic() < until:
+            await texts.charge(limit)
+            taken.append(time.monotonic())
+            await asyncio.sleep(0.02)
+
+    await texts.charge(limit)
+    until = time.monotonic() + 4
+    await asyncio.gather(take(runs, limit, until, 16, granted := []), talk(until))
+    assert count_most(sorted([*taken, *granted]), 3.0) <= 300 + 30
+    assert len(taken) > 100
+    assert len(granted) + len(taken) >= 0.85 * 4 * 100
+
+
+async def test_a_share_is_left_to_texts_that_somebody_waits_for_while_there_are_any(redis: Redis) -> None:
+    limits, limit = RateLimits(redis, "w"), RateLimit("p/m", "requests_per_minute", 60)
+    other = RateLimit("p/n", "requests_per_minute", 60)
+    await limits.charge([limit])
+    await redis.delete(limit.key)
+    for asked in (limit, other):
+        assert (await limits.reserve([asked], 1)).rows == 1
+    with_texts, without = [(await limits.reserve([asked], 1)).wait_seconds for asked in (limit, other)]
+    assert with_texts == pytest.approx(without / 0.9, rel=0.05)
+
+
+async def test_a_crowd_of_texts_silences_runs_for_a_minute_at_most(redis: Redis) -> None:
+    limits, limit = RateLimits(redis, "w"), RateLimit("p/m", "requests_per_minute", 60)
+    for _ in range(200):
+        await limits.charge([limit])
+    grant = await limits.reserve([limit], 1)
+    assert (grant.rows, grant.limited_by) == (0, "requests_per_minute")
+    assert 50 < grant.wait_seconds <= 60
+
+
 async def test_a_flushed_redis_gives_no_more_than_a_burst(redis: Redis) -> None:
     limits = RateLimits(redis, "w")
     wanted = [RateLimit("p/m", "requests_per_minute", 600)]
