@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from services.engine.errors import ApiError, error_body
 from services.engine.middleware import BodyLimitMiddleware, RequestIdMiddleware, answer_error
@@ -25,6 +27,8 @@ from services.engine.routes import (
 from services.engine.serving import Serving
 from services.engine.settings import EngineSettings
 from services.engine.training.service import TrainingService
+
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 def create_app(settings: EngineSettings, on_failure: Callable[[], None] | None = None) -> FastAPI:
@@ -82,7 +86,18 @@ def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code)
     message = messages.get(error.status_code, str(error.detail))
     body = error_body(message, "invalid_request_error", code=code)
-    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+    headers = {"allow": ", ".join(_list_methods(request))} if error.status_code == 405 else error.headers
+    return JSONResponse(body, status_code=error.status_code, headers=headers)
+
+
+def _list_methods(request: Request) -> list[str]:
+    """Return what may be done at a URL. Routes have a method each, and the framework tells the first one's alone."""
+
+    def is_served(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in METHODS if is_served(method)]
 
 
 def _answer_validation_error(_: Request, error: Exception) -> JSONResponse:

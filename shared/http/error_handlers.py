@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.errors import (
     InvalidRequestError,
@@ -24,6 +25,7 @@ COMPLETION_SUFFIX: Final = "/completions"
 """On these routes overload is 429: legacy clients give up on 503 and retry 409 for ever."""
 STORE_RETRY_SECONDS: Final = 2.0
 FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 PLAIN_TYPES: Final = ("str", "int", "float", "bool")
 CHOICE_TAGS: Final = frozenset((*PLAIN_TYPES, *(f"constrained-{name}" for name in PLAIN_TYPES)))
 """What pydantic puts into the path of a finding for a choice between plain types, with bounds or without."""
@@ -79,8 +81,18 @@ def describe_http_error(request: Request, error: HTTPException, hint_at_url: Cal
         return answer_error(NotFoundError(message, code="unknown_url"))
     if error.status_code == 405:
         message = f"Not allowed to {request.method} on {request.url.path}."
-        return answer_plain(405, message, "method_not_allowed", error.headers)
+        return answer_plain(405, message, "method_not_allowed", {"allow": ", ".join(list_methods(request))})
     return answer_plain(error.status_code, error.detail, None, error.headers)
+
+
+def list_methods(request: Request) -> list[str]:
+    """Return what may be done at a URL. Routes have a method each, and the framework tells the first one's alone."""
+
+    def is_served(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in METHODS if is_served(method)]
 
 
 def answer_plain(status: int, message: str, code: str | None, headers: Mapping[str, str] | None = None) -> JsonAnswer:

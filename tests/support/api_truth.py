@@ -65,7 +65,7 @@ def find_operation(method: str, path: str) -> Json | None:
     declared = load_document()["paths"]
     exactly = [template for pattern, _, template in list_paths() if pattern.match(path)]
     loosely = [template for _, pattern, template in list_paths() if pattern.match(path)]
-    operations = (declared[template].get(method.lower()) for template in (*exactly, *loosely))
+    operations = (declared[template].get(method.lower()) for template in exactly or loosely)
     return next((operation for operation in operations if operation is not None), None)
 
 

@@ -1,10 +1,10 @@
 """`GET /v1/prices…`."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import Query
 
+from services.gateway.http.days import CalendarDay
 from services.gateway.http.dependencies import Caller, GatewayDep
 from services.gateway.http.listings import ShortList
 from services.gateway.http.route import own_router
@@ -18,7 +18,7 @@ router = own_router("usage")
 
 ModelName = Annotated[str, Query(min_length=1, max_length=512)]
 ProviderName = Annotated[str | None, Query(min_length=1, max_length=64)]
-Day = Annotated[date | None, Query(description="Today, unless given: prices of that day.")]
+Day = Annotated[CalendarDay | None, Query(description="Today, unless given: prices of that day.")]
 
 
 @router.get("/prices", summary="List prices", response_model=ShortList[ShownPrice])

@@ -1,10 +1,11 @@
 """Body of `POST /v1/roi`."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.gateway.http.days import CalendarDay
 
 MOST_TOKENS = 100_000_000
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000_000_000, allow_inf_nan=False)]
@@ -39,7 +40,7 @@ class RoiRequest(BaseModel):
     provider: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     """Of `model`; the one that serves it unless given."""
     against_provider: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    on: date | None = None
+    on: CalendarDay | None = None
     """Prices of this day."""
     tuned: CallSize = CallSize()
     base: CallSize = CallSize()
@@ -49,7 +50,7 @@ class RoiRequest(BaseModel):
     hosting_usd: Usd = Decimal(0)
     hosting_usd_per_hour: Usd | None = None
     calls_per_day: Annotated[int | None, Field(ge=1, le=10**12)] = None
-    shutdown_date: date | None = None
+    shutdown_date: CalendarDay | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
