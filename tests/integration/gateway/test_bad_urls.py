@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.gateway import assert_openai_error
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("gateway")]
 
 
 @pytest.mark.parametrize(
