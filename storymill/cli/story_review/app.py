@@ -1,4 +1,4 @@
-"""The screen of a review: keys in, decisions to the outbox, stories from the reader; it waits for neither."""
+"""The screen of a review: keys in, decisions to the outbox, stories from the feed; it waits for neither."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -16,40 +15,24 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Static
 
-from storymill.cli.story_review.drawing import draw_facts, draw_keys, draw_text, fit, list_findings
+from storymill.cli.story_review.drawing import draw_facts, draw_keys, draw_text, fit
 from storymill.cli.story_review.editor import TextEditor
+from storymill.cli.story_review.feed import StoryFeed
 from storymill.cli.story_review.outbox import Outbox
 from storymill.cli.story_review.parts import STYLES, StoryLines, StoryText
-from storymill.cli.story_review.progress import ReviewProgress, count_reviews, name_run
-from storymill.cli.story_review.reader import Reader
 from storymill.cli.story_review.run_choice import EVERY_RUN, RunChoice
+from storymill.cli.story_review.status_lines import KEYS, REVIEWS, STATES, draw_head, draw_notice, next_of
 from storymill.cli.story_review.unsent_file import UnsentFile
-from storymill.cli.story_review.window import Json, Side, StoryWindow
-from storymill.cli.words import count_of, describe_state
-from storymill.client.errors import ClientError
+from storymill.cli.story_review.window import Json, StoryWindow
+from storymill.cli.words import count_of
 from storymill.client.rest import Api
 
 WIDE: Final = 110
 """Cells from which on list, text and facts stand side by side."""
-REVIEWS: Final = ("none", "", "accepted", "rejected")
-REVIEW_WORDS: Final = {"none": "to review", "": "reviewed or not", "accepted": "accepted", "rejected": "rejected"}
-STATES: Final = ("succeeded", "", "failed", "rejected", "queued")
 UNDO_HELD: Final = 1000
 RUNS_LISTED: Final = 100
 AGAIN_SECONDS: Final = 2.0
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-KEYS: Final = (
-    ("J/K", "move"),
-    ("A", "accept"),
-    ("R", "reject"),
-    ("E", "edit"),
-    ("U", "undo"),
-    ("P", "prompt"),
-    ("F", "filter"),
-    ("S", "state"),
-    ("G", "run"),
-    ("Q", "quit"),
-)
 
 
 class Heard(Message):
@@ -64,6 +47,7 @@ class ReviewApp(App[None]):
     """Read and judge the stories of one list after another."""
 
     CSS = STYLES
+    TITLE = "storymill stories review"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,J", "move(1)"),
@@ -90,16 +74,11 @@ class ReviewApp(App[None]):
         self.run_shown = run
         self.review = REVIEWS[0]
         self.status = STATES[0] if status is None else status
-        self.api = api
         self.outbox = Outbox(api, file, self._hear_of_story)
-        self.window = StoryWindow()
-        self.progress = ReviewProgress()
-        self._pages, self._lineages, self._counts = (Reader(name) for name in ("pages", "lineages", "counts"))
-        self._page_asked: Side | None = None
-        self._findings: tuple[str, list[str]] | None = None
+        self.feed = StoryFeed(api, self.outbox, hear=self._hear, changed=self._feed_changed, later=self._read_later)
+        self._is_opened = False
         self._undoable: deque[tuple[str, str | None]] = deque(maxlen=UNDO_HELD)
         self._is_unfolded = False
-        self._problem = ""
         self._left_over = self.outbox.count_waiting()
 
     def compose(self) -> ComposeResult:
@@ -116,12 +95,16 @@ class ReviewApp(App[None]):
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.action_leave)
         self.outbox.start()
-        self.open_list()
+        if self.outbox.count_waiting():
+            self.draw()  # the list is opened when what an earlier sitting left is sent: it may no longer belong there
+        else:
+            self.open_list()
 
     def on_unmount(self) -> None:
-        """Hear no more from the readers."""
-        for reader in (self._pages, self._lineages, self._counts):
-            reader.close()
+        """Hear no more from the readers, and leave signals to whom they belonged."""
+        for number in SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        self.feed.close()
 
     def on_resize(self, event: Resize) -> None:
         """Stand side by side where there is room."""
@@ -132,74 +115,29 @@ class ReviewApp(App[None]):
         """Do what a thread asked for."""
         message.act()
 
-    # Reading
+    @property
+    def window(self) -> StoryWindow:
+        """The stories that are held."""
+        return self.feed.window
 
     def open_list(self) -> None:
         """Begin a list anew, under the filters that are set."""
-        run_id = self.run_shown["id"] if self.run_shown else None
-        self.window = StoryWindow(generation_id=run_id, status=self.status, review=self.review)
-        self._page_asked = None
-        self.progress = ReviewProgress(here=self.progress.here)
-        if run_id is not None:
-            self._counts.ask(lambda: count_reviews(self.api, run_id), lambda found: self._hear(self.take_counts, found))
-        self.read_on()
+        self._is_opened = True
+        self.feed.open(self.run_shown["id"] if self.run_shown else None, self.status, self.review)
         self.draw(is_other=True)
 
-    def take_counts(self, found: tuple[int, int] | ClientError | None) -> None:
-        """Take how far the run is reviewed."""
-        if isinstance(found, tuple):
-            self.progress.reviewed, self.progress.finished = found
+    def take_story(self, story: Json | None) -> None:
+        """Show a story as the gateway has it, and how the sending stands."""
+        self.feed.take_story(story)
+        if not self._is_opened and not self.outbox.count_waiting():
+            self.open_list()
         self.draw()
-
-    def read_on(self) -> None:
-        """Ask for the page that is wanted next, if one is."""
-        side = self.window.find_missing()
-        if side is None or self._page_asked is not None:
-            return
-        self._page_asked = side
-        window, query = self.window, self.window.ask(side)
-        self._pages.ask(
-            lambda: self.api.get("/stories", **query), lambda page: self._hear(self.take_page, window, side, page)
-        )
-
-    def take_page(self, window: StoryWindow, side: Side, page: Json | ClientError) -> None:
-        """Take a page of the list that is shown; one that did not come is asked for again."""
-        if window is not self.window:
-            return
-        self._page_asked = None
-        if isinstance(page, ClientError):
-            self._problem = str(page)
-            self.set_timer(AGAIN_SECONDS, self.read_on)
-            self.draw()
-            return
-        self._problem = ""
-        was_empty = window.story is None
-        window.add(side, page)
-        self.draw(is_other=was_empty)
-        self.read_on()
-
-    def read_findings(self, story: Json) -> None:
-        """Ask why rules refused texts of a story: of one that was called for more than once."""
-        self._findings = None
-        if story["attempt"] > 1 or story["status"] == "rejected":
-            path = f"/stories/{story['id']}/lineage"
-            self._lineages.ask(
-                lambda: self.api.get(path), lambda found: self._hear(self.take_findings, story["id"], found)
-            )
-
-    def take_findings(self, story_id: str, lineage: Json | ClientError) -> None:
-        """Show what rules found of the story that is read."""
-        if not isinstance(lineage, ClientError):
-            self._findings = (story_id, list_findings(lineage))
-            self.draw()
-
-    # Deciding
 
     def action_move(self, step: int) -> None:
         """Read another story."""
         if self.window.move(step):
             self.draw(is_other=True)
-        self.read_on()
+        self.feed.read_on()
 
     def on_story_lines_chosen(self, message: StoryLines.Chosen) -> None:
         """Read the story that was clicked."""
@@ -223,7 +161,7 @@ class ReviewApp(App[None]):
         if "text" in body:
             shown["sha256"] = hashlib.sha256(body["text"].encode()).hexdigest()
             shown["original_text"] = story["original_text"] or story["text"]
-        self.progress.count(story["review"], shown["review"])
+        self.feed.progress.count(story["review"], shown["review"])
         self.window.put(shown)
         self.draw(is_other="text" in body)
 
@@ -236,21 +174,13 @@ class ReviewApp(App[None]):
         place = self.window.find(story_id)
         if place is not None:
             self.take_back(self.window.stories[place], before)
-        else:
-            self._pages.ask(
-                lambda: self.api.get(f"/stories/{story_id}"), lambda found: self._hear(self.come_back, found, before)
-            )
-
-    def come_back(self, story: Json | ClientError, before: str | None) -> None:
-        """Take a verdict back whose story is no longer held."""
-        self._page_asked = None
-        if isinstance(story, ClientError):
-            self._problem = str(story)
-            self.draw()
             return
-        self.window.begin_at(story)
-        self.take_back(story, before)
-        self.read_on()
+
+        def come_back(story: Json) -> None:
+            self.feed.begin_at(story)
+            self.take_back(story, before)
+
+        self.feed.fetch(f"/stories/{story_id}", come_back)
 
     def take_back(self, story: Json, before: str | None) -> None:
         """Give a story the verdict that it had."""
@@ -276,8 +206,6 @@ class ReviewApp(App[None]):
         self.notify(f"{count_of(self.outbox.send_again(), 'decision')} sent again.")
         self.draw()
 
-    # Looking
-
     def action_unfold(self) -> None:
         """Show or hide the prompt and the model's own text."""
         self._is_unfolded = not self._is_unfolded
@@ -289,27 +217,20 @@ class ReviewApp(App[None]):
 
     def action_next_review(self) -> None:
         """Go to the next of the filters by verdict."""
-        self.review = REVIEWS[(REVIEWS.index(self.review) + 1) % len(REVIEWS)]
+        self.review = next_of(REVIEWS, self.review)
         self.open_list()
 
     def action_next_state(self) -> None:
         """Go to the next of the filters by state."""
-        self.status = STATES[(STATES.index(self.status) + 1) % len(STATES)] if self.status in STATES else STATES[0]
+        self.status = next_of(STATES, self.status)
         self.open_list()
 
     def action_choose_run(self) -> None:
         """Choose among the newest runs."""
-        self._pages.ask(
-            lambda: self.api.get("/generations", limit=RUNS_LISTED), lambda found: self._hear(self.offer_runs, found)
-        )
+        self.feed.fetch("/generations", self.offer_runs, limit=RUNS_LISTED)
 
-    def offer_runs(self, page: Json | ClientError) -> None:
+    def offer_runs(self, page: Json) -> None:
         """Show the runs there are."""
-        self._page_asked = None
-        if isinstance(page, ClientError):
-            self._problem = str(page)
-            self.draw()
-            return
         runs = {run["id"]: run for run in page["data"]}
 
         def take(run_id: str | None) -> None:
@@ -326,8 +247,8 @@ class ReviewApp(App[None]):
     def draw(self, *, is_other: bool = False) -> None:
         """Show everything as it is now; `is_other`: the text is another one."""
         width = self.size.width
-        self._show("head", self._draw_head(width))
-        self._show("notice", fit(self._draw_notice(), width))
+        self._show("head", draw_head(self.run_shown, self.review, self.status, self.feed.progress.describe(), width))
+        self._show("notice", fit(draw_notice(self.outbox, self.feed.problem, self._left_over), width))
         self._show("keys", draw_keys(KEYS, "   " if width >= WIDE else " "))
         refused = {one.decision.story_id: one.because for one in self.outbox.list_refused()}
         lines, story = self.screen_stack[0].query_one(StoryLines), self.window.story
@@ -343,31 +264,10 @@ class ReviewApp(App[None]):
             self._show("facts", "")
             return
         if is_other:
-            self.read_findings(story)
+            self.feed.read_findings(story)
             self.screen_stack[0].query_one(StoryText).show(draw_text(story, is_unfolded=self._is_unfolded))
-        findings = self._findings[1] if self._findings and self._findings[0] == story["id"] else None
+        findings = self.feed.find_findings(story)
         self._show("facts", draw_facts(story, findings, refused.get(story["id"]), is_wide=width >= WIDE))
-
-    def _draw_head(self, width: int) -> str:
-        run = name_run(self.run_shown) if self.run_shown else "every run"
-        state = describe_state(self.status) if self.status else "any state"
-        done = self.progress.describe()
-        what = f" {run} · {REVIEW_WORDS[self.review]} · {state}"
-        return f"{fit(what, max(width - cell_len(done) - 2, 0))} {done} "
-
-    def _draw_notice(self) -> str:
-        waiting, refused = self.outbox.count_waiting(), self.outbox.list_refused()
-        notes = []
-        if self.outbox.trouble is not None:
-            notes.append(f"{count_of(waiting, 'decision')} kept until the gateway answers: {self.outbox.trouble}")
-        if refused:
-            last = refused[-1]
-            notes.append(f"{len(refused):,} not sent (T sends again; the last: {last.decision.word}, {last.because})")
-        if self._problem:
-            notes.append(self._problem)
-        if self._left_over:
-            notes.append(f"{count_of(self._left_over, 'decision')} of an earlier review sent too")
-        return f" {' · '.join(notes)}" if notes else ""
 
     def _show(self, part: str, drawn: Any) -> None:
         self.screen_stack[0].query_one(f"#{part}", Static).update(drawn)
@@ -379,11 +279,11 @@ class ReviewApp(App[None]):
     def _hear_of_story(self, story: Json | None) -> None:
         self._hear(self.take_story, story)
 
-    def take_story(self, story: Json | None) -> None:
-        """Show a story as the gateway has it, and how the sending stands."""
-        if story is not None:
-            self.window.put(story)
-        self.draw()
+    def _feed_changed(self, is_other: bool) -> None:
+        self.draw(is_other=is_other)
+
+    def _read_later(self) -> None:
+        self.set_timer(AGAIN_SECONDS, self.feed.read_on)
 
     def _hear(self, act: Callable[..., None], *values: Any) -> None:
         """Have something done in the screen's own thread; called from the others."""

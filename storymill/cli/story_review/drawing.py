@@ -23,11 +23,18 @@ UNSEEN: Final = {
     ord("\r"): None,
 }
 """What a model may write and a terminal must not obey."""
+UNSEEN_IN_EDITOR: Final = {code: sign for code, sign in UNSEEN.items() if sign and chr(code) not in "\t\r"}
+"""Tabs and ends of lines are the editor's own, and nothing is taken out of a text unseen."""
 
 
 def tame(text: str) -> str:
     """Return a text that a terminal shows and does not obey."""
     return text.translate(UNSEEN)
+
+
+def tame_for_editor(text: str) -> str:
+    """Return a text to be mended: signs that a terminal would obey are replaced for good."""
+    return text.translate(UNSEEN_IN_EDITOR)
 
 
 def is_cut(story: Json) -> bool:
@@ -51,7 +58,9 @@ def draw_line(story: Json, width: int, *, is_read: bool, is_refused: bool) -> Te
 
 def fit(text: str, width: int) -> str:
     """Return a text of exactly so many cells; a wide character that has half its room is left out."""
-    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, max(width - 1, 0))}…"
+    if cell_len(text) > width > 0:
+        text = f"{set_cell_size(text, width - 1).rstrip()}…"
+    return set_cell_size(text, width)
 
 
 def draw_text(story: Json, *, is_unfolded: bool) -> Text:
@@ -95,10 +104,11 @@ def draw_facts(story: Json, findings: list[str] | None, refused: str | None, *, 
         facts.append(("model", tame(story["model"] or "-"), ""))
         facts.append(("cost", format_usd(story["cost_usd"]), ""))
         facts.append(("calls", f"{story['attempt']:,}", ""))
-    facts.extend(("rule", tame(finding), "magenta") for finding in findings or ())
+    drawn = join_facts(facts, "\n" if is_wide else "   ")
+    notes = [("rule", tame(finding), "magenta") for finding in findings or ()]
     if refused is not None:
-        facts.append(("not sent", refused, "bold magenta"))
-    return join_facts(facts, "\n" if is_wide else "   ")
+        notes.append(("not sent", tame(refused), "bold magenta"))
+    return Text("\n").join([drawn, join_facts(notes, "\n")]) if notes else drawn
 
 
 def describe_verdict(story: Json) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """A story's text, mended in place."""
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from storymill.cli.story_review.drawing import draw_keys
+from storymill.cli.story_review.drawing import draw_keys, tame_for_editor
 
 
 class TextEditor(ModalScreen[str | None]):
@@ -17,15 +19,15 @@ class TextEditor(ModalScreen[str | None]):
     TextEditor .text-area--cursor-line { background: ansi_default; }
     TextEditor Static { height: 1; }
     """
-    BINDINGS = (
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,ctrl+enter", "save", "save", priority=True),
         Binding("escape", "discard", "discard", priority=True),
         Binding("ctrl+c", "hint", "hint", priority=True),
-    )
+    ]
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self._text = text
+        self._text = tame_for_editor(text)
 
     def compose(self) -> ComposeResult:
         """Draw the text and its two keys."""

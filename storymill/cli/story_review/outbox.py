@@ -17,6 +17,9 @@ from storymill.client.errors import ApiError, ClientError, UnreachableError
 from storymill.client.rest import Api
 
 PAUSE_SECONDS: Final = 1.0
+PATIENCE_IN_TROUBLE_SECONDS: Final = 2.0
+"""Who leaves waits no longer for a gateway that is away."""
+LOOK_SECONDS: Final = 0.1
 TOO_MANY_REQUESTS: Final = 429
 
 
@@ -36,13 +39,15 @@ class Outbox:
         self._told = told
         self._waiting: deque[Decision] = deque()
         self._refused: dict[tuple[str, str], Unsent] = {}
-        self._numbers = 0
+        self.numbers = 0
+        """Decisions so far."""
         self._changed = threading.Condition()
         self._is_closing = False
         self._is_left = False
         self._thread = threading.Thread(target=self._run, name="review-outbox", daemon=True)
-        for left in file.left_behind:
-            self._add(replace(left, number=self._next_number()))
+        with self._changed:
+            for left in file.left_behind:
+                self._add(replace(left, number=self._next_number()))
 
     def start(self) -> None:
         """Begin to send."""
@@ -73,12 +78,15 @@ class Outbox:
 
     def finish(self, seconds: float) -> None:
         """Wait for what is on its way, at most so long; what is open then stays in the file."""
-        deadline = time.monotonic() + seconds
+        begun = time.monotonic()
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
-            while self._waiting and (left := deadline - time.monotonic()) > 0:
-                self._changed.wait(left)
+            while self._waiting:
+                most = seconds if self.trouble is None else min(seconds, PATIENCE_IN_TROUBLE_SECONDS)
+                if time.monotonic() - begun >= most:
+                    return
+                self._changed.wait(LOOK_SECONDS)
 
     def leave(self) -> list[Unsent]:
         """Stop, and return what was not sent."""
@@ -91,8 +99,8 @@ class Outbox:
             return [*self._refused.values(), *open_now]
 
     def _next_number(self) -> int:
-        self._numbers += 1
-        return self._numbers
+        self.numbers += 1
+        return self.numbers
 
     def _add(self, decision: Decision) -> None:
         replaced = self._refused.pop(decision.kind, None)

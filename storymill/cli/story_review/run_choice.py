@@ -1,8 +1,10 @@
 """The runs whose stories can be read."""
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -21,14 +23,16 @@ class RunChoice(ModalScreen[str | None]):
     CSS = """
     RunChoice { background: ansi_default; color: ansi_default; }
     RunChoice OptionList { height: 1fr; border: none; background: ansi_default; color: ansi_default; }
-    RunChoice OptionList > .option-list--option-highlighted { text-style: bold reverse; background: ansi_default; }
+    RunChoice OptionList:focus > .option-list--option-highlighted {
+        background: ansi_default; color: ansi_default; text-style: bold reverse;
+    }
     RunChoice Static { height: 1; }
     """
-    BINDINGS = (
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back"),
         Binding("j", "move(1)", "down"),
         Binding("k", "move(-1)", "up"),
-    )
+    ]
 
     def __init__(self, runs: list[Json]) -> None:
         super().__init__()
@@ -57,5 +61,5 @@ class RunChoice(ModalScreen[str | None]):
 def describe_run(run: Json) -> Text:
     """Return a run's line."""
     written = count_of(run["counts"]["succeeded"], "story")
-    facts = (name_run(run), format_moment(run["created_at"]), describe_state(run["status"]), written, run["id"])
+    facts = (name_run(run), format_moment(run["created_at"]), describe_state(run["status"]), written)
     return Text(tame(" · ".join(facts)), no_wrap=True)

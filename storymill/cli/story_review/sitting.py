@@ -19,7 +19,8 @@ VERDICTS: Final = ("accepted", "rejected")
 
 def require_terminal() -> None:
     """Pass where a screen can be drawn. Raises: ClientError, which names the command for a pipe."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or console.is_dumb_terminal:
+    are_terminals = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    if not are_terminals or console.is_dumb_terminal:
         raise ClientError(
             "The review is a screen of its own and needs a terminal. From a pipe or script judge one story a command: "
             "storymill stories review STORY_ID accepted|rejected (ids: storymill stories list --ids)"
