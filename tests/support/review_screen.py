@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from storymill.cli.story_review.app import ReviewApp
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.unsent_file import UnsentFile
 from storymill.client.rest import Api
 from tests.support.gateway import Mill
@@ -40,7 +40,7 @@ async def review(
             await shown(pilot, lambda: app.window.story is not None and app.feed.progress.finished is not None)
             yield app, pilot
         finally:
-            app.outbox.leave()
+            app.sender.leave()
 
 
 async def shown(pilot: Pilot[None], is_so: Callable[[], bool], what: str = "the screen") -> None:
@@ -53,9 +53,9 @@ async def shown(pilot: Pilot[None], is_so: Callable[[], bool], what: str = "the 
     await eventually_async(look, what=what)
 
 
-async def sent(pilot: Pilot[None], outbox: Outbox) -> None:
+async def sent(pilot: Pilot[None], sender: DecisionSender) -> None:
     """Wait until nothing is on its way."""
-    await shown(pilot, lambda: not outbox.count_waiting(), what="the decisions to be sent")
+    await shown(pilot, lambda: not sender.count_waiting(), what="the decisions to be sent")
 
 
 def text_of(app: ReviewApp, part: str) -> str:

@@ -1,4 +1,4 @@
-"""The screen of a review: keys in, decisions to the outbox, stories from the feed; it waits for neither."""
+"""The screen of a review: keys in, decisions to the sender, stories from the feed; it waits for neither."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from textual.widgets import Static
 from storymill.cli.story_review.drawing import draw_facts, draw_keys, draw_text, fit
 from storymill.cli.story_review.editor import TextEditor
 from storymill.cli.story_review.feed import StoryFeed
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.parts import STYLES, StoryLines, StoryText
 from storymill.cli.story_review.run_choice import EVERY_RUN, RunChoice
 from storymill.cli.story_review.status_lines import KEYS, REVIEWS, STATES, draw_head, draw_notice, next_of
@@ -74,12 +74,12 @@ class ReviewApp(App[None]):
         self.run_shown = run
         self.review = REVIEWS[0]
         self.status = STATES[0] if status is None else status
-        self.outbox = Outbox(api, file, self._hear_of_story)
-        self.feed = StoryFeed(api, self.outbox, hear=self._hear, changed=self._feed_changed, later=self._read_later)
+        self.sender = DecisionSender(api, file, self._hear_of_story)
+        self.feed = StoryFeed(api, self.sender, hear=self._hear, changed=self._feed_changed, later=self._read_later)
         self._is_opened = False
         self._undoable: deque[tuple[str, str | None]] = deque(maxlen=UNDO_HELD)
         self._is_unfolded = False
-        self._left_over = self.outbox.count_waiting()
+        self._left_over = self.sender.count_waiting()
 
     def compose(self) -> ComposeResult:
         """Draw head, list, text, facts, notice and keys."""
@@ -94,8 +94,8 @@ class ReviewApp(App[None]):
         with contextlib.suppress(ValueError, RuntimeError):  # not the main thread
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.action_leave)
-        self.outbox.start()
-        if self.outbox.count_waiting():
+        self.sender.start()
+        if self.sender.count_waiting():
             self.draw()  # the list is opened when what an earlier sitting left is sent: it may no longer belong there
         else:
             self.open_list()
@@ -129,7 +129,7 @@ class ReviewApp(App[None]):
     def take_story(self, story: Json | None) -> None:
         """Show a story as the gateway has it, and how the sending stands."""
         self.feed.take_story(story)
-        if not self._is_opened and not self.outbox.count_waiting():
+        if not self._is_opened and not self.sender.count_waiting():
             self.open_list()
         self.draw()
 
@@ -156,7 +156,7 @@ class ReviewApp(App[None]):
 
     def decide(self, story: Json, body: Json) -> None:
         """Send a decision, and show the story as if it had arrived."""
-        self.outbox.decide(story, body)
+        self.sender.decide(story, body)
         shown = {**story, **body}
         if "text" in body:
             shown["sha256"] = hashlib.sha256(body["text"].encode()).hexdigest()
@@ -203,7 +203,7 @@ class ReviewApp(App[None]):
 
     def action_send_again(self) -> None:
         """Try what was refused once more."""
-        self.notify(f"{count_of(self.outbox.send_again(), 'decision')} sent again.")
+        self.notify(f"{count_of(self.sender.send_again(), 'decision')} sent again.")
         self.draw()
 
     def action_unfold(self) -> None:
@@ -248,9 +248,9 @@ class ReviewApp(App[None]):
         """Show everything as it is now; `is_other`: the text is another one."""
         width = self.size.width
         self._show("head", draw_head(self.run_shown, self.review, self.status, self.feed.progress.describe(), width))
-        self._show("notice", fit(draw_notice(self.outbox, self.feed.problem, self._left_over), width))
+        self._show("notice", fit(draw_notice(self.sender, self.feed.problem, self._left_over), width))
         self._show("keys", draw_keys(KEYS, "   " if width >= WIDE else " "))
-        refused = {one.decision.story_id: one.because for one in self.outbox.list_refused()}
+        refused = {one.decision.story_id: one.because for one in self.sender.list_refused()}
         lines, story = self.screen_stack[0].query_one(StoryLines), self.window.story
         lines.window, lines.refused = self.window, frozenset(refused)
         lines.refresh()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from storymill.cli.story_review.drawing import list_findings
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.progress import ReviewProgress, count_reviews
 from storymill.cli.story_review.reader import Reader
 from storymill.cli.story_review.window import Json, Side, StoryWindow
@@ -21,14 +21,20 @@ class StoryFeed:
     another story is read, and `later` asks for pages once more after a while."""
 
     def __init__(
-        self, api: Api, outbox: Outbox, *, hear: Hear, changed: Callable[[bool], None], later: Callable[[], object]
+        self,
+        api: Api,
+        sender: DecisionSender,
+        *,
+        hear: Hear,
+        changed: Callable[[bool], None],
+        later: Callable[[], object],
     ) -> None:
         self.window = StoryWindow()
         self.progress = ReviewProgress()
         self.problem = ""
         """Why the last reading failed."""
         self._api = api
-        self._outbox = outbox
+        self._sender = sender
         self._hear = hear
         self._changed = changed
         self._later = later
@@ -106,10 +112,10 @@ class StoryFeed:
 
     def count_again(self) -> None:
         """Ask how far the run is reviewed; once more when what is on its way has arrived."""
-        self._is_count_wanted = self._outbox.count_waiting() > 0
+        self._is_count_wanted = self._sender.count_waiting() > 0
         if self._run_id is None:
             return
-        run_id, decided = self._run_id, self._outbox.numbers
+        run_id, decided = self._run_id, self._sender.numbers
         self._readers["counts"].ask(
             lambda: count_reviews(self._api, run_id), lambda found: self._hear(self.take_counts, run_id, decided, found)
         )
@@ -118,7 +124,7 @@ class StoryFeed:
         """Take how far the run is reviewed; what was decided meanwhile makes it a guess."""
         if run_id != self._run_id:
             return
-        self._is_count_wanted |= isinstance(found, ClientError) or decided != self._outbox.numbers
+        self._is_count_wanted |= isinstance(found, ClientError) or decided != self._sender.numbers
         if isinstance(found, tuple):
             self.progress.reviewed, self.progress.finished = found
         self._changed(False)
@@ -127,7 +133,7 @@ class StoryFeed:
         """Hold a story as the gateway has it."""
         if story is not None:
             self.window.put(story)
-        if self._is_count_wanted and not self._outbox.count_waiting():
+        if self._is_count_wanted and not self._sender.count_waiting():
             self.count_again()
 
     def find_findings(self, story: Json) -> list[str] | None:

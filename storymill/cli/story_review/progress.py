@@ -33,7 +33,8 @@ class ReviewProgress:
 
 
 def count_reviews(api: Api, generation_id: str) -> tuple[int, int] | None:
-    """Return how many stories of a run are reviewed, and how many are written. Raises: ClientError."""
+    """Return how many stories of a run are reviewed, and how many are written; None for a grid too large to
+    be counted. Raises: ClientError when the run is gone or the mill cannot be reached."""
     path = f"/generations/{generation_id}/coverage"
     found = api.get(path)
     if found["has_more"]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from storymill.client.errors import ClientError
 
-Wish = tuple[Callable[[], Any], Callable[[Any], None]]
+ReadWish = tuple[Callable[[], Any], Callable[[Any], None]]
 
 
 class Reader:
     """Of one kind of things. Answers and ClientErrors are given to a wish's `then`, in this thread."""
 
     def __init__(self, name: str) -> None:
-        self._wish: Wish | None = None
+        self._wish: ReadWish | None = None
         self._changed = threading.Condition()
         self._is_closed = False
         threading.Thread(target=self._run, name=f"review-{name}", daemon=True).start()
@@ -46,7 +46,7 @@ class Reader:
             if not self._is_closed:
                 then(answer)
 
-    def _next(self) -> Wish | None:
+    def _next(self) -> ReadWish | None:
         with self._changed:
             while self._wish is None and not self._is_closed:
                 self._changed.wait()

@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from storymill.cli.story_review.decisions import TAKEN_BACK, Unsent
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.unsent_file import UnsentFile, find_folder, name_of
 from storymill.cli.story_review.window import Json
 from storymill.cli.terminal import console, say, say_command
@@ -37,34 +37,35 @@ def hold_sitting(api: Api, generation: str | None, status: str | None) -> bool:
     try:
         app.run()
     finally:
-        unsent = end_sitting(app.outbox)
-        report(app.outbox, unsent, app.run_shown)
+        unsent = end_sitting(app.sender)
+        report(app.sender, unsent, app.run_shown)
     return not unsent
 
 
 def find_run(api: Api, generation: str | None) -> Json | None:
-    """Return the run that was named, else the newest; None where there is none yet. Raises: ClientError."""
+    """Return the run that was named, else the newest; None where there is none yet. Raises: ClientError when the run is not there or the
+    mill cannot be reached."""
     if generation is not None:
         return api.get(f"/generations/{generation}")
     newest: list[Json] = api.get("/generations", limit=1)["data"]
     return newest[0] if newest else None
 
 
-def end_sitting(outbox: Outbox) -> list[Unsent]:
+def end_sitting(sender: DecisionSender) -> list[Unsent]:
     """Wait for what is on its way, unless Ctrl-C comes; return what was not sent."""
     try:
-        if outbox.count_waiting():
-            say(f"Sending {count_of(outbox.count_waiting(), 'decision')}; Ctrl-C keeps them for later.")
-            outbox.finish(FINISH_SECONDS)
+        if sender.count_waiting():
+            say(f"Sending {count_of(sender.count_waiting(), 'decision')}; Ctrl-C keeps them for later.")
+            sender.finish(FINISH_SECONDS)
     except KeyboardInterrupt:
         say("Not waited for.")
-    return outbox.leave()
+    return sender.leave()
 
 
-def report(outbox: Outbox, unsent: list[Unsent], run: Json | None) -> None:
+def report(sender: DecisionSender, unsent: list[Unsent], run: Json | None) -> None:
     """Say what was sent and what was not, and what comes next."""
-    if outbox.sent:
-        kinds = ", ".join(f"{number:,} {word}" for word, number in sorted(outbox.sent.items()))
+    if sender.sent:
+        kinds = ", ".join(f"{number:,} {word}" for word, number in sorted(sender.sent.items()))
         say(f"Sent: {kinds}.")
     else:
         say("Nothing was sent." if unsent else "Nothing was decided.")
@@ -75,5 +76,5 @@ def report(outbox: Outbox, unsent: list[Unsent], run: Json | None) -> None:
         if len(unsent) > MOST_NAMED:
             say(f"  and {len(unsent) - MOST_NAMED:,} more")
         say_command("Send them", "storymill stories review")
-    elif run is not None and any(outbox.sent[word] for word in (*VERDICTS, TAKEN_BACK)):
+    elif run is not None and any(sender.sent[word] for word in (*VERDICTS, TAKEN_BACK)):
         say_command("Once all are reviewed", f"storymill datasets prepare {run['id']}")

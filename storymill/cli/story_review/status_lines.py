@@ -5,7 +5,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from storymill.cli.story_review.drawing import fit
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.progress import name_run
 from storymill.cli.story_review.window import Json
 from storymill.cli.words import count_of, describe_state
@@ -35,13 +35,13 @@ def draw_head(run: Json | None, review: str, status: str, done: str, width: int)
     return f"{fit(what, max(width - cell_len(done) - 2, 0))} {done} "
 
 
-def draw_notice(outbox: Outbox, problem: str, left_over: int) -> str:
+def draw_notice(sender: DecisionSender, problem: str, left_over: int) -> str:
     """Return what a reviewer must know of the sending and the reading."""
     notes = []
-    if outbox.trouble is not None:
-        waiting = count_of(outbox.count_waiting(), "decision")
-        notes.append(f"{waiting} kept until the gateway answers: {outbox.trouble}")
-    if refused := outbox.list_refused():
+    if sender.trouble is not None:
+        waiting = count_of(sender.count_waiting(), "decision")
+        notes.append(f"{waiting} kept until the gateway answers: {sender.trouble}")
+    if refused := sender.list_refused():
         last = refused[-1]
         notes.append(f"{len(refused):,} not sent (T sends again); the last: {last.decision.word}, {last.because}")
     if problem:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.widgets import TextArea
 
 from services.gateway.settings import GatewaySettings
-from storymill.cli.story_review.outbox import Outbox
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.sitting import end_sitting
 from storymill.cli.story_review.unsent_file import UnsentFile
 from storymill.cli.story_review.window import MOST_HELD, PAGE
@@ -30,12 +30,12 @@ async def test_keys_judge_move_and_undo(gateway: Mill, client: httpx2.AsyncClien
             await pilot.press("a", "j", "R", "k", "k", "r", "u")
             assert place_of(app) == 1
             assert "2 reviewed, 18 left" in text_of(app, "head")
-            await sent(pilot, app.outbox)
+            await sent(pilot, app.sender)
             assert (await read_reviews(client, run))[:4] == ["accepted", None, "rejected", None]
             await pilot.press("u")
             assert place_of(app) == 2
-            await sent(pilot, app.outbox)
-            assert dict(app.outbox.sent) == {"accepted": 1, "rejected": 2, "taken back": 2}
+            await sent(pilot, app.sender)
+            assert dict(app.sender.sent) == {"accepted": 1, "rejected": 2, "taken back": 2}
         assert (await read_reviews(client, run))[:4] == ["accepted", None, None, None]
         assert not any(tmp_path.iterdir())  # noqa: ASYNC240
 
@@ -49,7 +49,7 @@ async def test_a_text_is_mended_and_its_first_form_stays(
             await pilot.press("e")
             app.screen.query_one(TextArea).text = "改好的故事。"
             await pilot.press("ctrl+s", "a", "k", "p")
-            await sent(pilot, app.outbox)
+            await sent(pilot, app.sender)
             await shown(pilot, lambda: "What the model wrote" in text_of(app, "text"))
             assert "text mended" in text_of(app, "facts")
     story = (await client.get("/v1/stories", params={"generation_id": run, "limit": 1})).json()["data"][0]
@@ -101,7 +101,7 @@ async def test_a_long_run_is_read_in_pages_and_few_are_held(
             assert app.window.find((await first_of(client, run))["id"]) is None
             await pilot.press("u")
             await shown(pilot, lambda: place_of(app) == 0)
-            await sent(pilot, app.outbox)
+            await sent(pilot, app.sender)
             assert (await read_reviews(client, run))[0] is None
             await pilot.press("j")
             await shown(pilot, lambda: len(app.window.stories) > 1)
@@ -126,7 +126,7 @@ async def test_filters_go_round(gateway: Mill, client: httpx2.AsyncClient, tmp_p
     with open_api(gateway, client) as api:
         async with review(api, tmp_path, client, run) as (app, pilot):
             await pilot.press("a")
-            await sent(pilot, app.outbox)
+            await sent(pilot, app.sender)
             await pilot.press("f", "f")
             await shown(pilot, lambda: not app.window.has_after)
             assert "accepted" in text_of(app, "head")
@@ -150,14 +150,14 @@ async def test_two_reviewers_do_not_overwrite_each_other(
             first = await first_of(client, run)
             await client.patch(f"/v1/stories/{first['id']}", json={"review": "rejected"})
             await pilot.press("a", "r")
-            await shown(pilot, lambda: not app.outbox.count_waiting() and "not sent" in text_of(app, "notice"))
+            await shown(pilot, lambda: not app.sender.count_waiting() and "not sent" in text_of(app, "notice"))
             assert "somebody has rejected it since" in text_of(app, "notice")
             assert (await read_reviews(client, run))[:2] == ["rejected", "rejected"]
             await pilot.press("k", "k")
             assert "rejected" in text_of(app, "facts")
             await pilot.press("a")
-            await sent(pilot, app.outbox)
-            assert app.outbox.list_refused() == []
+            await sent(pilot, app.sender)
+            assert app.sender.list_refused() == []
     assert (await read_reviews(client, run))[0] == "accepted"
 
 
@@ -175,10 +175,10 @@ async def test_decisions_outlast_a_gateway_that_is_away(
             await first_life.aclose()
             await pilot.press("a", "r", "u", "a")
             await shown(pilot, lambda: "kept until the gateway answers" in text_of(app, "notice"))
-            assert app.outbox.count_waiting() == 4
+            assert app.sender.count_waiting() == 4
             assert (await read_reviews(client, run))[:2] == [None, None]
             async with serve_gateway(settings, port):
-                await sent(pilot, app.outbox)
+                await sent(pilot, app.sender)
                 await shown(pilot, lambda: not text_of(app, "notice").strip())
     assert (await read_reviews(client, run))[:2] == ["accepted", "accepted"]
 
@@ -189,7 +189,7 @@ async def test_what_one_sitting_could_not_send_the_next_one_does(
     run = await write_run(gateway, client)
     story = await first_of(client, run)
     with open_api(gateway, client, f"http://127.0.0.1:{find_free_port()}") as nobody:
-        lost = Outbox(nobody, UnsentFile(tmp_path, "mill"), lambda _: None)
+        lost = DecisionSender(nobody, UnsentFile(tmp_path, "mill"), lambda _: None)
         lost.start()
         lost.decide(story, {"review": "accepted"})
         lost.decide({**story, "review": "accepted"}, {"text": "改好的故事。"})
@@ -200,8 +200,8 @@ async def test_what_one_sitting_could_not_send_the_next_one_does(
     with open_api(gateway, client) as api:
         async with review(api, tmp_path, client, run) as (app, pilot):
             assert "2 decisions of an earlier review" in text_of(app, "notice")
-            await sent(pilot, app.outbox)
-        assert end_sitting(app.outbox) == []
+            await sent(pilot, app.sender)
+        assert end_sitting(app.sender) == []
     story = await first_of(client, run)
     assert (story["review"], story["text"]) == ("accepted", "改好的故事。")
 
@@ -219,6 +219,6 @@ async def test_a_refused_decision_is_kept_and_sent_again(
             assert "(401)" in text_of(app, "notice")
             api._http.headers["authorization"] = right
             await pilot.press("t")
-            await sent(pilot, app.outbox)
-            assert app.outbox.list_refused() == []
+            await sent(pilot, app.sender)
+            assert app.sender.list_refused() == []
     assert (await read_reviews(client, run))[:2] == ["accepted", "rejected"]

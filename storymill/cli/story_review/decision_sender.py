@@ -27,7 +27,7 @@ class ChangedMeanwhileError(ClientError):
     """Another reviewer was faster."""
 
 
-class Outbox:
+class DecisionSender:
     """One sitting's decisions. `told` is called from the thread, with the story as the gateway has it where it said."""
 
     def __init__(self, api: Api, file: UnsentFile, told: Callable[[Json | None], None]) -> None:
@@ -44,7 +44,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._is_closing = False
         self._is_left = False
-        self._thread = threading.Thread(target=self._run, name="review-outbox", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="review-sender", daemon=True)
         with self._changed:
             for left in file.left_behind:
                 self._add(replace(left, number=self._next_number()))
