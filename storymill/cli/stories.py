@@ -10,7 +10,6 @@ from storymill.cli.connection import connect
 from storymill.cli.next_steps import FIRST_RUN, after_newest, after_story, show_story
 from storymill.cli.options import DEFAULT_STATE_DIR, IdsOption, JsonOption, LimitOption, StateDirOption
 from storymill.cli.records import print_for_programs
-from storymill.cli.story_review.sitting import hold_sitting, require_terminal
 from storymill.cli.terminal import ListColumn, add_row, console, make_columns, print_list, say, say_command
 from storymill.cli.words import count_of, describe_state
 
@@ -87,6 +86,8 @@ def review(
 
 def review_on_screen(generation: str | None, status: str | None, state_dir: Path) -> None:
     """Open the review; exits with 1 when decisions are left to be sent."""
+    from storymill.cli.story_review.sitting import hold_sitting, require_terminal  # noqa: PLC0415 this command's alone
+
     require_terminal()
     with connect(state_dir) as api:
         is_all_sent = hold_sitting(api, generation, status)

@@ -15,10 +15,10 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Static
 
+from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.drawing import draw_facts, draw_keys, draw_text, fit
 from storymill.cli.story_review.editor import TextEditor
 from storymill.cli.story_review.feed import StoryFeed
-from storymill.cli.story_review.decision_sender import DecisionSender
 from storymill.cli.story_review.parts import STYLES, StoryLines, StoryText
 from storymill.cli.story_review.run_choice import EVERY_RUN, RunChoice
 from storymill.cli.story_review.status_lines import KEYS, REVIEWS, STATES, draw_head, draw_notice, next_of

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from storymill.cli.story_review.drawing import list_findings
 from storymill.cli.story_review.decision_sender import DecisionSender
+from storymill.cli.story_review.drawing import list_findings
 from storymill.cli.story_review.progress import ReviewProgress, count_reviews
 from storymill.cli.story_review.reader import Reader
 from storymill.cli.story_review.window import Json, Side, StoryWindow

@@ -3,8 +3,8 @@
 import sys
 from typing import Final
 
-from storymill.cli.story_review.decisions import TAKEN_BACK, Unsent
 from storymill.cli.story_review.decision_sender import DecisionSender
+from storymill.cli.story_review.decisions import TAKEN_BACK, Unsent
 from storymill.cli.story_review.unsent_file import UnsentFile, find_folder, name_of
 from storymill.cli.story_review.window import Json
 from storymill.cli.terminal import console, say, say_command
@@ -43,8 +43,9 @@ def hold_sitting(api: Api, generation: str | None, status: str | None) -> bool:
 
 
 def find_run(api: Api, generation: str | None) -> Json | None:
-    """Return the run that was named, else the newest; None where there is none yet. Raises: ClientError when the run is not there or the
-    mill cannot be reached."""
+    """Return the run that was named, else the newest; None where there is none yet.
+
+    Raises: ClientError when the run is not there or the mill cannot be reached."""
     if generation is not None:
         return api.get(f"/generations/{generation}")
     newest: list[Json] = api.get("/generations", limit=1)["data"]

@@ -4,8 +4,8 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from storymill.cli.story_review.drawing import fit
 from storymill.cli.story_review.decision_sender import DecisionSender
+from storymill.cli.story_review.drawing import fit
 from storymill.cli.story_review.progress import name_run
 from storymill.cli.story_review.window import Json
 from storymill.cli.words import count_of, describe_state
