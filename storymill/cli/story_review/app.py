@@ -147,7 +147,7 @@ class ReviewApp(App[None]):
         """Give the story a verdict and go on to the next."""
         story = self.window.story
         if story is None or story["status"] != "succeeded":
-            self.notify("Only a story that is written can be judged.")
+            self.notify("Only a story that is written can be judged." if story else "There is no story yet.")
             return
         self._undoable.append((story["id"], story["review"]))
         self.decide(story, {"review": verdict})
@@ -192,7 +192,7 @@ class ReviewApp(App[None]):
         """Mend the story's text."""
         story = self.window.story
         if story is None or story["status"] != "succeeded":
-            self.notify("Only a story that is written can be mended.")
+            self.notify("Only a story that is written can be mended." if story else "There is no story yet.")
             return
 
         def take(text: str | None) -> None:

@@ -91,12 +91,17 @@ class DecisionSender:
     def leave(self) -> list[Unsent]:
         """Stop, and return what was not sent."""
         with self._changed:
+            was_left = self._is_left
             self._is_left = self._is_closing = True
             self._changed.notify_all()
             because = self.trouble or "there was no time to send it"
             open_now = [Unsent(decision, because) for decision in self._waiting]
-            self._file.close()
-            return [*self._refused.values(), *open_now]
+            unsent = [*self._refused.values(), *open_now]
+            if not was_left:
+                for one in filter(lambda one: one.is_overtaken, unsent):
+                    self._file.settle(one.decision)
+                self._file.close()
+            return unsent
 
     def _next_number(self) -> int:
         self.numbers += 1
@@ -159,7 +164,7 @@ class DecisionSender:
             else:
                 self.trouble = None
                 self._waiting.popleft()
-                self._refused[decision.kind] = Unsent(decision, str(error))
+                self._refused[decision.kind] = put_aside(decision, error)
                 self._changed.notify_all()
         self._tell(None)
         if self.trouble is not None:
@@ -168,6 +173,13 @@ class DecisionSender:
     def _tell(self, story: Json | None) -> None:
         if not self._is_left:
             self._told(story)
+
+
+def put_aside(decision: Decision, error: ClientError) -> Unsent:
+    """Return a decision that was refused; one about a text stays for the next sitting whoever changed what meanwhile,
+    since nobody could write it again from memory."""
+    is_overtaken = isinstance(error, ChangedMeanwhileError) and "text" not in decision.body
+    return Unsent(decision, str(error), is_overtaken)
 
 
 def may_pass(error: ClientError) -> bool:

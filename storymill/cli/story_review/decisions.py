@@ -53,6 +53,8 @@ class Unsent:
 
     decision: Decision
     because: str
+    is_overtaken: bool = False
+    """Another reviewer's verdict stands: sending it again, unseen, is no use to anybody."""
 
 
 def describe_change(decision: Decision, story: Json) -> str:

@@ -52,7 +52,7 @@ def draw_line(story: Json, width: int, *, is_read: bool, is_refused: bool) -> Te
     drawn.append(f" {sign}", style=colour)
     drawn.append(line)
     if is_read:
-        drawn.stylize("bold reverse")
+        drawn.stylize("bold reverse", 2)
     return drawn
 
 

@@ -24,7 +24,7 @@ class RunChoice(ModalScreen[str | None]):
     RunChoice { background: ansi_default; color: ansi_default; }
     RunChoice OptionList { height: 1fr; border: none; background: ansi_default; color: ansi_default; }
     RunChoice OptionList:focus > .option-list--option-highlighted {
-        background: ansi_default; color: ansi_default; text-style: bold reverse;
+        background: ansi_blue; color: ansi_bright_white; text-style: bold;
     }
     RunChoice Static { height: 1; }
     """

@@ -70,12 +70,22 @@ def report(sender: DecisionSender, unsent: list[Unsent], run: Json | None) -> No
         say(f"Sent: {kinds}.")
     else:
         say("Nothing was sent." if unsent else "Nothing was decided.")
-    if unsent:
-        say(f"Not sent: {count_of(len(unsent), 'decision')}, kept; the next review sends them first.", style="yellow")
-        for one in unsent[:MOST_NAMED]:
-            say(f"  {one.decision.story_id} {one.decision.word}: {one.because}")
-        if len(unsent) > MOST_NAMED:
-            say(f"  and {len(unsent) - MOST_NAMED:,} more")
+    overtaken = [one for one in unsent if one.is_overtaken]
+    kept = [one for one in unsent if not one.is_overtaken]
+    if overtaken:
+        name_unsent(f"Not sent, since others were faster: {count_of(len(overtaken), 'decision')}.", overtaken)
+        say_command("Overwrite one", f"storymill stories review {overtaken[0].decision.story_id} accepted|rejected")
+    if kept:
+        name_unsent(f"Not sent: {count_of(len(kept), 'decision')}, kept; the next review sends them first.", kept)
         say_command("Send them", "storymill stories review")
     elif run is not None and any(sender.sent[word] for word in (*VERDICTS, TAKEN_BACK)):
         say_command("Once all are reviewed", f"storymill datasets prepare {run['id']}")
+
+
+def name_unsent(title: str, unsent: list[Unsent]) -> None:
+    """Say which decisions were not sent, and why."""
+    say(title, style="yellow")
+    for one in unsent[:MOST_NAMED]:
+        say(f"  {one.decision.story_id} {one.decision.word}: {one.because}")
+    if len(unsent) > MOST_NAMED:
+        say(f"  and {len(unsent) - MOST_NAMED:,} more")

@@ -10,7 +10,7 @@ from textual.widgets import TextArea
 
 from services.gateway.settings import GatewaySettings
 from storymill.cli.story_review.decision_sender import DecisionSender
-from storymill.cli.story_review.sitting import end_sitting
+from storymill.cli.story_review.sitting import end_sitting, report
 from storymill.cli.story_review.unsent_file import UnsentFile
 from storymill.cli.story_review.window import MOST_HELD, PAGE
 from storymill.launcher.ports import find_free_port
@@ -159,6 +159,24 @@ async def test_two_reviewers_do_not_overwrite_each_other(
             await sent(pilot, app.sender)
             assert app.sender.list_refused() == []
     assert (await read_reviews(client, run))[0] == "accepted"
+
+
+async def test_what_others_overtook_is_told_and_not_sent_by_the_next_sitting(
+    gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = await write_run(gateway, client)
+    with open_api(gateway, client) as api:
+        async with review(api, tmp_path, client, run) as (app, pilot):
+            first = await first_of(client, run)
+            await client.patch(f"/v1/stories/{first['id']}", json={"review": "rejected"})
+            await pilot.press("a")
+            await shown(pilot, lambda: bool(app.sender.list_refused()))
+            report(app.sender, app.sender.leave(), None)
+    told = capsys.readouterr().out
+    assert "others were faster: 1 decision" in told
+    assert f"storymill stories review {first['id']} accepted|rejected" in told
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240
+    assert (await read_reviews(client, run))[0] == "rejected"
 
 
 async def test_decisions_outlast_a_gateway_that_is_away(

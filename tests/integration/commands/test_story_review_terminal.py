@@ -26,6 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COMMAND = (sys.executable, "-m", "storymill", "stories", "review")
 LEAVE_SCREEN = "\x1b[?1049l"
+SHOWN_OF_A_STORY = "沉默的铸剑师"
 CTRL_C = b"\x03"
 
 
@@ -96,6 +97,7 @@ async def test_ctrl_c_loses_nothing_whether_the_gateway_is_there_or_not(
     mill_url = await first_life.enter_async_context(serve_gateway(settings, port))
     async with terminal(mill_url, client, tmp_path) as one:
         await one.shows("20 left")
+        await one.shows(SHOWN_OF_A_STORY)
         await first_life.aclose()
         one.press(b"ar")
         await one.shows("2 decisions kept")
@@ -105,6 +107,7 @@ async def test_ctrl_c_loses_nothing_whether_the_gateway_is_there_or_not(
     assert await read_reviews(client, run) == [None] * 20
     async with serve_gateway(settings, port), terminal(mill_url, client, tmp_path) as two:
         await two.shows("2 reviewed")
+        await two.shows(SHOWN_OF_A_STORY)
         two.press(b"a")
         await two.shows("3 reviewed")
         code, below = await two.leave()
@@ -126,6 +129,7 @@ async def test_a_killed_sitting_leaves_its_decisions_to_the_next(
     mill_url = await first_life.enter_async_context(serve_gateway(settings, port))
     async with terminal(mill_url, client, tmp_path) as one:
         await one.shows("20 left")
+        await one.shows(SHOWN_OF_A_STORY)
         await first_life.aclose()
         one.press(b"ra")
         await one.shows("2 decisions kept")
