@@ -171,7 +171,7 @@ async def test_what_others_overtook_is_told_and_not_sent_by_the_next_sitting(
             await client.patch(f"/v1/stories/{first['id']}", json={"review": "rejected"})
             await pilot.press("a")
             await shown(pilot, lambda: bool(app.sender.list_refused()))
-            report(app.sender, app.sender.leave(), None)
+    report(app.sender, app.sender.leave(), None)
     told = capsys.readouterr().out
     assert "others were faster: 1 decision" in told
     assert f"storymill stories review {first['id']} accepted|rejected" in told
