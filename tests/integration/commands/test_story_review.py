@@ -109,6 +109,7 @@ async def test_a_long_run_is_read_in_pages_and_few_are_held(
             assert place_of(app) in {1, 2}
 
 
+@pytest.mark.slow
 async def test_pages_are_read_back_too(gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path) -> None:
     run = await write_run(gateway, client, repeats=125)
     with open_api(gateway, client) as api:

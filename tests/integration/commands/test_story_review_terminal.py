@@ -118,6 +118,7 @@ async def test_ctrl_c_loses_nothing_whether_the_gateway_is_there_or_not(
     assert not any((tmp_path / "storymill").iterdir())
 
 
+@pytest.mark.slow
 async def test_a_killed_sitting_leaves_its_decisions_to_the_next(
     gateway: Mill, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
