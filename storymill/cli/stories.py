@@ -1,5 +1,6 @@
 """`storymill stories`: read and review what was written."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -62,15 +63,36 @@ def show(story_id: str, as_json: JsonOption = False, state_dir: StateDirOption =
 
 @stories_app.command("review")
 def review(
-    story_id: str,
-    verdict: Annotated[str, typer.Argument(help="accepted or rejected")],
+    context: typer.Context,
+    story_id: Annotated[str | None, typer.Argument(help="One story; without it a screen of them opens.")] = None,
+    verdict: Annotated[str | None, typer.Argument(help="accepted or rejected")] = None,
+    generation: Annotated[str | None, typer.Option(help="Screen: of this run, else of the newest.")] = None,
+    status: Annotated[str | None, typer.Option(help="Screen: succeeded (the default), failed, …")] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Accept or reject a story."""
+    """Accept or reject a story; without one, read and judge them in the terminal."""
+    if story_id is None:
+        review_on_screen(generation, status, state_dir)
+        return
+    if verdict is None:
+        context.fail("Missing argument 'verdict'.")
+    if generation is not None or status is not None:
+        context.fail("--generation and --status are for the screen: leave out the story's id.")
     with connect(state_dir) as api:
         story = api.patch(f"/stories/{story_id}", {"review": verdict})
         say(f"{story_id}: {story['review']}")
         say_command("Once all are reviewed", f"storymill datasets prepare {story['generation_id']}")
+
+
+def review_on_screen(generation: str | None, status: str | None, state_dir: Path) -> None:
+    """Open the review; exits with 1 when decisions are left to be sent."""
+    from storymill.cli.story_review.sitting import hold_sitting, require_terminal  # noqa: PLC0415 this command's alone
+
+    require_terminal()
+    with connect(state_dir) as api:
+        is_all_sent = hold_sitting(api, generation, status)
+    if not is_all_sent:
+        raise typer.Exit(1)
 
 
 def print_story(story: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"openai", "bpe_openai", "pandas", "pyarrow", "openpyxl", "torch", "transformers", "mlflow", "wandb"}
+HEAVY = {"openai", "bpe_openai", "pandas", "pyarrow", "openpyxl", "torch", "transformers", "mlflow", "wandb", "textual"}
 LOADED = "import sys, {module}; print(*sys.modules)"
 
 

@@ -97,9 +97,9 @@ async def open_mill(
 
 
 @asynccontextmanager
-async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[str]:
+async def serve_gateway(settings: GatewaySettings, port: int | None = None) -> AsyncIterator[str]:
     """Serve in this loop, as `python -m services.gateway` does in its process; yield the base URL."""
-    port = find_free_port()
+    port = port or find_free_port()
     bounds = LiveBounds(settings, settings.bounds_file)
     app = Truthful(create_app(settings, bounds))
     config = uvicorn.Config(

@@ -6,10 +6,10 @@ import pytest
 import pytest_asyncio
 
 from tests.support.gateway import Mill
-from tests.support.gateway_fixtures import Stores, stores
+from tests.support.gateway_fixtures import Stores, client, gateway, stores
 from tests.support.tuning_mill import open_tuning_mill
 
-__all__ = ["stores", "tuning_mill"]
+__all__ = ["client", "gateway", "stores", "tuning_mill"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
