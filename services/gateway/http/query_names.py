@@ -1,4 +1,4 @@
-"""Refuse what nobody reads: a filter with a typing error would list everything."""
+"""Refuse what nobody reads: a filter with a typing error would list everything, and of two the last one would count."""
 
 from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
@@ -10,8 +10,9 @@ from shared.errors import InvalidRequestError
 LONGEST_SHOWN = 80
 
 
-def refuse_unknown_names(request: Request) -> None:
-    """Pass when the route knows every query parameter. Raises: InvalidRequestError that names one it does not."""
+def refuse_unread_names(request: Request) -> None:
+    """Pass when the route knows every query parameter, and each is given once. Raises: InvalidRequestError that names
+    one that is not so."""
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute):
         return
@@ -21,3 +22,5 @@ def refuse_unknown_names(request: Request) -> None:
             has = f"it has {', '.join(known)}" if known else "it has none"
             message = f"'{name[:LONGEST_SHOWN]}' is no query parameter of this route: {has}."
             raise InvalidRequestError(message, param=name[:LONGEST_SHOWN], code="unknown_parameter")
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidRequestError(f"'{name}' is given more than once: say it once.", param=name)

@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from services.gateway.console.access import READING_METHODS, identify
 from services.gateway.http.idempotency import answer_once, hash_head, hash_request, open_claim
 from services.gateway.http.json_request import JsonRequest
-from services.gateway.http.query_names import refuse_unknown_names
+from services.gateway.http.query_names import refuse_unread_names
 from services.gateway.wiring import Gateway
 from shared.auth.principal import READ, WRITE
 from shared.bounds import Bounds, setting_of
@@ -84,5 +84,5 @@ def keyed_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute, *, prefix
 def own_router(tag: str, route_class: type[KeyedRoute] = KeyedRoute) -> APIRouter:
     """Return the same for routes that OpenAI does not have: they refuse query parameters that they do not know."""
     router = keyed_router(tag, route_class)
-    router.dependencies.append(Depends(refuse_unknown_names))
+    router.dependencies.append(Depends(refuse_unread_names))
     return router

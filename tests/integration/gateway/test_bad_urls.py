@@ -25,6 +25,11 @@ async def test_a_wrong_method_is_told_which_are_right(
     assert answer.headers["allow"] == allowed
 
 
+async def test_a_parameter_is_given_once(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/prices?on=2026-01-01&on=2026-02-01")
+    assert assert_openai_error(answer, 400)["param"] == "on"
+
+
 @pytest.mark.parametrize("day", ["0", "1767225600", "-1", "31.1.2026"])
 async def test_a_day_is_a_day_and_no_number_of_seconds(client: httpx2.AsyncClient, day: str) -> None:
     assert_openai_error(await client.get("/v1/prices", params={"on": day}), 400)
