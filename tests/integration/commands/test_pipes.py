@@ -7,21 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 import typer.main
-from click import Command, Group
+from click import Command
+from typer.core import TyperGroup
 
 from storymill.cli import app
 from tests.support.screens import ANSWERS
 from tests.support.stack import PROJECT_ROOT
 from tests.support.told_mill import told_mill
 
-LOOKS = frozenset({"list", "show", "status", "limits", "usage", "aliases", "tree", "forgetting", "compare", "roi"})
+LOOKS = frozenset({"list", "show", "status", "limits", "usage", "aliases", "tree", "forgetting", "events", "roi"})
 """Commands that only look, by their last word."""
 
 
-def list_commands(group: Group, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+def list_commands(group: TyperGroup, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
     """Every command by its words."""
     for name, command in group.commands.items():
-        if isinstance(command, Group):
+        if isinstance(command, TyperGroup):
             yield from list_commands(command, (*above, name))
         else:
             yield (*above, name), command
