@@ -108,4 +108,5 @@ async def test_a_text_that_ignores_its_end_comes_through_whole(sdk: openai.Async
     else:
         answer = await sdk.chat.completions.create(**asked)
         reason, usage = answer.choices[0].finish_reason, answer.usage
+    assert usage is not None
     assert (reason, usage.completion_tokens) == ("length", 12)
