@@ -82,18 +82,22 @@ def show(job_id: str, as_json: JsonOption = False, state_dir: StateDirOption = D
 def events(
     job_id: str,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Print what a job told, oldest first."""
     with connect(state_dir) as api:
         follower, patience = JobFollower(api, job_id), Patience(console)
         while True:
-            for event in patience.ask(follower.refresh):
-                say(render_event(event))
+            told = patience.ask(follower.refresh)
+            if not print_for_programs(told, as_json=as_json):
+                for event in told:
+                    say(render_event(event))
             if follower.is_over or not follow:
                 break
             patience.pause(POLL_SECONDS)
-        say_command(*after_job(follower.job))
+        if not as_json:
+            say_command(*after_job(follower.job))
 
 
 @fine_tunes_app.command("results")

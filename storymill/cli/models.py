@@ -120,10 +120,13 @@ def print_history(history: list[dict[str, Any]]) -> None:
 
 
 @models_app.command("tree")
-def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def tree(model: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Draw the line of a tuned model: what it comes from, and what came of it."""
     with connect(state_dir) as api:
-        print_broad(draw_tree(api.get(f"{path_of(model)}/tree")))
+        line = api.get(f"{path_of(model)}/tree")
+    if print_for_programs([line], as_json=as_json):
+        return
+    print_broad(draw_tree(line))
     say_command("What a call of it saves", f"storymill roi {model} --against BASE")
 
 
@@ -131,12 +134,15 @@ def tree(model: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
 def forgetting(
     model: str,
     measure: Annotated[bool, typer.Option("--measure", help="Queue what is missing or failed.")] = False,
+    as_json: JsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Show how a model and its ancestors do on each other's validation rows."""
     with connect(state_dir) as api:
         path = f"{path_of(model)}/forgetting"
         matrix = api.post(path) if measure else api.get(path)
+    if print_for_programs([matrix], as_json=as_json):
+        return
     print_matrix(matrix)
     for note in matrix["notes"]:
         say(note, style="yellow")

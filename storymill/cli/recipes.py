@@ -55,10 +55,12 @@ def print_recipes(recipes: list[dict[str, Any]]) -> None:
 
 
 @recipes_app.command("show")
-def show(name: str, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
+def show(name: str, as_json: JsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
     """Print a recipe as JSON, ready for `recipes add`."""
     with connect(state_dir) as api:
-        console.print_json(data=api.get(f"/recipes/{name}"))
+        recipe = api.get(f"/recipes/{name}")
+    if not print_for_programs([recipe], as_json=as_json):
+        console.print_json(data=recipe)
 
 
 @recipes_app.command("delete")

@@ -42,6 +42,8 @@ class Batch:
         self.writing: list[RunningSequence] = []
         self.reading: list[RunningSequence] = []
         self._end_tokens = end_tokens
+        self._ends = torch.zeros(runner.vocabulary_size, dtype=torch.bool)
+        self._ends[end_tokens] = True
         self._chunk_tokens = chunk_tokens
         self._tell = tell
         self._fail = fail
@@ -57,6 +59,8 @@ class Batch:
     def join(self, sequence: RunningSequence) -> None:
         """Give the sequence a slot; it reads its prompt from the next step on, before one that is being scored."""
         slot = len(self)
+        if sequence.request.ignore_eos:
+            sequence.sampler.forbidden = self._ends
         if self.reading and self.reading[-1].scores and not sequence.scores:
             self._move(slot - 1, slot, self.reading[-1])
             self.reading.insert(-1, sequence)

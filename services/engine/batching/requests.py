@@ -35,6 +35,7 @@ class SequenceRequest:
     With `max_tokens` 0 the prompt is read and nothing is written. `score_prompt` asks how likely each token of the
     prompt is, with as many alternatives as `sampling` says. A `grammar` holds the text to its form. `embeds` asks for
     nothing but where the prompt stands among others: the mean of what the model's last layer makes of its tokens.
+    With `ignore_eos` the model cannot end the text by itself.
     """
 
     prompt: list[int]
@@ -45,6 +46,7 @@ class SequenceRequest:
     score_prompt: bool = False
     grammar: CompiledGrammar | None = None
     embeds: bool = False
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class CommonBody(BaseModel):
     stream_options: StreamOptions | None = None
     logit_bias: dict[str, Annotated[Finite, Field(ge=-100, le=100)]] | None = None
     priority: str | int | None = None
+    # vLLM's: the text goes on up to its bound, as benchmarks want it.
+    ignore_eos: bool | None = None
     # What holds the answers to a form; read, and refused, by `formats`.
     response_format: dict[str, Any] | None = None
     structured_outputs: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from services.engine.routes.answers import answer_whole, gather_choices, gone, s
 from services.engine.routes.bodies import ChatBody
 from services.engine.routes.chat_answers import ChatAnswer
 from services.engine.routes.chat_prompts import count_characters, encode_prompt
-from services.engine.routes.formats import read_grammar, read_json_format
+from services.engine.routes.formats import check_endless, read_grammar, read_json_format
 from services.engine.routes.requests import Target, find_target, get_serving, settle_max_tokens, submit
 from services.engine.routes.tools import read_tool_choice
 from services.engine.serving import Serving
@@ -69,6 +69,7 @@ async def _compile_form(body: ChatBody, target: Target, tools: ToolChoice | None
         if form is not None and not form.param.startswith("response_format"):
             raise InvalidRequestError(f"{form.param} and tools exclude each other: give one.", param=form.param)
         form = demand_calls(tools, "tools", read_json_format(body))
+    check_endless(body, form)
     return None if form is None else await target.loaded.grammars.compile(form)
 
 
@@ -85,10 +86,13 @@ def _build_sequence(
         stops=_choose_stops(body, target),
         adapter=target.adapter,
         grammar=grammar,
+        ignore_eos=bool(body.ignore_eos),
     )
 
 
 def _choose_stops(body: ChatBody, target: Target) -> tuple[str, ...]:
+    if body.ignore_eos:  # the model's own mark is an end too
+        return body.read_stops()
     template = target.entry.template
     own = template.get("stop") if "separator" in template else None
     if own is None and "separator" not in template and not target.loaded.prompts.has_own_template:

@@ -22,7 +22,7 @@ from services.engine.routes.answers import (
 )
 from services.engine.routes.bodies import CompletionBody
 from services.engine.routes.completion_logprobs import Described, LogprobDescriber, join_described
-from services.engine.routes.formats import read_grammar
+from services.engine.routes.formats import check_endless, read_grammar
 from services.engine.routes.requests import (
     Target,
     check_tokens,
@@ -66,6 +66,7 @@ async def _complete(body: CompletionBody, request: Request, serving: Serving, mo
         )
     prompts = await serving.reading.run(count_characters(body), lambda: read_prompts(body, target.loaded))
     form = read_grammar(body)
+    check_endless(body, form)
     grammar = None if form is None else await target.loaded.grammars.compile(form)
     sequences = [
         _build_sequence(body, target, prompt, choice, grammar) for prompt in prompts for choice in range(choices)
@@ -136,6 +137,7 @@ def _build_sequence(
         adapter=target.adapter,
         score_prompt=body.scores_prompt,
         grammar=grammar,
+        ignore_eos=bool(body.ignore_eos),
     )
 
 

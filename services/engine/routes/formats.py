@@ -33,6 +33,12 @@ def read_grammar(body: CommonBody) -> Grammar | None:
     return demands[0] if demands else None
 
 
+def check_endless(body: CommonBody, form: Grammar | None) -> None:
+    """Raises: InvalidRequestError for a text that is to go on whatever comes, and to end where its form ends."""
+    if body.ignore_eos and form is not None:
+        raise InvalidRequestError(f"ignore_eos and {form.param} exclude each other: give one.", param="ignore_eos")
+
+
 def read_json_format(body: CommonBody) -> dict[str, Any] | None:
     """Return the schema of the JSON that `response_format` asks for; None where it asks for text. Raises:
     InvalidRequestError for another format, or for one without a schema."""

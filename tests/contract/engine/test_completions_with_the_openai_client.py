@@ -22,6 +22,26 @@ def test_a_completion_has_text_usage_and_a_reason(client: OpenAI) -> None:
     assert (answer.usage.completion_tokens, answer.usage.total_tokens) == (8, 8 + answer.usage.prompt_tokens)
 
 
+def test_a_text_that_ignores_its_end_goes_on_to_its_bound(client: OpenAI) -> None:
+    ending, endless = {"1": 100}, {"ignore_eos": True}
+    asked = {"model": "tiny", "max_tokens": 24, "logit_bias": ending, "temperature": 0}
+    ended = client.completions.create(prompt=PROMPT, **asked)
+    assert (ended.choices[0].text, ended.choices[0].finish_reason) == ("", "stop")
+    text = client.completions.create(prompt=PROMPT, extra_body=endless, logprobs=1, **asked)
+    chat = client.chat.completions.create(messages=[{"role": "user", "content": PROMPT}], extra_body=endless, **asked)
+    for answer in (text, chat):
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.usage is not None
+        assert answer.usage.completion_tokens == 24
+
+
+def test_a_text_that_ignores_its_end_is_held_to_no_form(client: OpenAI) -> None:
+    form = {"ignore_eos": True, "guided_choice": ["yes", "no"]}
+    with pytest.raises(BadRequestError) as refused:
+        client.completions.create(model="tiny", prompt=PROMPT, extra_body=form)
+    assert refused.value.param == "ignore_eos"
+
+
 def test_a_stream_adds_up_to_the_whole_answer(client: OpenAI) -> None:
     options = {"model": TUNED, "prompt": PROMPT, "max_tokens": 60, "seed": 3, "temperature": 0.9}
     whole = client.completions.create(**options)

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 import typer.main
-from click import Command, Group
+from typer.core import TyperCommand, TyperGroup
 
 from storymill.cli import app
 from tests.support.screens import ANSWERS
 from tests.support.stack import PROJECT_ROOT
 from tests.support.told_mill import told_mill
 
-LOOKS = frozenset({"list", "show", "status", "limits", "usage", "aliases", "tree", "forgetting", "compare", "roi"})
+LOOKS = frozenset({"list", "show", "status", "limits", "usage", "aliases", "tree", "forgetting", "events", "roi"})
 """Commands that only look, by their last word."""
 
 
-def list_commands(group: Group, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+def list_commands(group: TyperGroup, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
     """Every command by its words."""
     for name, command in group.commands.items():
-        if isinstance(command, Group):
+        if isinstance(command, TyperGroup):
             yield from list_commands(command, (*above, name))
-        else:
+        elif isinstance(command, TyperCommand):
             yield (*above, name), command
 
 
@@ -89,5 +89,5 @@ def test_the_version_is_told() -> None:
     [pair for pair in list_commands(typer.main.get_group(app)) if pair[0][-1] in LOOKS],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_every_list_and_view_comes_in_json(words: tuple[str, ...], command: Command) -> None:
+def test_every_list_and_view_comes_in_json(words: tuple[str, ...], command: TyperCommand) -> None:
     assert "--json" in {option for parameter in command.params for option in parameter.opts}, words

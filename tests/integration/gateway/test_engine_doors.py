@@ -95,3 +95,18 @@ async def test_nobody_moderates_here_and_the_answer_says_what_to_do(sdk: openai.
     for model in (openai.omit, BASE):
         with pytest.raises(openai.NotFoundError, match=r"providers\.toml"):
             await sdk.moderations.create(input="a", model=model)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_a_text_that_ignores_its_end_comes_through_whole(sdk: openai.AsyncOpenAI, stream: bool) -> None:
+    asked: dict[str, Any] = {"model": BASE, "max_tokens": 12, "logit_bias": {"1": 100}, "temperature": 0}
+    asked |= {"messages": MESSAGES, "extra_body": {"ignore_eos": True}}
+    if stream:
+        told = await sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+        chunks = [chunk async for chunk in told]
+        reason, usage = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1], chunks[-1].usage
+    else:
+        answer = await sdk.chat.completions.create(**asked)
+        reason, usage = answer.choices[0].finish_reason, answer.usage
+    assert usage is not None
+    assert (reason, usage.completion_tokens) == ("length", 12)
