@@ -12,7 +12,7 @@ from services.workers.leases.deaths import MOST_DEATHS, say_worker_died
 from services.workers.leases.row_kind import begin_lease
 from services.workers.leases.working import work_while_held
 from services.workers.process.context import WorkerContext
-from shared.contracts.queue.messages import RunBatch, WorkGeneration
+from shared.contracts.queue.messages import DeliverOutbox, RunBatch, WorkGeneration
 from shared.contracts.recipes.errors import TemplateError
 from shared.observability.logs import get_logger
 from shared.outside.providers.template_contract import read_contract
@@ -133,6 +133,7 @@ async def finish_or_look(context: WorkerContext, order: WorkOrder) -> RunState |
         await end_pilot(session, order.id)
         state = await hold_generation(session, order.id, None)
     if status is not None:
+        await context.sender.send(DeliverOutbox(untried_only=True))
         log.info("generation_finished", generation=order.id, status=status)
     if order.batch_id is not None and state is not None and not state.is_active:
         await context.sender.send(RunBatch(order.batch_id))

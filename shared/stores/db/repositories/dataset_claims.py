@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.storable import encode_storable_json
 from shared.stores.db.models import Dataset
 from shared.stores.db.repositories.leased_rows import end_row
+from shared.stores.db.repositories.outbox import add_webhook_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,15 @@ async def finish_dataset(
         "report_file_id": report_file_id,
     }
     key = {"id": claimed.id, "attempt": claimed.attempt}
-    return (await session.execute(FINISH, {**key, **values})).scalar() is not None
+    is_ours = (await session.execute(FINISH, {**key, **values})).scalar() is not None
+    if is_ours:
+        await add_webhook_events(session, claimed.project_id, "dataset.succeeded", {"id": claimed.id})
+    return is_ours
 
 
 async def fail_dataset(session: AsyncSession, claimed: ClaimedDataset, error: dict[str, Any]) -> bool:
     """Write why it failed; False when the row is not ours any more."""
-    return await end_row(session, Dataset, claimed, {"status": "failed", "error": error})
+    is_ours = await end_row(session, Dataset, claimed, {"status": "failed", "error": error})
+    if is_ours:
+        await add_webhook_events(session, claimed.project_id, "dataset.failed", {"id": claimed.id})
+    return is_ours

@@ -8,10 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.statuses import GENERATION
+from shared.stores.db.repositories.outbox import add_webhook_events
 
 ZERO_USD: Final = Decimal(0)
 UNFILLED: Final = " rejected: no text that keeps the rules came in as many tries as the recipe allows"
@@ -162,7 +163,7 @@ FINISH: Final = text("""
         limited_by = null, finished_at = now(), started_at = coalesce(started_at, now())
     where id = :generation_id and status in ('queued', 'running') and expanded = total
       and succeeded + failed + rejected = total
-    returning status
+    returning status, project_id, recipe_version_id is null as is_of_batch
 """)
 
 PAUSE: Final = text("""
@@ -171,7 +172,7 @@ PAUSE: Final = text("""
         resumes_at = coalesce(cast(:resumes_at as timestamptz), case
             when recipe_version_id is null then now() + make_interval(secs => :batch_seconds) end)
     where id = :generation_id and status in ('queued', 'running')
-    returning 1
+    returning status, project_id, recipe_version_id is null as is_of_batch
 """)
 
 
@@ -209,8 +210,8 @@ async def add_progress(session: AsyncSession, generation_id: str, progress: Prog
 async def finish_generation(session: AsyncSession, generation_id: str) -> str | None:
     """End the run if every row has a final state; return the new status, None when there is still work."""
     values = {"generation_id": generation_id, "unfilled": UNFILLED}
-    status: str | None = await session.scalar(FINISH, values)
-    return status
+    ended = (await session.execute(FINISH, values)).one_or_none()
+    return await tell_change(session, generation_id, ended)
 
 
 async def pause_generation(
@@ -223,4 +224,16 @@ async def pause_generation(
         "resumes_at": resumes_at,
         "batch_seconds": BATCH_PAUSE_SECONDS,
     }
-    return (await session.execute(PAUSE, values)).scalar() is not None
+    paused = (await session.execute(PAUSE, values)).one_or_none()
+    return await tell_change(session, generation_id, paused) is not None
+
+
+async def tell_change(session: AsyncSession, generation_id: str, changed: Row[Any] | None) -> str | None:
+    """Owe the webhook of a run that has changed to a status, and return the status. The run of a batch tells nothing:
+    its batch does."""
+    if changed is None:
+        return None
+    status: str = changed.status
+    if not changed.is_of_batch:
+        await add_webhook_events(session, changed.project_id, f"generation.{status}", {"id": generation_id})
+    return status

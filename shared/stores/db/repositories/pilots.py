@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.stores.db.models import Generation
+from shared.stores.db.repositories.generation_progress import tell_change
 
 BY_PILOT: Final = "pilot"
 """`status_reason` of a run whose pilot is over."""
@@ -31,7 +32,7 @@ END: Final = text(f"""
           select 1 from story
           where story.generation_id = generation.id and story.position = any(array({POSITIONS}))
             and story.status in ('queued', 'running'))
-    returning 1
+    returning status, project_id, recipe_version_id is null as is_of_batch
 """)  # noqa: S608  the only thing put in is a constant of ours
 
 OVER: Final = """
@@ -89,7 +90,8 @@ class SeenCosts:
 async def end_pilot(session: AsyncSession, generation_id: str) -> bool:
     """Pause a run whose pilot is written; False when it has none, or not yet."""
     values = {"generation_id": generation_id, "reason": BY_PILOT}
-    return (await session.execute(END, values)).scalar() is not None
+    ended = (await session.execute(END, values)).one_or_none()
+    return await tell_change(session, generation_id, ended) is not None
 
 
 async def measure_seen(session: AsyncSession, run: Generation) -> SeenCosts:
