@@ -1,20 +1,32 @@
 """Ports of this machine: find a free one, and say who holds a taken one."""
 
+import secrets
 import socket
+from itertools import count
 
 import psutil
 
 from storymill.launcher.errors import PortTakenError
 
 LOOPBACK = "127.0.0.1"
+LOWEST_PORT, HIGHEST_PORT = 20_000, 30_000
+"""Below the kernel's own (32768 and above on Linux) and Kubernetes' node ports."""
+PORT_TRIES = 100
+_offsets = count(secrets.randbelow(HIGHEST_PORT - LOWEST_PORT))
+"""One port after the other from a chance beginning: no two of a process are equal, and hardly two of several."""
 
 
 def find_free_port(host: str = LOOPBACK) -> int:
-    """Return a port that was free a moment ago; the caller binds it soon."""
+    """Return a port that was free a moment ago. The caller binds it later, after seconds of starting maybe: it is none
+    of those that the kernel gives to whoever asks for any."""
+    for _ in range(PORT_TRIES):
+        port = LOWEST_PORT + next(_offsets) % (HIGHEST_PORT - LOWEST_PORT)
+        if is_port_free(port, host):
+            return port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        any_port: int = probe.getsockname()[1]
+        return any_port
 
 
 def is_port_free(port: int, host: str = LOOPBACK) -> bool:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from storymill.launcher.ports import find_free_port
+
 REPOSITORY = Path(__file__).parents[2]
 TERMINAL = ("succeeded", "failed", "cancelled")
-
-
-def find_free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:

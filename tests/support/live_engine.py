@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,13 +9,15 @@ from pathlib import Path
 
 import httpx2
 
+from storymill.launcher.ports import find_free_port
+
 
 class LiveEngine:
     """A running `python -m services.engine`; `settings` become STORYMILL_ENGINE_* variables."""
 
     def __init__(self, model: Path | str, state_dir: Path, **settings: object) -> None:
         self.state_dir = state_dir
-        self.port = _find_free_port()
+        self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = state_dir / f"engine-{self.port}.log"
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -73,10 +74,3 @@ class LiveEngine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
-
-
-def _find_free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

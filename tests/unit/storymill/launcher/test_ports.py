@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +29,10 @@ def test_a_free_port_is_taken_as_it_is_and_zero_takes_another() -> None:
     port = find_free_port()
     assert claim_port(port, "--gateway-port") == port
     assert claim_port(0, "--gateway-port") > 0
+
+
+def test_free_ports_are_none_that_the_kernel_gives_away_and_no_two_are_equal() -> None:
+    first_of_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = [find_free_port() for _ in range(300)]
+    assert max(ports) < first_of_kernel
+    assert len(set(ports)) == 300
