@@ -4,6 +4,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from services.gateway.http.listings import WholeList
+from services.gateway.webhooks.schemas import EventType
+
+
+class EventTypeList(WholeList[EventType]):
+    """The types there are, under a name of its own: made of the types, it would be longer than a file's name may be."""
+
 
 class Delivery(BaseModel):
     """An event that was sent, is due, or was given up, and why."""

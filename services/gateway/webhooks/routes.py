@@ -3,10 +3,10 @@
 from typing import Final
 
 from services.gateway.http.dependencies import Caller, ClaimDep, GatewayDep, NewestFirst
-from services.gateway.http.listings import ListPage, WholeList
+from services.gateway.http.listings import ListPage
 from services.gateway.http.route import keyed_router
 from services.gateway.webhooks import service
-from services.gateway.webhooks.answers import Delivery
+from services.gateway.webhooks.answers import Delivery, EventTypeList
 from services.gateway.webhooks.schemas import (
     EVENT_TYPES,
     DeletedEndpoint,
@@ -14,7 +14,6 @@ from services.gateway.webhooks.schemas import (
     EndpointChange,
     EndpointRequest,
     EndpointTest,
-    EventType,
     SecretRotation,
     TestResult,
 )
@@ -25,7 +24,7 @@ PATH: Final = "/webhook_endpoints"
 router = keyed_router("webhooks")
 
 
-@router.get("/webhook_event_types", summary="List event types", response_model=WholeList[EventType])
+@router.get("/webhook_event_types", summary="List event types", response_model=EventTypeList)
 async def read_event_types() -> JsonAnswer:
     """Return the types of events that endpoints can ask for."""
     return JsonAnswer({"object": "list", "data": list(EVENT_TYPES)})
