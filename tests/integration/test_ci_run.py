@@ -13,9 +13,9 @@ MAKEFILE = """
 lint types imports:
 	@true
 test:
-	@.venv/bin/python -m pytest -m "not slow" test_*.py $(ARGS)
+	@.venv/bin/python -m pytest -m "not slow" test_some.py $(ARGS)
 test-slow:
-	@.venv/bin/python -m pytest -m slow test_*.py $(ARGS)
+	@.venv/bin/python -m pytest -m slow test_some.py $(ARGS)
 """
 TESTS = """
 import time
@@ -26,7 +26,7 @@ import pytest
 
 @pytest.mark.parametrize("number", range({starving}))
 def test_starves_once(number):
-    seen = Path(f"{{Path(__file__).stem}}-{{number}}")
+    seen = Path(f"seen{{number}}")
     was_there = seen.exists()
     seen.touch()
     assert was_there
@@ -59,15 +59,13 @@ def run_ci(
     project: Path,
     *,
     starving: int = 0,
-    files: int = 1,
     broken: str = "",
     slow_holds: bool | str = True,
     budget_seconds: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the script on files of tests, of each of which so many fail the first time only."""
+    """Run the script on tests of which so many fail the first time only."""
     text = TESTS.format(starving=starving, broken=broken, slow_holds=slow_holds, slow_lasts=budget_seconds is not None)
-    for number in range(files):
-        (project / f"test_some{number}.py").write_text(text)
+    (project / "test_some.py").write_text(text)
     ours = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS", "PYTEST"))
     }
@@ -90,17 +88,43 @@ def test_a_clean_run_ends_in_the_runners_closing_lines(project: Path) -> None:
 
 
 def test_what_starved_is_repeated_and_named(project: Path) -> None:
-    done = run_ci(project, starving=5, files=3)
+    done = run_ci(project, starving=3)
     assert done.returncode == 0, done.stdout + done.stderr
     closing = done.stdout.partition("repeated by themselves:")[2]
-    assert [f"test_starves_once[{number}]" in closing for number in range(6)] == [True] * 5 + [False]
-    assert [f"test_some{number}.py" in closing for number in range(4)] == [True, True, True, False]
+    assert [f"test_starves_once[{number}]" in closing for number in range(4)] == [True, True, True, False]
 
 
-def test_those_of_more_than_three_files_are_not_repeated(project: Path) -> None:
-    done = run_ci(project, starving=1, files=4)
+STARVING_FIXTURE = """
+@pytest.fixture(scope="module")
+def shared():
+    seen = Path("shared")
+    was_there = seen.exists()
+    seen.touch()
+    assert was_there
+
+@pytest.mark.parametrize("number", range(5))
+def test_needs_it(number, shared):
+    assert True
+"""
+
+
+def test_what_a_files_tests_share_starves_once(project: Path) -> None:
+    done = run_ci(project, starving=2, broken=STARVING_FIXTURE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    closing = done.stdout.partition("repeated by themselves:")[2]
+    assert all(f"test_needs_it[{number}]" in closing for number in range(5))
+
+
+def test_what_a_files_tests_share_counts_among_the_three(project: Path) -> None:
+    done = run_ci(project, starving=3, broken=STARVING_FIXTURE)
     assert done.returncode != 0
-    assert "4 tests failed; those of at most 3 files" in done.stdout
+    assert "8 tests failed; at most 3" in done.stdout
+
+
+def test_more_than_three_are_not_repeated(project: Path) -> None:
+    done = run_ci(project, starving=4)
+    assert done.returncode != 0
+    assert "4 tests failed; at most 3" in done.stdout
     assert "No test was repeated." in done.stdout
 
 

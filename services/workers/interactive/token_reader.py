@@ -87,7 +87,8 @@ async def _read(
     await running.confirm()
     call = running.call
     call.failure = None
-    charged = ChargedCall(context.rate_limits, call.target, count_prompt_bytes(running.claimed.request))
+    request = running.claimed.request
+    charged = ChargedCall(context.rate_limits, call.target, lambda: count_prompt_bytes(request))
     await charged.leave()
     try:
         if is_result(running.claimed.kind):

@@ -81,8 +81,9 @@ class PaidCalls:
 
     async def _ask_once(self, health: ModelHealth, target: Target, kind: Kind, body: Mapping[str, Any]) -> LlmAnswer:
         quote = find_price(target.provider, target.model)
-        charged = ChargedCall(self.context.rate_limits, target, len(read_prompt(body)))
-        reserved = quote.cost(bound_prompt_tokens(read_prompt(body)), find_max_tokens(kind, body))
+        prompt = read_prompt(body)
+        charged = ChargedCall(self.context.rate_limits, target, lambda: len(prompt.encode()))
+        reserved = quote.cost(bound_prompt_tokens(prompt), find_max_tokens(kind, body))
         call = NewAttempt(ids.new_id(ids.ATTEMPT), self.claimed.id, next(self.numbers), reserved)
         caller = Caller(self.claimed.project_id, None, self.context.worker_id, target.provider.name, target.model)
         database = self.context.database

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from storymill.cli.patience import is_passing
@@ -37,17 +36,14 @@ class DecisionSender:
         self._api = api
         self._file = file
         self._told = told
-        self._waiting: deque[Decision] = deque()
+        self._waiting: deque[Decision] = deque(file.left_behind)
         self._refused: dict[tuple[str, str], Unsent] = {}
-        self.numbers = 0
-        """Decisions so far."""
+        self.numbers = max((left.number for left in file.left_behind), default=0)
+        """The highest number of a decision so far."""
         self._changed = threading.Condition()
         self._is_closing = False
         self._is_left = False
         self._thread = threading.Thread(target=self._run, name="review-sender", daemon=True)
-        with self._changed:
-            for left in file.left_behind:
-                self._add(replace(left, number=self._next_number()))
 
     def start(self) -> None:
         """Begin to send."""

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -36,8 +36,12 @@ class UnsentFile:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._file: IO[str] = os.fdopen(descriptor, "a+", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        self.left_behind = [*read_open(self.path), *take_over(folder, name, self.path)]
-        self._file.truncate(0)
+        self.left_behind = read_open(self.path)
+        """What ended sittings left open, in this file now, each under a number of its own."""
+        self._open_numbers.update(decision.number for decision in self.left_behind)
+        for path in sorted(folder.glob(f"review-{name}-*.jsonl")):
+            if path != self.path:
+                self._take_over(path)
 
     def note(self, decision: Decision) -> None:
         """Keep a decision."""
@@ -58,23 +62,23 @@ class UnsentFile:
             self.path.unlink(missing_ok=True)
         self._file.close()
 
-    def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
-
-
-def take_over(folder: Path, name: str, own: Path) -> Iterator[Decision]:
-    """Yield what ended sittings left open, and take their files away."""
-    for path in sorted(folder.glob(f"review-{name}-*.jsonl")):
-        if path == own:
-            continue
+    def _take_over(self, path: Path) -> None:
+        """Take what an ended sitting left open; its file goes when this one has it."""
         with path.open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:  # its sitting lasts
-                continue
-            yield from read_open(path)
+                return
+            behind = max(self._open_numbers, default=0)
+            for decision in read_open(path):
+                own = replace(decision, number=behind + decision.number)
+                self.note(own)
+                self.left_behind.append(own)
             path.unlink(missing_ok=True)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
 
 
 def read_open(path: Path) -> list[Decision]:

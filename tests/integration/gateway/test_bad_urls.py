@@ -30,7 +30,7 @@ async def test_a_parameter_is_given_once(client: httpx2.AsyncClient) -> None:
     assert assert_openai_error(answer, 400)["param"] == "on"
 
 
-@pytest.mark.parametrize("day", ["0", "1767225600", "-1", "31.1.2026"])
+@pytest.mark.parametrize("day", ["0", "0.0", "1767225600", "-1", "31.1.2026", "2026-01-31T00:00:00", ""])
 async def test_a_day_is_a_day_and_no_number_of_seconds(client: httpx2.AsyncClient, day: str) -> None:
     assert_openai_error(await client.get("/v1/prices", params={"on": day}), 400)
     assert_openai_error(await client.post("/v1/roi", json={"shutdown_date": day}), 400)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from storymill.cli.story_review.decisions import Decision
 from storymill.cli.story_review.unsent_file import UnsentFile, name_of, read_open
 
@@ -26,8 +28,32 @@ def test_what_is_settled_is_forgotten_and_the_rest_is_taken_over(tmp_path: Path)
     dead.close()
     own = UnsentFile(tmp_path, "mill")
     assert own.left_behind == [decision(1), decision(3)]
+    assert read_open(own.path) == own.left_behind  # until they are sent
+    for left in own.left_behind:
+        own.settle(left)
     own.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_taken_over_is_in_the_own_file_before_the_others_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid in (1, 2):
+        dead = other_sitting(tmp_path, "mill", pid)
+        dead.note(decision(pid))
+        dead.close()
+
+    def die(_path: Path, **_options: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            UnsentFile(tmp_path, "mill")
+    own = UnsentFile(tmp_path, "mill")
+    assert {left.story_id for left in own.left_behind} == {"story_1", "story_2"}
+    assert len({left.number for left in own.left_behind}) == len(own.left_behind)
+    own.close()
 
 
 def test_a_sitting_that_lasts_keeps_its_own(tmp_path: Path) -> None:
